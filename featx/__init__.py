@@ -1,0 +1,85 @@
+"""featx: a folder of labelled images to a working classifier, without training a deep network.
+
+A frozen VGG16 runs once over all images; its features are kept in HDF5; heads learn from them in seconds.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from featx.evaluate import Evaluation, evaluate_model
+    from featx.extract import ExtractResult, extract_features
+    from featx.fit import FitResult, fit_head
+    from featx.inspect import inspect_path
+    from featx.model import Model, load_model
+    from featx.predict import Prediction, predict_images
+    from featx.recipe import Recipe
+    from featx.report import write_report
+    from featx.sample import unpack_sample
+    from featx.store import FeatureCache
+
+__version__ = "0.1.0"
+
+# Name to the module it comes from. They are imported on first use, so that `import featx` costs next to nothing.
+_PUBLIC = {
+    "Evaluation": "featx.evaluate",
+    "ExtractResult": "featx.extract",
+    "FeatureCache": "featx.store",
+    "FitResult": "featx.fit",
+    "Model": "featx.model",
+    "Prediction": "featx.predict",
+    "Recipe": "featx.recipe",
+    "evaluate_model": "featx.evaluate",
+    "extract_features": "featx.extract",
+    "fit_head": "featx.fit",
+    "inspect_path": "featx.inspect",
+    "load_model": "featx.model",
+    "predict_images": "featx.predict",
+    "unpack_sample": "featx.sample",
+    "write_report": "featx.report",
+}
+
+__all__ = [
+    "Evaluation",
+    "ExtractResult",
+    "FeatureCache",
+    "FitResult",
+    "Model",
+    "Prediction",
+    "Recipe",
+    "evaluate_model",
+    "extract_features",
+    "fit_head",
+    "inspect_path",
+    "load_model",
+    "open_cache",
+    "predict_images",
+    "unpack_sample",
+    "write_report",
+]
+
+
+def open_cache(folder: str) -> "FeatureCache":
+    """Open a feature cache for reading.
+
+    Raises
+    ------
+    CacheNotFound
+        If there is none.
+    CacheDamaged
+        If it cannot be read.
+    """
+    from pathlib import Path
+
+    from featx.store import FeatureCache
+
+    return FeatureCache.open(Path(folder))
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'featx' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value

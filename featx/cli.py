@@ -1,0 +1,439 @@
+"""The command line: the only place with argument parsing, print and exit codes.
+
+Nothing heavy is imported at the top: ``featx --help`` must answer at once, and a command pays only for what it uses.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.errors import CacheNotFound, FeatxError, Interrupted, ModelNotFound, TooManyRejects
+from featx.quiet import LOG_LEVEL
+
+_EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
+
+
+class _Failure(click.ClickException):
+    """An error for the user: one message on stderr, and an exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc] # click declares it on the class, and reads it from the instance
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"featx: {self.message}", file=file, err=file is None)
+
+
+class _Commands(click.Group):
+    """Turns featx's errors, and Ctrl-C, into messages and exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FeatxError as error:
+            raise _Failure(str(error), _EXIT_CODES.get(type(error), 1)) from error
+        except KeyboardInterrupt:
+            raise _Failure("interrupted.", 130) from None
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of a session, not of the alphabet
+
+
+class _ImageSize(click.ParamType[tuple[int, int]]):
+    """``224`` or ``HEIGHTxWIDTH``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        sides = str(value).lower().split("x")
+        if not (1 <= len(sides) <= 2 and all(side.isdecimal() and 0 < int(side) <= 8192 for side in sides)):
+            self.fail(f"{value!r} is not a size: give 224, or HEIGHTxWIDTH such as 224x320.", param, ctx)
+        return int(sides[0]), int(sides[-1])
+
+
+class _Sizes(click.ParamType[tuple[int, ...]]):
+    """Whole numbers with commas: ``256,128``."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        if not all(size.isdecimal() for size in str(value).split(",")):
+            self.fail(f"{value!r} are not layer sizes: give whole numbers such as 256,128.", param, ctx)
+        return tuple(int(size) for size in str(value).split(","))
+
+
+_FOLDER = click.Path(path_type=Path)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, on stdout.")
+_batch_option = click.option(
+    "--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True, help="Images in a forward pass."
+)
+_workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), default=None, help="Decoding threads.  [default: one for each core]"
+)
+_weights_option = click.option(
+    "--weights", type=_FOLDER, default=None, help="The backbone's weights file, if featx cannot find it."
+)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(featx.__version__, prog_name="featx")
+def main() -> None:
+    """Turn a folder of labelled images into a working classifier.
+
+    A frozen VGG16 runs once over all images, its features are cached, and a head learns from them in seconds:
+
+    \b
+        featx extract photos        photos/<class>/<image>; split folders train, val, test may lie between
+        featx fit --head dense      or logreg, or svm
+        featx evaluate              accuracy on images that no head has seen
+        featx predict MODEL new/    class and confidence of new images
+
+    Without images at hand: featx demo
+    """  # noqa: D301 - click wants the real control character, which keeps the lines apart
+    # TensorFlow's C++ side writes a page of notices to stderr while it loads. Set before anything imports it.
+    os.environ.setdefault(LOG_LEVEL, "3")
+    for stream in (sys.stdout, sys.stderr):
+        # A file name need not be UTF-8; printing one must not end the run.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@main.command()
+@click.argument("images", type=_FOLDER)
+@click.option("--cache", type=_FOLDER, help="The cache's folder.  [default: cache/<name of IMAGES>]")
+@click.option("--backbone", default="vgg16", show_default=True, help="The convolutional base.")
+@click.option("--weights", default="imagenet", show_default=True, help="imagenet, random, or a weights file.")
+@click.option(
+    "--image-size", type=_ImageSize(), help="Pixels the backbone sees: 224, or HEIGHTxWIDTH.  [default: the backbone's]"
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["stretch", "crop", "pad"]),
+    default="stretch",
+    show_default=True,
+    help="How an image of another shape is fitted.",
+)
+@click.option(
+    "--val-fraction",
+    type=float,
+    default=0.15,
+    show_default=True,
+    help="Share held out for validation, where no folder says so.",
+)
+@click.option(
+    "--test-fraction",
+    type=float,
+    default=0.15,
+    show_default=True,
+    help="Share held out for test, where no folder says so.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of that draw.")
+@_batch_option
+@_workers_option
+@click.option(
+    "--max-rejects",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Exit with 3 if a larger share of the images is rejected.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace features that were made with other settings.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
+@_json_option
+def extract(as_json: bool, max_rejects: float, **options: Any) -> None:
+    """Extract the features of all images, once.
+
+    IMAGES holds one folder of images per class, or train/, val/ and test/ folders of class folders. Images whose
+    features are cached already cost nothing: run it again after adding, moving or renaming some, or after a kill.
+    """
+    with _progress() as progress:
+        result = featx.extract_features(progress=progress, **options)
+    if as_json:
+        _print_json(result)
+    else:
+        from featx.report import extract_text
+
+        click.echo(extract_text(result))
+    if result.rejected > max_rejects * result.listed:
+        raise TooManyRejects(
+            f"{result.cache}: {result.rejected} of {result.listed} images were rejected, "
+            f"more than --max-rejects {max_rejects}. See {result.cache / 'rejects.csv'}; the other features are kept."
+        )
+
+
+@main.command()
+@click.argument("cache", type=_FOLDER, required=False)
+@click.option("--head", default="dense", show_default=True, help="dense, logreg or svm.")
+@click.option("--out", type=_FOLDER, help="The model file.  [default: models/<cache>-<head>.featx]")
+@click.option("--layer", help="A cached layer.  [default: the last]")
+@click.option(
+    "--pooling",
+    type=click.Choice(["flatten", "avg", "max", "avgmax"]),
+    help="How maps become features.  [default: flatten for dense, avgmax for logreg and svm]",
+)
+@click.option("--hidden", type=_Sizes(), help="dense: units of hidden layers, such as 256,128.  [default: none]")
+@click.option("--dropout", type=float, help="dense: share of inputs dropped while training.  [default: 0]")
+@click.option("--learning-rate", type=float, help="dense: Adam's step.  [default: 0.001]")
+@click.option("--epochs", type=int, help="dense: at most so many.  [default: 50]")
+@click.option("--batch-size", type=int, help="dense: rows a step.  [default: 32]")
+@click.option("--patience", type=int, help="dense: epochs without a better validation loss.  [default: 5]")
+@click.option("--C", "C", type=float, help="logreg, svm: inverse penalty.  [default: 0.01 and 0.001]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all randomness in the fit.")
+@_json_option
+def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
+    """Fit a head on cached features.
+
+    Learns from the training images of CACHE; by default of the newest in cache/.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    with _epochs() as on_epoch:
+        result = featx.fit_head(cache or _newest_cache(), on_epoch=on_epoch, **given)
+    if as_json:
+        _print_json(result)
+    else:
+        from featx.report import fit_text
+
+        click.echo(fit_text(result))
+
+
+@main.command()
+@click.argument("model", type=_FOLDER, required=False)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test", "all"]),
+    help="Which images.  [default: test where there is one, else val]",
+)
+@click.option("--images", type=_FOLDER, help="Measure on this folder of class folders instead of the cached images.")
+@click.option("--cache", type=_FOLDER, help="The cache, if it is no longer where the model was fitted.")
+@click.option("--out", type=_FOLDER, help="Folder of the report.  [default: reports/<model>-<split>]")
+@_weights_option
+@_batch_option
+@_workers_option
+@_json_option
+def evaluate(model: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
+    """Measure a model and write a report.
+
+    MODEL is by default the newest in models/; the images are by default the test images of the cache it was fitted on.
+    """
+    with _progress() as progress:
+        evaluation = featx.evaluate_model(model or _newest_model(), progress=progress, **options)
+    folder = out or Path("reports") / f"{evaluation.model_path.stem}-{evaluation.split}"
+    report = featx.write_report(evaluation, folder)
+    if as_json:
+        names = ("split", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "notes")
+        figures = {name: getattr(evaluation, name) for name in names}
+        _print_json({"images": len(evaluation.y), **figures, "rejected": len(evaluation.rejected), "report": report.folder})
+    else:
+        from featx.report import evaluation_text
+
+        click.echo(evaluation_text(evaluation))
+        click.echo(f"report {report.folder}: " + ", ".join(path.name for path in sorted(report.folder.iterdir())))
+
+
+@main.command()
+@click.argument("model", type=_FOLDER)
+@click.argument("paths", type=_FOLDER, nargs=-1, required=True, metavar="PATH...")
+@click.option("--out", type=_FOLDER, help="CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]")
+@_weights_option
+@_batch_option
+@_workers_option
+@_json_option
+def predict(model: Path, paths: tuple[Path, ...], out: Path | None, as_json: bool, **options: Any) -> None:
+    """Classify new images.
+
+    Gives class and confidence of image files, and of all images below folders.
+    """
+    with _progress() as progress:
+        predictions = featx.predict_images(model, paths, progress=progress, **options)
+    from featx.predict import save_predictions, write_predictions
+
+    if out:
+        save_predictions(predictions, out)
+    rejected = sum(1 for prediction in predictions if prediction.error)
+    if as_json:
+        summary = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": out}
+        _print_json(summary if out else summary | {"predictions": list(map(dataclasses.asdict, predictions))})
+    elif out:
+        click.echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
+    else:
+        write_predictions(predictions, sys.stdout)
+
+
+@main.command()
+@click.argument("path", type=_FOLDER, required=False)
+@_json_option
+def inspect(path: Path | None, as_json: bool) -> None:
+    """Show what is in a cache or a model.
+
+    PATH is a cache's folder or a .featx file; by default the newest cache in cache/.
+    """
+    summary = featx.inspect_path(path or _newest_cache())
+    from featx.inspect import CacheSummary
+    from featx.report import cache_text, model_text
+
+    if isinstance(summary, CacheSummary):
+        shown = dataclasses.asdict(summary) | {"fingerprint": summary.recipe.fingerprint}
+        _print_json(shown) if as_json else click.echo(cache_text(summary))
+        return
+    model = summary.model
+    if as_json:
+        _print_json(
+            {
+                "path": summary.path,
+                "head": model.head_name,
+                "settings": model.head.settings(),
+                "layer": model.layer,
+                "pooling": model.pooling,
+                "class_names": model.class_names,
+                "recipe": model.recipe.to_dict(),
+                "fingerprint": model.recipe.fingerprint,
+                "parameters": model.parameters,
+                "layers": summary.layers,
+                "metrics": model.metrics,
+                "history": model.history,
+                "versions": model.versions,
+            }
+        )
+    else:
+        click.echo(model_text(summary))
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+@_json_option
+def sample(folder: Path, as_json: bool) -> None:
+    """Write the bundled sample images.
+
+    800 images of Fashion-MNIST in 10 classes, as FOLDER/train/<class>/… and FOLDER/test/<class>/….
+    """
+    result = featx.unpack_sample(folder)
+    if as_json:
+        _print_json(result)
+    else:
+        click.echo(f"{result.images} images in {result.classes} classes: {result.folder}")
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER, default=Path("featx-demo"), required=False)
+@_json_option
+def demo(folder: Path, as_json: bool) -> None:
+    """Run a whole session on the sample.
+
+    Offline, in about a minute, into FOLDER (by default featx-demo/).
+    """
+    from featx.report import evaluation_text, extract_text, fit_text
+    from featx.sample import IMAGE_SIZE
+
+    def say(text: str) -> None:
+        if not as_json:
+            click.echo(text)
+
+    started = time.monotonic()
+    height, width = IMAGE_SIZE
+    images, cache, report = folder / "images", folder / "cache", folder / "report"
+    say(f"$ featx sample {images}")
+    unpacked = featx.unpack_sample(images)
+    say(f"{unpacked.images} images in {unpacked.classes} classes\n")
+    say(f"$ featx extract {images} --cache {cache} --image-size {height}")
+    with _progress() as progress:
+        say(extract_text(featx.extract_features(images, cache, image_size=(height, width), progress=progress)) + "\n")
+    accuracies: dict[str, float] = {}
+    for head in ("dense", "logreg", "svm"):
+        model = folder / f"{head}.featx"
+        say(f"$ featx fit {cache} --head {head} --out {model}")
+        with _epochs() as on_epoch:
+            say(fit_text(featx.fit_head(cache, head, out=model, on_epoch=on_epoch)) + "\n")
+        evaluation = featx.evaluate_model(model)
+        accuracies[head] = evaluation.accuracy
+        if head == "dense":
+            say(f"$ featx evaluate {model} --out {report}")
+            say(evaluation_text(evaluation) + "\n")
+            featx.write_report(evaluation, report)
+    seconds = time.monotonic() - started
+    if as_json:
+        _print_json({"accuracy": accuracies["dense"], "report": report, "heads": accuracies, "seconds": seconds})
+        return
+    per_head = ", ".join(f"{head} {accuracy:.3f}" for head, accuracy in accuracies.items())
+    say(f"test accuracy from the same cached features: {per_head}")
+    say(f"report {report}, {seconds:.0f} s in all")
+
+
+def _newest_cache() -> Path:
+    """Find the newest cache and say which."""
+    from featx.store import find_cache
+
+    found = find_cache(Path("cache"))
+    if found is None:
+        raise CacheNotFound("cache/: no finished cache in it. Make one with: featx extract IMAGES")
+    click.echo(f"using cache {found}", err=True)
+    return found
+
+
+def _newest_model() -> Path:
+    """Find the newest model and say which."""
+    from featx.model import find_model
+
+    found = find_model(Path("models"))
+    if found is None:
+        raise ModelNotFound("models/: no model in it. Make one with: featx fit")
+    click.echo(f"using model {found}", err=True)
+    return found
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Any]:
+    """Yield a callback that draws one bar a stage on stderr, if that is a terminal."""
+    bars: dict[str, Any] = {}
+
+    def step(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            from tqdm import tqdm
+
+            bars[stage] = tqdm(total=total, desc=stage, unit=" images", file=sys.stderr, disable=None, delay=0.3)
+        bars[stage].update(done)
+
+    try:
+        yield step
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+@contextlib.contextmanager
+def _epochs() -> Iterator[Any]:
+    """Yield a callback that draws a bar of epochs on stderr, if that is a terminal."""
+    bars: list[Any] = []
+
+    def step(epoch: int, epochs: int, values: dict[str, float]) -> None:
+        if not bars:
+            from tqdm import tqdm
+
+            bars.append(tqdm(total=epochs, desc="fit", unit=" epochs", file=sys.stderr, disable=None))
+        shown = {name: f"{values[name]:.3f}" for name in ("loss", "val_loss", "val_accuracy") if name in values}
+        bars[0].set_postfix(shown, refresh=False)
+        bars[0].update(epoch - bars[0].n)
+
+    try:
+        yield step
+    finally:
+        for bar in bars:
+            bar.close()
+
+
+def _print_json(result: Any) -> None:
+    """Print a result, whatever paths and dataclasses are in it, as one JSON object."""
+    document = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
+    click.echo(json.dumps(document, default=str))

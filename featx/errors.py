@@ -1,0 +1,138 @@
+"""The exception tree.
+
+FeatxError
+├── ImageListError          the folder or list of images cannot be used
+├── ImageRejected           one image gives no features; ``reason`` says why
+├── ImageSizeError          an image size the backbone cannot take
+├── RecipeError             a setting outside its range, or a recipe that cannot be read
+│   └── RecipeMismatch      a cache or model made with another recipe
+├── CacheError              a cache cannot be used
+│   ├── CacheNotFound
+│   ├── CacheLocked         another process writes it
+│   ├── CacheDamaged        what is on disk is not what was written
+│   └── CacheWriteError     the disk refused a write
+├── BackboneError           a backbone cannot be built
+│   ├── UnknownBackbone
+│   ├── UnknownLayer
+│   └── WeightsError
+├── HeadError               a head cannot be fitted or used
+│   ├── UnknownHead
+│   └── SingleClassError
+├── ModelError              a model file cannot be used
+│   ├── ModelNotFound
+│   ├── ModelDamaged
+│   └── ClassMismatch       the model's classes and the images' classes differ
+├── OutputError             a result cannot be written where it was asked for
+├── TooManyRejects          more images were rejected than allowed
+└── Interrupted             Ctrl-C, after the finished shards were kept
+"""
+
+
+class FeatxError(Exception):
+    """Base of every error that featx raises on purpose; its text is one message for the user."""
+
+
+class ImageListError(FeatxError):
+    """The folder or list of images cannot be used."""
+
+
+class ImageRejected(FeatxError):
+    """One image gives no features.
+
+    Parameters
+    ----------
+    reason : str
+        Short and stable: it stands in ``rejects.csv`` and is counted in the summary.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ImageSizeError(FeatxError):
+    """An image size that the backbone cannot take, or pixels of another size than the recipe's."""
+
+
+class RecipeError(FeatxError):
+    """A setting outside its range, or a recipe that cannot be read."""
+
+
+class RecipeMismatch(RecipeError):
+    """A cache or model was made with another recipe than the one asked for."""
+
+
+class CacheError(FeatxError):
+    """A cache cannot be used."""
+
+
+class CacheNotFound(CacheError):
+    """There is no cache there."""
+
+
+class CacheLocked(CacheError):
+    """Another process is writing this cache."""
+
+
+class CacheDamaged(CacheError):
+    """What is on disk is not what was written."""
+
+
+class CacheWriteError(CacheError):
+    """The disk refused a write: full, read-only or failing."""
+
+
+class BackboneError(FeatxError):
+    """A backbone cannot be built."""
+
+
+class UnknownBackbone(BackboneError):
+    """No backbone has that name."""
+
+
+class UnknownLayer(BackboneError):
+    """The backbone has no layer of that name."""
+
+
+class WeightsError(BackboneError):
+    """The weights file is missing, damaged or of another architecture."""
+
+
+class HeadError(FeatxError):
+    """A head cannot be fitted or used."""
+
+
+class UnknownHead(HeadError):
+    """No head has that name."""
+
+
+class SingleClassError(HeadError):
+    """The training images are all of one class."""
+
+
+class ModelError(FeatxError):
+    """A model file cannot be used."""
+
+
+class ModelNotFound(ModelError):
+    """There is no model file there."""
+
+
+class ModelDamaged(ModelError):
+    """The model file is not what was written, or not a model file at all."""
+
+
+class ClassMismatch(ModelError):
+    """The model's classes and the images' classes differ."""
+
+
+class OutputError(FeatxError):
+    """A result cannot be written where it was asked for."""
+
+
+class TooManyRejects(FeatxError):
+    """More images were rejected than ``--max-rejects`` allows."""
+
+
+class Interrupted(FeatxError):
+    """Stopped by Ctrl-C, after the finished shards were kept."""

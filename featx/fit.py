@@ -1,0 +1,198 @@
+"""The verb fit: a head on cached features, in seconds."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import HeadError, SingleClassError
+from featx.heads import head_spec, make_head
+from featx.model import TRAINED_ON_BYTES, Model, library_versions, save_model
+from featx.store import Catalog, FeatureCache, check_pooling
+
+OnEpoch = Callable[[int, int, dict[str, float]], None]
+"""Called as (epoch, epochs, values) after each epoch."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """What a fit gave.
+
+    Parameters
+    ----------
+    model : Path
+        The model file.
+    head, pooling : str
+        What was fitted, on which features.
+    classes : int
+        Number of classes.
+    train_images, val_images : int
+        Images learned from; images that validated.
+    val_accuracy : float or None
+        Top-1 accuracy on the validation images; None without any.
+    seconds : float
+        Of reading the features and fitting.
+    parameters : dict of str to int
+        ``total``, ``trainable`` (the head's), ``frozen`` (the backbone's).
+    epochs : int
+        Epochs run; 0 for heads without epochs.
+    best_epoch : int
+        The one that was kept, from 1; 0 for heads without epochs.
+    notes : list of str
+        What a user should know about this fit.
+    """
+
+    model: Path
+    head: str
+    pooling: str
+    classes: int
+    train_images: int
+    val_images: int
+    val_accuracy: float | None
+    seconds: float
+    parameters: dict[str, int]
+    epochs: int
+    best_epoch: int
+    notes: list[str]
+
+
+def fit_head(
+    cache: Path | str,
+    head: str = "dense",
+    *,
+    out: Path | str | None = None,
+    layer: str | None = None,
+    pooling: str | None = None,
+    seed: int = 0,
+    on_epoch: OnEpoch | None = None,
+    **settings: Any,
+) -> FitResult:
+    """Fit a head on the training images of a cache and write a model file.
+
+    Parameters
+    ----------
+    cache : Path or str
+        The cache's folder.
+    head : str
+        ``dense``, ``logreg`` or ``svm``.
+    out : Path, str or None
+        The model file; by default ``models/<cache>-<head>.featx``.
+    layer : str or None
+        One of the cached layers; by default the last.
+    pooling : str or None
+        ``flatten``, ``avg``, ``max`` or ``avgmax``; by default what suits the head.
+    seed : int
+        Of all randomness in the fit.
+    on_epoch : callable or None
+        Called after each epoch of a head that has epochs.
+    **settings
+        The head's own.
+
+    Returns
+    -------
+    result : FitResult
+        Where the model is, and what it was measured to do on the validation images.
+
+    Raises
+    ------
+    CacheError
+        If there is no finished cache.
+    SingleClassError
+        If the training images are all of one class.
+    HeadError
+        If a setting is unknown or outside its range.
+    OutputError
+        If the model file cannot be written.
+    """
+    spec = head_spec(head)
+    pooling = pooling or spec.pooling
+    check_pooling(pooling)
+    unfitted = make_head(head, seed=seed, **settings)
+    store = FeatureCache.open(Path(cache))
+    catalog = store.catalog
+    started = time.monotonic()
+    train, val, class_names, notes = _choose_rows(catalog, store.folder)
+    label_of = {catalog.class_names.index(name): label for label, name in enumerate(class_names)}
+    y, y_val = (np.array([label_of[int(label)] for label in catalog.labels[rows]], np.int64) for rows in (train, val))
+    layer = layer or store.recipe.layers[-1]
+    # Half precision is what the cache holds; the dense head widens it a batch at a time.
+    dtype = np.float16 if store.recipe.stored_dtype == "float16" and pooling == "flatten" else np.float32
+    X = _finite_as(store.features(train, layer=layer, pooling=pooling), dtype)
+    X_val = store.features(val, layer=layer, pooling=pooling) if len(val) else None
+    fitted = unfitted.fit(X, y, X_val, y_val if len(val) else None, on_epoch)
+    val_accuracy = None
+    if X_val is not None:
+        val_accuracy = float((fitted.predict_proba(X_val).argmax(axis=1) == y_val).mean())
+    seconds = time.monotonic() - started
+    network = store.network
+    model = Model(
+        recipe=store.recipe,
+        layer=layer,
+        pooling=pooling,
+        head_name=head,
+        head=fitted,
+        class_names=class_names,
+        history=fitted.history_,
+        metrics={
+            "train_images": len(train),
+            "val_images": len(val),
+            "val_accuracy": val_accuracy,
+            "seconds": seconds,
+            "notes": notes + fitted.notes_,
+        },
+        network={name: network.get(name, default) for name, default in (("parameters", 0), ("layers", []))},
+        source={
+            "cache": str(store.folder.resolve()),
+            "images": catalog.source,
+            "weights_file": network.get("weights_file", ""),
+        },
+        versions=library_versions(),
+        trained_on=np.unique(catalog.digests[train][:, :TRAINED_ON_BYTES], axis=0),
+    )
+    path = Path(out or Path("models") / f"{store.folder.resolve().name}-{head}.featx")
+    save_model(model, path)
+    return FitResult(
+        model=path,
+        head=head,
+        pooling=pooling,
+        classes=len(class_names),
+        train_images=len(train),
+        val_images=len(val),
+        val_accuracy=val_accuracy,
+        seconds=seconds,
+        parameters=model.parameters,
+        epochs=len(fitted.history_.get("loss", [])),
+        best_epoch=model.best_epoch,
+        notes=notes + fitted.notes_,
+    )
+
+
+def _choose_rows(catalog: Catalog, folder: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...], list[str]]:
+    """Return training rows, validation rows, the classes that can be learned, and what to say about the others."""
+    train = catalog.rows("train")
+    if not len(train):
+        raise HeadError(f"{folder}: has no training images. Put some into train/, or extract with a smaller --test-fraction.")
+    learned = np.unique(catalog.labels[train])
+    class_names = tuple(catalog.class_names[label] for label in learned)
+    if len(class_names) < 2:
+        raise SingleClassError(
+            f"{folder}: all {len(train)} training images are of one class, {class_names[0]!r}. "
+            "A classifier needs at least two: add a folder of images of another class and extract again."
+        )
+    notes = []
+    for label, name in enumerate(catalog.class_names):
+        if label not in learned:
+            notes.append(f"class {name!r} has no training image: it cannot be learned")
+    val = catalog.rows("val")
+    return train, val[np.isin(catalog.labels[val], learned)], class_names, notes
+
+
+def _finite_as(X: NDArray[np.floating], dtype: type[np.floating]) -> NDArray[np.floating]:
+    """Narrow X unless a value would overflow (maps past half precision are stored wider, and stay so)."""
+    if dtype is np.float16 and len(X) and np.abs(X).max() > np.finfo(np.float16).max:
+        return X
+    return X.astype(dtype, copy=False)

@@ -1,0 +1,18 @@
+"""Images: what is in a folder, a file's pixels, ordered batches of them."""
+
+from featx.images.decode import decode_image, read_image_file
+from featx.images.index import ImageIndex, list_images, list_unlabelled
+from featx.images.loader import Batch, available_cores, load_batches
+from featx.images.split import assign_splits
+
+__all__ = [
+    "Batch",
+    "ImageIndex",
+    "assign_splits",
+    "available_cores",
+    "decode_image",
+    "list_images",
+    "list_unlabelled",
+    "load_batches",
+    "read_image_file",
+]

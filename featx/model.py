@@ -1,0 +1,338 @@
+"""A fitted model: recipe, head and class names in one file that can run nothing.
+
+``*.featx`` is a zip of stored (uncompressed) members: ``model.json`` and plain ``.npy`` arrays. It is read without pickle
+and without Keras' deserialization; the head is rebuilt by its own builder from settings and arrays.
+"""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import io
+import json
+import platform
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import load_backbone
+from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
+from featx.files import replacing
+from featx.heads import Head, rebuild_head
+from featx.images import load_batches
+from featx.recipe import Recipe
+from featx.store import check_pooling, pool_maps
+
+SCHEMA_VERSION = 1
+"""Raised whenever an older featx could no longer read the file."""
+
+TRAINED_ON_BYTES = 8
+"""How much of a training image's digest a model keeps, to tell later whether it is shown its own training images."""
+
+_LARGEST_DOCUMENT = 64_000_000
+_MOST_MEMBERS = 1000
+_ALLOWED_KINDS = "fiub"
+_LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A head, and everything needed to use it on new images.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How its features were made.
+    layer, pooling : str
+        Where and how they were taken.
+    head_name : str
+        Name of the head.
+    head : Head
+        Fitted; its label i is ``class_names[i]``.
+    class_names : tuple of str
+        In natural order, only those that had training images.
+    history : dict of str to list of float
+        Loss and accuracy by epoch, for heads with epochs.
+    metrics : dict
+        What was measured while fitting: ``train_images``, ``val_images``, ``val_accuracy``, ``seconds``.
+    network : dict
+        ``parameters`` and ``layers`` of the backbone.
+    source : dict
+        ``cache``, ``images`` and ``weights_file``: paths, as a hint where to look.
+    versions : dict of str to str
+        Of the libraries that made it.
+    trained_on : ndarray of shape (n_train, 8), uint8
+        Beginnings of the content digests of the training images.
+    """
+
+    recipe: Recipe
+    layer: str
+    pooling: str
+    head_name: str
+    head: Head
+    class_names: tuple[str, ...]
+    history: dict[str, list[float]]
+    metrics: dict[str, Any]
+    network: dict[str, Any]
+    source: dict[str, Any]
+    versions: dict[str, str]
+    trained_on: NDArray[np.uint8]
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Counts: ``total``, ``trainable`` (the head's) and ``frozen`` (the backbone's)."""
+        frozen, trainable = int(self.network.get("parameters", 0)), self.head.n_parameters
+        return {"total": frozen + trainable, "trainable": trainable, "frozen": frozen}
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch that was kept, from 1: the least validation loss, or the last; 0 for heads without epochs."""
+        if self.history.get("val_loss"):
+            return int(np.argmin(self.history["val_loss"])) + 1
+        return len(self.history.get("loss", []))
+
+    def saw_in_training(self, digests: Sequence[bytes]) -> NDArray[np.bool_]:
+        """Tell which images, by content, the head was fitted on."""
+        seen = {row.tobytes() for row in self.trained_on}
+        return np.array([digest[:TRAINED_ON_BYTES] in seen for digest in digests], np.bool_)
+
+
+@dataclasses.dataclass(frozen=True)
+class FileProbabilities:
+    """Class probabilities of image files.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_files, n_classes), float64
+        In the order of the files; NaN where a file was rejected.
+    digests : list of bytes
+        Content digests; empty where a file was rejected.
+    rejected : dict of int to str
+        Position and reason.
+    """
+
+    probabilities: NDArray[np.float64]
+    digests: list[bytes]
+    rejected: dict[int, str]
+
+
+def classify_files(
+    model: Model,
+    paths: Sequence[Path],
+    *,
+    weights: Path | None = None,
+    batch_size: int = 32,
+    workers: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> FileProbabilities:
+    """Run files through decode, backbone and head, exactly as the model's training images went.
+
+    Parameters
+    ----------
+    model : Model
+        Says how to decode, which backbone and which head.
+    paths : sequence of Path
+        Image files.
+    weights : Path or None
+        The backbone's weights file, if it is neither bundled nor where it was at extraction.
+    batch_size, workers : int
+        Images a forward pass, decoding threads.
+    progress : callable or None
+        Called as (stage, done, total).
+
+    Raises
+    ------
+    WeightsError
+        If the backbone's weights are not at hand.
+    """
+    probabilities = np.full((len(paths), len(model.class_names)), np.nan)
+    digests = [b""] * len(paths)
+    rejected: dict[int, str] = {}
+    backbone = None
+    hint = model.source.get("weights_file")
+    for batch in load_batches(paths, model.recipe, batch_size, workers):
+        rejected |= batch.rejected
+        if batch.positions:
+            # Only now: a list of files that are no images need not wait for Keras.
+            backbone = backbone or load_backbone(model.recipe, weights or (Path(hint) if hint else None), batch_size)
+            X = pool_maps(backbone(batch.images)[model.layer], model.pooling, model.recipe.stored_dtype)
+            probabilities[batch.positions] = model.head.predict_proba(X)
+            for position, digest in zip(batch.positions, batch.digests, strict=True):
+                digests[position] = digest
+        if progress:
+            progress("predict", len(batch.positions) + len(batch.rejected), len(paths))
+    return FileProbabilities(probabilities, digests, rejected)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries a model depends on."""
+    versions = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            versions[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+            versions[library] = "unknown"
+    return versions
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write a model file, atomically.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    members = {f"head/{name}.npy": _npy(array) for name, array in model.head.arrays().items()}
+    members["trained_on.npy"] = _npy(model.trained_on)
+    document = {
+        "schema": SCHEMA_VERSION,
+        "recipe": model.recipe.to_dict(),
+        "fingerprint": model.recipe.fingerprint,
+        "layer": model.layer,
+        "pooling": model.pooling,
+        "head": {"name": model.head_name, "settings": model.head.settings()},
+        "class_names": list(model.class_names),
+        "history": model.history,
+        "metrics": model.metrics,
+        "network": model.network,
+        "source": model.source,
+        "versions": model.versions,
+        "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
+    }
+    members["model.json"] = (json.dumps(document, indent=2) + "\n").encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name in sorted(members):
+                # A fixed date: two fits with the same seed differ only in what they measured.
+                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), members[name])
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
+
+
+def load_model(path: Path | str) -> Model:
+    """Read a model file.
+
+    Raises
+    ------
+    ModelNotFound
+        If there is no such file.
+    ModelDamaged
+        If it is not a model file, not whole, of a newer schema, or holds anything that featx never writes.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelNotFound(f"{path}: no such model file. Make one with: featx fit --out {path}")
+    try:
+        members = _read_members(path)
+        document = json.loads(members.pop("model.json"))
+        if document["schema"] > SCHEMA_VERSION:
+            raise ModelDamaged(
+                f"{path}: has schema {document['schema']}, this featx reads up to {SCHEMA_VERSION}. Upgrade featx."
+            )
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+        if document["members"] != digests:
+            wrong = sorted(
+                name for name in {*digests, *document["members"]} if digests.get(name) != document["members"].get(name)
+            )
+            raise ModelDamaged(f"{path}: {', '.join(wrong)} is not what was written. Fit the model again.")
+        return _rebuild(document, {name: _array(data) for name, data in members.items()})
+    except ModelDamaged:
+        raise
+    except FeatxError as error:
+        raise ModelDamaged(f"{path}: {error} Fit the model again.") from error
+    # Whatever else a file that is no model makes the readers of zip, JSON and npy say.
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        RecursionError,
+        EOFError,
+    ) as error:
+        raise ModelDamaged(f"{path}: is not a featx model: {error or type(error).__name__}. Fit the model again.") from error
+    except (NotImplementedError, RuntimeError, OverflowError, MemoryError) as error:
+        raise ModelDamaged(f"{path}: is not a featx model: {error}. Fit the model again.") from error
+
+
+def find_model(folder: Path) -> Path | None:
+    """Return the newest model file in a folder, or None."""
+    return max(folder.glob("*.featx"), key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model:
+    recipe = Recipe.from_dict(document["recipe"])
+    if document["fingerprint"] != recipe.fingerprint:
+        raise ValueError("its recipe does not fit its fingerprint")
+    trained_on = arrays.pop("trained_on.npy")
+    learned = {name.removeprefix("head/").removesuffix(".npy"): array for name, array in arrays.items()}
+    check_pooling(document["pooling"])
+    class_names = tuple(map(str, document["class_names"]))
+    head = rebuild_head(document["head"]["name"], document["head"]["settings"], learned)
+    if document["layer"] not in recipe.layers:
+        raise ValueError(f"its layer {document['layer']!r} is not in its recipe")
+    if head.classes_.tolist() != list(range(len(class_names))) or len(set(class_names)) != len(class_names):
+        raise ValueError("its class names do not fit its head")
+    if trained_on.dtype != np.uint8 or trained_on.ndim != 2 or trained_on.shape[1] != TRAINED_ON_BYTES:
+        raise ValueError("its list of training images has another shape")
+    for name in ("history", "metrics", "network", "source", "versions"):
+        if not isinstance(document[name], dict):
+            raise ValueError(f"its {name} is not a JSON object")
+    return Model(
+        recipe=recipe,
+        layer=document["layer"],
+        pooling=document["pooling"],
+        head_name=document["head"]["name"],
+        head=head,
+        class_names=class_names,
+        history=document["history"],
+        metrics=document["metrics"],
+        network=document["network"],
+        source=document["source"],
+        versions=document["versions"],
+        trained_on=trained_on,
+    )
+
+
+def _read_members(path: Path) -> dict[str, bytes]:
+    """Read all members. Stored, not compressed, so that no member can be larger than the file itself."""
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        if len(infos) > _MOST_MEMBERS or len({info.filename for info in infos}) != len(infos):
+            raise ValueError("it has too many members, or one twice")
+        for info in infos:
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size > size or info.flag_bits & 1:
+                raise ValueError(f"its member {info.filename!r} is compressed, encrypted or larger than the file")
+        if archive.getinfo("model.json").file_size > _LARGEST_DOCUMENT:
+            raise ValueError("its model.json is far larger than featx writes")
+        return {info.filename: archive.read(info) for info in infos}
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """Read one array whose declared shape must account for every byte."""
+    buffer = io.BytesIO(data)
+    if np.lib.format.read_magic(buffer) != (1, 0):
+        raise ValueError("an array is of another npy version")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(buffer)
+    if dtype.kind not in _ALLOWED_KINDS or fortran:
+        raise ValueError(f"an array is of type {dtype}, which featx never writes")
+    declared = dtype.itemsize
+    for side in shape:
+        declared *= side
+    body = data[buffer.tell() :]
+    if declared != len(body) or any(side < 0 for side in shape):
+        raise ValueError(f"an array declares {declared} bytes and holds {len(body)}")
+    return np.frombuffer(body, dtype).reshape(shape)

@@ -1,0 +1,116 @@
+"""The verb predict: class and confidence of new images."""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+from featx.errors import OutputError
+from featx.files import replacing
+from featx.images import list_unlabelled
+from featx.model import classify_files, load_model
+
+COLUMNS = ("path", "label", "confidence", "error")
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """One image's most probable class, or why there is none.
+
+    Parameters
+    ----------
+    path : str
+        The file, as it was given or found.
+    label : str
+        Class name; empty if rejected.
+    confidence : float or None
+        The class's probability; None if rejected.
+    error : str
+        Reason of the rejection; empty otherwise.
+    """
+
+    path: str
+    label: str
+    confidence: float | None
+    error: str
+
+
+def predict_images(
+    model: Path | str,
+    paths: Sequence[Path | str],
+    *,
+    weights: Path | None = None,
+    batch_size: int = 32,
+    workers: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> list[Prediction]:
+    """Classify image files and everything below folders.
+
+    Parameters
+    ----------
+    model : Path or str
+        The model file.
+    paths : sequence of Path or str
+        Files are taken as they are; folders are searched for images.
+    weights : Path or None
+        The backbone's weights file, if it is not at hand.
+    batch_size, workers : int
+        Images a forward pass, decoding threads.
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Returns
+    -------
+    predictions : list of Prediction
+        One for each image, in the order found; none is left out.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be read.
+    ImageListError
+        If a path does not exist or there is no image.
+    """
+    loaded = load_model(model)
+    files = list_unlabelled([Path(path) for path in paths])
+    result = classify_files(loaded, files, weights=weights, batch_size=batch_size, workers=workers, progress=progress)
+    predictions = []
+    for place, (file, row) in enumerate(zip(files, result.probabilities, strict=True)):
+        if place in result.rejected:
+            predictions.append(Prediction(str(file), "", None, result.rejected[place]))
+        else:
+            best = int(row.argmax())
+            predictions.append(Prediction(str(file), loaded.class_names[best], float(row[best]), ""))
+    return predictions
+
+
+def write_predictions(predictions: Sequence[Prediction], file: IO[str], *, json_lines: bool = False) -> None:
+    """Write predictions as CSV with a header, or as one JSON object a line."""
+    if json_lines:
+        file.writelines(json.dumps(dataclasses.asdict(prediction)) + "\n" for prediction in predictions)
+        return
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for prediction in predictions:
+        confidence = "" if prediction.confidence is None else f"{prediction.confidence:.6f}"
+        writer.writerow((prediction.path, prediction.label, confidence, prediction.error))
+
+
+def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:
+    """Write predictions to a file, atomically: JSON lines for ``.jsonl`` and ``.json``, else CSV.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    try:
+        with (
+            replacing(path) as temporary,
+            temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+        ):
+            write_predictions(predictions, file, json_lines=path.suffix.lower() in (".jsonl", ".json"))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}. Give another --out.") from error

@@ -1,0 +1,36 @@
+"""Loading TensorFlow without its page of notices."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+"""TensorFlow's own switch; the command line sets it to 3, errors only, unless the user has set it."""
+
+
+@contextlib.contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Hold back what native code writes to stderr while it loads, if only errors were asked for.
+
+    TensorFlow writes some notices before it reads its own log level, so nothing but the file descriptor stops them. They
+    are shown after all if the block fails.
+    """
+    if os.environ.get(LOG_LEVEL) != "3":
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        before = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(before, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(before, 2)
+            os.close(before)

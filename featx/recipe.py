@@ -1,0 +1,146 @@
+"""Recipe: everything that changes a feature's value, and nothing else."""
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+from featx.errors import RecipeError
+
+DECODE_VERSION = 1
+"""Raised whenever the same file would decode to other pixels than before."""
+
+FORMAT_VERSION = 1
+"""Raised whenever the cache's files can no longer be read by an older featx."""
+
+RESIZE_MODES = ("stretch", "crop", "pad")
+PREPROCESS_MODES = ("caffe", "torch", "tf", "rescale", "none")
+PRECISIONS = ("float32", "float16", "bfloat16", "int8")
+STORED_DTYPES = ("float16", "float32")
+
+LARGEST_SIDE = 8192
+"""An image side past this is taken for a damaged recipe [px]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a feature was made. Two features with equal recipes may be compared; others may not.
+
+    Batch size, worker count, device and Keras' own backend are no part of it: they change how fast a
+    feature is computed, not what it means.
+
+    Parameters
+    ----------
+    backbone : str
+        Name in the registry of backbones.
+    weights : str
+        Digest of the weights: ``sha256:…`` of the file, or ``random:SEED``.
+    layers : tuple of str
+        Layers whose outputs are kept.
+    image_size : tuple of int
+        (height, width) of the pixels that the backbone sees [px].
+    preprocess : str
+        Keras' name of the pixel scaling (``caffe``, ``torch``, ``tf``), ``rescale`` (1/255) or ``none``.
+    resize : str
+        ``stretch`` to the image size, ``crop`` to its shape first, or ``pad`` to it.
+    background : tuple of int
+        RGB colour that shows through transparent pixels and fills ``pad``'s margins.
+    exact_decode : bool
+        Decode JPEGs at full size before resizing, instead of at a reduced one.
+    precision : str
+        Arithmetic of the forward pass.
+    stored_dtype : str
+        Type of the cached maps.
+    decode_version, format_version : int
+        Of the decode rules and of the cache's files.
+
+    Raises
+    ------
+    RecipeError
+        If a setting has the wrong type or is outside its range.
+    """
+
+    backbone: str
+    weights: str
+    layers: tuple[str, ...]
+    image_size: tuple[int, int]
+    preprocess: str
+    resize: str = "stretch"
+    background: tuple[int, int, int] = (255, 255, 255)
+    exact_decode: bool = False
+    precision: str = "float32"
+    stored_dtype: str = "float16"
+    decode_version: int = DECODE_VERSION
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse values that no featx could have written."""
+        self._require("backbone", isinstance(self.backbone, str) and 0 < len(self.backbone) <= 100, "a name")
+        self._require("weights", isinstance(self.weights, str) and 0 < len(self.weights) <= 200, "a digest")
+        self._require(
+            "layers",
+            isinstance(self.layers, tuple)
+            and 0 < len(self.layers) <= 100
+            and len(set(self.layers)) == len(self.layers)
+            and all(isinstance(layer, str) and layer and "/" not in layer and "." not in layer for layer in self.layers),
+            "different layer names",
+        )
+        self._require(
+            "image_size",
+            _is_whole_numbers(self.image_size, 2, 1, LARGEST_SIDE),
+            f"(height, width), each 1 to {LARGEST_SIDE} px",
+        )
+        self._require("background", _is_whole_numbers(self.background, 3, 0, 255), "three numbers from 0 to 255")
+        self._require("exact_decode", isinstance(self.exact_decode, bool), "true or false")
+        for name, allowed in (
+            ("resize", RESIZE_MODES),
+            ("preprocess", PREPROCESS_MODES),
+            ("precision", PRECISIONS),
+            ("stored_dtype", STORED_DTYPES),
+        ):
+            self._require(name, getattr(self, name) in allowed, "one of " + ", ".join(allowed))
+        for name in ("decode_version", "format_version"):
+            self._require(name, _is_whole_numbers((getattr(self, name),), 1, 1, 10**6), "a whole number from 1")
+
+    def _require(self, name: str, holds: bool, wanted: str) -> None:
+        if not holds:
+            raise RecipeError(f"recipe: {name} must be {wanted}. Received: {getattr(self, name)!r}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON types."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, settings: object) -> "Recipe":
+        """Rebuild a recipe from ``to_dict``'s result.
+
+        Raises
+        ------
+        RecipeError
+            If a setting is missing, unknown or outside its range.
+        """
+        names = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(settings, dict) or set(settings) != names:
+            found = sorted(map(str, settings)) if isinstance(settings, dict) else type(settings).__name__
+            raise RecipeError(f"recipe: must have exactly the settings {sorted(names)}. Received: {found}.")
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
+        return cls(**values)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the settings as canonical JSON, in hexadecimal."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def differences(self, other: "Recipe") -> dict[str, tuple[Any, Any]]:
+        """Return each setting that differs, as name to (this one's value, the other's value)."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def _is_whole_numbers(values: object, length: int, least: int, most: int) -> bool:
+    return (
+        isinstance(values, tuple)
+        and len(values) == length
+        and all(isinstance(v, int) and not isinstance(v, bool) and least <= v <= most for v in values)
+    )

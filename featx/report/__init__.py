@@ -1,0 +1,20 @@
+"""Reports: results as text tables, files and plots. Computes nothing."""
+
+from featx.report.files import ReportFiles, write_report
+from featx.report.text import (
+    cache_text,
+    evaluation_text,
+    extract_text,
+    fit_text,
+    model_text,
+)
+
+__all__ = [
+    "ReportFiles",
+    "cache_text",
+    "evaluation_text",
+    "extract_text",
+    "fit_text",
+    "model_text",
+    "write_report",
+]

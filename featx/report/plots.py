@@ -1,0 +1,52 @@
+"""Plots as PNG files."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+_MOST_NUMBERS = 25
+"""Cells of a larger confusion matrix are too small to write into."""
+
+
+def plot_confusion(confusion: NDArray[np.int64], class_names: tuple[str, ...], title: str, path: Path) -> None:
+    """Draw a confusion matrix: rows true, columns predicted; colour is the share of the row, numbers are images."""
+    n = len(class_names)
+    side = min(5 + 0.45 * n, 24)
+    # Figure, not pyplot: no global state, no window, nothing to close.
+    figure = Figure(figsize=(side, side * 0.9), layout="constrained", dpi=110)
+    axes = figure.add_subplot()
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if n <= _MOST_NUMBERS:
+        for row, column in np.ndindex(n, n):
+            if confusion[row, column]:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour)
+    names = [_plain(name) for name in class_names]
+    axes.set_xticks(range(n), names, rotation=45 if n <= _MOST_NUMBERS else 90, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(n), names)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
+    figure.savefig(path)
+
+
+def plot_curves(history: dict[str, list[float]], best_epoch: int, path: Path) -> None:
+    """Draw loss and accuracy by epoch, training and validation, and mark the epoch that was kept."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained", dpi=110)
+    for axes, measure in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
+        for name, label in ((measure, "train"), (f"val_{measure}", "validation")):
+            if values := history.get(name):
+                axes.plot(range(1, len(values) + 1), values, marker=".", label=label)
+        axes.axvline(best_epoch, color="grey", linestyle=":", label="kept")
+        axes.set(xlabel="epoch", ylabel=measure)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend()
+    figure.savefig(path)
+
+
+def _plain(name: str, longest: int = 30) -> str:
+    """Keep matplotlib from reading a class name as a formula, and the plot from being pushed away by it."""
+    shown = name if len(name) <= longest else name[: longest - 1] + "…"
+    return shown.replace("$", r"\$")

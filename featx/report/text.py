@@ -1,0 +1,143 @@
+"""Results as text for a terminal. These functions return strings; the command line prints them."""
+
+from collections.abc import Sequence
+
+from featx.evaluate import Evaluation
+from featx.extract import ExtractResult
+from featx.fit import FitResult
+from featx.inspect import CacheSummary, ModelSummary
+
+_MOST_CLASSES = 40
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align columns: the first to the left, the others to the right."""
+    cells = [list(header), *map(list, rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = []
+    for first, *others in cells:
+        right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *right]).rstrip())
+    return "\n".join(lines)
+
+
+def size_text(n_bytes: int) -> str:
+    """Give bytes as people read them."""
+    value = float(n_bytes)
+    for unit in ("B", "KB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def number_of(n: int, noun: str) -> str:
+    """Give "1 image", "2 images", "1,200 images", "2 classes"."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{n:,} {noun if n == 1 else plural}"
+
+
+def extract_text(result: ExtractResult) -> str:
+    """Say what an extract did."""
+    parts = [f"{result.extracted:,} extracted", f"{result.reused:,} reused", f"{result.rejected:,} rejected"]
+    lines = [f"{number_of(result.listed, 'image')} in {number_of(result.classes, 'class')}: {', '.join(parts)}"]
+    if result.duplicates:
+        lines.append(f"  {number_of(result.duplicates, 'exact duplicate')}, stored once")
+    lines += [f"  rejected {count:,}: {reason}" for reason, count in result.reasons.items()]
+    if result.rejected:
+        lines.append(f"  see {result.cache / 'rejects.csv'}")
+    if result.skipped:
+        others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(result.skipped.items()))
+        lines.append(f"  other files, not images: {others}")
+    lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
+    rate = f", {result.images_per_second:.1f} images/s" if result.extracted else ""
+    lines.append(f"cache {result.cache}: {size_text(result.bytes)}, {result.seconds:.1f} s{rate}")
+    return "\n".join(lines)
+
+
+def fit_text(result: FitResult) -> str:
+    """Say what a fit gave."""
+    counts = result.parameters
+    lines = [
+        f"{result.head} head on {result.pooling} features: {number_of(result.train_images, 'training image')}, "
+        f"{number_of(result.classes, 'class')}, {result.seconds:.1f} s"
+    ]
+    if result.epochs:
+        lines.append(f"  {number_of(result.epochs, 'epoch')}, the best was {result.best_epoch}")
+    if result.val_accuracy is not None:
+        lines.append(f"  validation accuracy {result.val_accuracy:.3f} on {number_of(result.val_images, 'image')}")
+    lines.append(f"  parameters: {counts['total']:,} in all, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen")
+    lines += [f"  note: {note}" for note in result.notes]
+    lines.append(f"model {result.model}")
+    return "\n".join(lines)
+
+
+def evaluation_text(evaluation: Evaluation) -> str:
+    """Give the per-class table and the headline figures."""
+    rows = [
+        (m.class_name, f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}", f"{m.images:,}")
+        for m in evaluation.per_class[:_MOST_CLASSES]
+    ]
+    lines = [table(("class", "precision", "recall", "F1", "images"), rows)]
+    if len(evaluation.per_class) > _MOST_CLASSES:
+        lines.append(f"… and {len(evaluation.per_class) - _MOST_CLASSES} more classes, in metrics.json")
+    lines += [
+        "",
+        f"{evaluation.split} accuracy {evaluation.accuracy:.3f} on {number_of(len(evaluation.y), 'image')}   "
+        f"balanced accuracy {evaluation.balanced_accuracy:.3f}   macro F1 {evaluation.macro_f1:.3f}   "
+        f"log loss {evaluation.log_loss:.3f}",
+    ]
+    lines += [f"rejected {path}: {reason}" for path, reason in list(evaluation.rejected.items())[:10]]
+    lines += [f"note: {note}" for note in evaluation.notes]
+    return "\n".join(lines)
+
+
+def cache_text(summary: CacheSummary) -> str:
+    """Describe a cache."""
+    recipe = summary.recipe
+    height, width = recipe.image_size
+    lines = [
+        f"cache {summary.path}",
+        f"  images     {summary.source}",
+        f"  backbone   {recipe.backbone}, weights {recipe.weights[:23]}, layers {', '.join(recipe.layers)}",
+        f"  pixels     {height} x {width}, {recipe.resize}, preprocess {recipe.preprocess}",
+        f"  stored     {recipe.stored_dtype} maps, fingerprint {recipe.fingerprint[:16]}",
+        f"  on disk    {number_of(summary.rows, 'row')} in {number_of(summary.shards, 'shard')}, {size_text(summary.bytes)}",
+        f"  listed     {number_of(summary.listed, 'image')}, {summary.rejected:,} rejected",
+    ]
+    lines += [f"             {count:,}: {reason}" for reason, count in summary.reasons.items()]
+    splits = list(summary.splits)
+    rows = [(name, *(f"{counts[split]:,}" for split in splits)) for name, counts in summary.counts.items()]
+    rows.append(("all", *(f"{summary.splits[split]:,}" for split in splits)))
+    return "\n".join([*lines, "", table(("class", *splits), rows)])
+
+
+def model_text(summary: ModelSummary) -> str:
+    """Describe a model: what it is, its layers and parameter counts."""
+    model, counts = summary.model, summary.model.parameters
+    height, width = model.recipe.image_size
+    metrics = model.metrics
+    more = " …" if len(model.class_names) > 12 else ""
+    lines = [
+        f"model {summary.path}",
+        f"  head       {model.head_name} on {model.pooling} features",
+        f"  backbone   {model.recipe.backbone} to {model.layer} at {height} x {width} px, frozen",
+        f"  classes    {len(model.class_names)}: {', '.join(model.class_names[:12])}{more}",
+        f"  fitted on  {metrics.get('train_images', '?')} images of {model.source.get('images', '?')}",
+    ]
+    if metrics.get("val_accuracy") is not None:
+        epoch = f", epoch {model.best_epoch} of {len(model.history['loss'])}" if model.history.get("loss") else ""
+        lines.append(f"  validation accuracy {metrics['val_accuracy']:.3f} on {metrics['val_images']} images{epoch}")
+    rows = [
+        (
+            layer["name"],
+            layer["type"],
+            " x ".join(map(str, layer["output_shape"])),
+            f"{layer['parameters']:,}",
+            "trainable" if layer["trainable"] else "frozen",
+        )
+        for layer in summary.layers
+    ]
+    lines += ["", table(("layer", "type", "output", "parameters", ""), rows), ""]
+    lines.append(f"parameters: {counts['total']:,} in all, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen")
+    return "\n".join(lines)

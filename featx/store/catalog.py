@@ -1,0 +1,165 @@
+"""The catalog: the listing at the last extract, one row per image file, replaced atomically."""
+
+import dataclasses
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import CacheDamaged, CacheWriteError
+from featx.files import DIGEST_BYTES, replacing
+from featx.recipe import FORMAT_VERSION
+from featx.store.guard import damage_named, open_guarded
+from featx.store.shard import LIBVER
+
+SPLITS = ("train", "val", "test")
+"""The order gives the code that the catalog stores."""
+
+EXTRACTED, REJECTED = 0, 1
+"""Status of a listed image: it has a row, or a reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalog:
+    """What was listed, and what became of it.
+
+    Parameters
+    ----------
+    source : str
+        Absolute folder that ``paths`` are relative to.
+    fingerprint : str
+        Of the recipe in force.
+    class_names : tuple of str
+        Names behind ``labels``.
+    paths : list of str
+        Relative, with ``/``.
+    labels : ndarray of shape (n,), int32
+        Index into ``class_names``; -1 for none.
+    splits : ndarray of shape (n,), int8
+        Index into ``SPLITS``.
+    digests : ndarray of shape (n, 32), uint8
+        Content digest; zeros where the file could not be read.
+    sizes, mtimes : ndarray of shape (n,), int64
+        Of the file when it was read [bytes], [ns]; an mtime of -1 is never trusted.
+    status : ndarray of shape (n,), uint8
+        ``EXTRACTED`` or ``REJECTED``.
+    reasons : list of str
+        Why an image was rejected; empty otherwise.
+    """
+
+    source: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+    paths: list[str]
+    labels: NDArray[np.int32]
+    splits: NDArray[np.int8]
+    digests: NDArray[np.uint8]
+    sizes: NDArray[np.int64]
+    mtimes: NDArray[np.int64]
+    status: NDArray[np.uint8]
+    reasons: list[str]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def rows(self, split: str | None = None) -> NDArray[np.int64]:
+        """Return the rows that have features, of one split or of all."""
+        wanted = self.status == EXTRACTED
+        if split is not None:
+            wanted &= self.splits == SPLITS.index(split)
+        return np.flatnonzero(wanted)
+
+    def write(self, path: Path) -> None:
+        """Replace the catalog file.
+
+        Raises
+        ------
+        CacheWriteError
+            If the disk refuses.
+        """
+        head = {"source": self.source, "fingerprint": self.fingerprint, "class_names": self.class_names}
+        columns: dict[str, NDArray[Any]] = {
+            "head": np.frombuffer(json.dumps(head).encode(), np.uint8),
+            "path": _pack(self.paths),
+            "reason": _pack(self.reasons),
+            "label": self.labels,
+            "split": self.splits,
+            "digest": self.digests,
+            "size": self.sizes,
+            "mtime": self.mtimes,
+            "status": self.status,
+        }
+        try:
+            # In memory first, like a shard: then a full disk is an ordinary error.
+            image = io.BytesIO()
+            with h5py.File(image, "w", libver=LIBVER) as file:
+                file.attrs["featx_format"] = FORMAT_VERSION
+                for name, values in columns.items():
+                    chunks = (max(1, min(len(values), 65536)), *values.shape[1:])
+                    file.create_dataset(
+                        name, data=values, chunks=chunks, maxshape=(None, *values.shape[1:]),
+                        compression="gzip", compression_opts=1, fletcher32=True, track_times=False,
+                    )  # fmt: skip
+            with replacing(path) as temporary:
+                temporary.write_bytes(image.getbuffer())
+        except OSError as error:
+            raise CacheWriteError(
+                f"{path}: {error.strerror or error}. The features are kept: make room, then run the same command again."
+            ) from error
+
+    @classmethod
+    def read(cls, path: Path) -> "Catalog":
+        """Read a catalog file.
+
+        Raises
+        ------
+        CacheDamaged
+            If it is not a whole, sound catalog.
+        """
+        with open_guarded(path) as file, damage_named(path):
+            head = json.loads(bytes(file["head"][()]))
+            catalog = cls(
+                source=str(head["source"]),
+                fingerprint=str(head["fingerprint"]),
+                class_names=tuple(map(str, head["class_names"])),
+                paths=_unpack(file["path"][()]),
+                labels=file["label"][()].astype(np.int32),
+                splits=file["split"][()].astype(np.int8),
+                digests=file["digest"][()].astype(np.uint8),
+                sizes=file["size"][()].astype(np.int64),
+                mtimes=file["mtime"][()].astype(np.int64),
+                status=file["status"][()].astype(np.uint8),
+                reasons=_unpack(file["reason"][()]),
+            )
+        catalog._check(path)
+        return catalog
+
+    def _check(self, path: Path) -> None:
+        """Refuse a catalog whose columns do not fit together or point outside."""
+        n = len(self.paths)
+        columns = (self.labels, self.splits, self.sizes, self.mtimes, self.status)
+        sound = (
+            all(column.shape == (n,) for column in columns)
+            and self.digests.shape == (n, DIGEST_BYTES)
+            and len(self.reasons) == n
+            and (n == 0 or (self.labels.min() >= -1 and self.labels.max() < len(self.class_names)))
+            and (n == 0 or (self.splits.min() >= 0 and self.splits.max() < len(SPLITS)))
+            and (n == 0 or self.status.max() <= REJECTED)
+            and not any(text.startswith("/") or ".." in text.split("/") for text in self.paths)
+        )
+        if not sound:
+            raise CacheDamaged(f"{path}: its columns do not fit together. Move it away and run featx extract again.")
+
+
+def _pack(texts: Sequence[str]) -> NDArray[np.uint8]:
+    """Join texts with NUL, which no path contains: a million of them unpack in a tenth of a second."""
+    return np.frombuffer("\0".join([*texts, ""]).encode("utf-8", "surrogateescape"), np.uint8)
+
+
+def _unpack(packed: NDArray[np.uint8]) -> list[str]:
+    return packed.tobytes().decode("utf-8", "surrogateescape").split("\0")[:-1]

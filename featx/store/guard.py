@@ -1,0 +1,100 @@
+"""Reading HDF5 that somebody else may have made: refuse whatever featx never writes, before reading it."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from featx.errors import CacheDamaged
+
+# Deflate cannot do better than 1032 : 1, so a dataset that declares more than this many times the file's own bytes
+# is a lie or a bomb.
+_LARGEST_RATIO = 1100
+_DEEPEST = 3
+_MOST_OBJECTS = 10_000
+_ALLOWED_FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32})
+_ALLOWED_KINDS = "fiu"
+
+
+@contextlib.contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turn whatever HDF5 says about broken bytes into one typed error that names the file.
+
+    Raises
+    ------
+    CacheDamaged
+        For any error of h5py's inside the block.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise CacheDamaged(f"{path}: is missing. Run featx extract again: it redoes just what is not there.") from None
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError, MemoryError) as error:
+        said = str(error).strip().splitlines()
+        raise CacheDamaged(
+            f"{path}: is damaged: {said[0] if said else type(error).__name__}. "
+            "Move it away and run featx extract again: it redoes just the rows that were in it."
+        ) from error
+
+
+def open_guarded(path: Path) -> h5py.File:
+    """Open an HDF5 file for reading after checking everything in it that could reach outside or blow up.
+
+    Raises
+    ------
+    CacheDamaged
+        If the file is unreadable or holds a link that is not hard, external or virtual storage, a type or filter that
+        featx does not use, deep nesting, or more declared bytes than its own size allows.
+    """
+    with damage_named(path):
+        file = h5py.File(path, "r")
+        try:
+            _check_group(file, path, _LARGEST_RATIO * path.stat().st_size, depth=1, budget=[_MOST_OBJECTS])
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+def _check_group(group: h5py.Group, path: Path, most_bytes: int, depth: int, budget: list[int]) -> None:
+    for name in group:
+        budget[0] -= 1
+        _require(budget[0] > 0, path, name, f"more than {_MOST_OBJECTS} objects")
+        _require(isinstance(group.get(name, getlink=True), h5py.HardLink), path, name, "a link that leaves its group")
+        member = group[name]
+        if isinstance(member, h5py.Group):
+            _require(depth < _DEEPEST, path, name, f"groups nested deeper than {_DEEPEST}")
+            _check_group(member, path, most_bytes, depth + 1, budget)
+        else:
+            _require(isinstance(member, h5py.Dataset), path, name, "an object that is neither group nor dataset")
+            _check_dataset(member, path, most_bytes)
+
+
+def _check_dataset(dataset: h5py.Dataset, path: Path, most_bytes: int) -> None:
+    name = dataset.name
+    plist = dataset.id.get_create_plist()
+    _require(plist.get_external_count() == 0, path, name, "values stored in another file")
+    _require(not dataset.is_virtual, path, name, "a virtual dataset")
+    _require(dataset.dtype.kind in _ALLOWED_KINDS, path, name, f"values of type {dataset.dtype}")
+    filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
+    _require(filters <= _ALLOWED_FILTERS, path, name, f"filters {sorted(filters - _ALLOWED_FILTERS)}")
+    # Python's whole numbers: NumPy's would wrap around on an absurd shape.
+    declared = int(dataset.dtype.itemsize)
+    for side in dataset.shape:
+        declared *= int(side)
+    _require(declared <= most_bytes, path, name, f"{declared} declared bytes, more than the file could hold")
+
+
+def _require(holds: bool, path: Path, name: str, found: str) -> None:
+    if not holds:
+        raise CacheDamaged(f"{path}: {name!r} holds {found}, which featx never writes. Do not use this file.")
+
+
+def read_text_attribute(file: h5py.File, name: str) -> str:
+    """Read a short text attribute, stored as fixed-length bytes."""
+    value = file.attrs[name]
+    if not isinstance(value, np.bytes_):
+        raise TypeError(f"attribute {name!r} is not text")
+    return bytes(value).decode("utf-8")

@@ -1,0 +1,88 @@
+"""From a layer's maps to one row of features: the same arithmetic for cached rows and for images seen first now."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import CacheError
+
+POOLINGS = ("flatten", "avg", "max", "avgmax")
+
+_LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
+
+
+def check_pooling(pooling: str) -> None:
+    """Refuse an unknown pooling.
+
+    Raises
+    ------
+    CacheError
+        With the known ones.
+    """
+    if pooling not in POOLINGS:
+        raise CacheError(f"pooling {pooling!r}: unknown. Give one of {', '.join(POOLINGS)}.")
+
+
+def average_and_maximum(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pool over height and width.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (n, h, w, c), float32
+        A layer's output.
+
+    Returns
+    -------
+    pooled : ndarray of shape (n, 2, c), float32
+        Average, then maximum.
+    """
+    return np.stack([maps.mean(axis=(1, 2), dtype=np.float32), maps.max(axis=(1, 2))], axis=1)
+
+
+def choose_pooled(pooled: NDArray[np.floating], pooling: str) -> NDArray[np.floating]:
+    """Take ``avg`` (n, c), ``max`` (n, c) or ``avgmax`` (n, 2c) out of pooled rows (n, 2, c)."""
+    if pooling == "avgmax":
+        return pooled.reshape(len(pooled), -1)
+    return pooled[:, 0 if pooling == "avg" else 1]
+
+
+def fits_in(maps: NDArray[np.float32], stored_dtype: str) -> NDArray[np.bool_]:
+    """Tell which rows stay finite in the stored type.
+
+    Returns
+    -------
+    fits : ndarray of shape (n,), bool
+    """
+    if stored_dtype != "float16":
+        return np.ones(len(maps), np.bool_)
+    fits: NDArray[np.bool_] = np.abs(maps).reshape(len(maps), -1).max(axis=1, initial=0.0) <= _LARGEST_FLOAT16
+    return fits
+
+
+def pool_maps(maps: NDArray[np.float32], pooling: str, stored_dtype: str) -> NDArray[np.float32]:
+    """Turn maps into features, rounded as the cache would have stored them.
+
+    A head is fitted on what the cache holds, so an image that never went through the cache must be rounded alike.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (n, h, w, c), float32
+        What the backbone gave.
+    pooling : str
+        ``flatten``, ``avg``, ``max`` or ``avgmax``.
+    stored_dtype : str
+        The recipe's.
+
+    Returns
+    -------
+    X : ndarray of shape (n, n_features), float32
+    """
+    check_pooling(pooling)
+    if pooling != "flatten":
+        return choose_pooled(average_and_maximum(maps), pooling).astype(np.float32)
+    flat = maps.reshape(len(maps), -1)
+    if stored_dtype != "float16":
+        return flat
+    fits = fits_in(maps, stored_dtype)
+    rounded = flat.copy()
+    rounded[fits] = flat[fits].astype(np.float16)
+    return rounded

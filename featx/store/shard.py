@@ -1,0 +1,253 @@
+"""One immutable HDF5 file of feature rows: written in memory, checked, then published under its own digest.
+
+::
+
+    <sha256 of the file>.h5
+      attributes    featx_format, fingerprint
+      digest        (n, 32) uint8      content digest of each image
+      view          (n,) int64         0 is the clean image
+      maps/<layer>  (n, h, w, c)       what the layer gave, float16 or float32
+      pooled/<layer>(n, 2, c) float32  average and maximum over height and width
+"""
+
+import io
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import CacheDamaged, CacheWriteError
+from featx.files import DIGEST_BYTES, content_digest, publish, temporary_sibling
+from featx.recipe import FORMAT_VERSION
+from featx.store.guard import damage_named, open_guarded, read_text_attribute
+
+LIBVER = ("v110", "v110")
+"""HDF5's file format 1.10: its metadata carries checksums too, down to the index of chunks. In older formats a flipped bit
+there could hand out another image's row without an error."""
+
+# Pooled rows are small: several share a chunk, so that HDF5's cost per chunk is paid once for all of them.
+_POOLED_CHUNK_BYTES = 64 * 1024
+_KEY_CHUNK_ROWS = 1024
+
+
+class ShardWriter:
+    """Collects rows, compressed, in memory; ``commit`` turns them into a file that is whole or absent.
+
+    HDF5 writes to memory and the finished bytes go to disk in one piece. So every system call is
+    ours: a full disk is an ordinary error rather than a half-closed HDF5 file, and the digest in the file's name is
+    that of the bytes meant, not of the bytes found.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the shard goes.
+    fingerprint : str
+        Of the recipe that its rows were made with.
+    dtype : numpy dtype
+        Type of the maps in this shard.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, dtype: np.dtype[np.floating]) -> None:
+        self._folder = folder
+        self._dtype = dtype
+        self._image = io.BytesIO()
+        self._file = h5py.File(self._image, "w", libver=LIBVER)
+        self._file.attrs["featx_format"] = FORMAT_VERSION
+        self._file.attrs["fingerprint"] = np.bytes_(fingerprint.encode())
+        self._fingerprint = fingerprint
+        self._n_rows = 0
+        self._since = time.monotonic()
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    @property
+    def stored_bytes(self) -> int:
+        """Compressed bytes collected so far."""
+        return sum(int(dataset.id.get_storage_size()) for dataset in self._datasets())
+
+    @property
+    def age(self) -> float:
+        """Seconds since the first row could have come in."""
+        return time.monotonic() - self._since
+
+    def append(
+        self,
+        digests: Sequence[bytes],
+        views: NDArray[np.int64],
+        maps: dict[str, NDArray[np.float32]],
+        pooled: dict[str, NDArray[np.float32]],
+    ) -> None:
+        """Add rows.
+
+        Parameters
+        ----------
+        digests : sequence of bytes
+            n content digests.
+        views : ndarray of shape (n,), int64
+            View of each row.
+        maps : dict of layer to ndarray of shape (n, …), float32
+            What each layer gave.
+        pooled : dict of layer to ndarray of shape (n, 2, c), float32
+            Average and maximum of each map.
+        """
+        keys = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
+        self._extend("digest", keys, _KEY_CHUNK_ROWS, compress=False)
+        self._extend("view", views, _KEY_CHUNK_ROWS, compress=False)
+        for layer, values in maps.items():
+            # One-row chunks are read in any order at the speed of a sequential pass. No shuffle filter: it breaks up the
+            # runs of exact zeros that ReLU leaves (gzip alone gives 9 KB an image, with shuffle 11).
+            self._extend(f"maps/{layer}", values.astype(self._dtype), 1, compress=True)
+        for layer, values in pooled.items():
+            chunk_rows = max(1, _POOLED_CHUNK_BYTES // values[0].nbytes)
+            self._extend(f"pooled/{layer}", values, chunk_rows, compress=False)
+        self._n_rows += len(keys)
+
+    def commit(self) -> "Shard":
+        """Publish the rows as a shard.
+
+        Returns
+        -------
+        shard : Shard
+            The file under its final name, read back and checked before it got that name.
+
+        Raises
+        ------
+        CacheWriteError
+            If the disk refuses.
+        CacheDamaged
+            If what was read back is not what was written.
+        """
+        self.close()
+        image = self._image.getvalue()
+        digest = content_digest(image)
+        final = self._folder / f"{digest.hex()}.h5"
+        temporary = temporary_sibling(final)
+        try:
+            temporary.write_bytes(image)
+            Shard(temporary).check(expected_digest=digest, expected_rows=self._n_rows)
+            publish(temporary, final)
+        except OSError as error:
+            raise CacheWriteError(
+                f"{self._folder}: {error.strerror or error} while writing a shard of {len(image)} bytes. "
+                "Finished shards are kept: make room or mend the disk, then run the same command again."
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        return Shard(final)
+
+    def close(self) -> None:
+        """Finish the HDF5 structure; rows not committed by then are let go."""
+        self._file.close()
+
+    def _extend(self, name: str, values: NDArray[np.generic], chunk_rows: int, *, compress: bool) -> None:
+        dataset = self._file.get(name)
+        if dataset is None:
+            self._file.create_dataset(
+                name,
+                data=values,
+                maxshape=(None, *values.shape[1:]),
+                chunks=(chunk_rows, *values.shape[1:]),
+                compression="gzip" if compress else None,
+                compression_opts=1 if compress else None,
+                fletcher32=True,
+                track_times=False,
+            )
+            return
+        n_before = len(dataset)
+        dataset.resize(n_before + len(values), axis=0)
+        dataset[n_before:] = values
+
+    def _datasets(self) -> list[h5py.Dataset]:
+        found: list[h5py.Dataset] = []
+        self._file.visititems(lambda _, member: found.append(member) if isinstance(member, h5py.Dataset) else None)
+        return found
+
+
+class Shard:
+    """A finished shard, for reading.
+
+    Opening it reads the keys of its rows (40 bytes each) and nothing else; the file is opened again to read features.
+
+    Raises
+    ------
+    CacheDamaged
+        If the file is not a whole shard.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with open_guarded(path) as file, damage_named(path):
+            self.fingerprint = read_text_attribute(file, "fingerprint")
+            self.digests: NDArray[np.uint8] = file["digest"][()]
+            self.views: NDArray[np.int64] = file["view"][()]
+            lengths = {len(file[name]) for name in self._names(file)}
+            if lengths != {len(self.views)} or self.digests.shape != (len(self.views), DIGEST_BYTES):
+                raise CacheDamaged(f"{path}: its datasets have different numbers of rows. Run featx verify.")
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def read(self, name: str, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Read rows of one dataset.
+
+        Parameters
+        ----------
+        name : str
+            ``maps/<layer>`` or ``pooled/<layer>``.
+        rows : ndarray of shape (n,), int64
+            Ascending row numbers.
+
+        Returns
+        -------
+        values : ndarray of shape (n, …)
+            In the order of ``rows``, in the stored type.
+
+        Raises
+        ------
+        CacheDamaged
+            If a checksum does not fit: numbers are returned whole or not at all.
+        """
+        with open_guarded(self.path) as file, damage_named(self.path):
+            dataset = file[name]
+            values = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
+            # One call per run of neighbours; h5py's own list selection costs more than the read itself.
+            breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+            for run in np.split(np.arange(len(rows)), breaks):
+                if len(run):
+                    first, last = run[0], run[-1]
+                    values[first : last + 1] = dataset[rows[first] : rows[last] + 1]
+            return values
+
+    def check(self, expected_digest: bytes | None = None, expected_rows: int | None = None) -> None:
+        """Read every byte of the file and every checksum in it.
+
+        Parameters
+        ----------
+        expected_digest : bytes or None
+            What the file's content must hash to; by default what its name says.
+        expected_rows : int or None
+            How many rows it must hold.
+
+        Raises
+        ------
+        CacheDamaged
+            If anything differs.
+        """
+        with damage_named(self.path):
+            found = content_digest(self.path.read_bytes()).hex()
+        wanted = expected_digest.hex() if expected_digest else self.path.stem
+        if found != wanted:
+            raise CacheDamaged(f"{self.path}: its content has digest {found}, but {wanted} was written.")
+        if expected_rows is not None and len(self) != expected_rows:
+            raise CacheDamaged(f"{self.path}: holds {len(self)} rows, but {expected_rows} were written.")
+        with open_guarded(self.path) as file, damage_named(self.path):
+            for name in self._names(file):
+                for start in range(0, len(self), _KEY_CHUNK_ROWS):
+                    file[name][start : start + _KEY_CHUNK_ROWS]
+
+    def _names(self, file: h5py.File) -> list[str]:
+        return ["digest", "view"] + [f"{group}/{layer}" for group in ("maps", "pooled") for layer in file.get(group, ())]
