@@ -188,7 +188,7 @@ def extract(as_json: bool, max_rejects: float, **options: Any) -> None:
 @click.option("--dropout", type=float, help="dense: share of inputs dropped while training.  [default: 0]")
 @click.option("--learning-rate", type=float, help="dense: Adam's step.  [default: 0.001]")
 @click.option("--epochs", type=int, help="dense: at most so many.  [default: 50]")
-@click.option("--batch-size", type=int, help="dense: rows a step.  [default: 32]")
+@click.option("--batch-size", type=int, help="dense: rows a step.  [default: 32, fewer for small sets]")
 @click.option("--patience", type=int, help="dense: epochs without a better validation loss.  [default: 5]")
 @click.option("--C", "C", type=float, help="logreg, svm: inverse penalty.  [default: 0.01 and 0.001]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all randomness in the fit.")

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.classify import classify_files
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
 from featx.images import ImageIndex, list_images
-from featx.model import Model, classify_files, load_model
+from featx.model import Model, load_model
 from featx.store import SPLITS, FeatureCache
 
 Progress = Callable[[str, int, int], None]

@@ -5,27 +5,29 @@ import dataclasses
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from featx.backbones import backbone_spec, check_image_size, load_backbone, resolve_weights
-from featx.errors import CacheWriteError, ImageListError, ImageRejected, Interrupted
-from featx.files import DIGEST_BYTES, content_digest, replacing
-from featx.images import ImageIndex, assign_splits, available_cores, list_images, load_batches, read_image_file
+from featx.errors import CacheWriteError, ImageListError, Interrupted
+from featx.files import DIGEST_BYTES, replacing
+from featx.images import (
+    NEVER_TRUSTED,
+    NO_DIGEST,
+    Identities,
+    ImageIndex,
+    KnownFile,
+    assign_splits,
+    identify_files,
+    list_images,
+    load_batches,
+)
 from featx.recipe import Recipe
 from featx.store import EXTRACTED, REJECTED, SPLITS, Catalog, FeatureCache
 
 Progress = Callable[[str, int, int], None]
 """Called as (stage, newly done, total)."""
-
-_NO_DIGEST = bytes(DIGEST_BYTES)
-_NEVER_TRUSTED = -1
-
-# A file changed again within the clock's grain keeps its size and mtime; git has the same rule for the same reason.
-_FRESH_NS = 2_000_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,16 +77,6 @@ class ExtractResult:
     splits: dict[str, int]
     reasons: dict[str, int]
     skipped: dict[str, int]
-
-
-@dataclasses.dataclass
-class _Identities:
-    """What each listed file is: the columns that the catalog keeps of it."""
-
-    digests: list[bytes]
-    sizes: NDArray[np.int64]
-    mtimes: NDArray[np.int64]
-    reasons: list[str]
 
 
 def extract_features(
@@ -158,7 +150,7 @@ def extract_features(
     index = list_images(Path(images))
     recipe, weights_file = _make_recipe(backbone, weights, image_size, resize)
     store = FeatureCache.open_or_create(Path(cache or Path("cache") / index.root.name), recipe, overwrite)
-    identities = _identify(index, store.previous_catalog(), workers, progress)
+    identities = identify_files(index, _known_files(index, store.previous_catalog()), workers, progress)
     with store.writing(wait) as writer:
         missing = _missing(identities, store)
         extracted, rate = 0, 0.0
@@ -213,46 +205,15 @@ def _make_recipe(backbone: str, weights: str, image_size: tuple[int, int] | None
     return recipe, weights_file
 
 
-def _identify(index: ImageIndex, previous: Catalog | None, workers: int | None, progress: Progress | None) -> _Identities:
-    """Give every file its content digest; files with the size and mtime of the last listing keep the one they had."""
-    known: dict[str, tuple[int, int, bytes]] = {}
-    if previous is not None and previous.source == str(index.root):
-        columns = zip(previous.paths, previous.sizes.tolist(), previous.mtimes.tolist(), previous.digests, strict=True)
-        known = {path: (size, mtime, digest.tobytes()) for path, size, mtime, digest in columns}
-    now = time.time_ns()
-
-    def identify(row: int) -> tuple[bytes, int, int, str]:
-        if index.reasons[row]:
-            return _NO_DIGEST, 0, _NEVER_TRUSTED, index.reasons[row]
-        path = index.root / index.paths[row]
-        try:
-            status = path.stat()
-            size, mtime, digest = known.get(index.paths[row], (0, _NEVER_TRUSTED, _NO_DIGEST))
-            if (size, mtime) == (status.st_size, status.st_mtime_ns) and digest != _NO_DIGEST:
-                return digest, size, mtime, ""
-            digest = content_digest(read_image_file(path))
-        except OSError as error:
-            return _NO_DIGEST, 0, _NEVER_TRUSTED, f"cannot be read: {error.strerror}"
-        except ImageRejected as error:
-            return _NO_DIGEST, 0, _NEVER_TRUSTED, error.reason
-        settled = status.st_mtime_ns < now - _FRESH_NS
-        return digest, status.st_size, status.st_mtime_ns if settled else _NEVER_TRUSTED, ""
-
-    found: list[tuple[bytes, int, int, str]] = []
-    with ThreadPoolExecutor(workers or available_cores()) as pool:
-        for identity in pool.map(identify, range(len(index.paths))):
-            found.append(identity)
-            if progress:
-                progress("index", 1, len(index.paths))
-    return _Identities(
-        digests=[digest for digest, _, _, _ in found],
-        sizes=np.array([size for _, size, _, _ in found], np.int64),
-        mtimes=np.array([mtime for _, _, mtime, _ in found], np.int64),
-        reasons=[reason for _, _, _, reason in found],
-    )
+def _known_files(index: ImageIndex, previous: Catalog | None) -> dict[str, KnownFile]:
+    """Return what the last listing of the same folder knew of each file."""
+    if previous is None or previous.source != str(index.root):
+        return {}
+    columns = zip(previous.paths, previous.sizes.tolist(), previous.mtimes.tolist(), previous.digests, strict=True)
+    return {path: KnownFile(size, mtime, digest.tobytes()) for path, size, mtime, digest in columns}
 
 
-def _missing(identities: _Identities, store: FeatureCache) -> list[int]:
+def _missing(identities: Identities, store: FeatureCache) -> list[int]:
     """Return the first row of each content that has no features yet."""
     present = store.has(identities.digests)
     first: dict[bytes, int] = {}
@@ -263,7 +224,7 @@ def _missing(identities: _Identities, store: FeatureCache) -> list[int]:
 
 
 def _take_over(
-    identities: _Identities,
+    identities: Identities,
     missing: list[int],
     positions: list[int],
     digests: list[bytes],
@@ -276,19 +237,19 @@ def _take_over(
         row = missing[position]
         if digest != identities.digests[row]:
             identities.digests[row] = digest
-            identities.mtimes[row] = _NEVER_TRUSTED
+            identities.mtimes[row] = NEVER_TRUSTED
 
 
 def _make_catalog(
     index: ImageIndex,
-    identities: _Identities,
+    identities: Identities,
     store: FeatureCache,
     val_fraction: float,
     test_fraction: float,
     seed: int,
 ) -> Catalog:
     present = store.has(identities.digests)
-    reason_of = {d: r for d, r in zip(identities.digests, identities.reasons, strict=True) if r and d != _NO_DIGEST}
+    reason_of = {d: r for d, r in zip(identities.digests, identities.reasons, strict=True) if r and d != NO_DIGEST}
     reasons = [
         "" if ok else reason or reason_of.get(digest, "changed while it was being read")
         for ok, reason, digest in zip(present, identities.reasons, identities.digests, strict=True)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
+from featx.classify import classify_files
 from featx.errors import OutputError
 from featx.files import replacing
 from featx.images import list_unlabelled
-from featx.model import classify_files, load_model
+from featx.model import load_model
 
 COLUMNS = ("path", "label", "confidence", "error")
 

@@ -16,6 +16,11 @@ from featx.quiet import quiet_loading
 _ROW_LENGTH = 20.0
 
 _PREDICT_ROWS = 1024
+_LARGEST_BATCH = 32
+_LEAST_STEPS = 8
+
+_LEAST_PROBABILITY = 1e-7
+"""Keras' own bound: one certain mistake must not make a loss infinite."""
 
 
 class DenseHead:
@@ -31,8 +36,8 @@ class DenseHead:
         Adam's step.
     epochs : int
         At most this many.
-    batch_size : int
-        Rows a step.
+    batch_size : int or None
+        Rows a step; by default 32, fewer for a small training set, so that an epoch has at least 8 steps.
     patience : int
         Stop after this many epochs without a better validation loss.
     seed : int
@@ -46,13 +51,17 @@ class DenseHead:
         Of each layer.
     """
 
+    classes_: NDArray[np.int64]
+    kernels_: list[NDArray[np.float32]]
+    biases_: list[NDArray[np.float32]]
+
     def __init__(
         self,
         hidden: list[int] | tuple[int, ...] = (),
         dropout: float = 0.0,
         learning_rate: float = 1e-3,
         epochs: int = 50,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         patience: int = 5,
         seed: int = 0,
     ) -> None:
@@ -101,22 +110,29 @@ class DenseHead:
 
         scale = _ROW_LENGTH / max(_mean_length(X), 1e-12)
         model = self._build(keras, X.shape[1])
-        callbacks = [_epoch_callback(keras, on_epoch, self.epochs)] if on_epoch else []
-        validation = None
-        if X_val is not None and y_val is not None and len(X_val):
-            validation = _batches(keras, X_val, np.searchsorted(self.classes_, y_val), scale, self.batch_size, None)
-            callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=self.patience, restore_best_weights=True))
-        train = _batches(keras, X, np.searchsorted(self.classes_, y), scale, self.batch_size, self.seed)
-        # Keras' own callback keeps the best weights only when it stops early or training ends; both are covered.
-        history = model.fit(
-            train, validation_data=validation, epochs=self.epochs, callbacks=callbacks, shuffle=False, verbose=0
-        )
-        self.history_ = {name: [float(v) for v in values] for name, values in history.history.items()}
-        if validation is None:
-            self.notes_ = ["no validation images: every epoch ran and the last one was kept"]
-        weights = [np.asarray(w, np.float32) for w in model.get_weights()]
-        self.kernels_, self.biases_ = weights[0::2], weights[1::2]
-        self.kernels_[0] = self.kernels_[0] * np.float32(scale)
+        labels = np.searchsorted(self.classes_, y)
+        has_val = X_val is not None and y_val is not None and len(X_val) > 0
+        self.history_ = {name: [] for name in ("loss", "accuracy", *(("val_loss", "val_accuracy") if has_val else ()))}
+        order = np.random.default_rng(self.seed)
+        best, waited = np.inf, 0
+        for epoch in range(1, self.epochs + 1):
+            values = _train_epoch(model, X, labels, scale, self._rows_a_step(len(X)), order)
+            self._take_weights(model, scale)
+            if X_val is not None and y_val is not None and has_val:
+                values |= self._validate(X_val, np.searchsorted(self.classes_, y_val))
+            for name, value in values.items():
+                self.history_[name].append(value)
+            if on_epoch:
+                on_epoch(epoch, self.epochs, values)
+            if not has_val:
+                continue
+            waited = waited + 1 if values["val_loss"] >= best else 0
+            if waited == 0:
+                best, kept = values["val_loss"], (self.kernels_, self.biases_)
+            if waited == self.patience or epoch == self.epochs:
+                self.kernels_, self.biases_ = kept
+                break
+        self.notes_ = [] if has_val else ["no validation images: every epoch ran and the last one was kept"]
         return self
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -146,6 +162,24 @@ class DenseHead:
         for kernel, bias in zip(self.kernels_[:-1], self.biases_[:-1], strict=True):
             values = np.maximum(values @ kernel + bias, 0)
         return (values @ self.kernels_[-1] + self.biases_[-1]).astype(np.float64)
+
+    def _rows_a_step(self, n_rows: int) -> int:
+        return self.batch_size or min(_LARGEST_BATCH, math.ceil(n_rows / _LEAST_STEPS))
+
+    def _take_weights(self, model: Any, scale: float) -> None:
+        """Copy the weights out of Keras; the constant that the rows were divided by goes into the first kernel."""
+        weights = [np.array(weight, np.float32) for weight in model.get_weights()]
+        self.kernels_, self.biases_ = weights[0::2], weights[1::2]
+        self.kernels_[0] *= np.float32(scale)
+
+    def _validate(self, X: NDArray[np.floating], labels: NDArray[np.integer]) -> dict[str, float]:
+        """Measure the head as it will predict; the loss is the mean cross-entropy."""
+        probabilities = self.predict_proba(X)
+        of_label = np.maximum(probabilities[np.arange(len(X)), labels], _LEAST_PROBABILITY)
+        return {
+            "val_loss": float(-np.log(of_label).mean()),
+            "val_accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
+        }
 
     def settings(self) -> dict[str, Any]:
         """Return what the constructor was given, as JSON types."""
@@ -203,7 +237,9 @@ class DenseHead:
         check_setting("dropout", self.dropout, 0 <= self.dropout < 1, "at least 0 and below 1")
         check_setting("learning_rate", self.learning_rate, 0 < self.learning_rate <= 10, "above 0 and at most 10")
         for name in ("epochs", "batch_size", "patience"):
-            check_setting(name, getattr(self, name), 1 <= getattr(self, name) <= 10**6, "from 1 to 1000000")
+            value = getattr(self, name)
+            given = value is not None or name != "batch_size"
+            check_setting(name, value, not given or 1 <= value <= 10**6, "from 1 to 1000000")
 
     def _build(self, keras: Any, n_features: int) -> Any:
         """Seeds are given layer by layer: nobody's global random state is touched."""
@@ -227,33 +263,23 @@ def _mean_length(X: NDArray[np.floating]) -> float:
     return total / len(X)
 
 
-def _batches(
-    keras: Any, X: NDArray[np.floating], y: NDArray[np.integer], scale: float, batch_size: int, seed: int | None
-) -> Any:
-    """Give rows in float32 a batch at a time, in a new order every epoch if there is a seed."""
+def _train_epoch(
+    model: Any,
+    X: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    scale: float,
+    batch_size: int,
+    order: np.random.Generator,
+) -> dict[str, float]:
+    """Show every row once, in a new order, widened to float32 a batch at a time.
 
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc] # keras is Any here
-        def __init__(self) -> None:
-            super().__init__()
-            self._rng = np.random.default_rng(seed)
-            self._order = np.arange(len(y))
-            self.on_epoch_end()
-
-        def __len__(self) -> int:
-            return math.ceil(len(y) / batch_size)
-
-        def __getitem__(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
-            rows = self._order[number * batch_size : (number + 1) * batch_size]
-            return X[rows].astype(np.float32) * np.float32(scale), y[rows]
-
-        def on_epoch_end(self) -> None:
-            if seed is not None:
-                self._rng.shuffle(self._order)
-
-    return Batches()
-
-
-def _epoch_callback(keras: Any, on_epoch: OnEpoch, epochs: int) -> Any:
-    return keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, {name: float(v) for name, v in (logs or {}).items()})
-    )
+    Keras' own ``fit`` sets up a new input pipeline every epoch, which costs more than the epoch of a head this small.
+    """
+    model.reset_metrics()
+    rows = order.permutation(len(X))
+    values: dict[str, Any] = {}
+    for start in range(0, len(X), batch_size):
+        batch = rows[start : start + batch_size]
+        values = model.train_on_batch(X[batch].astype(np.float32) * np.float32(scale), labels[batch], return_dict=True)
+    # Keras accumulates over the epoch: the last answer is the mean over all rows.
+    return {name: float(values[name]) for name in ("loss", "accuracy")}

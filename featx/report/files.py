@@ -60,7 +60,11 @@ def write_report(evaluation: Evaluation, folder: Path | str) -> ReportFiles:
     _write(files.metrics, lambda path: path.write_text(json.dumps(_metrics(evaluation), indent=2) + "\n", "utf-8"))
     _write_csv(files.predictions, ("path", "label", "predicted", "confidence", "correct"), _predictions(evaluation))
     _write(files.confusion, lambda path: plot_confusion(evaluation.confusion, evaluation.model.class_names, title, path))
-    if files.curves and files.history:
+    if not (files.curves and files.history):
+        # Those of another head, from an earlier report in this folder, would be taken for this one's.
+        for name in ("curves.png", "history.csv"):
+            (folder / name).unlink(missing_ok=True)
+    else:
         _write(files.curves, lambda path: plot_curves(history, evaluation.model.best_epoch, path))
         epochs = [[number + 1, *values] for number, values in enumerate(zip(*history.values(), strict=True))]
         _write_csv(files.history, ("epoch", *history), epochs)

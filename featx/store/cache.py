@@ -1,7 +1,6 @@
 """FeatureCache: the folder as a whole."""
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,21 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheDamaged, CacheError, CacheNotFound, CacheWriteError, RecipeError, RecipeMismatch
-from featx.files import locked, replacing, sweep_temporaries
+from featx.errors import CacheDamaged, CacheError, CacheNotFound, CacheWriteError, RecipeMismatch
+from featx.files import locked, sweep_temporaries
 from featx.recipe import Recipe
 from featx.store.catalog import Catalog
+from featx.store.documents import read_json, read_recipe
 from featx.store.lookup import RowLookup, as_digest_rows
-from featx.store.pooling import average_and_maximum, check_pooling, choose_pooled, fits_in
-from featx.store.shard import Shard, ShardWriter
-
-SHARD_BYTES = 64_000_000
-"""A shard is closed at about this size …"""
-
-SHARD_SECONDS = 60.0
-"""… or at this age, whichever comes first: a killed run loses at most a minute."""
-
-_LARGEST_JSON = 10_000_000
+from featx.store.pooling import check_pooling, choose_pooled
+from featx.store.shard import Shard
+from featx.store.writer import CacheWriter
 
 
 class FeatureCache:
@@ -58,7 +51,7 @@ class FeatureCache:
         CacheDamaged
             If its recipe or a shard cannot be read.
         """
-        recipe = _read_recipe(folder)
+        recipe = read_recipe(folder)
         if recipe is None:
             raise CacheNotFound(f"{folder}: no feature cache there. Make one with: featx extract IMAGES --cache {folder}")
         return cls(folder, recipe)
@@ -83,7 +76,7 @@ class FeatureCache:
         CacheError
             If the folder holds something that is no cache.
         """
-        present = _read_recipe(folder)
+        present = read_recipe(folder)
         if present is None and folder.exists() and (not folder.is_dir() or any(_foreign_entries(folder))):
             raise CacheError(f"{folder}: exists and is not a feature cache. Give another --cache.")
         if present is not None and present != recipe and not overwrite:
@@ -138,7 +131,7 @@ class FeatureCache:
     def network(self) -> dict[str, Any]:
         """Layers and parameter counts of the backbone, as it was when it ran; empty before that."""
         path = self.folder / "network.json"
-        return _read_json(path) if path.exists() else {}
+        return read_json(path) if path.exists() else {}
 
     def refresh(self) -> None:
         """Read the keys of all shards again. Shards of other recipes are left out of every answer."""
@@ -235,7 +228,7 @@ class FeatureCache:
         )
 
     @contextlib.contextmanager
-    def writing(self, wait: bool = False) -> Iterator["CacheWriter"]:
+    def writing(self, wait: bool = False) -> Iterator[CacheWriter]:
         """Become the one writer of this cache.
 
         On leaving the block, also by an error or Ctrl-C, rows collected so far are committed as a shard.
@@ -263,130 +256,22 @@ class FeatureCache:
             stack.push(lock)
             sweep_temporaries(self.folder)
             sweep_temporaries(shards)
-            # Another writer may have finished between opening the cache and getting the lock.
-            present = _read_recipe(self.folder)
-            if present is None:
-                _write_json(self.folder / "recipe.json", _recipe_document(self.recipe))
-            self.refresh()
+            self.refresh()  # another writer may have finished between opening the cache and getting the lock
             writer = CacheWriter(self)
             try:
                 yield writer
             finally:
                 writer.flush()
 
+    def adopt_catalog(self, catalog: Catalog) -> None:
+        """Take a newly committed catalog into the answers."""
+        self._catalog = catalog
+
     def adopt(self, shard: Shard) -> None:
         """Take a newly committed shard into the answers."""
         if shard.path not in [known.path for known in self._shards]:
             self._shards.append(shard)
             self._index_rows()
-
-
-class CacheWriter:
-    """Appends rows to a cache and closes shards in time; made by ``FeatureCache.writing``."""
-
-    def __init__(self, cache: FeatureCache) -> None:
-        self._cache = cache
-        self._pending: set[tuple[bytes, int]] = set()
-        self._open: dict[np.dtype[np.floating], ShardWriter] = {}
-
-    def append(self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], view: int = 0) -> int:
-        """Add the features of some images; those that have a row already are left out.
-
-        Parameters
-        ----------
-        digests : sequence of bytes
-            n content digests.
-        maps : dict of layer to ndarray of shape (n, …), float32
-            What the backbone gave.
-        view : int
-            0 for the clean image.
-
-        Returns
-        -------
-        added : int
-            Number of new rows.
-
-        Raises
-        ------
-        CacheWriteError
-            If a full shard cannot be written.
-        """
-        new: list[int] = []
-        for row, present in enumerate(self._cache.has(digests, view)):
-            key = (digests[row], view)
-            if not present and key not in self._pending:
-                self._pending.add(key)
-                new.append(row)
-        if new:
-            chosen = np.array(new)
-            # A row's type depends on its own values alone, never on its neighbours: a resumed run stores the same bytes.
-            stored_dtype = self._cache.recipe.stored_dtype
-            fits = np.all([fits_in(values[chosen], stored_dtype) for values in maps.values()], axis=0)
-            for dtype, members in (
-                (np.dtype(stored_dtype), chosen[fits]),
-                (np.dtype(np.float32), chosen[~fits]),
-            ):
-                if len(members):
-                    self._append_as(dtype, members, digests, maps, view)
-        return len(new)
-
-    def _append_as(
-        self,
-        dtype: np.dtype[np.floating],
-        rows: NDArray[np.int64],
-        digests: Sequence[bytes],
-        maps: dict[str, NDArray[np.float32]],
-        view: int,
-    ) -> None:
-        if dtype not in self._open:
-            self._open[dtype] = ShardWriter(self._cache.folder / "shards", self._cache.recipe.fingerprint, dtype)
-        shard = self._open[dtype]
-        chosen = {layer: values[rows] for layer, values in maps.items()}
-        pooled = {layer: average_and_maximum(values) for layer, values in chosen.items() if values.ndim == 4}
-        shard.append([digests[row] for row in rows], np.full(len(rows), view, np.int64), chosen, pooled)
-        if shard.stored_bytes >= SHARD_BYTES or shard.age >= SHARD_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Commit the rows collected so far.
-
-        Raises
-        ------
-        CacheWriteError
-            If the disk refuses; those rows are then extracted again by the next run.
-        """
-        while self._open:
-            _, shard = self._open.popitem()
-            if len(shard):
-                self._cache.adopt(shard.commit())
-        self._pending.clear()
-
-    def record_network(self, network: dict[str, Any]) -> None:
-        """Keep what the backbone looks like, for ``inspect`` and parameter counts without loading it."""
-        _write_json(self._cache.folder / "network.json", network)
-
-    def commit(self, catalog: Catalog) -> None:
-        """Finish an extract: write the last shard, then the catalog, then the recipe if it changed.
-
-        Raises
-        ------
-        CacheWriteError
-            If the disk refuses; run the same command again.
-        """
-        self.flush()
-        folder = self._cache.folder
-        catalog.write(folder / "catalog.h5")
-        self._cache._catalog = catalog
-        if _read_recipe(folder) != self._cache.recipe:
-            _write_json(folder / "recipe.json", _recipe_document(self._cache.recipe))
-            self._drop_other_recipes()
-
-    def _drop_other_recipes(self) -> None:
-        """Delete the shards of the recipe that ``--overwrite`` has just replaced."""
-        kept = {shard.path for shard in self._cache.shards}
-        for path in (self._cache.folder / "shards").glob("[!.]*.h5"):
-            if path not in kept:
-                path.unlink()
 
 
 def find_cache(folder: Path) -> Path | None:
@@ -397,46 +282,7 @@ def find_cache(folder: Path) -> Path | None:
 
 def _foreign_entries(folder: Path) -> Iterator[str]:
     """Yield what a half-created cache would not contain."""
-    return (name for name in os.listdir(folder) if name not in (".lock", "shards", ".gitignore"))  # noqa: PTH208 - names
-
-
-def _recipe_document(recipe: Recipe) -> dict[str, Any]:
-    return {"fingerprint": recipe.fingerprint, "recipe": recipe.to_dict()}
-
-
-def _read_recipe(folder: Path) -> Recipe | None:
-    """Return the folder's recipe; None where there is none."""
-    path = folder / "recipe.json"
-    if not path.exists():
-        return None
-    document = _read_json(path)
-    try:
-        recipe = Recipe.from_dict(document.get("recipe"))
-    except RecipeError as error:
-        raise CacheDamaged(f"{path}: {error} Move the cache away and extract again.") from error
-    if document.get("fingerprint") != recipe.fingerprint:
-        raise CacheDamaged(f"{path}: its settings do not fit its fingerprint: it was edited. Extract into another --cache.")
-    return recipe
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST_JSON:
-            raise CacheDamaged(f"{path}: is {path.stat().st_size} bytes long, far more than featx writes.")
-        document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CacheDamaged(f"{path}: cannot be read: {error}. Move the cache away and extract again.") from error
-    if not isinstance(document, dict):
-        raise CacheDamaged(f"{path}: is not a JSON object. Move the cache away and extract again.")
-    return document
-
-
-def _write_json(path: Path, document: dict[str, Any]) -> None:
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    except OSError as error:
-        raise CacheWriteError(f"{path}: {error.strerror or error}. Make room or give another --cache.") from error
+    return (name for name in os.listdir(folder) if name not in (".lock", "shards", "network.json"))  # noqa: PTH208 - names
 
 
 def _say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:

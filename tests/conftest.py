@@ -1,0 +1,56 @@
+"""Fixtures that several rooms of the tests share. Images are made here, small, so that what is in them is known."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import featx
+from featx.recipe import Recipe
+
+COLOURS = {"blue": (20, 30, 200), "green": (30, 180, 40), "red": (210, 25, 30)}
+
+
+def write_image(path: Path, colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (40, 48)) -> None:
+    """Write one image of a colour with some noise, different for each seed."""
+    noise = np.random.default_rng(seed).integers(-20, 21, (*size, 3))
+    pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of 3 classes x 12 images: ``photos/<colour>/<number>.png``, all different."""
+    root = tmp_path / "photos"
+    for label, (name, colour) in enumerate(COLOURS.items()):
+        for number in range(12):
+            write_image(root / name / f"{number}.png", colour, seed=100 * label + number)
+    return root
+
+
+@pytest.fixture
+def stub_recipe() -> Recipe:
+    """Recipe of the stub backbone at 64 x 96 px: maps of shape (2, 3, 3)."""
+    return Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(64, 96), preprocess="none")
+
+
+@pytest.fixture
+def extract(tmp_path: Path) -> Callable[..., Any]:
+    """Extract with the stub backbone at 64 px into ``tmp_path/cache`` unless told otherwise."""
+
+    def run(images: Path, cache: Path | None = None, **options: Any) -> featx.ExtractResult:
+        options = {"backbone": "stub", "image_size": (64, 64), "batch_size": 8} | options
+        return featx.extract_features(images, cache or tmp_path / "cache", **options)
+
+    return run
+
+
+@pytest.fixture
+def stub_cache(photos: Path, extract: Callable[..., Any]) -> Path:
+    """A finished cache of ``photos`` with stub features."""
+    cache: Path = extract(photos).cache
+    return cache

@@ -1,0 +1,199 @@
+"""The rules of the design that a reader relies on, each held by a test."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import featx
+
+PACKAGE = Path(featx.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# From the bottom up. A module may import modules of lower levels, and those of its own room.
+NOUNS = ("images", "backbones", "store", "heads", "sample")
+LEVELS: dict[str, int] = {
+    **dict.fromkeys(("errors", "files", "recipe", "quiet"), 0),
+    **dict.fromkeys(NOUNS, 1),
+    **dict.fromkeys(("model", "classify"), 2),
+    **dict.fromkeys(("extract", "fit", "evaluate", "predict", "inspect"), 3),
+    "report": 4,
+    "cli": 5,
+}
+
+# Within the two levels of several single modules, who may use whom.
+BELOW_ALL = {("files", "errors"), ("recipe", "errors"), ("classify", "model")}
+
+
+def room_of(path: Path) -> str:
+    """Return the name directly below the package: a folder's or a module's."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Return every module that a file names in an import, at the top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; the project uses absolute ones"
+            found.add(str(node.module))
+    return found
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """Return the featx rooms that a file imports from."""
+    return {name.split(".")[1] for name in imported_modules(path) if name.startswith("featx.")}
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name != "__init__.py" or p.parent != PACKAGE], ids=str)
+def test_imports_go_down_only(path: Path) -> None:
+    """Cli, report, verbs, model, nouns, then recipe, files and errors; never up, never sideways."""
+    room = room_of(path)
+    for other in rooms_imported(path) - {room}:
+        allowed = LEVELS[other] < LEVELS[room] or (room, other) in BELOW_ALL
+        assert allowed, f"{path.relative_to(PACKAGE)} (level {LEVELS[room]}) imports {other} (level {LEVELS[other]})"
+
+
+def test_every_room_has_a_level() -> None:
+    """A new module or folder must be given its place before it can be imported from."""
+    assert {room_of(path) for path in MODULES} - {"__init__"} == set(LEVELS)
+
+
+@pytest.mark.parametrize(
+    ("libraries", "allowed"),
+    [
+        (("keras", "tensorflow", "jax", "torch"), ("backbones/network.py", "heads/dense.py")),
+        (("h5py",), ("store/",)),
+        (("PIL",), ("images/",)),
+        (("matplotlib",), ("report/",)),
+        (("click", "tqdm", "argparse"), ("cli.py",)),
+        (("pickle", "joblib", "shelve", "marshal"), ()),
+    ],
+)
+def test_a_library_is_used_in_its_room_alone(libraries: tuple[str, ...], allowed: tuple[str, ...]) -> None:
+    """Keras, h5py, Pillow and the terminal each have one room; nothing reads pickles."""
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if any(name.split(".")[0] in libraries for name in imported_modules(path))
+    }
+    assert [user for user in users if not user.startswith(allowed or "-")] == []
+
+
+def test_tensorflow_is_reached_through_keras_alone() -> None:
+    """``KERAS_BACKEND`` can change what runs underneath: no module names tensorflow, jax or torch."""
+    named = {name for path in MODULES for name in imported_modules(path)}
+    assert not {name for name in named if name.split(".")[0] in ("tensorflow", "jax", "torch")}
+
+
+def test_only_the_command_line_prints() -> None:
+    """No ``print`` and no ``sys.stdout`` outside cli.py; the library returns values and raises errors."""
+    for path in MODULES:
+        if path.name == "cli.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            is_print = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+            is_stdout = isinstance(node, ast.Attribute) and node.attr == "stdout"
+            assert not is_print and not is_stdout, f"{path}:{node.lineno} prints"
+
+
+def test_there_is_no_utils_module() -> None:
+    """A name must say what is inside."""
+    assert not [path for path in MODULES if path.stem in ("utils", "util", "helpers", "common", "misc")]
+
+
+def modules_loaded_by(code: str, cwd: Path) -> set[str]:
+    """Run code in a fresh interpreter and return the top-level modules it loaded."""
+    script = f"import sys, json\n{code}\nprint('LOADED' + json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=cwd, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.split("LOADED")[1]))
+
+
+def command(*arguments: object) -> str:
+    """Return code that runs a featx command and goes on after it."""
+    return f"from featx.cli import main\nmain({[str(a) for a in arguments]!r}, standalone_mode=False)"
+
+
+@pytest.mark.parametrize("code", ["import featx", command("--help"), command("extract", "--help"), command("fit", "--help")])
+def test_help_loads_no_heavy_module(code: str, tmp_path: Path) -> None:
+    """``import featx`` and ``--help`` answer at once: not even NumPy is loaded."""
+    heavy = {"tensorflow", "keras", "sklearn", "scipy", "numpy", "h5py", "PIL", "matplotlib", "tqdm", "joblib"}
+    assert modules_loaded_by(code, tmp_path) & heavy == set()
+
+
+@pytest.mark.parametrize("head", ["logreg", "svm"])
+def test_fitting_a_classical_head_never_loads_tensorflow(head: str, stub_cache: Path, tmp_path: Path) -> None:
+    """``fit --head logreg`` and evaluating it need neither TensorFlow nor Keras."""
+    model = tmp_path / "m.featx"
+    code = command("fit", stub_cache, "--head", head, "--out", model)
+    code += "\n" + command("evaluate", model, "--out", tmp_path / "report")
+    assert modules_loaded_by(code, tmp_path) & {"tensorflow", "keras", "jax", "torch"} == set()
+
+
+def test_extract_on_a_complete_cache_never_loads_tensorflow(photos: Path, tmp_path: Path) -> None:
+    """With VGG16 too: nothing is missing, so nothing is loaded. The rows are made beforehand without running it."""
+    cache = tmp_path / "cache"
+    fill = f"""
+import numpy as np
+import featx.extract
+class Ready:
+    network = {{"parameters": 0, "layers": []}}
+    def __call__(self, images):
+        return {{"block5_pool": np.ones((len(images), 1, 1, 512), np.float32)}}
+featx.extract.load_backbone = lambda *a: Ready()
+featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))
+featx.extract.load_backbone = None
+"""
+    again = f"result = featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))\nassert result.reused == 36"
+    assert modules_loaded_by(fill + again, tmp_path) & {"tensorflow", "keras", "sklearn", "matplotlib"} == set()
+
+
+def test_the_public_names_are_exactly_these() -> None:
+    """What ``import featx`` offers is a promise: a change here is a change of the interface."""
+    assert sorted(featx.__all__) == sorted(
+        [
+            "Evaluation",
+            "ExtractResult",
+            "FeatureCache",
+            "FitResult",
+            "Model",
+            "Prediction",
+            "Recipe",
+            "evaluate_model",
+            "extract_features",
+            "fit_head",
+            "inspect_path",
+            "load_model",
+            "open_cache",
+            "predict_images",
+            "unpack_sample",
+            "write_report",
+        ]
+    )
+    for name in featx.__all__:
+        assert getattr(featx, name).__doc__, name
+
+
+def test_the_written_exception_tree_is_the_real_one() -> None:
+    """The tree at the top of errors.py names every class below its parent, and nothing else."""
+    import featx.errors
+
+    tree = str(featx.errors.__doc__)
+    classes = [value for value in vars(featx.errors).values() if isinstance(value, type)]
+    parent_at: dict[int, str] = {}
+    written = {}
+    for line in tree.splitlines():
+        stripped = line.lstrip("│├└─ ")
+        name = stripped.split(" ")[0]
+        if name in {c.__name__ for c in classes}:
+            depth = len(line) - len(stripped)
+            parent_at[depth] = name
+            above = [d for d in parent_at if d < depth]
+            written[name] = parent_at[max(above)] if above else "Exception"
+    assert written == {c.__name__: c.__base__.__name__ for c in classes if c.__base__}

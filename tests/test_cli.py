@@ -1,0 +1,322 @@
+"""Each command through the command line: what it prints, its JSON, its exit code."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import featx
+from featx.cli import main
+from tests.conftest import COLOURS, write_image
+
+Run = Callable[..., Result]
+STUB = ("--backbone", "stub", "--image-size", "64", "--batch-size", "8")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in ``tmp_path``; a traceback fails the test whatever the exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments: object) -> Result:
+        result = CliRunner().invoke(main, [str(a) for a in arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return invoke
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Parse a command's stdout, which must be one JSON object and nothing else."""
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert isinstance(document, dict)
+    return document
+
+
+def test_a_session_needs_no_further_options(photos: Path, run: Run) -> None:
+    """``extract photos``, ``fit``, ``evaluate``: each finds what the one before made, and says which."""
+    extracted = as_json(run("extract", "photos", *STUB, "--json"))
+    assert extracted["cache"] == "cache/photos"
+    fitted = run("fit", "--head", "logreg", "--json")
+    assert "using cache cache/photos" in fitted.stderr
+    assert as_json(fitted)["model"] == "models/photos-logreg.featx"
+    evaluated = run("evaluate", "--json")
+    assert "using model models/photos-logreg.featx" in evaluated.stderr
+    figures = as_json(evaluated)
+    assert (figures["images"], figures["accuracy"]) == (6, 1.0)
+    assert figures["report"] == "reports/photos-logreg-test"
+
+
+def test_extract_json_has_the_promised_keys(photos: Path, run: Run) -> None:
+    """Scripts rely on these names, and on the counts adding up."""
+    document = as_json(run("extract", "photos", *STUB, "--json"))
+    promised = ["cache", "listed", "extracted", "reused", "rejected", "duplicates", "seconds", "images_per_second", "bytes"]
+    assert set(promised) <= set(document)
+    assert document["listed"] == document["extracted"] + document["reused"] + document["rejected"] == 36
+
+
+@pytest.mark.parametrize("head", ["dense", "logreg", "svm"])
+def test_fit_evaluate_and_inspect_json_have_the_promised_keys(stub_cache: Path, run: Run, head: str) -> None:
+    """For each head: fit, evaluate and inspect say what scripts rely on, and the head has learned the colours."""
+    fitted = as_json(run("fit", stub_cache, "--head", head, "--out", "m.featx", "--json"))
+    assert {"model", "head", "train_images", "val_accuracy", "seconds", "parameters"} <= set(fitted)
+    assert (fitted["head"], fitted["train_images"], fitted["val_accuracy"]) == (head, 24, 1.0)
+    assert set(fitted["parameters"]) == {"total", "trainable", "frozen"}
+    evaluated = as_json(run("evaluate", "m.featx", "--json"))
+    assert {"images", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "report"} <= set(evaluated)
+    assert evaluated["accuracy"] == 1.0
+    inspected = as_json(run("inspect", "m.featx", "--json"))
+    assert inspected["parameters"] == fitted["parameters"]
+    assert inspected["class_names"] == sorted(COLOURS)
+
+
+def test_evaluate_writes_every_part_of_the_report(stub_cache: Path, run: Run) -> None:
+    """Metrics, predictions, confusion matrix, curves and history, and the table on the terminal, agree with each other."""
+    run("fit", stub_cache, "--head", "dense", "--out", "m.featx")
+    result = run("evaluate", "m.featx", "--out", "out")
+    assert result.exit_code == 0
+    metrics = json.loads(Path("out/metrics.json").read_text())
+    with Path("out/predictions.csv").open(newline="") as file:
+        predictions = list(csv.DictReader(file))
+    assert metrics["images"] == len(predictions) == 6
+    right = sum(row["label"] == row["predicted"] for row in predictions)
+    assert metrics["accuracy"] == right / 6 == sum(int(row["correct"]) for row in predictions) / 6
+    assert sum(map(sum, metrics["confusion"]["rows_true"])) == 6
+    assert f"test accuracy {metrics['accuracy']:.3f} on 6 images" in result.stdout
+    for name in sorted(COLOURS):
+        assert name in result.stdout
+    for plot in ("confusion_matrix.png", "curves.png"):
+        assert Path("out", plot).read_bytes().startswith(b"\x89PNG")
+    with Path("out/history.csv").open(newline="") as file:
+        history = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in history] == list(range(1, len(history) + 1))
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history[0])
+
+
+def test_evaluate_on_other_images(stub_cache: Path, photos: Path, run: Run) -> None:
+    """``--images`` measures a folder the model has not seen; training images among them are said."""
+    run("fit", stub_cache, "--head", "logreg", "--out", "m.featx")
+    for label, name in enumerate(COLOURS):
+        write_image(Path("new", name, "x.png"), COLOURS[name], seed=5000 + label)
+    fresh = as_json(run("evaluate", "m.featx", "--images", "new", "--json"))
+    assert (fresh["images"], fresh["accuracy"], fresh["notes"]) == (3, 1.0, [])
+    seen = as_json(run("evaluate", "m.featx", "--images", photos, "--json"))
+    assert seen["images"] == 36
+    assert any(note.startswith("24 of 36 images were in the training set") for note in seen["notes"])
+
+
+def test_predict_gives_class_confidence_and_reason_for_every_image(stub_cache: Path, run: Run) -> None:
+    """A CSV line for each file in order; an unreadable one keeps its line, with the reason."""
+    run("fit", stub_cache, "--head", "logreg", "--out", "m.featx")
+    write_image(Path("new/b.png"), COLOURS["red"], seed=6000)
+    Path("new/a.jpg").write_text("no image")
+    write_image(Path("single.png"), COLOURS["green"], seed=6001)
+    result = run("predict", "m.featx", "new", "single.png")
+    assert result.exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [(row["path"], row["label"], row["error"]) for row in rows] == [
+        ("new/a.jpg", "", "not an image (JPEG, PNG, WebP, BMP, GIF or TIFF)"),
+        ("new/b.png", "red", ""),
+        ("single.png", "green", ""),
+    ]
+    assert rows[0]["confidence"] == ""
+    assert all(1 / 3 < float(row["confidence"]) <= 1 for row in rows[1:])
+
+
+def test_predict_writes_csv_json_lines_and_json(stub_cache: Path, run: Run) -> None:
+    """The same predictions in each form."""
+    run("fit", stub_cache, "--head", "logreg", "--out", "m.featx")
+    write_image(Path("new/b.png"), COLOURS["red"], seed=6000)
+    Path("new/a.jpg").write_text("no image")
+    counts = as_json(run("predict", "m.featx", "new", "--out", "p.csv", "--json"))
+    assert (counts["predicted"], counts["rejected"]) == (1, 1)
+    run("predict", "m.featx", "new", "--out", "p.jsonl")
+    lines = [json.loads(line) for line in Path("p.jsonl").read_text().splitlines()]
+    inline = as_json(run("predict", "m.featx", "new", "--json"))["predictions"]
+    with Path("p.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert lines == inline
+    assert [row["label"] for row in rows] == [line["label"] for line in lines] == ["", "red"]
+    assert [line["confidence"] is None for line in lines] == [True, False]
+
+
+def test_predictions_from_files_equal_those_from_the_cache(stub_cache: Path, photos: Path) -> None:
+    """One decode, one rounding: what predict says of a cached image is what evaluate says, to the last bit."""
+    model = featx.fit_head(stub_cache, "logreg", out=stub_cache.parent / "m.featx").model
+    from_cache = featx.evaluate_model(model, split="all")
+    from_files = featx.evaluate_model(model, images=photos, split="all")
+    assert from_cache.paths == from_files.paths
+    assert from_cache.probabilities.tolist() == from_files.probabilities.tolist()
+
+
+def test_inspect_shows_a_cache(stub_cache: Path, run: Run) -> None:
+    """Recipe, counts per class and split, rows and bytes."""
+    document = as_json(run("inspect", stub_cache, "--json"))
+    assert document["counts"]["red"] == {"train": 8, "val": 2, "test": 2}
+    assert (document["rows"], document["shards"], document["rejected"]) == (36, 1, 0)
+    text = run("inspect", stub_cache).stdout
+    assert "64 x 64, stretch" in text
+    assert "blue       8    2     2" in text
+
+
+def test_inspect_shows_a_models_layers_and_parameters(stub_cache: Path, run: Run) -> None:
+    """The table's parameter column adds up to the total."""
+    run("fit", stub_cache, "--head", "dense", "--out", "m.featx")
+    document = as_json(run("inspect", "m.featx", "--json"))
+    assert document["parameters"]["trainable"] == 2 * 2 * 3 * 3 + 3
+    assert sum(layer["parameters"] for layer in document["layers"]) == document["parameters"]["total"]
+    assert "dense head on cells, flatten" in run("inspect", "m.featx").stdout
+
+
+def test_sample_writes_ten_balanced_classes(run: Run, tmp_path: Path) -> None:
+    """60 training and 20 test images of each class, every one a PNG of 28 x 28 px; a second time changes nothing."""
+    assert as_json(run("sample", "s", "--json")) == {"folder": "s", "images": 800, "classes": 10}
+    per_class = {p: len(list(p.iterdir())) for p in tmp_path.glob("s/*/*")}
+    assert sorted(per_class.values()) == [20] * 10 + [60] * 10
+    first = next(tmp_path.glob("s/train/bag/*.png"))
+    assert first.read_bytes()[16:24] == b"\0\0\0\x1c\0\0\0\x1c"
+    assert run("sample", "s").exit_code == 0
+    first.write_bytes(b"mine")
+    again = run("sample", "s")
+    assert (again.exit_code, first.read_bytes()) == (1, b"mine")
+    assert "is not the sample's image" in again.stderr
+
+
+def run_in(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run featx as a process of its own."""
+    code = "import sys; from featx.cli import main; main()"
+    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+
+
+def test_errors_are_one_message_on_stderr_with_exit_1(tmp_path: Path) -> None:
+    """In a real process: no traceback, nothing on stdout, nothing written."""
+    done = run_in(tmp_path, "extract", "nowhere", "--json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("featx: nowhere: no such folder.")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, run: Run, tmp_path: Path) -> None:
+    """Every wrong input of the main job: exit 1 and a message that names the place and the remedy."""
+    (tmp_path / "empty").mkdir()
+    write_image(tmp_path / "one" / "only" / "1.png", (9, 9, 9), seed=1)
+    write_image(tmp_path / "one" / "only" / "2.png", (9, 9, 9), seed=2)
+    run("extract", "one", *STUB)
+    run("fit", stub_cache, "--head", "logreg", "--out", "m.featx")
+    write_image(tmp_path / "animals" / "cat" / "1.png", (9, 9, 9), seed=1)
+    write_image(tmp_path / "animals" / "dog" / "1.png", (9, 9, 9), seed=2)
+    Path("noise.featx").write_bytes(b"not a model")
+    cases: list[tuple[tuple[object, ...], str]] = [
+        (("extract", "nowhere"), "nowhere: no such folder"),
+        (("extract", "m.featx"), "m.featx: is a file"),
+        (("extract", "empty"), "no images in it"),
+        (("extract", photos / "red"), "Put each image into a folder named by its class"),
+        (("extract", photos, "--image-size", "31"), "at least 32 px"),
+        (("extract", photos, "--backbone", "vgg17"), "Did you mean vgg16"),
+        (("extract", photos, "--weights", "nowhere.h5"), "cannot be read as weights"),
+        (("extract", photos, "--cache", stub_cache, "--backbone", "stub", "--image-size", "32"), "image_size=[64, 64]"),
+        (("fit", "cache/one", "--head", "logreg"), "are of one class, 'only'"),
+        (("fit", "nowhere"), "no feature cache there"),
+        (("fit", stub_cache, "--head", "logistic"), "There are: dense, logreg, svm"),
+        (("fit", stub_cache, "--head", "logreg", "--epochs", "3"), "has no setting 'epochs'"),
+        (("fit", stub_cache, "--head", "logreg", "--C", "-1"), "C must be above 0. Received: -1.0"),
+        (("fit", stub_cache, "--layer", "block9"), "keeps no layer 'block9'. It keeps: cells"),
+        (("evaluate", "nowhere.featx"), "no such model file"),
+        (("evaluate", "noise.featx"), "is not a featx model"),
+        (("evaluate", "m.featx", "--images", "animals"), "images of 'cat', 'dog', but the model knows 'blue', 'green', 'red'"),
+        (("evaluate", "m.featx", "--cache", "nowhere"), "Give --cache, or --images"),
+        (("predict", "m.featx", "nowhere.png"), "no such file or folder"),
+        (("predict", "m.featx", "empty"), "no images there"),
+        (("inspect", "nowhere"), "no such cache or model"),
+        (("inspect", "empty"), "no feature cache there"),
+    ]
+    for arguments, said in cases:
+        result = run(*arguments)
+        assert result.exit_code == 1, (arguments, result.output)
+        assert said in result.stderr, (arguments, result.stderr)
+        assert result.stdout == "", arguments
+    own = {"one", "catalog.h5", "recipe.json", "network.json", "rejects.csv", "shards", ".lock"}
+    assert {path.name for path in tmp_path.glob("cache/*")} == own
+    assert list(tmp_path.glob("models/*")) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("extract",),
+        ("extract", "x", "--image-size", "big"),
+        ("fit", "--pooling", "sum"),
+        ("nonsense",),
+        ("fit", "--hidden", "a"),
+    ],
+)
+def test_wrong_usage_exits_with_2(run: Run, arguments: tuple[str, ...]) -> None:
+    """As click and every other command do."""
+    assert run(*arguments).exit_code == 2
+
+
+def test_too_many_rejects_exits_with_3_and_keeps_the_features(photos: Path, run: Run) -> None:
+    """Four of forty is a tenth: allowed at 0.1, too many at 0.09; the JSON comes out either way."""
+    for number in range(4):
+        (photos / "red" / f"bad{number}.png").write_text("no image")
+    assert run("extract", photos, *STUB, "--max-rejects", "0.1").exit_code == 0
+    result = run("extract", photos, *STUB, "--max-rejects", "0.09", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["reused"] == 36
+    assert "4 of 40 images were rejected" in result.stderr
+
+
+def test_interrupt_exits_with_130(photos: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is one sentence, with what was kept."""
+
+    class Pressed:
+        network: dict[str, Any] = {}  # noqa: RUF012 - a stand-in for one test
+
+        def __call__(self, images: object) -> Any:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("featx.extract.load_backbone", lambda *_: Pressed())
+    result = run("extract", photos, *STUB)
+    assert result.exit_code == 130
+    assert "stopped after 0 of 36 images" in result.stderr
+
+
+def test_file_names_that_are_not_utf8_are_used_and_printed(photos: Path, run: Run, tmp_path: Path) -> None:
+    """Linux allows any bytes in a name; extract, evaluate and predict take them all the way through."""
+    name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    shutil.copy(photos / "red" / "0.png", photos / "red" / name)
+    (photos / "red" / f"bad-{name}").write_text("no image")
+    assert run("extract", photos, *STUB, "--cache", "c").exit_code == 0
+    assert "bad-caf\\udce9.png" in Path("c/rejects.csv").read_text()
+    run("fit", "c", "--head", "logreg", "--out", "m.featx")
+    assert run("evaluate", "m.featx", "--split", "all", "--out", "r").exit_code == 0
+    done = run_in(tmp_path, "predict", "m.featx", photos / "red" / name)
+    assert done.returncode == 0
+    assert "red" in done.stdout
+
+
+def test_every_command_and_option_has_help() -> None:
+    """Nothing in ``--help`` is left blank."""
+    for name, command in main.commands.items():
+        assert command.help, name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {parameter.opts}"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """The README shows each command at least once."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    for name in main.commands:
+        assert f"featx {name}" in readme, name
