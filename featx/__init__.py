@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from featx.fit import FitResult, fit_head
     from featx.inspect import inspect_path
     from featx.model import Model, load_model
+    from featx.pack import pack_cache
     from featx.predict import Prediction, predict_images
     from featx.recipe import Recipe
     from featx.report import write_report
     from featx.sample import unpack_sample
     from featx.store import FeatureCache
+    from featx.verify import verify_cache
 
 __version__ = "0.1.0"
 
@@ -33,8 +35,10 @@ _PUBLIC = {
     "fit_head": "featx.fit",
     "inspect_path": "featx.inspect",
     "load_model": "featx.model",
+    "pack_cache": "featx.pack",
     "predict_images": "featx.predict",
     "unpack_sample": "featx.sample",
+    "verify_cache": "featx.verify",
     "write_report": "featx.report",
 }
 
@@ -52,8 +56,10 @@ __all__ = [
     "inspect_path",
     "load_model",
     "open_cache",
+    "pack_cache",
     "predict_images",
     "unpack_sample",
+    "verify_cache",
     "write_report",
 ]
 

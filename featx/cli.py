@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 import featx
-from featx.errors import CacheNotFound, FeatxError, Interrupted, ModelNotFound, TooManyRejects
+from featx.errors import CacheDamaged, CacheNotFound, FeatxError, Interrupted, ModelNotFound, TooManyRejects
 from featx.quiet import LOG_LEVEL
 
 _EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
@@ -309,6 +309,55 @@ def inspect(path: Path | None, as_json: bool) -> None:
         )
     else:
         click.echo(model_text(summary))
+
+
+@main.command()
+@click.argument("cache", type=_FOLDER, required=False)
+@click.option("--repair", is_flag=True, help="Move damaged files aside, so that the next extract redoes just their rows.")
+@click.option("--prune", is_flag=True, help="Drop the rows of images that are no longer listed.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
+@_json_option
+def verify(cache: Path | None, as_json: bool, **options: Any) -> None:
+    """Check every byte of a cache.
+
+    Opens every shard of CACHE (by default the newest in cache/), reads every checksum, and holds catalog and shards
+    against each other. Exits with 1 if anything is damaged or missing.
+    """
+    result = featx.verify_cache(cache or _newest_cache(), **options)
+    if as_json:
+        _print_json(dataclasses.asdict(result) | {"sound": result.sound})
+    else:
+        from featx.report import verify_text
+
+        click.echo(verify_text(result))
+    if not result.sound:
+        raise CacheDamaged(f"{result.cache}: {_remedy(result)}")
+
+
+def _remedy(result: Any) -> str:
+    if result.damages:
+        return f"damaged. Run featx verify {result.cache} --repair, then featx extract again: it redoes just those rows."
+    return f"{result.missing} rows are missing. Run featx extract again: it redoes just those."
+
+
+@main.command()
+@click.argument("cache", type=_FOLDER)
+@click.argument("out", type=_FOLDER)
+@click.option("--layer", help="A cached layer.  [default: the last]")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier pack of that name.")
+@_json_option
+def pack(cache: Path, out: Path, as_json: bool, **options: Any) -> None:
+    """Write a cache as one plain HDF5 file.
+
+    OUT holds features, pooled, labels, class_names, paths and split, for h5py, MATLAB, R or pandas; reading it needs no
+    featx.
+    """
+    with _progress() as progress:
+        result = featx.pack_cache(cache, out, progress=progress, **options)
+    if as_json:
+        _print_json(result)
+    else:
+        click.echo(f"{result.images} images, {result.bytes / 1e6:.1f} MB: {result.path}")
 
 
 @main.command()

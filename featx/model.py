@@ -10,6 +10,7 @@ import importlib.metadata
 import io
 import json
 import platform
+import tokenize
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -204,7 +205,9 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
     trained_on = arrays.pop("trained_on.npy")
     learned = {name.removeprefix("head/").removesuffix(".npy"): array for name, array in arrays.items()}
     check_pooling(document["pooling"])
-    class_names = tuple(map(str, document["class_names"]))
+    class_names = tuple(document["class_names"])
+    if not isinstance(document["class_names"], list) or not all(isinstance(name, str) for name in class_names):
+        raise ValueError("its class names are not a list of texts")
     head = rebuild_head(document["head"]["name"], document["head"]["settings"], learned)
     if document["layer"] not in recipe.layers:
         raise ValueError(f"its layer {document['layer']!r} is not in its recipe")
@@ -257,7 +260,10 @@ def _array(data: bytes) -> NDArray[Any]:
     buffer = io.BytesIO(data)
     if np.lib.format.read_magic(buffer) != (1, 0):
         raise ValueError("an array is of another npy version")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(buffer)
+    try:
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(buffer)
+    except (tokenize.TokenError, SyntaxError) as error:  # NumPy parses the header as Python literals
+        raise ValueError(f"an array has no readable header: {error}") from error
     if dtype.kind not in _ALLOWED_KINDS or fortran:
         raise ValueError(f"an array is of type {dtype}, which featx never writes")
     declared = dtype.itemsize

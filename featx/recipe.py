@@ -81,8 +81,8 @@ class Recipe:
             "layers",
             isinstance(self.layers, tuple)
             and 0 < len(self.layers) <= 100
-            and len(set(self.layers)) == len(self.layers)
-            and all(isinstance(layer, str) and layer and "/" not in layer and "." not in layer for layer in self.layers),
+            and all(isinstance(layer, str) and layer and "/" not in layer and "." not in layer for layer in self.layers)
+            and len(set(self.layers)) == len(self.layers),
             "different layer names",
         )
         self._require(

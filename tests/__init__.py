@@ -1,0 +1,1 @@
+"""Tests of featx; the folders mirror the package."""

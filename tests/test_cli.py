@@ -230,7 +230,7 @@ def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, r
         (("fit", "nowhere"), "no feature cache there"),
         (("fit", stub_cache, "--head", "logistic"), "There are: dense, logreg, svm"),
         (("fit", stub_cache, "--head", "logreg", "--epochs", "3"), "has no setting 'epochs'"),
-        (("fit", stub_cache, "--head", "logreg", "--C", "-1"), "C must be above 0. Received: -1.0"),
+        (("fit", stub_cache, "--head", "logreg", "--C", "-1"), "C must be a number above 0 and below 1e12. Received: -1.0"),
         (("fit", stub_cache, "--layer", "block9"), "keeps no layer 'block9'. It keeps: cells"),
         (("evaluate", "nowhere.featx"), "no such model file"),
         (("evaluate", "noise.featx"), "is not a featx model"),

@@ -1,5 +1,6 @@
 """The frozen convolutional base, through Keras 3."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ class KerasBackbone:
         """
         if images.shape[1:] != self._shape:
             raise ImageSizeError(f"{self._recipe.backbone}: wants images of shape {self._shape}. Received: {images.shape[1:]}.")
-        parts = [self._forward(images[i : i + self._batch_size]) for i in range(0, len(images), self._batch_size)]
+        # No images give maps of no rows, not an error.
+        parts = [self._forward(images[i : i + self._batch_size]) for i in range(0, max(1, len(images)), self._batch_size)]
         return {layer: np.concatenate([part[layer] for part in parts]) for layer in self._recipe.layers}
 
     def _forward(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -90,7 +92,10 @@ class KerasBackbone:
 def _build(recipe: Recipe, weights: Path | None) -> Any:
     shape = (*recipe.image_size, 3)
     try:
-        base = _BUILDERS[recipe.backbone](include_top=False, weights=str(weights) if weights else None, input_shape=shape)
+        with warnings.catch_warnings():
+            # Of a foreign file Keras first warns, a line for every layer it skips; one error says it better.
+            warnings.simplefilter("ignore", UserWarning)
+            base = _BUILDERS[recipe.backbone](include_top=False, weights=str(weights) if weights else None, input_shape=shape)
     # Keras answers a file that is no weights file, or another network's, with whatever it stumbles over first.
     except (ValueError, OSError, KeyError, IndexError) as error:
         said = str(error).strip().splitlines()

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import ImageSizeError, UnknownBackbone, WeightsError
+from featx.errors import ImageSizeError, RecipeError, UnknownBackbone, WeightsError
 from featx.files import file_digest
 from featx.quiet import quiet_loading
 from featx.recipe import Recipe
@@ -174,6 +174,8 @@ def load_backbone(recipe: Recipe, weights_file: Path | None = None, batch_size: 
         from featx.backbones.stub import StubBackbone
 
         return StubBackbone(recipe)
+    if recipe.precision != "float32":
+        raise RecipeError(f"precision {recipe.precision!r}: this featx computes in float32 only. Use that.")
     path = _find_weights(spec, recipe, weights_file)
     with quiet_loading():
         from featx.backbones.network import KerasBackbone  # here, not above: this loads Keras
@@ -184,6 +186,8 @@ def load_backbone(recipe: Recipe, weights_file: Path | None = None, batch_size: 
 def _find_weights(spec: BackboneSpec, recipe: Recipe, weights_file: Path | None) -> Path | None:
     """Return the file whose digest the recipe names; None for random weights."""
     if recipe.weights.startswith("random:"):
+        if not recipe.weights.removeprefix("random:").isdecimal():
+            raise WeightsError(f"{recipe.weights}: random weights need a whole number as seed.")
         return None
     path = spec.bundled if recipe.weights == f"sha256:{spec.bundled_digest}" else weights_file
     if path is None or not path.is_file():

@@ -7,7 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError
-from featx.heads.head import OnEpoch, check_features, check_setting, seen_classes, softmax
+from featx.heads.head import (
+    OnEpoch,
+    check_features,
+    check_seed,
+    check_setting,
+    is_number,
+    is_whole,
+    seen_classes,
+    softmax,
+)
 from featx.quiet import quiet_loading
 
 # Training rows are divided by one constant so that their mean length is this. VGG16's maps are in the hundreds, where
@@ -126,8 +135,9 @@ class DenseHead:
                 on_epoch(epoch, self.epochs, values)
             if not has_val:
                 continue
-            waited = waited + 1 if values["val_loss"] >= best else 0
-            if waited == 0:
+            # Written so that a loss that is no number, from a learning rate far too large, never counts as better.
+            waited = 0 if values["val_loss"] < best else waited + 1
+            if waited == 0 or epoch == 1:
                 best, kept = values["val_loss"], (self.kernels_, self.biases_)
             if waited == self.patience or epoch == self.epochs:
                 self.kernels_, self.biases_ = kept
@@ -213,6 +223,8 @@ class DenseHead:
         wanted = {"classes"} | {f"{kind}_{i}" for kind in ("kernel", "bias") for i in range(n_layers)}
         if set(arrays) != wanted:
             raise HeadError(f"dense head: must have the arrays {sorted(wanted)}. Received: {sorted(arrays)}.")
+        if arrays["classes"].ndim != 1:
+            raise HeadError(f"dense head: classes must have shape (n_classes,). Received: {arrays['classes'].shape}.")
         kernels = [arrays[f"kernel_{i}"] for i in range(n_layers)]
         biases = [arrays[f"bias_{i}"] for i in range(n_layers)]
         units = [*self.hidden, len(arrays["classes"])]
@@ -232,14 +244,16 @@ class DenseHead:
         return sum(array.size for array in (*self.kernels_, *self.biases_))
 
     def _check_settings(self) -> None:
-        sound = isinstance(self.hidden, list | tuple) and all(isinstance(u, int) and 0 < u <= 65536 for u in self.hidden)
+        sound = isinstance(self.hidden, list | tuple) and all(is_whole(units) and 0 < units <= 65536 for units in self.hidden)
         check_setting("hidden", self.hidden, sound and len(self.hidden) <= 10, "up to 10 layer sizes from 1 to 65536")
-        check_setting("dropout", self.dropout, 0 <= self.dropout < 1, "at least 0 and below 1")
-        check_setting("learning_rate", self.learning_rate, 0 < self.learning_rate <= 10, "above 0 and at most 10")
+        share, step = self.dropout, self.learning_rate
+        check_setting("dropout", share, is_number(share) and 0 <= share < 1, "a number from 0, below 1")
+        check_setting("learning_rate", step, is_number(step) and 0 < step <= 10, "a number above 0 and at most 10")
         for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
-            given = value is not None or name != "batch_size"
-            check_setting(name, value, not given or 1 <= value <= 10**6, "from 1 to 1000000")
+            sound = (is_whole(value) and 1 <= value <= 10**6) or (name == "batch_size" and value is None)
+            check_setting(name, value, sound, "a whole number from 1 to 1000000")
+        check_seed(self.seed)
 
     def _build(self, keras: Any, n_features: int) -> Any:
         """Seeds are given layer by layer: nobody's global random state is touched."""

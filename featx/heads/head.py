@@ -5,7 +5,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from featx.errors import HeadError, SingleClassError, UnknownHead
 
 OnEpoch = Callable[[int, int, dict[str, float]], None]
 """Called as (epoch, epochs, values) after each epoch of a head that has epochs."""
+
+LARGEST_SEED = 2**31
+"""scikit-learn takes 32 bits; dense counts on from the seed, a layer at a time."""
 
 
 class Head(Protocol):
@@ -161,7 +164,7 @@ def seen_classes(y: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def check_setting(name: str, value: object, holds: bool, wanted: str) -> None:
-    """Refuse a setting outside its range.
+    """Refuse a setting that breaks its rule.
 
     Raises
     ------
@@ -170,6 +173,27 @@ def check_setting(name: str, value: object, holds: bool, wanted: str) -> None:
     """
     if not holds:
         raise HeadError(f"{name} must be {wanted}. Received: {value!r}.")
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell numbers from texts, truth values and None."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Tell whole numbers from everything else."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_seed(seed: object) -> None:
+    """Refuse a seed that NumPy, scikit-learn or Keras would not take.
+
+    Raises
+    ------
+    HeadError
+        With the rule and the value received.
+    """
+    check_setting("seed", seed, is_whole(seed) and 0 <= seed <= LARGEST_SEED, f"a whole number from 0 to {LARGEST_SEED}")
 
 
 def check_features(X: NDArray[np.floating], n_features: int) -> None:

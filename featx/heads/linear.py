@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError
-from featx.heads.head import OnEpoch, check_features, check_setting, seen_classes, softmax
+from featx.heads.head import OnEpoch, check_features, check_seed, check_setting, is_number, seen_classes, softmax
 
 _MAX_ITERATIONS = 2000
 _CALIBRATION_FOLDS = 5
@@ -32,7 +32,8 @@ class _LinearHead:
         return int(self.coef_.size + self.intercept_.size)
 
     def _check_settings(self) -> None:
-        check_setting("C", self.C, 0 < self.C < 1e12, "above 0")
+        check_setting("C", self.C, is_number(self.C) and 0 < self.C < 1e12, "a number above 0 and below 1e12")
+        check_seed(self.seed)
 
     def _standardise(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         from sklearn.preprocessing import StandardScaler

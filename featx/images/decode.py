@@ -4,6 +4,7 @@ The rules carry ``recipe.DECODE_VERSION``: whoever changes what pixels come out 
 """
 
 import io
+import logging
 import warnings
 from pathlib import Path
 
@@ -21,6 +22,8 @@ MAX_PIXELS = 178_956_970
 # reason, so its warnings would only tear the progress bar.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+# It also logs about them, which without a handler goes to stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 SNIFF_BYTES = 16
 """How much of a file ``sniff_format`` looks at [bytes]."""
@@ -161,4 +164,13 @@ def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:
         return image.resize((width, height), Image.Resampling.BILINEAR)
     if recipe.resize == "crop":
         return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
-    return ImageOps.pad(image, (width, height), Image.Resampling.BILINEAR, color=recipe.background)
+    return _pad(image, width, height, recipe.background)
+
+
+def _pad(image: Image.Image, width: int, height: int, background: tuple[int, int, int]) -> Image.Image:
+    """Fit the whole image in and fill the margins. Unlike Pillow's own, a line of one pixel never shrinks to nothing."""
+    scale = min(width / image.width, height / image.height)
+    inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    canvas = Image.new("RGB", (width, height), background)
+    canvas.paste(image.resize(inner, Image.Resampling.BILINEAR), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return canvas

@@ -90,10 +90,14 @@ def list_images(source: Path) -> ImageIndex:
     root = _existing_folder(source)
     skipped: Counter[str] = Counter()
     rows: list[tuple[str, str, str, str]] = []  # split, class, path, reason
-    for split, folder in _split_folders(root):
+    splits = _split_folders(root)
+    if splits != [("", root)]:
+        rows += [("", "", path, "beside the split folders, in none of them") for path in _beside(root, splits, skipped)]
+    for split, folder in splits:
         rows += [(split, "", path, "in no class folder") for path in _loose_images(root, folder, skipped)]
+        above = frozenset({os.path.realpath(root), os.path.realpath(folder)})
         for class_folder in _subfolders(folder):
-            found = _walk(class_folder, skipped)
+            found = _walk(class_folder, skipped, above)
             rows += [(split, class_folder.name, path.relative_to(root).as_posix(), "") for path in found]
     class_names = tuple(sorted({class_name for _, class_name, _, _ in rows if class_name}, key=natural_key))
     if not class_names:
@@ -165,6 +169,15 @@ def _split_folders(root: Path) -> list[tuple[str, Path]]:
     return sorted(by_split, key=lambda pair: (order.index(pair[0]), pair[1].name))
 
 
+def _beside(root: Path, splits: list[tuple[str, Path]], skipped: Counter[str]) -> list[str]:
+    """Return the images that lie beside split folders: they belong to no split, and leaving them out must be said."""
+    taken = {folder for _, folder in splits}
+    others = [folder for folder in _subfolders(root) if folder not in taken]
+    above = frozenset({os.path.realpath(root)})
+    deep = [path.relative_to(root).as_posix() for folder in others for path in _walk(folder, skipped, above)]
+    return _loose_images(root, root, skipped) + deep
+
+
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _NO_IMAGES
 
@@ -177,12 +190,24 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise ImageListError(f"{folder}: cannot be listed: {error.strerror}. Make it readable or move it away.") from None
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Tell regular files; a link that leads nowhere counts too, so that it is listed, and rejected with that reason."""
+    return not _is_folder(entry) and (entry.is_symlink() or entry.is_file())
+
+
 def _subfolders(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in _entries(folder) if entry.is_dir()]
+    return [Path(entry.path) for entry in _entries(folder) if _is_folder(entry)]
 
 
 def _loose_images(root: Path, folder: Path, skipped: Counter[str]) -> list[str]:
-    files = [entry for entry in _entries(folder) if entry.is_file()]
+    files = [entry for entry in _entries(folder) if _is_file(entry)]
     return [Path(entry.path).relative_to(root).as_posix() for entry in files if _is_image(entry, skipped)]
 
 
@@ -192,9 +217,9 @@ def _walk(folder: Path, skipped: Counter[str], above: frozenset[str] = frozenset
     if here in above:
         return
     for entry in _entries(folder):
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _walk(Path(entry.path), skipped, above | {here})
-        elif entry.is_file() and _is_image(entry, skipped):
+        elif _is_file(entry) and _is_image(entry, skipped):
             yield Path(entry.path)
 
 

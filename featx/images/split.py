@@ -60,8 +60,9 @@ def assign_splits(
     drawn: dict[bytes, str] = {}
     for members in strata.values():
         members.sort(key=lambda digest: hashlib.sha256(b"%d:" % seed + digest).digest())
-        n_test = _share(len(members), test_fraction)
-        n_val = _share(len(members), val_fraction)
+        # Whatever the fractions, one image of a class is left to learn from.
+        n_test = min(_share(len(members), test_fraction), max(len(members) - 2, 0))
+        n_val = min(_share(len(members), val_fraction), len(members) - n_test - 1)
         drawn |= dict.fromkeys(members[:n_test], "test")
         drawn |= dict.fromkeys(members[n_test : n_test + n_val], "val")
     return [drawn.get(digest, "train") if split == "train" else split for split, digest in zip(splits, digests, strict=True)]

@@ -7,6 +7,7 @@ from featx.report.text import (
     extract_text,
     fit_text,
     model_text,
+    verify_text,
 )
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "extract_text",
     "fit_text",
     "model_text",
+    "verify_text",
     "write_report",
 ]

@@ -6,6 +6,7 @@ from featx.evaluate import Evaluation
 from featx.extract import ExtractResult
 from featx.fit import FitResult
 from featx.inspect import CacheSummary, ModelSummary
+from featx.verify import VerifyResult
 
 _MOST_CLASSES = 40
 
@@ -110,6 +111,28 @@ def cache_text(summary: CacheSummary) -> str:
     rows = [(name, *(f"{counts[split]:,}" for split in splits)) for name, counts in summary.counts.items()]
     rows.append(("all", *(f"{summary.splits[split]:,}" for split in splits)))
     return "\n".join([*lines, "", table(("class", *splits), rows)])
+
+
+def verify_text(result: VerifyResult) -> str:
+    """Say what is wrong with a cache, or that nothing is."""
+    lines = [
+        f"cache {result.cache}: {number_of(result.shards, 'shard')}, {number_of(result.rows, 'row')}, {size_text(result.bytes)}"
+    ]
+    lines += [f"  damaged  {damage.problem}" for damage in result.damages]
+    if result.missing:
+        lines.append(f"  missing  {number_of(result.missing, 'listed image')} without a row: featx extract redoes just those")
+    if result.unlisted:
+        lines.append(f"  unlisted {number_of(result.unlisted, 'row')} of images that are gone: --prune drops them")
+    if result.foreign:
+        lines.append(f"  foreign  {number_of(result.foreign, 'shard')} of another recipe, never used")
+    if result.leftovers:
+        lines.append(f"  unfinished files of dead writers: {result.leftovers}; the next extract sweeps them")
+    lines += [f"  set aside {path}" for path in result.set_aside]
+    if result.pruned:
+        lines.append(f"  pruned   {number_of(result.pruned, 'row')}")
+    if result.sound:
+        lines.append("  every checksum holds; catalog and shards agree" if not result.set_aside else "  the rest is sound")
+    return "\n".join(lines)
 
 
 def model_text(summary: ModelSummary) -> str:

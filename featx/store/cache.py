@@ -13,11 +13,14 @@ from featx.errors import CacheDamaged, CacheError, CacheNotFound, CacheWriteErro
 from featx.files import locked, sweep_temporaries
 from featx.recipe import Recipe
 from featx.store.catalog import Catalog
-from featx.store.documents import read_json, read_recipe
-from featx.store.lookup import RowLookup, as_digest_rows
-from featx.store.pooling import check_pooling, choose_pooled
+from featx.store.documents import ASIDE, read_json, read_recipe
+from featx.store.lookup import as_digest_rows
+from featx.store.pooling import check_pooling, choose_pooled, flatten_rows
+from featx.store.reader import BLOCK_BYTES, ShardRows, shuffled_blocks
 from featx.store.shard import Shard
 from featx.store.writer import CacheWriter
+
+_OWN_ENTRIES = frozenset({".lock", "shards", "network.json", "catalog.h5", "rejects.csv", ASIDE})
 
 
 class FeatureCache:
@@ -31,14 +34,21 @@ class FeatureCache:
         The cache's folder.
     recipe : Recipe
         What its features were made with.
+    shards : list of Shard or None
+        The shards to answer from, where somebody has chosen them; by default all of the recipe's in the folder.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
+    def __init__(self, folder: Path, recipe: Recipe, shards: list[Shard] | None = None) -> None:
         self.folder = folder
         self.recipe = recipe
         self._shards: list[Shard] = []
         self._catalog: Catalog | None = None
-        self.refresh()
+        self._overwrite = False
+        if shards is None:
+            self.refresh()
+        else:
+            self._shards = shards
+            self._rows = ShardRows(self._shards)
 
     @classmethod
     def open(cls, folder: Path) -> "FeatureCache":
@@ -77,15 +87,21 @@ class FeatureCache:
             If the folder holds something that is no cache.
         """
         present = read_recipe(folder)
+        cls._refuse_another_recipe(folder, present, recipe, overwrite)
         if present is None and folder.exists() and (not folder.is_dir() or any(_foreign_entries(folder))):
             raise CacheError(f"{folder}: exists and is not a feature cache. Give another --cache.")
+        cache = cls(folder, recipe)
+        cache._overwrite = overwrite
+        return cache
+
+    @staticmethod
+    def _refuse_another_recipe(folder: Path, present: Recipe | None, recipe: Recipe, overwrite: bool) -> None:
         if present is not None and present != recipe and not overwrite:
             found, wanted = _say_differences(present, recipe)
             raise RecipeMismatch(
                 f"{folder}: holds features made with {found}, but {wanted} was asked for. "
                 "Give another --cache, or --overwrite to extract again."
             )
-        return cls(folder, recipe)
 
     def __len__(self) -> int:
         """Return the number of feature rows, listed or not."""
@@ -137,7 +153,7 @@ class FeatureCache:
         """Read the keys of all shards again. Shards of other recipes are left out of every answer."""
         found = [Shard(path) for path in sorted((self.folder / "shards").glob("[!.]*.h5"))]
         self._shards = [shard for shard in found if shard.fingerprint == self.recipe.fingerprint]
-        self._index_rows()
+        self._rows = ShardRows(self._shards)
 
     def has(self, digests: Sequence[bytes], view: int = 0) -> NDArray[np.bool_]:
         """Tell which images have a row.
@@ -153,8 +169,7 @@ class FeatureCache:
         -------
         present : ndarray of shape (n,), bool
         """
-        keys = as_digest_rows(digests)
-        return self._lookup.find(keys, np.full(len(keys), view, np.int64)) >= 0
+        return self._rows.find(as_digest_rows(digests), view) >= 0
 
     def features(
         self,
@@ -190,42 +205,81 @@ class FeatureCache:
             If the cache does not keep that layer.
         """
         check_pooling(pooling)
-        if pooling == "flatten":
-            return self._read(rows, layer, "maps", dtype).reshape(len(rows), -1)
-        return choose_pooled(self._read(rows, layer, "pooled", dtype), pooling)
+        values = self._rows.read(self._places(rows), self._dataset(layer, pooling), dtype)
+        return flatten_rows(values) if pooling == "flatten" else choose_pooled(values, pooling)
 
-    def _read(self, rows: NDArray[np.int64], layer: str | None, kind: str, dtype: type[np.floating]) -> NDArray[np.floating]:
+    def blocks(
+        self,
+        rows: NDArray[np.int64],
+        *,
+        layer: str | None = None,
+        pooling: str = "flatten",
+        dtype: type[np.floating] = np.float32,
+        block_bytes: int = BLOCK_BYTES,
+        seed: int | None = None,
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.floating]]]:
+        """Read features of catalog rows a block at a time, in bounded memory however many rows there are.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,), int64
+            Rows of the catalog.
+        layer, pooling, dtype
+            As for ``features``.
+        block_bytes : int
+            Features in a block, at most, but at least one row [bytes].
+        seed : int or None
+            Shuffle: read short runs of rows from all over the cache and mix them within each block. The order is a
+            function of the seed. By default blocks come in the order of ``rows``.
+
+        Yields
+        ------
+        positions : ndarray of shape (n_block,), int64
+            Indices into ``rows``; all blocks together hold each once.
+        X : ndarray of shape (n_block, n_features)
+            Their features.
+
+        Raises
+        ------
+        CacheDamaged, CacheError
+            As for ``features``.
+        """
+        check_pooling(pooling)
+        name = self._dataset(layer, pooling)
+        places = self._places(rows)
+        block_rows = max(1, block_bytes // (self._rows.row_size(name) * np.dtype(dtype).itemsize))
+        if seed is None:
+            positions = iter(np.split(np.arange(len(rows)), range(block_rows, len(rows), block_rows)))
+        else:
+            positions = shuffled_blocks(places, block_rows, seed)
+        for block in positions:
+            if len(block):
+                yield block, self.features(rows[block], layer=layer, pooling=pooling, dtype=dtype)
+
+    def maps(self, rows: NDArray[np.int64], layer: str | None = None) -> NDArray[np.floating]:
+        """Read whole maps of catalog rows, in their own shape (n, h, w, c), as float32."""
+        return self._rows.read(self._places(rows), self._dataset(layer, "flatten"), np.float32)
+
+    def pooled(self, rows: NDArray[np.int64], layer: str | None = None) -> NDArray[np.floating]:
+        """Read average and maximum of catalog rows, (n, 2, c), as float32."""
+        return self._rows.read(self._places(rows), self._dataset(layer, "avgmax"), np.float32)
+
+    def _dataset(self, layer: str | None, pooling: str) -> str:
         layer = layer or self.recipe.layers[-1]
         if layer not in self.recipe.layers:
             raise CacheError(f"{self.folder}: keeps no layer {layer!r}. It keeps: {', '.join(self.recipe.layers)}.")
-        places = self._lookup.find(self.catalog.digests[rows], np.zeros(len(rows), np.int64))
+        return f"{'maps' if pooling == 'flatten' else 'pooled'}/{layer}"
+
+    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Find catalog rows among the shards' rows."""
+        places = self._rows.find(self.catalog.digests[rows], view=0)
         if (places < 0).any():
             lost = self.catalog.paths[rows[np.flatnonzero(places < 0)[0]]]
             raise CacheDamaged(
                 f"{self.folder}: {int((places < 0).sum())} rows are missing, {lost!r} among them. "
                 "Run featx extract again: it redoes just those."
             )
-        out: NDArray[np.floating] | None = None
-        for number, shard in enumerate(self._shards):
-            inside = np.flatnonzero((self._starts[number] <= places) & (places < self._starts[number + 1]))
-            if not len(inside):
-                continue
-            local = places[inside] - self._starts[number]
-            ascending, back = np.unique(local, return_inverse=True)
-            values = shard.read(f"{kind}/{layer}", ascending)
-            if out is None:
-                out = np.empty((len(rows), *values.shape[1:]), dtype)
-            out[inside] = values[back]
-        return out if out is not None else np.empty((0, 1), dtype)
-
-    def _index_rows(self) -> None:
-        self._starts = np.cumsum([0, *map(len, self._shards)])
-        digests = [shard.digests for shard in self._shards]
-        views = [shard.views for shard in self._shards]
-        self._lookup = RowLookup(
-            np.concatenate(digests) if digests else np.empty((0, 32), np.uint8),
-            np.concatenate(views) if views else np.empty(0, np.int64),
-        )
+        return places
 
     @contextlib.contextmanager
     def writing(self, wait: bool = False) -> Iterator[CacheWriter]:
@@ -245,23 +299,38 @@ class FeatureCache:
         CacheWriteError
             If the folder cannot be written.
         """
-        shards = self.folder / "shards"
-        try:
-            shards.mkdir(parents=True, exist_ok=True)
-            lock = locked(self.folder / ".lock", wait)
-            lock.__enter__()
-        except OSError as error:
-            raise CacheWriteError(f"{self.folder}: cannot be written: {error.strerror}. Give another --cache.") from error
-        with contextlib.ExitStack() as stack:
-            stack.push(lock)
+        with self.locked(wait):
             sweep_temporaries(self.folder)
-            sweep_temporaries(shards)
-            self.refresh()  # another writer may have finished between opening the cache and getting the lock
+            sweep_temporaries(self.folder / "shards")
+            # Another writer may have finished between opening the cache and getting the lock.
+            self._refuse_another_recipe(self.folder, read_recipe(self.folder), self.recipe, self._overwrite)
+            self.refresh()
             writer = CacheWriter(self)
             try:
                 yield writer
             finally:
                 writer.flush()
+
+    @contextlib.contextmanager
+    def locked(self, wait: bool = False) -> Iterator[None]:
+        """Hold the cache's lock; readers are not kept out.
+
+        Raises
+        ------
+        CacheLocked
+            If another process holds it and ``wait`` is false.
+        CacheWriteError
+            If the folder cannot be written.
+        """
+        lock = locked(self.folder / ".lock", wait)
+        try:
+            (self.folder / "shards").mkdir(parents=True, exist_ok=True)
+            lock.__enter__()
+        except OSError as error:
+            raise CacheWriteError(f"{self.folder}: cannot be written: {error.strerror}. Give another --cache.") from error
+        with contextlib.ExitStack() as stack:
+            stack.push(lock)
+            yield
 
     def adopt_catalog(self, catalog: Catalog) -> None:
         """Take a newly committed catalog into the answers."""
@@ -271,7 +340,7 @@ class FeatureCache:
         """Take a newly committed shard into the answers."""
         if shard.path not in [known.path for known in self._shards]:
             self._shards.append(shard)
-            self._index_rows()
+            self._rows = ShardRows(self._shards)
 
 
 def find_cache(folder: Path) -> Path | None:
@@ -281,8 +350,8 @@ def find_cache(folder: Path) -> Path | None:
 
 
 def _foreign_entries(folder: Path) -> Iterator[str]:
-    """Yield what a half-created cache would not contain."""
-    return (name for name in os.listdir(folder) if name not in (".lock", "shards", "network.json"))  # noqa: PTH208 - names
+    """Yield what a cache that lost its recipe, or never got one, would not contain."""
+    return (name for name in os.listdir(folder) if name not in _OWN_ENTRIES)  # noqa: PTH208 - names
 
 
 def _say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:

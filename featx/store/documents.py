@@ -10,6 +10,9 @@ from featx.recipe import Recipe
 
 _LARGEST_JSON = 10_000_000
 
+ASIDE = "damaged"
+"""Folder inside the cache that damaged files are moved to; nothing in it is ever read."""
+
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
     """Write ``recipe.json``: the settings and their fingerprint.

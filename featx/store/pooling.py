@@ -1,5 +1,7 @@
 """From a layer's maps to one row of features: the same arithmetic for cached rows and for images seen first now."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,10 +40,15 @@ def average_and_maximum(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.stack([maps.mean(axis=(1, 2), dtype=np.float32), maps.max(axis=(1, 2))], axis=1)
 
 
+def flatten_rows(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Lay each row out flat: (n, …) to (n, n_features), also where n is 0."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
 def choose_pooled(pooled: NDArray[np.floating], pooling: str) -> NDArray[np.floating]:
     """Take ``avg`` (n, c), ``max`` (n, c) or ``avgmax`` (n, 2c) out of pooled rows (n, 2, c)."""
     if pooling == "avgmax":
-        return pooled.reshape(len(pooled), -1)
+        return flatten_rows(pooled)
     return pooled[:, 0 if pooling == "avg" else 1]
 
 
@@ -79,7 +86,7 @@ def pool_maps(maps: NDArray[np.float32], pooling: str, stored_dtype: str) -> NDA
     check_pooling(pooling)
     if pooling != "flatten":
         return choose_pooled(average_and_maximum(maps), pooling).astype(np.float32)
-    flat = maps.reshape(len(maps), -1)
+    flat = flatten_rows(maps)
     if stored_dtype != "float16":
         return flat
     fits = fits_in(maps, stored_dtype)

@@ -180,6 +180,7 @@ class Shard:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._row_shapes: dict[str, tuple[int, ...]] = {}
         with open_guarded(path) as file, damage_named(path):
             self.fingerprint = read_text_attribute(file, "fingerprint")
             self.digests: NDArray[np.uint8] = file["digest"][()]
@@ -222,6 +223,38 @@ class Shard:
                     values[first : last + 1] = dataset[rows[first] : rows[last] + 1]
             return values
 
+    def row_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a row of one dataset."""
+        if name not in self._row_shapes:
+            with open_guarded(self.path) as file, damage_named(self.path):
+                self._row_shapes[name] = file[name].shape[1:]
+        return self._row_shapes[name]
+
+    @property
+    def maps_dtype(self) -> np.dtype[np.floating]:
+        """Type of the maps in this shard."""
+        with open_guarded(self.path) as file, damage_named(self.path):
+            dtype: np.dtype[np.floating] = next(iter(file["maps"].values())).dtype
+            return dtype
+
+    def check_layers(self, layers: Sequence[str]) -> None:
+        """Check that the shard keeps exactly these layers.
+
+        Raises
+        ------
+        CacheDamaged
+            If it keeps others.
+        """
+        with open_guarded(self.path) as file, damage_named(self.path):
+            found = sorted(file["maps"])
+        if found != sorted(layers):
+            raise CacheDamaged(f"{self.path}: keeps the layers {found}, but its recipe names {sorted(layers)}.")
+
+    def layers(self, kind: str) -> list[str]:
+        """Return the layers in ``maps`` or ``pooled``."""
+        with open_guarded(self.path) as file, damage_named(self.path):
+            return list(file.get(kind, ()))
+
     def check(self, expected_digest: bytes | None = None, expected_rows: int | None = None) -> None:
         """Read every byte of the file and every checksum in it.
 
@@ -251,3 +284,15 @@ class Shard:
 
     def _names(self, file: h5py.File) -> list[str]:
         return ["digest", "view"] + [f"{group}/{layer}" for group in ("maps", "pooled") for layer in file.get(group, ())]
+
+
+def copy_rows(source: Shard, rows: NDArray[np.int64], target: ShardWriter, block_rows: int = 256) -> None:
+    """Append rows of one shard to another, a block at a time, unchanged to the bit."""
+    for start in range(0, len(rows), block_rows):
+        block = rows[start : start + block_rows]
+        target.append(
+            [source.digests[row].tobytes() for row in block],
+            source.views[block],
+            {layer: source.read(f"maps/{layer}", block).astype(np.float32) for layer in source.layers("maps")},
+            {layer: source.read(f"pooled/{layer}", block).astype(np.float32) for layer in source.layers("pooled")},
+        )

@@ -68,6 +68,8 @@ class CacheWriter:
             ):
                 if len(members):
                     self._append_as(dtype, members, digests, maps, view)
+            if any(shard.stored_bytes >= SHARD_BYTES or shard.age >= SHARD_SECONDS for shard in self._open.values()):
+                self.flush()
         return len(new)
 
     def _append_as(
@@ -84,8 +86,6 @@ class CacheWriter:
         chosen = {layer: values[rows] for layer, values in maps.items()}
         pooled = {layer: average_and_maximum(values) for layer, values in chosen.items() if values.ndim == 4}
         shard.append([digests[row] for row in rows], np.full(len(rows), view, np.int64), chosen, pooled)
-        if shard.stored_bytes >= SHARD_BYTES or shard.age >= SHARD_SECONDS:
-            self.flush()
 
     def flush(self) -> None:
         """Commit the rows collected so far.

@@ -1,0 +1,122 @@
+"""Reading rows of many shards, in any order, in blocks that fit into memory."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.store.lookup import RowLookup
+from featx.store.shard import Shard
+
+BLOCK_BYTES = 64 * 1024 * 1024
+"""Features read at a time where the caller does not say."""
+
+# Neighbours on disk that stay together in a shuffled pass. Long enough that reading them costs what a sequential pass
+# costs, short enough that a block of 64 MB mixes dozens of places of the cache.
+RUN_ROWS = 32
+
+
+class ShardRows:
+    """All rows of some shards, numbered through.
+
+    Parameters
+    ----------
+    shards : sequence of Shard
+        In the order that numbers their rows.
+    """
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self._shards = list(shards)
+        self._starts = np.cumsum([0, *map(len, self._shards)])
+        self._lookup = RowLookup(
+            np.concatenate([np.empty((0, 32), np.uint8), *(shard.digests for shard in self._shards)]),
+            np.concatenate([np.empty(0, np.int64), *(shard.views for shard in self._shards)]),
+        )
+
+    def find(self, digests: NDArray[np.uint8], view: int) -> NDArray[np.int64]:
+        """Return the place of each image's row, or -1."""
+        return self._lookup.find(digests, np.full(len(digests), view, np.int64))
+
+    def read(self, places: NDArray[np.int64], name: str, dtype: type[np.floating]) -> NDArray[np.floating]:
+        """Read one dataset's rows at some places.
+
+        Parameters
+        ----------
+        places : ndarray of shape (n,), int64
+            In any order, repeated or not.
+        name : str
+            ``maps/<layer>`` or ``pooled/<layer>``.
+        dtype : type
+            Of the result.
+
+        Returns
+        -------
+        values : ndarray of shape (n, …)
+            In the order of ``places``.
+
+        Raises
+        ------
+        CacheDamaged
+            If a checksum does not fit.
+        """
+        shape = self._shards[0].row_shape(name) if self._shards else (1,)
+        out = np.empty((len(places), *shape), dtype)
+        # Each row is read once and in the order of the disk, whatever order it is wanted in.
+        ascending, back = np.unique(places, return_inverse=True)
+        order = np.argsort(back, kind="stable")
+        ends = np.cumsum(np.bincount(back, minlength=len(ascending)))
+        for shard, local, at in self._pieces(ascending, name, dtype):
+            values = shard.read(name, local)
+            # Where in the result each of these rows goes: one place, or several if it was asked for more than once.
+            first = 0 if at == 0 else ends[at - 1]
+            targets = order[first : ends[at + len(local) - 1]]
+            out[targets] = values[back[targets] - at]
+        return out
+
+    def _pieces(
+        self, ascending: NDArray[np.int64], name: str, dtype: type[np.floating]
+    ) -> Iterator[tuple[Shard, NDArray[np.int64], int]]:
+        """Cut ascending places into pieces of one shard and bounded size: (shard, rows in it, position of the first)."""
+        for number, shard in enumerate(self._shards):
+            first, last = np.searchsorted(ascending, self._starts[number : number + 2])
+            if first == last:
+                continue
+            step = max(1, BLOCK_BYTES // (math.prod(shard.row_shape(name)) * np.dtype(dtype).itemsize))
+            for at in range(first, last, step):
+                yield shard, ascending[at : min(at + step, last)] - self._starts[number], at
+
+    def row_size(self, name: str) -> int:
+        """Number of values in a row of one dataset; 1 if there are no shards."""
+        return math.prod(self._shards[0].row_shape(name)) if self._shards else 1
+
+
+def shuffled_blocks(places: NDArray[np.int64], block_rows: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Deal positions out in blocks: short runs of neighbours on disk, gathered from all over, shuffled within the block.
+
+    A pass reads whole runs and so stays about as fast as a sequential one, yet no block is sorted by class: each holds
+    rows from many places.
+
+    Parameters
+    ----------
+    places : ndarray of shape (n,), int64
+        Where each row is on disk.
+    block_rows : int
+        Rows in a block.
+    seed : int
+        The order is a function of it.
+
+    Yields
+    ------
+    positions : ndarray of shape (<= block_rows,), int64
+        Indices into ``places``; all blocks together hold each once.
+    """
+    rng = np.random.default_rng(seed)
+    on_disk = np.argsort(places, kind="stable")
+    run_rows = max(1, min(RUN_ROWS, block_rows // 4))
+    # The cut between runs starts somewhere else each time, so that other rows are neighbours.
+    cuts = np.arange(int(rng.integers(1, run_rows + 1)), len(on_disk), run_rows)
+    runs = np.split(on_disk, cuts)
+    dealt = np.concatenate([runs[number] for number in rng.permutation(len(runs))]) if len(on_disk) else on_disk
+    for start in range(0, len(dealt), block_rows):
+        yield rng.permutation(dealt[start : start + block_rows])

@@ -1,0 +1,156 @@
+"""What is wrong with a cache on disk, and setting it right without deciding for the user what to lose."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from featx.errors import CacheDamaged, CacheWriteError
+from featx.files import TEMPORARY_PREFIX, sync_folder
+from featx.recipe import Recipe
+from featx.store.cache import FeatureCache
+from featx.store.catalog import EXTRACTED, Catalog
+from featx.store.documents import ASIDE
+from featx.store.shard import Shard, ShardWriter, copy_rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Damage:
+    """One thing that is wrong.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    problem : str
+        One sentence.
+    """
+
+    path: Path
+    problem: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """The state of a cache's files.
+
+    Parameters
+    ----------
+    damages : list of Damage
+        What is wrong with shards and catalog.
+    sound : list of Shard
+        Whole shards of the recipe.
+    foreign : list of Path
+        Whole shards of another recipe: never used, no damage.
+    leftovers : list of Path
+        Unfinished files of dead writers; the next extract sweeps them.
+    """
+
+    damages: list[Damage]
+    sound: list[Shard]
+    foreign: list[Path]
+    leftovers: list[Path]
+
+
+def survey(folder: Path, recipe: Recipe) -> Survey:
+    """Read every byte of every shard and every checksum in it, and the catalog."""
+    damages: list[Damage] = []
+    sound: list[Shard] = []
+    foreign: list[Path] = []
+    for path in sorted((folder / "shards").glob("[!.]*.h5")):
+        try:
+            shard = Shard(path)
+            shard.check()
+            if shard.fingerprint == recipe.fingerprint:
+                shard.check_layers(recipe.layers)
+                sound.append(shard)
+            else:
+                foreign.append(path)
+        except CacheDamaged as error:
+            damages.append(Damage(path, str(error)))
+    catalog = folder / "catalog.h5"
+    if catalog.exists():
+        try:
+            Catalog.read(catalog)
+        except CacheDamaged as error:
+            damages.append(Damage(catalog, str(error)))
+    leftovers = sorted(path for where in (folder, folder / "shards") for path in where.glob(f"{TEMPORARY_PREFIX}*"))
+    return Survey(damages, sound, foreign, leftovers)
+
+
+def set_aside(folder: Path, damages: list[Damage]) -> list[Path]:
+    """Move damaged files out of use; call it only while holding the cache's lock.
+
+    Returns
+    -------
+    moved : list of Path
+        Where they are now. They are kept: whoever wants to may still try to rescue something.
+
+    Raises
+    ------
+    CacheWriteError
+        If they cannot be moved.
+    """
+    aside = folder / ASIDE
+    moved = []
+    try:
+        for damage in damages:
+            aside.mkdir(exist_ok=True)
+            target = _unused(aside / damage.path.name)
+            damage.path.rename(target)
+            moved.append(target)
+            sync_folder(damage.path.parent)
+    except OSError as error:
+        raise CacheWriteError(f"{aside}: cannot be written: {error.strerror}. Free the folder, then verify again.") from error
+    return moved
+
+
+def missing_rows(catalog: Catalog, store: FeatureCache) -> int:
+    """Count the catalog's images with features whose row is in no shard."""
+    rows = np.flatnonzero(catalog.status == EXTRACTED)
+    return int((~store.has([catalog.digests[row].tobytes() for row in rows])).sum())
+
+
+def unlisted_rows(catalog: Catalog, shard: Shard) -> int:
+    """Count a shard's rows whose image is in the catalog no longer."""
+    return int((~_is_listed(catalog, shard)).sum())
+
+
+def prune_shard(catalog: Catalog, shard: Shard, folder: Path) -> int:
+    """Rewrite a shard without its unlisted rows; call it only while holding the cache's lock.
+
+    The new shard is published before the old one goes, so a kill in between leaves each row at least once.
+
+    Returns
+    -------
+    dropped : int
+        Number of rows left out.
+
+    Raises
+    ------
+    CacheWriteError
+        If the disk refuses; the old shard stays.
+    """
+    listed = _is_listed(catalog, shard)
+    kept = np.flatnonzero(listed)
+    if len(kept) == len(shard):
+        return 0
+    if len(kept):
+        writer = ShardWriter(folder, shard.fingerprint, shard.maps_dtype)
+        copy_rows(shard, kept, writer)
+        writer.commit()
+    shard.path.unlink()
+    return len(shard) - len(kept)
+
+
+def _is_listed(catalog: Catalog, shard: Shard) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    known = {digest.tobytes() for digest in catalog.digests}
+    return np.array([digest.tobytes() in known for digest in shard.digests], np.bool_)
+
+
+def _unused(path: Path) -> Path:
+    number, candidate = 0, path
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}.{number}")
+    return candidate

@@ -1,0 +1,136 @@
+"""The verb verify: is every byte of a cache what was written, and what to do if not."""
+
+import dataclasses
+from pathlib import Path
+
+from featx.errors import CacheDamaged, CacheNotFound
+from featx.files import locked
+from featx.store import Damage, FeatureCache, missing_rows, prune_shard, read_recipe, set_aside, survey, unlisted_rows
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifyResult:
+    """What was found, and what was done about it.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache's folder.
+    shards, rows, bytes : int
+        Whole shards of the recipe, their rows and bytes.
+    damages : list of Damage
+        Files that are not what was written.
+    missing : int
+        Listed images whose row is in no whole shard; the next extract redoes just those.
+    unlisted : int
+        Rows whose image is no longer listed; kept until pruned.
+    leftovers : int
+        Unfinished files of dead writers; the next extract sweeps them.
+    foreign : int
+        Shards of another recipe; never used.
+    set_aside : list of Path
+        Where ``repair`` moved the damaged files.
+    pruned : int
+        Rows dropped by ``prune``.
+    """
+
+    cache: Path
+    shards: int
+    rows: int
+    bytes: int
+    damages: list[Damage]
+    missing: int
+    unlisted: int
+    leftovers: int
+    foreign: int
+    set_aside: list[Path]
+    pruned: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is damaged or missing."""
+        return not self.damages and not self.missing
+
+
+def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False, wait: bool = False) -> VerifyResult:
+    """Open every shard, read every checksum, and hold catalog and shards against each other.
+
+    Parameters
+    ----------
+    cache : Path or str
+        The cache's folder.
+    repair : bool
+        Move damaged files to ``damaged/`` inside the cache, so that the next extract redoes just their rows.
+    prune : bool
+        Drop the rows of images that are no longer listed.
+    wait : bool
+        With ``repair`` or ``prune``: wait for another process that writes the cache.
+
+    Returns
+    -------
+    result : VerifyResult
+        What was found.
+
+    Raises
+    ------
+    CacheNotFound
+        If there is no cache.
+    CacheLocked
+        If another process writes the cache.
+    """
+    folder = Path(cache)
+    try:
+        recipe = read_recipe(folder)
+    except CacheDamaged as error:
+        return _without_recipe(folder, Damage(folder / "recipe.json", str(error)), repair, wait)
+    if recipe is None:
+        raise CacheNotFound(f"{folder}: no feature cache there. Make one with: featx extract IMAGES --cache {folder}")
+    found = survey(folder, recipe)
+    moved: list[Path] = []
+    pruned = 0
+    store = FeatureCache(folder, recipe, found.sound)
+    if repair and found.damages:
+        with store.locked(wait):
+            found = survey(folder, recipe)  # another writer may have changed something before the lock was ours
+            moved = set_aside(folder, found.damages)
+    if prune and not found.damages:
+        with store.locked(wait):
+            catalog = store.catalog
+            pruned = sum(prune_shard(catalog, shard, folder / "shards") for shard in found.sound)
+            found = survey(folder, recipe)
+    store = FeatureCache(folder, recipe, found.sound)
+    listing = store.previous_catalog()
+    return VerifyResult(
+        cache=folder,
+        shards=len(found.sound),
+        rows=sum(map(len, found.sound)),
+        bytes=sum(shard.path.stat().st_size for shard in found.sound),
+        damages=[] if moved else found.damages,
+        missing=missing_rows(listing, store) if listing else 0,
+        unlisted=sum(unlisted_rows(listing, shard) for shard in found.sound) if listing else 0,
+        leftovers=len(found.leftovers),
+        foreign=len(found.foreign),
+        set_aside=moved,
+        pruned=pruned,
+    )
+
+
+def _without_recipe(folder: Path, damage: Damage, repair: bool, wait: bool) -> VerifyResult:
+    """Without the recipe nobody can say which shards belong; once it is aside, extract with the same settings finds them."""
+    moved: list[Path] = []
+    if repair:
+        with locked(folder / ".lock", wait):
+            moved = set_aside(folder, [damage])
+    return VerifyResult(
+        cache=folder,
+        shards=0,
+        rows=0,
+        bytes=0,
+        damages=[] if moved else [damage],
+        missing=0,
+        unlisted=0,
+        leftovers=0,
+        foreign=0,
+        set_aside=moved,
+        pruned=0,
+    )

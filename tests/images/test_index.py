@@ -1,0 +1,295 @@
+"""The image list: which files are in it, in which order, under which class and split."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from featx.errors import ImageListError
+from featx.images import ImageIndex, list_images, list_unlabelled
+
+Tree = Callable[..., Path]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Make images at the given relative paths below ``tmp_path/root``, which is returned."""
+
+    def make(*paths: str) -> Path:
+        root = tmp_path / "root"
+        root.mkdir(exist_ok=True)
+        for path in paths:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (2, 2)).save(root / path, "PNG")
+        return root
+
+    return make
+
+
+def classes_of(index: ImageIndex) -> list[str]:
+    """Return each image's class name, empty where it has none."""
+    return [index.class_names[label] if label >= 0 else "" for label in index.labels]
+
+
+def test_class_folders_give_labels(tree: Tree) -> None:
+    """Each image has the class of its folder; without split folders no split is given."""
+    root = tree("dog/1.png", "cat/1.png", "cat/2.png")
+    index = list_images(root)
+    assert index.paths == ("cat/1.png", "cat/2.png", "dog/1.png")
+    assert index.labels.tolist() == [0, 0, 1]
+    assert index.class_names == ("cat", "dog")
+    assert index.splits == ("", "", "")
+    assert index.reasons == ("", "", "")
+    assert index.root == root.resolve()
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [
+        ("train", "val", "test"),
+        ("Train", "Valid", "Test"),
+        ("TRAIN", "VALIDATION", "TEST"),
+        ("train", "dev", "tEsT"),
+    ],
+)
+def test_split_folders_give_splits_in_any_case(tree: Tree, train: str, val: str, test: str) -> None:
+    """Known names of splits in any case; classes are those of all splits together, train comes first."""
+    index = list_images(tree(f"{test}/dog/1.png", f"{val}/cat/1.png", f"{train}/dog/1.png", f"{train}/cat/1.png"))
+    assert index.paths == (f"{train}/cat/1.png", f"{train}/dog/1.png", f"{val}/cat/1.png", f"{test}/dog/1.png")
+    assert index.splits == ("train", "train", "val", "test")
+    assert classes_of(index) == ["cat", "dog", "cat", "dog"]
+
+
+def test_train_folder_alone_is_a_split(tree: Tree) -> None:
+    """Nothing but ``train`` with folders inside: those are the classes."""
+    index = list_images(tree("train/cat/1.png", "train/dog/1.png"))
+    assert (index.class_names, index.splits) == (("cat", "dog"), ("train", "train"))
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("boat/1.png", "train/1.png"),  # images right inside: a class, like the boat beside it
+        ("boat/1.png", "train/steam/1.png"),  # no other split beside it
+        ("boat/1.png", "test/1.png"),  # no train
+    ],
+)
+def test_folder_named_like_a_split_may_be_a_class(tree: Tree, paths: tuple[str, str]) -> None:
+    """Photographs of locomotives in ``train`` beside ``boat`` are a class of trains."""
+    index = list_images(tree(*paths))
+    assert index.paths == paths
+    assert index.class_names == tuple(path.split("/")[0] for path in paths)
+    assert index.splits == ("", "")
+
+
+def test_numbers_in_names_are_ordered_as_numbers(tree: Tree) -> None:
+    """``2`` comes before ``10`` in classes and in files, whatever the file system's order is."""
+    index = list_images(tree("class10/img10.png", "class10/img9.png", "class2/1.png", "class10/img1b.png", "class10/img1.png"))
+    assert index.class_names == ("class2", "class10")
+    assert index.paths == ("class2/1.png", "class10/img1.png", "class10/img1b.png", "class10/img9.png", "class10/img10.png")
+
+
+def test_images_in_nested_folders_belong_to_the_class_above(tree: Tree) -> None:
+    """Folders inside a class folder are part of it, however deep."""
+    index = list_images(tree("cat/1.png", "cat/indoors/sofa/2.png", "dog/3.png"))
+    assert index.paths == ("cat/1.png", "cat/indoors/sofa/2.png", "dog/3.png")
+    assert classes_of(index) == ["cat", "cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "cat/.hidden.png",
+        "cat/._1.png",
+        "cat/.DS_Store",
+        "cat/Thumbs.db",
+        "cat/desktop.ini",
+        "cat/.ipynb_checkpoints/1.png",
+        ".git/1.png",
+        "__MACOSX/cat/1.png",
+    ],
+)
+def test_what_the_system_hides_is_neither_listed_nor_counted(tree: Tree, hidden: str) -> None:
+    """Even when it holds a whole image."""
+    index = list_images(tree("cat/1.png", hidden))
+    assert (index.paths, index.class_names, index.skipped) == (("cat/1.png",), ("cat",), {})
+
+
+def test_other_files_are_counted_by_suffix(tree: Tree) -> None:
+    """What is no image by name and content is left out and said to be."""
+    root = tree("cat/1.png")
+    for name in ("cat/notes.txt", "cat/more.TXT", "cat/deep.txt", "labels.csv", "cat/LICENSE"):
+        (root / name).write_text("words")
+    index = list_images(root)
+    assert index.paths == ("cat/1.png",)
+    assert index.skipped == {".txt": 3, ".csv": 1, "no suffix": 1}
+
+
+@pytest.mark.parametrize("name", ["1.image", "1", "1.JPG_large", "1.txt"])
+def test_image_of_an_unknown_suffix_is_found_by_content(tree: Tree, name: str) -> None:
+    """A PNG is listed whatever it is called."""
+    index = list_images(tree(f"cat/{name}"))
+    assert (index.paths, index.skipped) == ((f"cat/{name}",), {})
+
+
+@pytest.mark.parametrize("name", ["1.jpg", "1.JPEG", "1.Png", "1.webp", "1.bmp", "1.gif", "1.tif", "1.TIFF"])
+def test_file_named_like_an_image_is_listed_unseen(tree: Tree, name: str) -> None:
+    """A broken image is listed, so that it is rejected with a reason later and not lost now."""
+    root = tree("dog/1.png", "cat/0.png")
+    (root / "cat" / name).write_text("no pixels")
+    assert f"cat/{name}" in list_images(root).paths
+
+
+def test_loose_images_beside_class_folders_get_a_reason(tree: Tree) -> None:
+    """They have no class, and are listed and rejected instead of passed over."""
+    index = list_images(tree("cat/1.png", "loose.png"))
+    assert index.paths == ("loose.png", "cat/1.png")
+    assert index.labels.tolist() == [-1, 0]
+    assert index.reasons == ("in no class folder", "")
+
+
+def test_loose_images_in_a_split_folder_get_a_reason(tree: Tree) -> None:
+    """The same inside ``test``, and the split is kept."""
+    index = list_images(tree("train/cat/1.png", "test/cat/1.png", "test/loose.png"))
+    assert dict(zip(index.paths, index.reasons, strict=True))["test/loose.png"] == "in no class folder"
+    assert dict(zip(index.paths, index.splits, strict=True))["test/loose.png"] == "test"
+
+
+def test_empty_class_folder_is_no_class(tree: Tree) -> None:
+    """A class without any image cannot be learned."""
+    root = tree("cat/1.png")
+    (root / "dog").mkdir()
+    assert list_images(root).class_names == ("cat",)
+
+
+def test_no_such_folder_is_said(tmp_path: Path) -> None:
+    """The error names the path."""
+    with pytest.raises(ImageListError, match=r"nowhere: no such folder"):
+        list_images(tmp_path / "nowhere")
+
+
+def test_file_instead_of_a_folder_is_said(tree: Tree) -> None:
+    """The error says what was given and what is wanted."""
+    with pytest.raises(ImageListError, match=r"1\.png: is a file\. Give the folder"):
+        list_images(tree("cat/1.png") / "cat" / "1.png")
+
+
+def test_folder_without_images_is_said(tree: Tree) -> None:
+    """Also when there are class folders with other files in them."""
+    root = tree()
+    (root / "cat").mkdir()
+    (root / "cat" / "notes.txt").write_text("words")
+    with pytest.raises(ImageListError, match="no images in it"):
+        list_images(root)
+
+
+def test_folder_of_loose_images_alone_is_said(tree: Tree) -> None:
+    """Images without any class folder: the error counts them and says what to do."""
+    with pytest.raises(ImageListError, match="holds 2 images but no class folders"):
+        list_images(tree("1.png", "2.png"))
+
+
+def test_unreadable_folder_is_said(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that the system refuses to list is an error: its images would be missing without a word."""
+    root = tree("cat/1.png")
+    real = os.scandir
+
+    def refuse(folder: Path) -> object:  # the tests may run as root, whom no mode keeps out
+        if Path(folder).name == "cat":
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ImageListError, match="cat: cannot be listed: Permission denied"):
+        list_images(root)
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("cat/again", "cat"),
+        ("cat/deep/again", "cat"),
+        ("cat/all", "."),
+        ("cat/deep/all", "."),
+    ],
+)
+def test_link_to_a_folder_above_is_not_followed(tree: Tree, link: str, target: str) -> None:
+    """A loop ends, and images of one class are not listed under another by way of the folder above both."""
+    root = tree("cat/1.png", "cat/deep/2.png", "dog/1.png")
+    (root / link).symlink_to(root / target)
+    index = list_images(root)
+    assert index.paths == ("cat/1.png", "cat/deep/2.png", "dog/1.png")
+    assert classes_of(index) == ["cat", "cat", "dog"]
+
+
+def test_link_to_the_split_folder_is_not_followed(tree: Tree) -> None:
+    """The same with split folders between the root and the classes."""
+    root = tree("train/cat/1.png", "train/dog/1.png", "test/cat/1.png")
+    (root / "train" / "cat" / "all").symlink_to(root / "train")
+    assert list_images(root).paths == ("train/cat/1.png", "train/dog/1.png", "test/cat/1.png")
+
+
+@pytest.mark.parametrize("link", ["self", "cat/self"])
+def test_link_to_itself_does_no_harm(tree: Tree, link: str) -> None:
+    """A link that leads nowhere but to itself is passed over."""
+    root = tree("cat/1.png")
+    (root / link).symlink_to(root / link)
+    assert list_images(root).paths == ("cat/1.png",)
+
+
+def test_linked_class_folders_work(tree: Tree, tmp_path: Path) -> None:
+    """Data sets are often put together from links: the path is the one through the link, the class is the link's name."""
+    root = tree("cat/1.png")
+    outside = tmp_path / "elsewhere" / "dogs"
+    outside.mkdir(parents=True)
+    Image.new("RGB", (2, 2)).save(outside / "rex.png")
+    (root / "dog").symlink_to(outside)
+    index = list_images(root)
+    assert index.paths == ("cat/1.png", "dog/rex.png")
+    assert index.class_names == ("cat", "dog")
+
+
+def test_linked_root_and_linked_images_work(tree: Tree, tmp_path: Path) -> None:
+    """A link to the whole folder, and links to single images, are as good as the real thing."""
+    root = tree("cat/1.png")
+    (root / "cat" / "2.png").symlink_to(root / "cat" / "1.png")
+    (tmp_path / "link").symlink_to(root)
+    index = list_images(tmp_path / "link")
+    assert (index.root, index.paths) == (root.resolve(), ("cat/1.png", "cat/2.png"))
+
+
+def test_unlabelled_images_keep_the_order_they_were_given_in(tree: Tree) -> None:
+    """Files stand where they were given, a folder's images in natural order in its place, nested ones too."""
+    root = tree("z.png", "in/10.png", "in/9.png", "in/deep/1.png", "a.png")
+    (root / "in" / "notes.txt").write_text("words")
+    (root / "in" / ".DS_Store").write_text("")
+    found = list_unlabelled([root / "z.png", root / "in", root / "a.png"])
+    assert [path.relative_to(root).as_posix() for path in found] == [
+        "z.png",
+        "in/9.png",
+        "in/10.png",
+        "in/deep/1.png",
+        "a.png",
+    ]
+
+
+def test_unlabelled_file_given_by_name_is_listed_whatever_it_is(tree: Tree) -> None:
+    """Who names a file gets an answer about it: it is rejected later, with a reason."""
+    root = tree()
+    (root / "notes.txt").write_text("words")
+    assert list_unlabelled([root / "notes.txt"]) == [root / "notes.txt"]
+
+
+def test_unlabelled_path_that_does_not_exist_is_said(tree: Tree) -> None:
+    """One wrong path among right ones is an error, not one image fewer."""
+    root = tree("1.png")
+    with pytest.raises(ImageListError, match=r"nowhere\.png: no such file or folder"):
+        list_unlabelled([root / "1.png", root / "nowhere.png"])
+
+
+def test_unlabelled_folder_without_images_is_said(tree: Tree) -> None:
+    """The error names the folder."""
+    with pytest.raises(ImageListError, match="root: no images there"):
+        list_unlabelled([tree()])

@@ -1,0 +1,468 @@
+"""A model file gives back the model that was saved, or a typed refusal; it can run nothing."""
+
+import builtins
+import hashlib
+import io
+import json
+import struct
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from featx.errors import ModelDamaged, ModelNotFound, OutputError
+from featx.heads import HEADS, make_head, rebuild_head
+from featx.model import SCHEMA_VERSION, Model, load_model, save_model
+from featx.recipe import Recipe
+
+CLASS_NAMES = ("cat", "dog", "étoile 🐱")
+N_FEATURES = 4
+X_NEW = np.random.default_rng(9).normal(0, 3, (20, N_FEATURES)).astype(np.float32)
+
+Document = dict[str, Any]
+Members = dict[str, bytes]
+
+
+def digest_of(number: int) -> bytes:
+    """Return the content digest of a made-up image."""
+    return hashlib.sha256(str(number).encode()).digest()
+
+
+def made_model(recipe: Recipe, name: str = "logreg") -> Model:
+    """Return a model of three classes; the dense head has made-up weights, so that nothing waits for Keras."""
+    rng = np.random.default_rng(0)
+    if name == "dense":
+        arrays = {"classes": np.arange(3), "kernel_0": rng.normal(0, 1, (N_FEATURES, 5)), "bias_0": rng.normal(0, 1, 5)}
+        arrays |= {"kernel_1": rng.normal(0, 1, (5, 3)), "bias_1": rng.normal(0, 1, 3)}
+        narrow = {key: array if key == "classes" else array.astype(np.float32) for key, array in arrays.items()}
+        head = rebuild_head("dense", {"hidden": [5], "epochs": 7}, narrow)
+    else:
+        y = np.arange(30) % 3
+        head = make_head(name).fit(rng.normal(0, 1, (30, N_FEATURES)) + y[:, None], y)
+    return Model(
+        recipe=recipe,
+        layer="cells",
+        pooling="avg",
+        head_name=name,
+        head=head,
+        class_names=CLASS_NAMES,
+        history={"loss": [1.5, 0.7, 0.1], "val_loss": [1.0, 0.25, 0.5]},
+        metrics={"train_images": 30, "val_accuracy": None},
+        network={"parameters": 1000, "layers": []},
+        source={"cache": "/été", "weights_file": ""},
+        versions={"python": "3.11"},
+        trained_on=np.frombuffer(b"".join(digest_of(number)[:8] for number in range(30)), np.uint8).reshape(30, 8),
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path, stub_recipe: Recipe) -> Path:
+    """A model file with a logistic regression."""
+    save_model(made_model(stub_recipe), tmp_path / "model.featx")
+    return tmp_path / "model.featx"
+
+
+def read_zip(path: Path) -> Members:
+    """Return the members as zipfile sees them."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_zip(path: Path, members: Members, **options: Any) -> None:
+    """Write members as a zip."""
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def edit(path: Path, change: Callable[[Document, Members], object]) -> None:
+    """Change document and arrays as a skilled attacker would: every digest is made to fit again."""
+    members = read_zip(path)
+    document = json.loads(members.pop("model.json"))
+    change(document, members)
+    document["members"] = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    write_zip(path, members | {"model.json": json.dumps(document).encode()})
+
+
+def npy(array: NDArray[Any], **options: Any) -> bytes:
+    """Return an array as numpy itself writes it."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, **options)
+    return buffer.getvalue()
+
+
+def npy_declaring(shape: str, descr: str = "<f8", body: bytes = b"") -> bytes:
+    """Return an npy file with a header made by hand."""
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body
+
+
+def test_editing_nothing_still_loads(path: Path) -> None:
+    """The tool that makes the hostile files below makes sound ones, too: what is refused is refused for the change."""
+    edit(path, lambda document, members: None)
+    assert load_model(path).class_names == CLASS_NAMES
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_saved_model_comes_back_exactly(tmp_path: Path, stub_recipe: Recipe, name: str) -> None:
+    """Probabilities are bit-identical, and everything else that was known is known again."""
+    saved = made_model(stub_recipe, name)
+    save_model(saved, tmp_path / "new" / "folder" / "model.featx")
+    loaded = load_model(str(tmp_path / "new" / "folder" / "model.featx"))
+    assert loaded.head.predict_proba(X_NEW).tobytes() == saved.head.predict_proba(X_NEW).tobytes()
+    for field in (
+        "recipe",
+        "layer",
+        "pooling",
+        "head_name",
+        "class_names",
+        "history",
+        "metrics",
+        "network",
+        "source",
+        "versions",
+    ):
+        assert getattr(loaded, field) == getattr(saved, field), field
+    assert loaded.head.settings() == saved.head.settings()
+    assert loaded.parameters == saved.parameters
+    assert loaded.parameters["total"] == 1000 + saved.head.n_parameters
+    np.testing.assert_array_equal(loaded.trained_on, saved.trained_on)
+
+
+def test_the_best_epoch_is_the_one_of_least_validation_loss(path: Path) -> None:
+    """Counted from 1; the last where nothing validated; 0 for a head without epochs."""
+    assert load_model(path).best_epoch == 2
+    edit(path, lambda document, members: document["history"].pop("val_loss"))
+    assert load_model(path).best_epoch == 3
+    edit(path, lambda document, members: document["history"].clear())
+    assert load_model(path).best_epoch == 0
+
+
+def test_training_images_are_recognised_by_content(path: Path) -> None:
+    """Each digest is looked up, in the order asked; an image never seen is not."""
+    model = load_model(path)
+    assert model.saw_in_training([digest_of(0), digest_of(99), digest_of(29), b""]).tolist() == [True, False, True, False]
+    assert model.saw_in_training([]).tolist() == []
+
+
+def test_members_are_one_document_and_plain_arrays_uncompressed(path: Path) -> None:
+    """``model.json`` and ``.npy`` files that numpy reads without pickle, with the digests that the document says."""
+    with zipfile.ZipFile(path) as archive:
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert archive.testzip() is None
+    members = read_zip(path)
+    document = json.loads(members.pop("model.json"))
+    assert set(members) == {"trained_on.npy"} | {
+        f"head/{name}.npy" for name in ("classes", "mean", "scale", "coef", "intercept")
+    }
+    assert document["members"] == {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    arrays = {name: np.load(io.BytesIO(data), allow_pickle=False) for name, data in members.items()}
+    wanted = load_model(path).head.arrays()
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(arrays[f"head/{name}.npy"], array)
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path, stub_recipe: Recipe) -> None:
+    """No clock gets into the file."""
+    for name in ("a", "b"):
+        save_model(made_model(stub_recipe), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_saving_replaces_the_whole_file(path: Path, stub_recipe: Recipe) -> None:
+    """A model saved over another leaves that model and nothing beside it."""
+    save_model(made_model(stub_recipe, "svm"), path)
+    assert load_model(path).head_name == "svm"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written_is_a_typed_error(tmp_path: Path, stub_recipe: Recipe) -> None:
+    """A file where the folder should be."""
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="--out"):
+        save_model(made_model(stub_recipe), tmp_path / "file" / "model.featx")
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", ["nothing.featx", "."])
+def test_no_model_file_is_said_with_the_command_that_makes_it(tmp_path: Path, name: str) -> None:
+    """A missing file, or a folder."""
+    with pytest.raises(ModelNotFound, match="featx fit --out"):
+        load_model(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 1000, b"PK\5\6" + b"\0" * 18, b"PK\3\4 and so on", b'{"schema": 1}', b"\x89HDF\r\n\x1a\n"], ids=repr
+)
+def test_what_is_no_model_is_refused(path: Path, data: bytes) -> None:
+    """Empty, zeros, an empty zip, half a zip, JSON, HDF5."""
+    path.write_bytes(data)
+    with pytest.raises(ModelDamaged, match=r"model\.featx.*Fit the model again"):
+        load_model(path)
+
+
+def test_a_truncated_model_is_refused(path: Path) -> None:
+    """Cut off anywhere."""
+    data = path.read_bytes()
+    for length in {*np.linspace(0, len(data) - 1, 60, dtype=int).tolist(), len(data) - 1, len(data) - 22, 4, 30}:
+        path.write_bytes(data[:length])
+        with pytest.raises(ModelDamaged):
+            load_model(path)
+
+
+def told(model: Model) -> tuple[Any, ...]:
+    """Return everything a model has to say."""
+    return (
+        model.head.predict_proba(X_NEW).tobytes(),
+        *(model.recipe, model.layer, model.pooling, model.class_names, model.head.settings()),
+        *(model.history, model.metrics, model.network, model.source, model.versions, model.trained_on.tobytes()),
+    )
+
+
+@pytest.mark.parametrize("part", ["anywhere", "directory"])
+def test_a_flipped_bit_is_refused_or_changes_nothing(path: Path, part: str) -> None:
+    """Every bit of the members counts; a bit of the zip's own book-keeping may be refused or, like a date, mean nothing."""
+    data = bytearray(path.read_bytes())
+    wanted = told(load_model(path))
+    (directory,) = struct.unpack("<I", data[-6:-2])
+    start = 0 if part == "anywhere" else directory
+    rng = np.random.default_rng(4)
+    refused = 0
+    for byte, bit in zip(rng.integers(start, len(data), 200), rng.integers(0, 8, 200), strict=True):
+        data[byte] ^= 1 << int(bit)
+        path.write_bytes(data)
+        data[byte] ^= 1 << int(bit)
+        try:
+            assert told(load_model(path)) == wanted, f"byte {byte}, bit {bit}"
+        except ModelDamaged:
+            refused += 1
+    assert refused > (150 if part == "anywhere" else 50)
+
+
+def test_every_flipped_bit_of_a_member_is_refused(path: Path) -> None:
+    """Document or array: not one bit may differ."""
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(5)
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+    for info in infos:
+        start = info.header_offset + 30 + len(info.filename.encode())
+        for byte, bit in zip(rng.integers(start, start + info.file_size, 50), rng.integers(0, 8, 50), strict=True):
+            data[byte] ^= 1 << int(bit)
+            path.write_bytes(data)
+            data[byte] ^= 1 << int(bit)
+            with pytest.raises(ModelDamaged):
+                load_model(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compressed_member_is_refused(path: Path, method: int) -> None:
+    """A member could then be far larger than the file: a bomb."""
+    write_zip(path, read_zip(path), compression=method)
+    with pytest.raises(ModelDamaged, match="compressed"):
+        load_model(path)
+
+
+def test_a_member_twice_is_refused(path: Path) -> None:
+    """Two readers could see two different models."""
+    members = read_zip(path)
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
+        warnings.simplefilter("ignore")  # zipfile warns of just this
+        archive.writestr("model.json", members["model.json"])
+    with pytest.raises(ModelDamaged, match="twice"):
+        load_model(path)
+
+
+def test_a_crowd_of_members_is_refused(path: Path) -> None:
+    """Thousands of members are no model."""
+    write_zip(path, read_zip(path) | {f"head/{number}.npy": b"" for number in range(1001)})
+    with pytest.raises(ModelDamaged, match="too many members"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("name", ["evil.py", "head/extra.npy", "../outside.npy", "/etc/outside.npy"])
+@pytest.mark.parametrize("listed", [False, True], ids=["not listed", "listed"])
+def test_an_additional_member_is_refused_and_written_nowhere(path: Path, name: str, listed: bool) -> None:
+    """Whether or not the document lists it."""
+    if listed:
+        edit(path, lambda document, members: members.update({name: npy(np.zeros(3))}))
+    else:
+        write_zip(path, read_zip(path) | {name: npy(np.zeros(3))})
+    with pytest.raises(ModelDamaged):
+        load_model(path)
+    assert list(path.parent.rglob("*")) == [path]
+    assert not (path.parent.parent / "outside.npy").exists()
+
+
+@pytest.mark.parametrize("name", ["model.json", "trained_on.npy", "head/classes.npy", "head/coef.npy", "head/scale.npy"])
+def test_a_missing_member_is_refused(path: Path, name: str) -> None:
+    """Each one is needed."""
+    members = read_zip(path)
+    write_zip(path, {other: data for other, data in members.items() if other != name})
+    with pytest.raises(ModelDamaged):
+        load_model(path)
+    write_zip(path, members)
+    if name != "model.json":
+        edit(path, lambda document, members: members.pop(name))
+        with pytest.raises(ModelDamaged):
+            load_model(path)
+
+
+class Trap:
+    """Unpickling it would create a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return builtins.open, (str(self.target), "w")
+
+
+@pytest.mark.parametrize("name", ["trained_on.npy", "head/coef.npy", "head/classes.npy"])
+@pytest.mark.parametrize("form", ["npy", "pickle"])
+def test_a_hostile_file_runs_nothing(path: Path, name: str, form: str) -> None:
+    """An array of objects, whose unpickling would create a file, is refused unread; so is a bare pickle."""
+    target = path.parent / "created by the trap"
+    hostile = npy(np.array([Trap(target)] * 3, object), allow_pickle=True)
+    pickled = hostile[hostile.index(b"\n") + 1 :]
+    edit(path, lambda document, members: members.update({name: hostile if form == "npy" else pickled}))
+    with pytest.raises(ModelDamaged):
+        load_model(path)
+    assert not target.exists()
+    np.load(io.BytesIO(hostile), allow_pickle=True)[0].close()
+    assert target.exists()  # the trap works
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        npy_declaring("(1000000000000,)"),
+        npy_declaring("(1000000, 1000000)"),
+        npy_declaring("(4294967296, 4294967296)"),
+        npy_declaring("(-1,)"),
+        npy_declaring("(-1, -8)", body=b"\0" * 64),
+        npy_declaring("(3,)", body=b"\0" * 23),
+        npy_declaring("(3,)", body=b"\0" * 25),
+        npy_declaring("(3,)", "|O", b"\0" * 24),
+        npy_declaring("(3,)", "<U2", b"\0" * 24),
+        npy_declaring("(3,)", "|V8", b"\0" * 24),
+        npy_declaring("(3,)", "<M8[s]", b"\0" * 24),
+        npy_declaring("(3,)", "<c16", b"\0" * 48),
+        npy_declaring("(3,)", "nonsense", b"\0" * 24),
+        npy_declaring("3", body=b"\0" * 24),
+        npy_declaring("(__import__('os').getpid(),)"),
+        npy(np.zeros((3, N_FEATURES), order="F")),
+        npy(np.zeros((3, N_FEATURES)))[:-8],
+        npy(np.zeros((3, N_FEATURES + 1))),
+        npy(np.zeros((2, N_FEATURES))),
+        npy(np.zeros(3)).replace(b"\x93NUMPY\x01", b"\x93NUMPY\x07"),
+        b"\x93NUMPY\x02\x00\xff\xff\xff\x7f",
+        b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535,
+        b"\x93NUMPY\x01\x00\x00\x20" + b"[" * 8191 + b"\n",
+        b"",
+        b"\x93NUM",
+    ],
+    ids=lambda data: f"{len(data)} bytes {hashlib.sha256(data).hexdigest()[:4]}",
+)
+def test_an_array_that_is_not_what_it_declares_is_refused(path: Path, data: bytes) -> None:
+    """Bombs, other types, other sizes, broken headers: refused before anything is made of them."""
+    edit(path, lambda document, members: members.update({"head/coef.npy": data}))
+    with pytest.raises(ModelDamaged):
+        load_model(path)
+
+
+@pytest.mark.parametrize("schema", [SCHEMA_VERSION + 1, 10**9])
+def test_a_newer_schema_is_refused_with_advice(path: Path, schema: int) -> None:
+    """A file of a later featx is not damaged: the message says which schema it has and to upgrade."""
+    edit(path, lambda document, members: document.update(schema=schema, members_of_the_future=[]))
+    with pytest.raises(ModelDamaged, match=rf"schema {schema}.*up to {SCHEMA_VERSION}.*Upgrade featx"):
+        load_model(path)
+
+
+def put(*keys: str, value: Any) -> Callable[[Document, Members], None]:
+    """Return a change of one value of the document."""
+
+    def change(document: Document, members: Members) -> None:
+        for key in keys[:-1]:
+            document = document[key]
+        document[keys[-1]] = value
+
+    return change
+
+
+EDITS: dict[str, Callable[[Document, Members], object]] = {
+    "a class less": put("class_names", value=["cat", "dog"]),
+    "a class more": put("class_names", value=["cat", "dog", "fox", "owl"]),
+    "no classes": put("class_names", value=[]),
+    "a class twice": put("class_names", value=["cat", "dog", "dog"]),
+    "classes are a number": put("class_names", value=3),
+    "classes are one text": put("class_names", value="abc"),
+    "image size of the recipe": put("recipe", "image_size", value=[32, 32]),
+    "preprocess of the recipe": put("recipe", "preprocess", value="caffe"),
+    "recipe setting unknown": put("recipe", "evil", value=1),
+    "recipe is null": put("recipe", value=None),
+    "fingerprint": put("fingerprint", value="0" * 64),
+    "layer not in the recipe": put("layer", value="block5_pool"),
+    "layer is a list": put("layer", value=["cells"]),
+    "pooling unknown": put("pooling", value="median"),
+    "pooling is a list": put("pooling", value=["avg"]),
+    "head unknown": put("head", "name", value="resnet"),
+    "head is a module": put("head", "name", value="os.system"),
+    "head is a list": put("head", "name", value=["logreg"]),
+    "head of another kind": put("head", "name", value="svm"),
+    "head setting unknown": put("head", "settings", value={"momentum": 1}),
+    "head setting outside its range": put("head", "settings", "C", value=-1),
+    "head setting of another type": put("head", "settings", "C", value="1"),
+    "head settings are a list": put("head", "settings", value=[1]),
+    "head settings are an attribute": put("head", "settings", value={"__class__": "x"}),
+    "history is a list": put("history", value=[]),
+    "metrics is null": put("metrics", value=None),
+    "network is a text": put("network", value="x"),
+    "source is a number": put("source", value=1),
+    "versions is a list": put("versions", value=[]),
+    "schema is a text": put("schema", value="1"),
+    "schema is null": put("schema", value=None),
+    "no schema": lambda document, members: document.pop("schema"),
+    "no head": lambda document, members: document.pop("head"),
+    "nothing": lambda document, members: document.clear(),
+    "labels not from 0": lambda document, members: members.update({"head/classes.npy": npy(np.array([1, 2, 3]))}),
+    "labels in another order": lambda document, members: members.update({"head/classes.npy": npy(np.array([0, 2, 1]))}),
+    "training list of another width": lambda document, members: members.update(
+        {"trained_on.npy": npy(np.zeros((3, 9), np.uint8))}
+    ),
+    "training list of another type": lambda document, members: members.update({"trained_on.npy": npy(np.zeros((3, 8)))}),
+}
+
+
+@pytest.mark.parametrize("change", EDITS.values(), ids=EDITS.keys())
+def test_an_edited_document_is_refused(path: Path, change: Callable[[Document, Members], object]) -> None:
+    """What does not fit together is refused, with every digest made to fit."""
+    edit(path, change)
+    with pytest.raises(ModelDamaged, match=r"model\.featx"):
+        load_model(path)
+
+
+HOSTILE_DOCUMENTS = [b"", b"null", b"[]", b"1", b'"text"', b"{", b"\xff\xfe\x00", b"[" * 200_000]
+HOSTILE_DOCUMENTS += [b'{"schema": ' + b"9" * 5000 + b"}"]
+
+
+@pytest.mark.parametrize("document", HOSTILE_DOCUMENTS, ids=lambda document: f"{document[:12]!r}")
+def test_what_is_no_document_is_refused(path: Path, document: bytes) -> None:
+    """Other JSON, no JSON, JSON nested to exhaust the stack."""
+    write_zip(path, read_zip(path) | {"model.json": document})
+    with pytest.raises(ModelDamaged):
+        load_model(path)
+
+
+def test_an_older_digest_list_is_not_believed(path: Path) -> None:
+    """An array replaced without its digest is named."""
+    members = read_zip(path)
+    coef = np.load(io.BytesIO(members["head/coef.npy"]))
+    write_zip(path, members | {"head/coef.npy": npy(coef + 1)})
+    with pytest.raises(ModelDamaged, match=r"head/coef\.npy is not what was written"):
+        load_model(path)

@@ -1,0 +1,200 @@
+"""The recipe: what is in it, how it is told from another, and which values no featx could have written."""
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from featx.errors import RecipeError
+from featx.recipe import Recipe
+
+RECIPE = Recipe(
+    backbone="vgg16",
+    weights="sha256:00ff",
+    layers=("block5_pool", "block4_pool"),
+    image_size=(224, 200),
+    preprocess="caffe",
+    resize="stretch",
+    background=(255, 255, 255),
+    exact_decode=False,
+    precision="float32",
+    stored_dtype="float16",
+    decode_version=1,
+    format_version=1,
+)
+
+# Caches on disk carry this fingerprint. Whoever must change it makes all of them unusable.
+FINGERPRINT = "f2ce3a006411937e027aab341770c658728265fbd66a96a2c4ea2c45ce805314"
+CANONICAL = (
+    '{"backbone":"vgg16","background":[255,255,255],"decode_version":1,"exact_decode":false,"format_version":1,'
+    '"image_size":[224,200],"layers":["block5_pool","block4_pool"],"precision":"float32","preprocess":"caffe",'
+    '"resize":"stretch","stored_dtype":"float16","weights":"sha256:00ff"}'
+)
+
+OTHER_VALUES = {
+    "backbone": "stub",
+    "weights": "random:0",
+    "layers": ("block4_pool", "block5_pool"),
+    "image_size": (200, 224),
+    "preprocess": "torch",
+    "resize": "crop",
+    "background": (255, 255, 254),
+    "exact_decode": True,
+    "precision": "float16",
+    "stored_dtype": "float32",
+    "decode_version": 2,
+    "format_version": 2,
+}
+
+
+def test_recipe_survives_json() -> None:
+    """Written as JSON and read back, it is equal, hashable, and of the same fingerprint."""
+    back = Recipe.from_dict(json.loads(json.dumps(RECIPE.to_dict())))
+    assert back == RECIPE
+    assert hash(back) == hash(RECIPE)
+    assert back.fingerprint == RECIPE.fingerprint
+
+
+def test_fingerprint_is_the_digest_of_the_canonical_json() -> None:
+    """Pinned: the same recipe must have the same fingerprint in every later version and on every machine."""
+    assert json.loads(CANONICAL) == RECIPE.to_dict()
+    assert RECIPE.fingerprint == hashlib.sha256(CANONICAL.encode()).hexdigest() == FINGERPRINT
+
+
+@pytest.mark.parametrize(("name", "value"), OTHER_VALUES.items())
+def test_every_setting_changes_the_fingerprint(name: str, value: Any) -> None:
+    """And is told as the one difference, with both values as JSON types."""
+    other = dataclasses.replace(RECIPE, **{name: value})
+    assert other.fingerprint != RECIPE.fingerprint
+    mine, theirs = (list(v) if isinstance(v, tuple) else v for v in (getattr(RECIPE, name), value))
+    assert RECIPE.differences(other) == {name: (mine, theirs)}
+    assert other.differences(RECIPE) == {name: (theirs, mine)}
+
+
+def test_all_settings_are_tried_above() -> None:
+    """A setting added to the recipe must be added to these tests."""
+    assert set(OTHER_VALUES) == {field.name for field in dataclasses.fields(Recipe)}
+    others = [dataclasses.replace(RECIPE, **{name: value}).fingerprint for name, value in OTHER_VALUES.items()]
+    assert len(set(others)) == len(OTHER_VALUES)
+
+
+def test_equal_recipes_have_no_differences() -> None:
+    """Two made alike are one."""
+    twin = dataclasses.replace(RECIPE)
+    assert (RECIPE.differences(twin), twin.fingerprint) == ({}, RECIPE.fingerprint)
+
+
+def test_recipe_cannot_be_changed() -> None:
+    """Features made with it would no longer be those it tells of."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RECIPE.resize = "crop"
+
+
+ABSURD = [
+    *[(name, value) for name in ("backbone", "weights") for value in ("", None, 3, b"vgg16", ["vgg16"], "x" * 201)],
+    ("layers", ()),
+    ("layers", "block5_pool"),
+    ("layers", ["block5_pool"]),
+    ("layers", ("a", "a")),
+    ("layers", ("",)),
+    ("layers", (1,)),
+    ("layers", (None,)),
+    ("layers", (["a"],)),
+    ("layers", ({},)),
+    ("layers", ("../../escape",)),
+    ("layers", ("a/b",)),
+    ("layers", ("..",)),
+    ("layers", tuple(f"layer{number}" for number in range(101))),
+    ("image_size", 224),
+    ("image_size", (224,)),
+    ("image_size", (224, 224, 3)),
+    ("image_size", [224, 224]),
+    ("image_size", (0, 224)),
+    ("image_size", (224, -1)),
+    ("image_size", (8193, 224)),
+    ("image_size", (10**9, 10**9)),
+    ("image_size", (224.0, 224)),
+    ("image_size", (float("nan"), 224)),
+    ("image_size", ("224", "224")),
+    ("image_size", (True, True)),
+    ("image_size", (None, None)),
+    ("preprocess", "Caffe"),
+    ("preprocess", ""),
+    ("preprocess", None),
+    ("resize", "squash"),
+    ("resize", ["stretch"]),
+    ("resize", None),
+    ("background", (255, 255)),
+    ("background", (255, 255, 256)),
+    ("background", (-1, 0, 0)),
+    ("background", (0.5, 0, 0)),
+    ("background", "white"),
+    ("background", None),
+    ("exact_decode", 1),
+    ("exact_decode", "false"),
+    ("exact_decode", None),
+    ("precision", "float64"),
+    ("precision", 32),
+    ("stored_dtype", "int8"),
+    ("stored_dtype", "object"),
+    ("stored_dtype", np.float16),
+    *[(name, value) for name in ("decode_version", "format_version") for value in (0, -1, 1.0, "1", True, None, 10**7)],
+]
+
+
+@pytest.mark.parametrize(("name", "value"), ABSURD)
+def test_absurd_value_is_refused_by_name(name: str, value: Any) -> None:
+    """The error names the setting and shows the value, however odd it is."""
+    with pytest.raises(RecipeError, match=f"recipe: {name} must be") as error:
+        dataclasses.replace(RECIPE, **{name: value})
+    assert repr(value) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("layers", [["a"]]),
+        ("layers", [{}]),
+        ("layers", {}),
+        ("image_size", [[224], 224]),
+        ("background", [None, 1, 2]),
+        ("resize", {}),
+        ("weights", []),
+    ],
+)
+def test_absurd_json_is_refused_by_name(name: str, value: Any) -> None:
+    """A recipe read from a file may hold any JSON: the error is still featx's own."""
+    with pytest.raises(RecipeError, match=f"recipe: {name} must be"):
+        Recipe.from_dict(RECIPE.to_dict() | {name: value})
+
+
+@pytest.mark.parametrize("settings", [None, [], "vgg16", 3, {}, {"backbone": "vgg16"}])
+def test_what_is_no_recipe_is_refused(settings: Any) -> None:
+    """The error lists the settings that a recipe has."""
+    with pytest.raises(RecipeError, match=r"must have exactly the settings \['backbone', .*'weights'\]\. Received"):
+        Recipe.from_dict(settings)
+
+
+@pytest.mark.parametrize("name", OTHER_VALUES)
+def test_missing_setting_is_refused(name: str) -> None:
+    """None is guessed: not even those with a default."""
+    settings = RECIPE.to_dict()
+    del settings[name]
+    with pytest.raises(RecipeError, match="must have exactly the settings"):
+        Recipe.from_dict(settings)
+
+
+def test_unknown_setting_is_refused() -> None:
+    """A newer featx may have written it, and its features may differ by it."""
+    with pytest.raises(RecipeError, match="must have exactly the settings"):
+        Recipe.from_dict(RECIPE.to_dict() | {"colour_space": "linear"})
+
+
+def test_defaults_are_those_written_down() -> None:
+    """What is not said is part of the fingerprint all the same."""
+    short = Recipe("vgg16", "sha256:00ff", ("block5_pool", "block4_pool"), (224, 200), "caffe")
+    names = ("resize", "background", "exact_decode", "precision", "stored_dtype")
+    assert [getattr(short, name) for name in names] == ["stretch", (255, 255, 255), False, "float32", "float16"]
