@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheDamaged, CacheError, CacheNotFound, CacheWriteError, RecipeMismatch
-from featx.files import locked, sweep_temporaries
+from featx.errors import CacheDamaged, CacheError, CacheNotFound, RecipeMismatch
+from featx.files import TEMPORARY_PREFIX, locked, sweep_temporaries
 from featx.recipe import Recipe
 from featx.store.catalog import Catalog
-from featx.store.documents import ASIDE, read_json, read_recipe
+from featx.store.documents import ASIDE, read_json, read_recipe, reading_named, shard_paths, writing_named
 from featx.store.lookup import as_digest_rows
 from featx.store.pooling import check_pooling, choose_pooled, flatten_rows
 from featx.store.reader import BLOCK_BYTES, ShardRows, shuffled_blocks
 from featx.store.shard import Shard
 from featx.store.writer import CacheWriter
+
+# How often, and how long apart, a reader looks again while another process is between two renames.
+_PATIENCE = 50
+_PAUSE_SECONDS = 0.02
 
 _OWN_ENTRIES = frozenset({".lock", "shards", "network.json", "catalog.h5", "rejects.csv", ASIDE})
 
@@ -61,10 +66,21 @@ class FeatureCache:
         CacheDamaged
             If its recipe or a shard cannot be read.
         """
-        recipe = read_recipe(folder)
-        if recipe is None:
-            raise CacheNotFound(f"{folder}: no feature cache there. Make one with: featx extract IMAGES --cache {folder}")
-        return cls(folder, recipe)
+        for _ in range(_PATIENCE):
+            recipe = read_recipe(folder)
+            if recipe is None:
+                raise CacheNotFound(f"{folder}: no feature cache there. Make one with: featx extract IMAGES --cache {folder}")
+            cache = cls(folder, recipe, shards=[])
+            # The catalog first: shards only ever come on top, so those listed after it hold every row that it names.
+            if not (folder / "catalog.h5").exists():
+                break
+            catalog = Catalog.read(folder / "catalog.h5")
+            if catalog.fingerprint == recipe.fingerprint:
+                cache.adopt_catalog(catalog)
+                break
+            time.sleep(_PAUSE_SECONDS)  # another process is putting a new recipe in force just now: two renames
+        cache.refresh()
+        return cache
 
     @classmethod
     def open_or_create(cls, folder: Path, recipe: Recipe, overwrite: bool = False) -> "FeatureCache":
@@ -115,7 +131,8 @@ class FeatureCache:
     @property
     def stored_bytes(self) -> int:
         """Bytes of all shards on disk."""
-        return sum(shard.path.stat().st_size for shard in self._shards)
+        with reading_named(self.folder):
+            return sum(shard.path.stat().st_size for shard in self._shards)
 
     @property
     def catalog(self) -> Catalog:
@@ -134,6 +151,7 @@ class FeatureCache:
             if catalog.fingerprint != self.recipe.fingerprint:
                 raise CacheDamaged(f"{path}: belongs to another recipe. Run featx extract again to bring it up to date.")
             self._catalog = catalog
+            self.refresh()  # the shards were listed before the catalog was: another process may have added some between
         return self._catalog
 
     def previous_catalog(self) -> Catalog | None:
@@ -151,7 +169,15 @@ class FeatureCache:
 
     def refresh(self) -> None:
         """Read the keys of all shards again. Shards of other recipes are left out of every answer."""
-        found = [Shard(path) for path in sorted((self.folder / "shards").glob("[!.]*.h5"))]
+        for attempt in range(_PATIENCE):
+            paths = shard_paths(self.folder)
+            try:
+                found = [Shard(path) for path in paths]
+                break
+            except CacheDamaged:
+                # A shard that is gone was rewritten by another process, under another name: list again.
+                if attempt == _PATIENCE - 1 or all(path.exists() for path in paths):
+                    raise
         self._shards = [shard for shard in found if shard.fingerprint == self.recipe.fingerprint]
         self._rows = ShardRows(self._shards)
 
@@ -205,7 +231,7 @@ class FeatureCache:
             If the cache does not keep that layer.
         """
         check_pooling(pooling)
-        values = self._rows.read(self._places(rows), self._dataset(layer, pooling), dtype)
+        values = self._read(rows, self._dataset(layer, pooling), dtype)
         return flatten_rows(values) if pooling == "flatten" else choose_pooled(values, pooling)
 
     def blocks(
@@ -258,11 +284,20 @@ class FeatureCache:
 
     def maps(self, rows: NDArray[np.int64], layer: str | None = None) -> NDArray[np.floating]:
         """Read whole maps of catalog rows, in their own shape (n, h, w, c), as float32."""
-        return self._rows.read(self._places(rows), self._dataset(layer, "flatten"), np.float32)
+        return self._read(rows, self._dataset(layer, "flatten"), np.float32)
 
     def pooled(self, rows: NDArray[np.int64], layer: str | None = None) -> NDArray[np.floating]:
         """Read average and maximum of catalog rows, (n, 2, c), as float32."""
-        return self._rows.read(self._places(rows), self._dataset(layer, "avgmax"), np.float32)
+        return self._read(rows, self._dataset(layer, "avgmax"), np.float32)
+
+    def _read(self, rows: NDArray[np.int64], name: str, dtype: type[np.floating]) -> NDArray[np.floating]:
+        try:
+            return self._rows.read(self._places(rows), name, dtype)
+        except CacheDamaged:
+            if all(shard.path.exists() for shard in self._shards):
+                raise
+            self.refresh()  # shards were rewritten by another process since they were listed
+            return self._rows.read(self._places(rows), name, dtype)
 
     def _dataset(self, layer: str | None, pooling: str) -> str:
         layer = layer or self.recipe.layers[-1]
@@ -300,8 +335,9 @@ class FeatureCache:
             If the folder cannot be written.
         """
         with self.locked(wait):
-            sweep_temporaries(self.folder)
-            sweep_temporaries(self.folder / "shards")
+            with writing_named(self.folder):
+                sweep_temporaries(self.folder)
+                sweep_temporaries(self.folder / "shards")
             # Another writer may have finished between opening the cache and getting the lock.
             self._refuse_another_recipe(self.folder, read_recipe(self.folder), self.recipe, self._overwrite)
             self.refresh()
@@ -323,11 +359,9 @@ class FeatureCache:
             If the folder cannot be written.
         """
         lock = locked(self.folder / ".lock", wait)
-        try:
+        with writing_named(self.folder):
             (self.folder / "shards").mkdir(parents=True, exist_ok=True)
             lock.__enter__()
-        except OSError as error:
-            raise CacheWriteError(f"{self.folder}: cannot be written: {error.strerror}. Give another --cache.") from error
         with contextlib.ExitStack() as stack:
             stack.push(lock)
             yield
@@ -351,7 +385,9 @@ def find_cache(folder: Path) -> Path | None:
 
 def _foreign_entries(folder: Path) -> Iterator[str]:
     """Yield what a cache that lost its recipe, or never got one, would not contain."""
-    return (name for name in os.listdir(folder) if name not in _OWN_ENTRIES)  # noqa: PTH208 - names
+    with reading_named(folder):
+        names = os.listdir(folder)  # noqa: PTH208 - names
+    return (name for name in names if name not in _OWN_ENTRIES and not name.startswith(TEMPORARY_PREFIX))
 
 
 def _say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:

@@ -11,9 +11,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheDamaged, CacheWriteError
+from featx.errors import CacheDamaged
 from featx.files import DIGEST_BYTES, replacing
 from featx.recipe import FORMAT_VERSION
+from featx.store.documents import MEND, writing_named
 from featx.store.guard import damage_named, open_guarded
 from featx.store.shard import LIBVER
 
@@ -94,7 +95,7 @@ class Catalog:
             "mtime": self.mtimes,
             "status": self.status,
         }
-        try:
+        with writing_named(path):
             # In memory first, like a shard: then a full disk is an ordinary error.
             image = io.BytesIO()
             with h5py.File(image, "w", libver=LIBVER) as file:
@@ -107,10 +108,6 @@ class Catalog:
                     )  # fmt: skip
             with replacing(path) as temporary:
                 temporary.write_bytes(image.getbuffer())
-        except OSError as error:
-            raise CacheWriteError(
-                f"{path}: {error.strerror or error}. The features are kept: make room, then run the same command again."
-            ) from error
 
     @classmethod
     def read(cls, path: Path) -> "Catalog":
@@ -153,7 +150,7 @@ class Catalog:
             and not any(text.startswith("/") or ".." in text.split("/") for text in self.paths)
         )
         if not sound:
-            raise CacheDamaged(f"{path}: its columns do not fit together. Move it away and run featx extract again.")
+            raise CacheDamaged(f"{path}: its columns do not fit together. {MEND}")
 
 
 def _pack(texts: Sequence[str]) -> NDArray[np.uint8]:

@@ -1,6 +1,9 @@
-"""The cache's JSON files: ``recipe.json`` and ``network.json``."""
+"""The cache's JSON files, ``recipe.json`` and ``network.json``, and its folders."""
 
+import contextlib
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,59 @@ from featx.recipe import Recipe
 
 _LARGEST_JSON = 10_000_000
 
+MEND = "Run featx verify --repair on the cache, then featx extract again: it redoes just what is lost."
+"""What to do about damage; with a damaged recipe, extract with the settings that the cache was made with."""
+
 ASIDE = "damaged"
 """Folder inside the cache that damaged files are moved to; nothing in it is ever read."""
+
+
+@contextlib.contextmanager
+def reading_named(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to read into a typed error.
+
+    Raises
+    ------
+    CacheDamaged
+        For any ``OSError`` inside the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CacheDamaged(f"{path}: cannot be read: {error.strerror or error}. Mend that, then try again.") from error
+
+
+@contextlib.contextmanager
+def writing_named(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into a typed error.
+
+    Raises
+    ------
+    CacheWriteError
+        For any ``OSError`` inside the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CacheWriteError(
+            f"{path}: cannot be written: {error.strerror or error}. What was finished is kept: make room, mend the disk or "
+            "give another --cache, then run the same command again."
+        ) from error
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """Return the cache's finished shards, whatever their recipe, by name.
+
+    Raises
+    ------
+    CacheDamaged
+        If the folder cannot be listed.
+    """
+    with reading_named(folder):
+        shards = folder / "shards"
+        # Not glob: it takes a folder that cannot be listed for an empty one.
+        names = os.listdir(shards) if shards.exists() else []  # noqa: PTH208 - names
+        return sorted(shards / name for name in names if name.endswith(".h5") and not name.startswith("."))
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
@@ -40,9 +94,9 @@ def read_recipe(folder: Path) -> Recipe | None:
     try:
         recipe = Recipe.from_dict(document.get("recipe"))
     except RecipeError as error:
-        raise CacheDamaged(f"{path}: {error} Move the cache away and extract again.") from error
+        raise CacheDamaged(f"{path}: {error} {MEND}") from error
     if document.get("fingerprint") != recipe.fingerprint:
-        raise CacheDamaged(f"{path}: its settings do not fit its fingerprint: it was edited. Extract into another --cache.")
+        raise CacheDamaged(f"{path}: its settings do not fit its fingerprint: it was edited. {MEND}")
     return recipe
 
 
@@ -56,12 +110,12 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > _LARGEST_JSON:
-            raise CacheDamaged(f"{path}: is {path.stat().st_size} bytes long, far more than featx writes.")
+            raise CacheDamaged(f"{path}: is {path.stat().st_size} bytes long, far more than featx writes. {MEND}")
         document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise CacheDamaged(f"{path}: cannot be read: {error}. Move the cache away and extract again.") from error
+        raise CacheDamaged(f"{path}: cannot be read: {error}. {MEND}") from error
     if not isinstance(document, dict):
-        raise CacheDamaged(f"{path}: is not a JSON object. Move the cache away and extract again.")
+        raise CacheDamaged(f"{path}: is not a JSON object. {MEND}")
     return document
 
 
@@ -73,8 +127,5 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
     CacheWriteError
         If the disk refuses.
     """
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    except OSError as error:
-        raise CacheWriteError(f"{path}: {error.strerror or error}. Make room or give another --cache.") from error
+    with writing_named(path), replacing(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=2) + "\n", "utf-8")

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from featx.errors import CacheDamaged
+from featx.store.documents import MEND
 
 # Deflate cannot do better than 1032 : 1, so a dataset that declares more than this many times the file's own bytes
 # is a lie or a bomb.
@@ -33,10 +34,7 @@ def damage_named(path: Path) -> Iterator[None]:
         raise CacheDamaged(f"{path}: is missing. Run featx extract again: it redoes just what is not there.") from None
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError, MemoryError) as error:
         said = str(error).strip().splitlines()
-        raise CacheDamaged(
-            f"{path}: is damaged: {said[0] if said else type(error).__name__}. "
-            "Move it away and run featx extract again: it redoes just the rows that were in it."
-        ) from error
+        raise CacheDamaged(f"{path}: is damaged: {said[0] if said else type(error).__name__}. {MEND}") from error
 
 
 def open_guarded(path: Path) -> h5py.File:

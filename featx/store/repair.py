@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from featx.errors import CacheDamaged, CacheWriteError
+from featx.errors import CacheDamaged
 from featx.files import TEMPORARY_PREFIX, sync_folder
 from featx.recipe import Recipe
 from featx.store.cache import FeatureCache
 from featx.store.catalog import EXTRACTED, Catalog
-from featx.store.documents import ASIDE
+from featx.store.documents import ASIDE, shard_paths, writing_named
 from featx.store.shard import Shard, ShardWriter, copy_rows
 
 
@@ -57,7 +57,7 @@ def survey(folder: Path, recipe: Recipe) -> Survey:
     damages: list[Damage] = []
     sound: list[Shard] = []
     foreign: list[Path] = []
-    for path in sorted((folder / "shards").glob("[!.]*.h5")):
+    for path in shard_paths(folder):
         try:
             shard = Shard(path)
             shard.check()
@@ -93,15 +93,13 @@ def set_aside(folder: Path, damages: list[Damage]) -> list[Path]:
     """
     aside = folder / ASIDE
     moved = []
-    try:
+    with writing_named(aside):
         for damage in damages:
             aside.mkdir(exist_ok=True)
             target = _unused(aside / damage.path.name)
             damage.path.rename(target)
             moved.append(target)
             sync_folder(damage.path.parent)
-    except OSError as error:
-        raise CacheWriteError(f"{aside}: cannot be written: {error.strerror}. Free the folder, then verify again.") from error
     return moved
 
 
@@ -139,7 +137,8 @@ def prune_shard(catalog: Catalog, shard: Shard, folder: Path) -> int:
         writer = ShardWriter(folder, shard.fingerprint, shard.maps_dtype)
         copy_rows(shard, kept, writer)
         writer.commit()
-    shard.path.unlink()
+    with writing_named(shard.path):
+        shard.path.unlink()
     return len(shard) - len(kept)
 
 

@@ -19,9 +19,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheDamaged, CacheWriteError
+from featx.errors import CacheDamaged
 from featx.files import DIGEST_BYTES, content_digest, publish, temporary_sibling
 from featx.recipe import FORMAT_VERSION
+from featx.store.documents import MEND, writing_named
 from featx.store.guard import damage_named, open_guarded, read_text_attribute
 
 LIBVER = ("v110", "v110")
@@ -126,17 +127,13 @@ class ShardWriter:
         digest = content_digest(image)
         final = self._folder / f"{digest.hex()}.h5"
         temporary = temporary_sibling(final)
-        try:
-            temporary.write_bytes(image)
-            Shard(temporary).check(expected_digest=digest, expected_rows=self._n_rows)
-            publish(temporary, final)
-        except OSError as error:
-            raise CacheWriteError(
-                f"{self._folder}: {error.strerror or error} while writing a shard of {len(image)} bytes. "
-                "Finished shards are kept: make room or mend the disk, then run the same command again."
-            ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        with writing_named(self._folder):
+            try:
+                temporary.write_bytes(image)
+                Shard(temporary).check(expected_digest=digest, expected_rows=self._n_rows)
+                publish(temporary, final)
+            finally:
+                temporary.unlink(missing_ok=True)
         return Shard(final)
 
     def close(self) -> None:
@@ -187,7 +184,7 @@ class Shard:
             self.views: NDArray[np.int64] = file["view"][()]
             lengths = {len(file[name]) for name in self._names(file)}
             if lengths != {len(self.views)} or self.digests.shape != (len(self.views), DIGEST_BYTES):
-                raise CacheDamaged(f"{path}: its datasets have different numbers of rows. Run featx verify.")
+                raise CacheDamaged(f"{path}: its datasets have different numbers of rows. {MEND}")
 
     def __len__(self) -> int:
         return len(self.views)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.store.catalog import Catalog
-from featx.store.documents import read_recipe, write_json, write_recipe
+from featx.store.documents import read_recipe, shard_paths, write_json, write_recipe, writing_named
 from featx.store.pooling import average_and_maximum, fits_in
 from featx.store.shard import ShardWriter
 
@@ -126,6 +126,7 @@ class CacheWriter:
     def _drop_other_recipes(self) -> None:
         """Delete the shards of the recipe that ``--overwrite`` has just replaced."""
         kept = {shard.path for shard in self._cache.shards}
-        for path in (self._cache.folder / "shards").glob("[!.]*.h5"):
-            if path not in kept:
-                path.unlink()
+        with writing_named(self._cache.folder):
+            for path in shard_paths(self._cache.folder):
+                if path not in kept:
+                    path.unlink()
