@@ -57,6 +57,7 @@ def catalog(work: Path, n_rows: int = 1_000_000) -> str:
         digests=rng.integers(0, 256, (n_rows, 32), np.uint8),
         sizes=rng.integers(10_000, 10_000_000, n_rows),
         mtimes=rng.integers(0, 2**60, n_rows),
+        ctimes=rng.integers(0, 2**60, n_rows),
         status=np.zeros(n_rows, np.uint8),
         reasons=[""] * n_rows,
     ).write(path)
@@ -96,6 +97,7 @@ def reading(work: Path, n_rows: int = 12_000) -> str:
                 digests=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
                 sizes=zeros,
                 mtimes=zeros,
+                ctimes=zeros,
                 status=zeros.astype(np.uint8),
                 reasons=[""] * n_rows,
             )

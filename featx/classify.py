@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import load_backbone
+from featx.errors import WeightsError
 from featx.images import load_batches
 from featx.model import Model
 from featx.store import pool_maps
@@ -61,11 +62,17 @@ def classify_files(
     WeightsError
         If the backbone's weights are not at hand.
     """
+    if weights is not None and not weights.is_file():
+        raise WeightsError(f"{weights}: no such weights file. Give the one that the features were extracted with, or none.")
+    # One image must not cost a forward pass of a whole batch.
+    batch_size = max(1, min(batch_size, len(paths)))
     probabilities = np.full((len(paths), len(model.class_names)), np.nan)
     digests = [b""] * len(paths)
     rejected: dict[int, str] = {}
     backbone = None
     hint = model.source.get("weights_file")
+    if progress:
+        progress("predict", 0, len(paths))
     for batch in load_batches(paths, model.recipe, batch_size, workers):
         rejected |= batch.rejected
         if batch.positions:

@@ -43,6 +43,13 @@ class _Commands(click.Group):
             raise _Failure(str(error), _EXIT_CODES.get(type(error), 1)) from error
         except KeyboardInterrupt:
             raise _Failure("interrupted.", 130) from None
+        except BrokenPipeError:
+            raise  # whoever was reading (head, less) has seen enough; click ends quietly
+        except (OSError, MemoryError, RecursionError) as error:
+            # What the system refuses is no mistake of featx's, and a traceback would not help anybody.
+            where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+            said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            raise _Failure(f"{where}{said}. Nothing half-written was kept.", 1) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of a session, not of the alphabet
@@ -57,9 +64,21 @@ class _ImageSize(click.ParamType[tuple[int, int]]):
         if isinstance(value, tuple):
             return value
         sides = str(value).lower().split("x")
-        if not (1 <= len(sides) <= 2 and all(side.isdecimal() and 0 < int(side) <= 8192 for side in sides)):
+        if not (1 <= len(sides) <= 2 and all(side.isdecimal() and len(side) <= 4 and 0 < int(side) <= 8192 for side in sides)):
             self.fail(f"{value!r} is not a size: give 224, or HEIGHTxWIDTH such as 224x320.", param, ctx)
         return int(sides[0]), int(sides[-1])
+
+
+class _Fraction(click.ParamType[float]):
+    """A number from 0 to 1; click's own range lets NaN through."""
+
+    name = "fraction"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        with contextlib.suppress(ValueError):
+            if 0 <= float(value) <= 1:
+                return float(value)
+        raise click.BadParameter(f"{value!r} is not a number from 0 to 1.", ctx, param)
 
 
 class _Sizes(click.ParamType[tuple[int, ...]]):
@@ -70,7 +89,7 @@ class _Sizes(click.ParamType[tuple[int, ...]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
-        if not all(size.isdecimal() for size in str(value).split(",")):
+        if not all(size.isdecimal() and len(size) < 10 for size in str(value).split(",")):
             self.fail(f"{value!r} are not layer sizes: give whole numbers such as 256,128.", param, ctx)
         return tuple(int(size) for size in str(value).split(","))
 
@@ -84,7 +103,7 @@ _workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), default=None, help="Decoding threads.  [default: one for each core]"
 )
 _weights_option = click.option(
-    "--weights", type=_FOLDER, default=None, help="The backbone's weights file, if featx cannot find it."
+    "--weights", type=_FOLDER, default=None, help="The weights file that the features were extracted with, if it has moved."
 )
 
 
@@ -96,7 +115,7 @@ def main() -> None:
     A frozen VGG16 runs once over all images, its features are cached, and a head learns from them in seconds:
 
     \b
-        featx extract photos        photos/<class>/<image>; split folders train, val, test may lie between
+        featx extract photos        photos/<class>/<image>
         featx fit --head dense      or logreg, or svm
         featx evaluate              accuracy on images that no head has seen
         featx predict MODEL new/    class and confidence of new images
@@ -140,12 +159,12 @@ def main() -> None:
     show_default=True,
     help="Share held out for test, where no folder says so.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of that draw.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of that draw.")
 @_batch_option
 @_workers_option
 @click.option(
     "--max-rejects",
-    type=click.FloatRange(0, 1),
+    type=_Fraction(),
     default=1.0,
     show_default=True,
     help="Exit with 3 if a larger share of the images is rejected.",
@@ -187,11 +206,11 @@ def extract(as_json: bool, max_rejects: float, **options: Any) -> None:
 @click.option("--hidden", type=_Sizes(), help="dense: units of hidden layers, such as 256,128.  [default: none]")
 @click.option("--dropout", type=float, help="dense: share of inputs dropped while training.  [default: 0]")
 @click.option("--learning-rate", type=float, help="dense: Adam's step.  [default: 0.001]")
-@click.option("--epochs", type=int, help="dense: at most so many.  [default: 50]")
-@click.option("--batch-size", type=int, help="dense: rows a step.  [default: 32, fewer for small sets]")
-@click.option("--patience", type=int, help="dense: epochs without a better validation loss.  [default: 5]")
+@click.option("--epochs", type=int, help="dense: most epochs to train.  [default: 50]")
+@click.option("--batch-size", type=int, help="dense: images in a training step.  [default: 32, fewer for small sets]")
+@click.option("--patience", type=int, help="dense: stop after so many epochs without a better validation loss.  [default: 5]")
 @click.option("--C", "C", type=float, help="logreg, svm: inverse penalty.  [default: 0.01 and 0.001]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all randomness in the fit.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
 @_json_option
 def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
     """Fit a head on cached features.
@@ -228,13 +247,20 @@ def evaluate(model: Path | None, out: Path | None, as_json: bool, **options: Any
 
     MODEL is by default the newest in models/; the images are by default the test images of the cache it was fitted on.
     """
+    if out:
+        from featx.report import check_report_folder
+
+        check_report_folder(out)  # before minutes of work, not after
     with _progress() as progress:
         evaluation = featx.evaluate_model(model or _newest_model(), progress=progress, **options)
-    folder = out or Path("reports") / f"{evaluation.model_path.stem}-{evaluation.split}"
+    measured = evaluation.split if options["images"] is None else Path(evaluation.source).name
+    folder = out or Path("reports") / f"{evaluation.model_path.stem}-{measured}"
     report = featx.write_report(evaluation, folder)
     if as_json:
         names = ("split", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "notes")
         figures = {name: getattr(evaluation, name) for name in names}
+        per_class = [dataclasses.asdict(measures) for measures in evaluation.per_class]
+        figures |= {"model": evaluation.model_path, "source": evaluation.source, "per_class": per_class}
         _print_json({"images": len(evaluation.y), **figures, "rejected": len(evaluation.rejected), "report": report.folder})
     else:
         from featx.report import evaluation_text
@@ -256,10 +282,12 @@ def predict(model: Path, paths: tuple[Path, ...], out: Path | None, as_json: boo
 
     Gives class and confidence of image files, and of all images below folders.
     """
+    from featx.predict import check_output, save_predictions, write_predictions
+
+    if out:
+        check_output(out)  # before minutes of work, not after
     with _progress() as progress:
         predictions = featx.predict_images(model, paths, progress=progress, **options)
-    from featx.predict import save_predictions, write_predictions
-
     if out:
         save_predictions(predictions, out)
     rejected = sum(1 for prediction in predictions if prediction.error)
@@ -270,6 +298,7 @@ def predict(model: Path, paths: tuple[Path, ...], out: Path | None, as_json: boo
         click.echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
     else:
         write_predictions(predictions, sys.stdout)
+        click.echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)
 
 
 @main.command()
@@ -314,7 +343,7 @@ def inspect(path: Path | None, as_json: bool) -> None:
 @main.command()
 @click.argument("cache", type=_FOLDER, required=False)
 @click.option("--repair", is_flag=True, help="Move damaged files aside, so that the next extract redoes just their rows.")
-@click.option("--prune", is_flag=True, help="Drop the rows of images that are no longer listed.")
+@click.option("--prune", is_flag=True, help="Delete the features of images that are gone from the folder.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
 @_json_option
 def verify(cache: Path | None, as_json: bool, **options: Any) -> None:
@@ -451,7 +480,10 @@ def _progress() -> Iterator[Any]:
         if stage not in bars:
             from tqdm import tqdm
 
-            bars[stage] = tqdm(total=total, desc=stage, unit=" images", file=sys.stderr, disable=None, delay=0.3)
+            for bar in bars.values():  # one line at a time, and what took no time leaves none
+                bar.close()
+            quick = {"delay": 0.5, "leave": False} if stage == "index" else {}
+            bars[stage] = tqdm(total=total, desc=stage, unit=" images", file=sys.stderr, disable=None, **quick)
         bars[stage].update(done)
 
     try:
@@ -470,8 +502,9 @@ def _epochs() -> Iterator[Any]:
         if not bars:
             from tqdm import tqdm
 
-            bars.append(tqdm(total=epochs, desc="fit", unit=" epochs", file=sys.stderr, disable=None))
-        shown = {name: f"{values[name]:.3f}" for name in ("loss", "val_loss", "val_accuracy") if name in values}
+            form = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}, {rate_fmt}{postfix}"
+            bars.append(tqdm(total=epochs, desc="epoch", bar_format=form, unit="", file=sys.stderr, disable=None))
+        shown = {name: f"{values[name]:.3f}" for name in ("val_loss", "val_accuracy") if name in values}
         bars[0].set_postfix(shown, refresh=False)
         bars[0].update(epoch - bars[0].n)
 

@@ -39,6 +39,8 @@ class Evaluation:
         Where it lies.
     split : str
         ``train``, ``val``, ``test`` or ``all``.
+    source : str
+        Folder that the images are listed in.
     paths : list of str
         The images, as listed.
     y : ndarray of shape (n_images,), int64
@@ -60,6 +62,7 @@ class Evaluation:
     model: Model
     model_path: Path
     split: str
+    source: str
     paths: list[str]
     y: NDArray[np.int64]
     probabilities: NDArray[np.float64]
@@ -83,6 +86,7 @@ class _Measured:
     probabilities: NDArray[np.float64]
     digests: list[bytes]
     rejected: dict[str, str]
+    source: str
 
 
 def evaluate_model(
@@ -133,12 +137,14 @@ def evaluate_model(
     loaded = load_model(path)
     if images is not None:
         measured = _measure_files(loaded, list_images(Path(images)), split, weights, batch_size, workers, progress)
+        notes = []
     else:
         measured = _measure_cache(loaded, split, Path(cache or loaded.source.get("cache", "")))
+        notes = _say_where(loaded, measured)
     _check_classes(loaded, path, measured)
     label_of = {name: label for label, name in enumerate(loaded.class_names)}
     y = np.array([label_of[name] for name in measured.class_of], np.int64)
-    return _measure(loaded, path, measured, y)
+    return _measure(loaded, path, measured, y, notes)
 
 
 def _measure_cache(model: Model, split: str | None, folder: Path) -> _Measured:
@@ -161,14 +167,15 @@ def _measure_cache(model: Model, split: str | None, folder: Path) -> _Measured:
     if not len(rows):
         counts = ", ".join(f"{name} {len(catalog.rows(name))}" for name in SPLITS)
         raise ImageListError(f"{folder}: has no images in split {split!r} ({counts}). Give another --split, or --images.")
-    X = store.features(rows, layer=model.layer, pooling=model.pooling)
+    blocks = store.blocks(rows, layer=model.layer, pooling=model.pooling)  # a whole split of maps may not fit into memory
     return _Measured(
         split=split,
         paths=[catalog.paths[row] for row in rows],
         class_of=[catalog.class_names[label] for label in catalog.labels[rows]],
-        probabilities=model.head.predict_proba(X),
+        probabilities=np.concatenate([model.head.predict_proba(X) for _, X in blocks]),
         digests=[catalog.digests[row].tobytes() for row in rows],
         rejected={},
+        source=catalog.source,
     )
 
 
@@ -210,6 +217,7 @@ def _measure_files(
         probabilities=result.probabilities[kept],
         digests=[result.digests[place] for place in kept],
         rejected=rejected | {index.paths[row]: index.reasons[row] for row in rows if index.reasons[row]},
+        source=str(index.root),
     )
 
 
@@ -227,7 +235,7 @@ def _say_classes(where: str, absent: Sequence[str], model: Model) -> str:
     )
 
 
-def _measure(model: Model, path: Path, measured: _Measured, y: NDArray[np.int64]) -> Evaluation:
+def _measure(model: Model, path: Path, measured: _Measured, y: NDArray[np.int64], notes: list[str]) -> Evaluation:
     # Here, not above: importing featx must not import scikit-learn.
     from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
@@ -239,6 +247,7 @@ def _measure(model: Model, path: Path, measured: _Measured, y: NDArray[np.int64]
         model=model,
         model_path=path,
         split=measured.split,
+        source=measured.source,
         paths=measured.paths,
         y=y,
         probabilities=measured.probabilities,
@@ -252,8 +261,16 @@ def _measure(model: Model, path: Path, measured: _Measured, y: NDArray[np.int64]
         ],
         confusion=confusion_matrix(y, predicted, labels=labels),
         rejected=measured.rejected,
-        notes=_notes(model, measured, y, support),
+        notes=notes + _notes(model, measured, y, support),
     )
+
+
+def _say_where(model: Model, measured: _Measured) -> list[str]:
+    """Say so if the cache has come to list another folder than the one the model was fitted on."""
+    fitted_on = model.source.get("images", "")
+    if fitted_on in ("", measured.source):
+        return []
+    return [f"the cache now lists {measured.source}; the model was fitted on {fitted_on}"]
 
 
 def _notes(model: Model, measured: _Measured, y: NDArray[np.int64], support: NDArray[np.int64]) -> list[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from featx.backbones import backbone_spec, check_image_size, load_backbone, resolve_weights
-from featx.errors import CacheWriteError, ImageListError, Interrupted
+from featx.backbones import Backbone, backbone_spec, check_image_size, load_backbone, resolve_weights
+from featx.errors import CacheError, CacheWriteError, ImageListError, Interrupted
 from featx.files import DIGEST_BYTES, replacing
 from featx.images import (
     NEVER_TRUSTED,
@@ -24,7 +24,7 @@ from featx.images import (
     load_batches,
 )
 from featx.recipe import Recipe
-from featx.store import EXTRACTED, REJECTED, SPLITS, Catalog, FeatureCache
+from featx.store import EXTRACTED, REJECTED, SPLITS, CacheWriter, Catalog, FeatureCache
 
 Progress = Callable[[str, int, int], None]
 """Called as (stage, newly done, total)."""
@@ -51,11 +51,15 @@ class ExtractResult:
     seconds : float
         Of the whole run.
     images_per_second : float
-        Extracted images by the time since the backbone was ready; 0 if there were none.
+        Of the backbone, decoding included, after its first batch; 0 if there was but one.
     bytes : int
         Of the cached features on disk.
     classes : int
         Number of classes.
+    images_of_class : dict of str to int
+        Images with features, by class.
+    conflicts : list of str
+        Images whose very content stands in more than one class: at least one label is wrong.
     splits : dict of str to int
         Images with features in train, val and test.
     reasons : dict of str to int
@@ -74,6 +78,8 @@ class ExtractResult:
     images_per_second: float
     bytes: int
     classes: int
+    images_of_class: dict[str, int]
+    conflicts: list[str]
     splits: dict[str, int]
     reasons: dict[str, int]
     skipped: dict[str, int]
@@ -141,7 +147,7 @@ def extract_features(
     RecipeMismatch
         If the cache was made with other settings.
     CacheError
-        If the cache cannot be written.
+        If the cache cannot be written, or the default one lists another folder of the same name.
     Interrupted
         On Ctrl-C, after what was done has been kept.
     """
@@ -149,37 +155,95 @@ def extract_features(
     _check_fractions(val_fraction, test_fraction)
     index = list_images(Path(images))
     recipe, weights_file = _make_recipe(backbone, weights, image_size, resize)
-    store = FeatureCache.open_or_create(Path(cache or Path("cache") / index.root.name), recipe, overwrite)
-    identities = identify_files(index, _known_files(index, store.previous_catalog()), workers, progress)
+    folder = Path(cache) if cache else Path("cache") / index.root.name
+    store = FeatureCache.open_or_create(folder, recipe, overwrite)
+    previous = store.previous_catalog()
+    if cache is None:
+        _refuse_another_folders_cache(index, previous, folder)
+    identities = identify_files(index, _known_files(index, previous), workers, progress)
     with store.writing(wait) as writer:
-        missing = _missing(identities, store)
-        extracted, rate = 0, 0.0
-        if missing:
-            paths = [index.root / index.paths[row] for row in missing]
-            network = None
-            try:
-                for batch in load_batches(paths, recipe, batch_size, workers):
-                    if batch.positions:
-                        if network is None:  # here, not above: images that are all rejected need no Keras
-                            network = load_backbone(recipe, weights_file, batch_size)
-                            writer.record_network(network.network | {"weights_file": str(weights_file or "")})
-                            ready = time.monotonic()
-                        extracted += writer.append(batch.digests, network(batch.images))
-                        rate = extracted / max(time.monotonic() - ready, 1e-9)
-                    _take_over(identities, missing, batch.positions, batch.digests, batch.rejected)
-                    if progress:
-                        progress("extract", len(batch.positions) + len(batch.rejected), len(missing))
-            except KeyboardInterrupt:
-                writer.flush()
-                raise Interrupted(
-                    f"{store.folder}: stopped after {extracted} of {len(missing)} images; their features are kept. "
-                    "Run the same command again to go on."
-                ) from None
-            writer.flush()
+        run = _Run(store, writer, recipe, weights_file, batch_size, workers, progress)
+        # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
+        for _ in range(2):
+            if missing := _missing(identities, store):
+                run.extract(index, identities, missing)
         catalog = _make_catalog(index, identities, store, val_fraction, test_fraction, seed)
-        writer.commit(catalog)
         _write_rejects(store.folder / "rejects.csv", catalog)
-    return _summarise(index, catalog, store, extracted, rate, time.monotonic() - started)
+        _check_something_is_left(index, catalog, store)
+        writer.commit(catalog)
+    return _summarise(index, catalog, store, run, time.monotonic() - started)
+
+
+class _Run:
+    """The part of an extract that runs the backbone: the images done so far, and the rate."""
+
+    def __init__(
+        self,
+        store: FeatureCache,
+        writer: CacheWriter,
+        recipe: Recipe,
+        weights_file: Path | None,
+        batch_size: int,
+        workers: int | None,
+        progress: Progress | None,
+    ) -> None:
+        self.rate = 0.0
+        self._store = store
+        self._writer = writer
+        self._recipe = recipe
+        self._weights_file = weights_file
+        self._batch_size = batch_size
+        self._workers = workers
+        self._progress = progress
+        self._backbone: Backbone | None = None
+
+    @property
+    def extracted(self) -> int:
+        """Images whose features were added to the cache."""
+        return self._writer.added
+
+    def extract(self, index: ImageIndex, identities: Identities, missing: list[int]) -> None:
+        """Decode the missing images, run the backbone, keep the features; note in ``identities`` what decoding found."""
+        paths = [index.root / index.paths[row] for row in missing]
+        since: tuple[int, float] | None = None
+        try:
+            if self._progress:
+                self._progress("extract", 0, len(missing))
+            for batch in load_batches(paths, self._recipe, self._batch_size, self._workers):
+                if batch.positions:
+                    self._writer.append(batch.digests, self._ready_backbone()(batch.images))
+                    # The first batch pays for compiling the network, so the rate is counted from its end.
+                    first, start = since = since or (self.extracted, time.monotonic())
+                    self.rate = (self.extracted - first) / max(time.monotonic() - start, 1e-9)
+                _take_over(identities, missing, batch.positions, batch.digests, batch.rejected)
+                if self._progress:
+                    self._progress("extract", len(batch.positions) + len(batch.rejected), len(missing))
+            self._writer.flush()
+        except KeyboardInterrupt:
+            self._writer.flush()
+            kept = (
+                f"after {self.extracted} of {len(missing)} images; their features are kept"
+                if self.extracted
+                else "before any image"
+            )
+            raise Interrupted(f"{self._store.folder}: stopped {kept}. Run the same command again to go on.") from None
+
+    def _ready_backbone(self) -> Backbone:
+        """Load the backbone with the first batch that needs it: images that are all rejected need no Keras."""
+        if self._backbone is None:
+            self._backbone = load_backbone(self._recipe, self._weights_file, self._batch_size)
+            self._writer.record_network(self._backbone.network | {"weights_file": str(self._weights_file or "")})
+        return self._backbone
+
+
+def _refuse_another_folders_cache(index: ImageIndex, previous: Catalog | None, folder: Path) -> None:
+    """Keep two folders of one name from taking turns in one default cache, and models from being measured on the other."""
+    if previous is None or previous.source == str(index.root) or not Path(previous.source).exists():
+        return
+    raise CacheError(
+        f"{folder}: lists the images of {previous.source}, not of {index.root}. "
+        f"Give --cache with another name; or --cache {folder} if it is to list these from now on."
+    )
 
 
 def _check_fractions(val_fraction: float, test_fraction: float) -> None:
@@ -209,8 +273,9 @@ def _known_files(index: ImageIndex, previous: Catalog | None) -> dict[str, Known
     """Return what the last listing of the same folder knew of each file."""
     if previous is None or previous.source != str(index.root):
         return {}
-    columns = zip(previous.paths, previous.sizes.tolist(), previous.mtimes.tolist(), previous.digests, strict=True)
-    return {path: KnownFile(size, mtime, digest.tobytes()) for path, size, mtime, digest in columns}
+    states = zip(previous.sizes.tolist(), previous.mtimes.tolist(), previous.ctimes.tolist(), previous.digests, strict=True)
+    known = (KnownFile(size, mtime, ctime, digest.tobytes()) for size, mtime, ctime, digest in states)
+    return dict(zip(previous.paths, known, strict=True))
 
 
 def _missing(identities: Identities, store: FeatureCache) -> list[int]:
@@ -248,7 +313,8 @@ def _make_catalog(
     test_fraction: float,
     seed: int,
 ) -> Catalog:
-    present = store.has(identities.digests)
+    # A file that cannot be read today may have a row from another day; whether it is still its row nobody can say.
+    present = store.has(identities.digests) & np.array([not reason for reason in identities.reasons], np.bool_)
     reason_of = {d: r for d, r in zip(identities.digests, identities.reasons, strict=True) if r and d != NO_DIGEST}
     reasons = [
         "" if ok else reason or reason_of.get(digest, "changed while it was being read")
@@ -275,6 +341,7 @@ def _make_catalog(
         digests=np.frombuffer(b"".join(identities.digests), np.uint8).reshape(-1, DIGEST_BYTES),
         sizes=identities.sizes,
         mtimes=identities.mtimes,
+        ctimes=identities.ctimes,
         status=np.where(present, EXTRACTED, REJECTED).astype(np.uint8),
         reasons=reasons,
     )
@@ -297,31 +364,37 @@ def _write_rejects(path: Path, catalog: Catalog) -> None:
         raise CacheWriteError(f"{path}: {error.strerror}. The features are kept: make room and run again.") from error
 
 
-def _summarise(
-    index: ImageIndex, catalog: Catalog, store: FeatureCache, extracted: int, rate: float, seconds: float
-) -> ExtractResult:
-    usable = catalog.rows()
-    reasons = Counter(reason for reason in catalog.reasons if reason)
-    contents = Counter(catalog.digests[row].tobytes() for row in usable)
-    rejected = len(catalog) - len(usable)
-    if not len(usable):
-        reason, count = reasons.most_common(1)[0]
+def _check_something_is_left(index: ImageIndex, catalog: Catalog, store: FeatureCache) -> None:
+    """Refuse a run in which every image was rejected, before its listing replaces the one that is there."""
+    if not len(catalog.rows()):
+        reason, count = Counter(catalog.reasons).most_common(1)[0]
         raise ImageListError(
             f"{index.root}: none of its {len(catalog)} images could be used; most often ({count}): {reason}. "
             f"See {store.folder / 'rejects.csv'}."
         )
+
+
+def _summarise(index: ImageIndex, catalog: Catalog, store: FeatureCache, run: _Run, seconds: float) -> ExtractResult:
+    usable = catalog.rows()
+    labels_of: dict[bytes, set[int]] = {}
+    for row in usable:
+        labels_of.setdefault(catalog.digests[row].tobytes(), set()).add(int(catalog.labels[row]))
+    conflicting = {digest for digest, labels in labels_of.items() if len(labels) > 1}
+    counts = np.bincount(catalog.labels[usable], minlength=len(index.class_names))
     return ExtractResult(
         cache=store.folder,
         listed=len(catalog),
-        extracted=extracted,
-        reused=len(usable) - extracted,
-        rejected=rejected,
-        duplicates=len(usable) - len(contents),
+        extracted=run.extracted,
+        reused=len(usable) - run.extracted,
+        rejected=len(catalog) - len(usable),
+        duplicates=len(usable) - len(labels_of),
         seconds=seconds,
-        images_per_second=rate,
+        images_per_second=run.rate,
         bytes=store.stored_bytes,
         classes=len(index.class_names),
+        images_of_class=dict(zip(index.class_names, counts.tolist(), strict=True)),
+        conflicts=[catalog.paths[row] for row in usable if catalog.digests[row].tobytes() in conflicting],
         splits={split: len(catalog.rows(split)) for split in SPLITS},
-        reasons=dict(reasons.most_common()),
+        reasons=dict(Counter(reason for reason in catalog.reasons if reason).most_common()),
         skipped=index.skipped,
     )

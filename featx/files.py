@@ -1,10 +1,13 @@
 """Files that are whole or absent: atomic replace, fsync, advisory lock, content digest."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import socket
+import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +67,48 @@ def publish(temporary: Path, final: Path) -> None:
     sync_folder(final.parent)
 
 
+def final_file(path: Path) -> Path:
+    """Return the file that a write to ``path`` makes or replaces: ``path`` itself, or what it links to.
+
+    Raises
+    ------
+    OSError
+        If a folder, a device or anything else but a regular file stands there.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        # Asked of the path as given, not of where it leads: /dev/stdout leads to a name that only the kernel can open.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    return Path(os.path.realpath(path))
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure, without leaving anything behind, that files can be made in a folder, which need not exist yet.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made or written.
+    """
+    nearest = folder.absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    # Trying beats asking for permission: only a try knows of read-only and full disks. The file has no name and goes at once.
+    with tempfile.TemporaryFile(dir=nearest):
+        pass
+
+
+def check_file(path: Path) -> None:
+    """Make sure, without leaving anything behind, that `replacing` can write ``path`` once its folder has been made.
+
+    Raises
+    ------
+    OSError
+        If its folder cannot be made or written, or something else than a regular file stands there.
+    """
+    check_folder(final_file(path).parent)
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file under a temporary name; it takes its place only if the block ends without error.
@@ -72,11 +117,17 @@ def replacing(path: Path) -> Iterator[Path]:
     ------
     temporary : Path
         Where the block writes.
+
+    Raises
+    ------
+    OSError
+        If a folder, a device or anything else but a regular file stands there. A link is followed.
     """
-    temporary = temporary_sibling(path)
+    final = final_file(path)
+    temporary = temporary_sibling(final)
     try:
         yield temporary
-        publish(temporary, path)
+        publish(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
 

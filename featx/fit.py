@@ -119,9 +119,9 @@ def fit_head(
     label_of = {catalog.class_names.index(name): label for label, name in enumerate(class_names)}
     y, y_val = (np.array([label_of[int(label)] for label in catalog.labels[rows]], np.int64) for rows in (train, val))
     layer = layer or store.recipe.layers[-1]
-    # Half precision is what the cache holds; the dense head widens it a batch at a time.
-    dtype = np.float16 if store.recipe.stored_dtype == "float16" and pooling == "flatten" else np.float32
-    X = _finite_as(store.features(train, layer=layer, pooling=pooling), dtype)
+    # Whole maps stay in half precision where the cache has them so; the dense head widens them a batch at a time.
+    dtype = store.maps_dtype if pooling == "flatten" else np.float32
+    X = store.features(train, layer=layer, pooling=pooling, dtype=dtype)
     X_val = store.features(val, layer=layer, pooling=pooling) if len(val) else None
     fitted = unfitted.fit(X, y, X_val, y_val if len(val) else None, on_epoch)
     val_accuracy = None
@@ -188,11 +188,7 @@ def _choose_rows(catalog: Catalog, folder: Path) -> tuple[NDArray[np.int64], NDA
         if label not in learned:
             notes.append(f"class {name!r} has no training image: it cannot be learned")
     val = catalog.rows("val")
+    trained_on = {digest.tobytes() for digest in catalog.digests[train]}
+    if leaked := sum(digest.tobytes() in trained_on for digest in catalog.digests[val]):
+        notes.append(f"{leaked} of {len(val)} validation images are exact duplicates of training images: they flatter the head")
     return train, val[np.isin(catalog.labels[val], learned)], class_names, notes
-
-
-def _finite_as(X: NDArray[np.floating], dtype: type[np.floating]) -> NDArray[np.floating]:
-    """Narrow X unless a value would overflow (maps past half precision are stored wider, and stay so)."""
-    if dtype is np.float16 and len(X) and np.abs(X).max() > np.finfo(np.float16).max:
-        return X
-    return X.astype(dtype, copy=False)

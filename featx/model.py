@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
-from featx.files import replacing
+from featx.files import check_file, replacing
 from featx.heads import Head, rebuild_head
 from featx.recipe import Recipe
 from featx.store import check_pooling
@@ -90,7 +90,8 @@ class Model:
     def best_epoch(self) -> int:
         """The epoch that was kept, from 1: the least validation loss, or the last; 0 for heads without epochs."""
         if self.history.get("val_loss"):
-            return int(np.argmin(self.history["val_loss"])) + 1
+            losses = np.array(self.history["val_loss"])
+            return int(np.argmin(np.where(np.isfinite(losses), losses, np.inf))) + 1
         return len(self.history.get("loss", []))
 
     def saw_in_training(self, digests: Sequence[bytes]) -> NDArray[np.bool_]:
@@ -110,14 +111,32 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def save_model(model: Model, path: Path) -> None:
-    """Write a model file, atomically.
+def check_model_path(path: Path) -> None:
+    """Make sure that a model can be saved there; cheap, so that it can be asked before a head is fitted.
 
     Raises
     ------
     OutputError
-        If it cannot be written.
+        If the place cannot be written, or holds a file that is no featx model.
     """
+    try:
+        check_file(path)
+        foreign = path.exists() and not _is_model(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
+    if foreign:
+        raise OutputError(f"{path}: exists and is not a featx model. Give another --out, or delete it.")
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write a model file, atomically, in place of an earlier model if there is one.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or another file stands there.
+    """
+    check_model_path(path)
     members = {f"head/{name}.npy": _npy(array) for name, array in model.head.arrays().items()}
     members["trained_on.npy"] = _npy(model.trained_on)
     document = {
@@ -194,8 +213,19 @@ def load_model(path: Path | str) -> Model:
 
 
 def find_model(folder: Path) -> Path | None:
-    """Return the newest model file in a folder, or None."""
-    return max(folder.glob("*.featx"), key=lambda path: path.stat().st_mtime_ns, default=None)
+    """Return the newest model file in a folder, or None. Hidden files are none: a killed fit may have left one."""
+    found = (path for path in folder.glob("*.featx") if not path.name.startswith(".") and path.is_file())
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def _is_model(path: Path) -> bool:
+    """Tell a model, even one that can no longer be loaded, from a file of somebody else's."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "model.json" in archive.namelist()
+    # What zipfile says of files that are no zip, or one it cannot read.
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False
 
 
 def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model:

@@ -9,7 +9,7 @@ from typing import IO
 
 from featx.classify import classify_files
 from featx.errors import OutputError
-from featx.files import replacing
+from featx.files import check_file, replacing
 from featx.images import list_unlabelled
 from featx.model import load_model
 
@@ -99,8 +99,22 @@ def write_predictions(predictions: Sequence[Prediction], file: IO[str], *, json_
         writer.writerow((prediction.path, prediction.label, confidence, prediction.error))
 
 
+def check_output(path: Path) -> None:
+    """Make sure that predictions can be saved there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If something else than a file stands there, or its folder cannot be made or written.
+    """
+    try:
+        check_file(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
+
+
 def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:
-    """Write predictions to a file, atomically: JSON lines for ``.jsonl`` and ``.json``, else CSV.
+    """Write predictions to a file, atomically: JSON lines for ``.jsonl`` and ``.json``, else CSV. Makes its folder.
 
     Raises
     ------
@@ -108,10 +122,11 @@ def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:
         If it cannot be written.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with (
             replacing(path) as temporary,
             temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
         ):
             write_predictions(predictions, file, json_lines=path.suffix.lower() in (".jsonl", ".json"))
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}. Give another --out.") from error
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error

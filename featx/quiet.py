@@ -26,7 +26,7 @@ def quiet_loading() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:  # not Ctrl-C: that needs no explanation
             held.seek(0)
             os.write(before, held.read())
             raise

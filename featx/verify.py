@@ -3,9 +3,23 @@
 import dataclasses
 from pathlib import Path
 
-from featx.errors import CacheDamaged, CacheNotFound
+from featx.errors import CacheDamaged, CacheError
 from featx.files import locked
-from featx.store import Damage, FeatureCache, missing_rows, prune_shard, read_recipe, set_aside, survey, unlisted_rows
+from featx.store import (
+    Catalog,
+    Damage,
+    FeatureCache,
+    Listed,
+    Survey,
+    drop_foreign,
+    is_unfinished,
+    missing_rows,
+    no_cache,
+    prune_shard,
+    read_recipe,
+    set_aside,
+    survey,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +37,9 @@ class VerifyResult:
     missing : int
         Listed images whose row is in no whole shard; the next extract redoes just those.
     unlisted : int
-        Rows whose image is no longer listed; kept until pruned.
+        Rows whose image is not in the last finished listing; kept until pruned.
+    unfinished : bool
+        Whether an extract was begun and not finished; until it is, nothing is pruned.
     leftovers : int
         Unfinished files of dead writers; the next extract sweeps them.
     foreign : int
@@ -41,6 +57,7 @@ class VerifyResult:
     damages: list[Damage]
     missing: int
     unlisted: int
+    unfinished: bool
     leftovers: int
     foreign: int
     set_aside: list[Path]
@@ -62,7 +79,7 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
     repair : bool
         Move damaged files to ``damaged/`` inside the cache, so that the next extract redoes just their rows.
     prune : bool
-        Drop the rows of images that are no longer listed.
+        Drop the rows of images that are no longer listed, and shards of other recipes.
     wait : bool
         With ``repair`` or ``prune``: wait for another process that writes the cache.
 
@@ -77,6 +94,8 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
         If there is no cache.
     CacheLocked
         If another process writes the cache.
+    CacheError
+        With ``prune``: if an extract was not finished.
     """
     folder = Path(cache)
     try:
@@ -84,7 +103,7 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
     except CacheDamaged as error:
         return _without_recipe(folder, Damage(folder / "recipe.json", str(error)), repair, wait)
     if recipe is None:
-        raise CacheNotFound(f"{folder}: no feature cache there. Make one with: featx extract IMAGES --cache {folder}")
+        raise no_cache(folder)
     found = survey(folder, recipe)
     moved: list[Path] = []
     pruned = 0
@@ -95,8 +114,15 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
             moved = set_aside(folder, found.damages)
     if prune and not found.damages:
         with store.locked(wait):
-            catalog = store.catalog
-            pruned = sum(prune_shard(catalog, shard, folder / "shards") for shard in found.sound)
+            if is_unfinished(folder):
+                raise CacheError(
+                    f"{folder}: an extract into it was not finished, and what it did is not listed yet. "
+                    "Run featx extract again first, then prune."
+                )
+            found = survey(folder, recipe)
+            is_listed = Listed(FeatureCache(folder, recipe, found.sound).catalog)
+            pruned = sum(prune_shard(is_listed(shard), shard) for shard in found.sound)
+            drop_foreign(found.foreign)
             found = survey(folder, recipe)
     store = FeatureCache(folder, recipe, found.sound)
     listing = store.previous_catalog()
@@ -107,12 +133,18 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
         bytes=sum(shard.path.stat().st_size for shard in found.sound),
         damages=[] if moved else found.damages,
         missing=missing_rows(listing, store) if listing else 0,
-        unlisted=sum(unlisted_rows(listing, shard) for shard in found.sound) if listing else 0,
+        unlisted=_count_unlisted(listing, found) if listing else 0,
+        unfinished=is_unfinished(folder),
         leftovers=len(found.leftovers),
         foreign=len(found.foreign),
         set_aside=moved,
         pruned=pruned,
     )
+
+
+def _count_unlisted(catalog: Catalog, found: Survey) -> int:
+    is_listed = Listed(catalog)
+    return sum(int((~is_listed(shard)).sum()) for shard in found.sound)
 
 
 def _without_recipe(folder: Path, damage: Damage, repair: bool, wait: bool) -> VerifyResult:
@@ -129,6 +161,7 @@ def _without_recipe(folder: Path, damage: Damage, repair: bool, wait: bool) -> V
         damages=[] if moved else [damage],
         missing=0,
         unlisted=0,
+        unfinished=False,
         leftovers=0,
         foreign=0,
         set_aside=moved,

@@ -345,7 +345,7 @@ def test_interrupting_says_what_was_kept(photos: Path, extract: Extract) -> None
     """Ctrl-C is answered by one sentence, not a traceback, and the finished images stay."""
 
     def press_ctrl_c(stage: str, done: int, total: int) -> None:
-        if stage == "extract":
+        if stage == "extract" and done:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="stopped after 8 of 36 images"):
@@ -412,3 +412,134 @@ def test_a_weights_file_of_ones_own_is_found_again_and_checked(photos: Path, tmp
     path.unlink()
     with pytest.raises(WeightsError, match="Give --weights FILE"):
         featx.predict_images(model, [photos / "extra" / "0.png"])
+
+
+def test_files_that_swapped_names_keep_their_own_rows(photos: Path, extract: Extract) -> None:
+    """Two bitmaps of one size and one mtime, as after unpacking an archive: a swap is noticed all the same."""
+    long_ago = time.time_ns() - 10**12
+    for name, colour in (("red", (200, 0, 0)), ("blue", (0, 0, 200))):
+        Image.new("RGB", (40, 40), colour).save(photos / name / "flat.bmp")
+        os.utime(photos / name / "flat.bmp", ns=(long_ago, long_ago))
+    extract(photos)
+    (photos / "red" / "flat.bmp").rename(photos / "aside.bmp")
+    (photos / "blue" / "flat.bmp").rename(photos / "red" / "flat.bmp")
+    (photos / "aside.bmp").rename(photos / "blue" / "flat.bmp")
+    rows = features_by_path(extract(photos).cache)
+    np.testing.assert_array_equal(rows["red/flat.bmp"], np.tile([0, 0, 200], 4))
+    np.testing.assert_array_equal(rows["blue/flat.bmp"], np.tile([200, 0, 0], 4))
+
+
+def test_a_duplicate_stands_in_for_a_file_that_vanished_during_the_run(
+    photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The intact copy is not rejected for what happened to the other."""
+    shutil.copy(photos / "blue" / "0.png", photos / "red" / "copy.png")
+    import featx.extract
+
+    real = featx.extract.load_batches
+
+    def vanish_then_load(*arguments: Any, **options: Any) -> Iterator[Any]:
+        (photos / "blue" / "0.png").unlink(missing_ok=True)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(featx.extract, "load_batches", vanish_then_load)
+    result = extract(photos)
+    assert (result.listed, result.extracted, result.rejected) == (37, 36, 1)
+    assert [row["path"] for row in rejects(result.cache)] == ["blue/0.png"]
+    assert "red/copy.png" in features_by_path(result.cache)
+
+
+def test_ctrl_c_in_the_middle_of_writing_keeps_every_row(photos: Path, extract: Extract) -> None:
+    """A signal between two datasets of one batch must not spoil the shard: it waits until the batch is in."""
+    import featx.store.shard
+
+    real = featx.store.shard.ShardWriter._extend
+
+    def extend_under_fire(*arguments: Any, **options: Any) -> None:
+        real(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(featx.store.shard.ShardWriter, "_extend", extend_under_fire)
+        with pytest.raises(Interrupted, match="stopped after 8 of 36 images; their features are kept"):
+            extract(photos)
+    assert extract(photos).extracted == 28
+    assert featx.verify_cache(extract(photos).cache).sound
+
+
+def test_what_a_killed_extract_did_is_not_pruned(photos: Path, tmp_path: Path, extract: Extract) -> None:
+    """Its rows are in no listing yet; they are work, not rubbish."""
+    cache = extract(photos).cache
+    for number in range(20):
+        write_image(photos / "red" / f"more{number}.png", COLOURS["red"], seed=3000 + number)
+    with run_slow_extract(photos, cache) as process:
+        while len(list(cache.glob("shards/[!.]*.h5"))) < 6:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+    found = featx.verify_cache(cache)
+    assert found.unfinished
+    assert found.unlisted >= 5
+    with pytest.raises(CacheError, match=r"was not finished.*Run featx extract again first"):
+        featx.verify_cache(cache, prune=True)
+    assert extract(photos).extracted == 20 - found.unlisted
+    assert not featx.verify_cache(cache, prune=True).unfinished
+
+
+def test_a_day_without_the_share_costs_nothing(photos: Path, tmp_path: Path, extract: Extract) -> None:
+    """Every image unreadable: an error, and neither the listing nor any row is given up, pruned or not."""
+    cache = extract(photos).cache
+    away = tmp_path / "away"
+    away.mkdir()
+    moved = {path: away / f"{path.parent.name}-{path.name}" for path in photos.glob("*/*.png")}
+    for path, target in moved.items():
+        path.rename(target)
+        path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ImageListError, match="none of its 36 images could be used"):
+        extract(photos)
+    assert featx.verify_cache(cache, prune=True).rows == 36
+    for path, target in moved.items():
+        path.unlink()
+        target.rename(path)
+    assert extract(photos).extracted == 0
+
+
+def test_two_folders_of_one_name_do_not_share_the_default_cache(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extract: Extract
+) -> None:
+    """The second is refused, naming the first, unless the cache is given; a folder that merely moved is welcome."""
+    monkeypatch.chdir(tmp_path)
+    stub = {"backbone": "stub", "image_size": (64, 64)}
+    other = shutil.copytree(photos, tmp_path / "site B" / "photos")
+    featx.extract_features(photos, **stub)
+    with pytest.raises(CacheError, match=rf"lists the images of {photos}, not of .*site B/photos"):
+        featx.extract_features(other, **stub)
+    assert featx.extract_features(other, "cache/photos", **stub).extracted == 0
+    shutil.rmtree(other)
+    assert featx.extract_features(photos, **stub).extracted == 0
+
+
+def test_images_in_two_classes_are_named(photos: Path, extract: Extract) -> None:
+    """The same content under two labels: one of them is wrong, and the user wants to know."""
+    assert extract(photos).conflicts == []
+    shutil.copy(photos / "red" / "0.png", photos / "blue" / "copy.png")
+    result = extract(photos)
+    assert result.conflicts == ["blue/copy.png", "red/0.png"]
+    assert result.images_of_class == {"blue": 13, "green": 12, "red": 12}
+
+
+def test_overwriting_keeps_the_old_network_description_until_it_is_done(
+    photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model fitted on the old features while the new ones are made must not describe itself by the new."""
+    cache = extract(photos).cache
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "extract" and done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        extract(photos, image_size=(128, 128), overwrite=True, progress=stop)
+    assert featx.FeatureCache.open(cache).network["layers"][0]["output_shape"] == [2, 2, 3]
+    extract(photos, image_size=(128, 128), overwrite=True)
+    assert featx.FeatureCache.open(cache).network["layers"][0]["output_shape"] == [4, 4, 3]

@@ -11,8 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from featx.errors import CacheLocked
-from featx.files import content_digest, file_digest, locked, publish, replacing, sweep_temporaries, temporary_sibling
+from featx.errors import CacheLocked, OutputError
+from featx.files import (
+    check_file,
+    check_folder,
+    content_digest,
+    file_digest,
+    locked,
+    publish,
+    replacing,
+    sweep_temporaries,
+    temporary_sibling,
+)
+from featx.sample import unpack_sample
 
 HOLDER = """
 import sys
@@ -99,6 +110,77 @@ def test_block_that_writes_nothing_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), replacing(path):
         pass
     assert (path.read_text(), names_in(tmp_path)) == ("old", ["catalog.h5"])
+
+
+@pytest.mark.parametrize("name", ["pipe", "folder", "link to pipe", "/", ".", "..", ""])
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may replace even /dev/null: a pipe stands for it here. Nothing is written, and nothing is left."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    Path("folder").mkdir()
+    Path("link to pipe").symlink_to("pipe")
+    before = names_in(tmp_path)
+    with pytest.raises(OSError, match="is not a regular file"), replacing(Path(name)):
+        pytest.fail("the block began")
+    with pytest.raises(OSError, match="is not a regular file"):
+        check_file(Path(name))
+    assert names_in(tmp_path) == before
+    assert Path("pipe").is_fifo()
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_link_is_followed(tmp_path: Path, present: bool) -> None:
+    """The file it leads to, in another folder, is replaced or made; the link stays, and no temporary anywhere."""
+    (tmp_path / "disk").mkdir()
+    real, link = tmp_path / "disk" / "model.featx", tmp_path / "model.featx"
+    link.symlink_to("disk/model.featx")
+    if present:
+        real.write_text("old")
+    with replacing(link) as temporary:
+        temporary.write_text("new")
+    assert (link.is_symlink(), real.read_text()) == (True, "new")
+    assert (names_in(tmp_path), names_in(tmp_path / "disk")) == (["disk", "model.featx"], ["model.featx"])
+
+
+def test_link_that_leads_to_itself_is_an_error(tmp_path: Path) -> None:
+    """And it stays."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"), replacing(tmp_path / "loop"):
+        pytest.fail("the block began")
+    assert names_in(tmp_path) == ["loop"]
+
+
+def test_checked_folder_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the folders that are missing nor the file that was tried are there afterwards."""
+    monkeypatch.chdir(tmp_path)
+    check_folder(tmp_path)
+    check_folder(Path("new/and/deeper"))
+    check_file(Path("new/model.featx"))
+    assert names_in(tmp_path) == []
+
+
+def test_folder_that_cannot_be_made_or_written_is_an_error(tmp_path: Path) -> None:
+    """A file above it, a link to nowhere, and a file system that takes no files from anybody, not even from root."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / "link", Path("/proc/featx")):
+        with pytest.raises(OSError, match=r"\[Errno"):
+            check_folder(folder)
+    assert names_in(tmp_path) == ["file", "link"]
+
+
+def test_sample_that_meets_a_full_disk_leaves_no_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written until then is whole images under their own names."""
+
+    def write(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(OutputError, match="No space left on device"):
+        unpack_sample(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_writer_killed_inside_leaves_the_old_file(tmp_path: Path, start: Start) -> None:

@@ -4,6 +4,7 @@ import builtins
 import hashlib
 import io
 import json
+import os
 import struct
 import warnings
 import zipfile
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from featx.errors import ModelDamaged, ModelNotFound, OutputError
 from featx.heads import HEADS, make_head, rebuild_head
-from featx.model import SCHEMA_VERSION, Model, load_model, save_model
+from featx.model import SCHEMA_VERSION, Model, check_model_path, find_model, load_model, save_model
 from featx.recipe import Recipe
 
 CLASS_NAMES = ("cat", "dog", "étoile 🐱")
@@ -187,6 +188,73 @@ def test_a_place_that_cannot_be_written_is_a_typed_error(tmp_path: Path, stub_re
     with pytest.raises(OutputError, match="--out"):
         save_model(made_model(stub_recipe), tmp_path / "file" / "model.featx")
     assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def made_zip(member: str) -> bytes:
+    """Return a zip with one empty member."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(member, b"")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a thesis", made_zip("thesis.txt"), b"PK\3\4" * 9], ids=["empty", "text", "zip", "PK"]
+)
+def test_a_file_that_is_no_model_is_not_replaced(tmp_path: Path, stub_recipe: Recipe, content: bytes) -> None:
+    """``fit --out thesis.docx`` must not cost the thesis; the check before the work says the same as the saving."""
+    path = tmp_path / "thesis.docx"
+    path.write_bytes(content)
+    for attempt in (lambda: check_model_path(path), lambda: save_model(made_model(stub_recipe), path)):
+        with pytest.raises(OutputError, match=r"thesis\.docx: exists and is not a featx model.*--out"):
+            attempt()
+    assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_model_of_another_schema_or_damaged_may_be_replaced(path: Path, stub_recipe: Recipe) -> None:
+    """Fitting again is what the messages about such a model advise."""
+    write_zip(path, {"model.json": b"{}"})
+    check_model_path(path)
+    save_model(made_model(stub_recipe), path)
+    assert load_model(path).class_names == CLASS_NAMES
+
+
+@pytest.mark.parametrize("name", ["/", "", ".", "folder", "pipe", "file/model.featx"])
+def test_a_place_that_can_hold_no_model_is_refused_before_the_work(
+    tmp_path: Path, stub_recipe: Recipe, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders, pipes, and folders that are files; nothing is made or changed."""
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("file").write_text("mine")
+    os.mkfifo("pipe")
+    for attempt in (lambda: check_model_path(Path(name)), lambda: save_model(made_model(stub_recipe), Path(name))):
+        with pytest.raises(OutputError, match="--out"):
+            attempt()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
+
+
+def test_a_place_in_a_folder_to_be_made_passes_and_is_not_made(tmp_path: Path) -> None:
+    """The check before the work leaves nothing behind."""
+    check_model_path(tmp_path / "models" / "m.featx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_newest_model_is_found_among_what_is_none(path: Path) -> None:
+    """Hidden files, that a killed fit may leave, folders, pipes and links to nowhere are no models, however new."""
+    folder = path.parent
+    assert find_model(folder) == path
+    assert find_model(folder / "nowhere") is None
+    (folder / ".tmp-1-2.featx").write_bytes(path.read_bytes())
+    (folder / "folder.featx").mkdir()
+    (folder / "gone.featx").symlink_to("nowhere")
+    (folder / "loop.featx").symlink_to("loop.featx")
+    os.mkfifo(folder / "pipe.featx")
+    later = path.stat().st_mtime_ns + 10**10
+    for name in (".tmp-1-2.featx", "folder.featx", "pipe.featx"):
+        os.utime(folder / name, ns=(later, later))
+    assert find_model(folder) == path
 
 
 @pytest.mark.parametrize("name", ["nothing.featx", "."])

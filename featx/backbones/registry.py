@@ -88,8 +88,9 @@ def backbone_spec(name: str) -> BackboneSpec:
     """
     if name in BACKBONES:
         return BACKBONES[name]
-    near = difflib.get_close_matches(name, BACKBONES, n=3, cutoff=0.4) or list(BACKBONES)
-    raise UnknownBackbone(f"backbone {name!r}: unknown. Did you mean {' or '.join(near)}?")
+    near = difflib.get_close_matches(name.lower(), BACKBONES, n=1, cutoff=0.6)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    raise UnknownBackbone(f"backbone {name!r}: unknown. {hint}There are: {', '.join(BACKBONES)}.")
 
 
 def check_image_size(spec: BackboneSpec, image_size: tuple[int, int]) -> None:

@@ -126,9 +126,10 @@ class DenseHead:
         best, waited = np.inf, 0
         for epoch in range(1, self.epochs + 1):
             values = _train_epoch(model, X, labels, scale, self._rows_a_step(len(X)), order)
-            self._take_weights(model, scale)
-            if X_val is not None and y_val is not None and has_val:
-                values |= self._validate(X_val, np.searchsorted(self.classes_, y_val))
+            with np.errstate(over="ignore", invalid="ignore"):  # weights past every number are an error of ours, below
+                self._take_weights(model, scale)
+                if X_val is not None and y_val is not None and has_val:
+                    values |= self._validate(X_val, np.searchsorted(self.classes_, y_val))
             for name, value in values.items():
                 self.history_[name].append(value)
             if on_epoch:
@@ -142,8 +143,19 @@ class DenseHead:
             if waited == self.patience or epoch == self.epochs:
                 self.kernels_, self.biases_ = kept
                 break
-        self.notes_ = [] if has_val else ["no validation images: every epoch ran and the last one was kept"]
+        if not all(np.isfinite(array).all() for array in (*self.kernels_, *self.biases_)):
+            raise HeadError(
+                f"dense head: its weights grew past every number at learning_rate {self.learning_rate}. Give a smaller one."
+            )
+        self.notes_ = self._say_how_it_ended(has_val)
         return self
+
+    def _say_how_it_ended(self, has_val: bool) -> list[str]:
+        if not has_val:
+            return ["no validation images: every epoch ran and the last one was kept"]
+        if len(self.history_["val_loss"]) == self.epochs > 1 and np.argmin(self.history_["val_loss"]) == self.epochs - 1:
+            return [f"the validation loss was still falling at epoch {self.epochs}: more epochs may do better"]
+        return []
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return class probabilities.
@@ -265,7 +277,7 @@ class DenseHead:
             initializer = keras.initializers.GlorotUniform(seed=self.seed + number)
             layers.append(keras.layers.Dense(units, activation="softmax" if last else "relu", kernel_initializer=initializer))
         model = keras.Sequential(layers)
-        model.compile(keras.optimizers.Adam(self.learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile(keras.optimizers.Adam(float(self.learning_rate)), "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
 
@@ -289,11 +301,12 @@ def _train_epoch(
 
     Keras' own ``fit`` sets up a new input pipeline every epoch, which costs more than the epoch of a head this small.
     """
-    model.reset_metrics()
     rows = order.permutation(len(X))
-    values: dict[str, Any] = {}
+    totals = dict.fromkeys(("loss", "accuracy"), 0.0)
     for start in range(0, len(X), batch_size):
         batch = rows[start : start + batch_size]
         values = model.train_on_batch(X[batch].astype(np.float32) * np.float32(scale), labels[batch], return_dict=True)
-    # Keras accumulates over the epoch: the last answer is the mean over all rows.
-    return {name: float(values[name]) for name in ("loss", "accuracy")}
+        # Keras answers for this batch alone; the epoch's figure is the mean over all rows.
+        for name in totals:
+            totals[name] += float(values[name]) * len(batch)
+    return {name: total / len(X) for name, total in totals.items()}

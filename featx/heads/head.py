@@ -113,7 +113,7 @@ def head_spec(name: str) -> HeadSpec:
     """
     if name in HEADS:
         return HEADS[name]
-    near = difflib.get_close_matches(name, HEADS, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name.lower(), HEADS, n=1, cutoff=0.6)
     hint = f"Did you mean {near[0]}? " if near else ""
     raise UnknownHead(f"head {name!r}: unknown. {hint}There are: {', '.join(HEADS)}.")
 

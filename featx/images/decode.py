@@ -5,6 +5,7 @@ The rules carry ``recipe.DECODE_VERSION``: whoever changes what pixels come out 
 
 import io
 import logging
+import stat
 import warnings
 from pathlib import Path
 
@@ -70,9 +71,13 @@ def read_image_file(path: Path) -> bytes:
     Raises
     ------
     ImageRejected
-        If the file cannot be read; the reason is the system's own.
+        If the file cannot be read, with the system's own reason; or if it is a pipe, socket or device.
     """
     try:
+        mode = path.stat().st_mode
+        # Looked at before it is opened: opening a pipe blocks for ever. Of a folder the system gives its own reason.
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise ImageRejected("not a regular file")
         return path.read_bytes()
     except OSError as error:
         raise ImageRejected(f"cannot be read: {error.strerror or error}") from None

@@ -24,12 +24,19 @@ NEVER_TRUSTED = -1
 # A file changed again within the clock's grain keeps its size and mtime; git has the same rule for the same reason.
 _FRESH_NS = 2_000_000_000
 
+_CHUNK = 1000
+
 
 class KnownFile(NamedTuple):
-    """What an earlier listing knew of a file: size [bytes], mtime [ns] and content digest."""
+    """What an earlier listing knew of a file: size [bytes], mtime and ctime [ns] and content digest.
+
+    The ctime, because size and mtime alone do not tell two files apart that swapped their names: unpacking an archive
+    gives many files one mtime, and bitmaps of one size are equally long. A rename changes the ctime.
+    """
 
     size: int
     mtime: int
+    ctime: int
     digest: bytes
 
 
@@ -41,8 +48,8 @@ class Identities:
     ----------
     digests : list of bytes
         Content digests; ``NO_DIGEST`` where the file could not be read.
-    sizes, mtimes : ndarray of shape (n_images,), int64
-        When it was read [bytes], [ns]; ``NEVER_TRUSTED`` where the mtime says nothing.
+    sizes, mtimes, ctimes : ndarray of shape (n_images,), int64
+        When it was read [bytes], [ns], [ns]; ``NEVER_TRUSTED`` where the mtime says nothing.
     reasons : list of str
         Why an image is rejected; empty otherwise.
     """
@@ -50,6 +57,7 @@ class Identities:
     digests: list[bytes]
     sizes: NDArray[np.int64]
     mtimes: NDArray[np.int64]
+    ctimes: NDArray[np.int64]
     reasons: list[str]
 
 
@@ -76,33 +84,38 @@ def identify_files(
 
     def identify(row: int) -> tuple[KnownFile, str]:
         path = index.root / index.paths[row]
+        before = known.get(index.paths[row])
         try:
             if index.reasons[row]:
                 raise ImageRejected(index.reasons[row])
             # The state before reading: whatever changes later is noticed next time.
             status = path.stat()
-            before = known.get(index.paths[row])
-            if before and before.digest != NO_DIGEST and before[:2] == (status.st_size, status.st_mtime_ns):
+            state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            if before and before.digest != NO_DIGEST and before[:3] == state:
                 return before, ""
             digest = content_digest(read_image_file(path))
-        except OSError as error:
-            return KnownFile(0, NEVER_TRUSTED, NO_DIGEST), f"cannot be read: {error.strerror}"
-        except ImageRejected as error:
-            return KnownFile(0, NEVER_TRUSTED, NO_DIGEST), error.reason
+        except (OSError, ImageRejected) as error:
+            reason = error.reason if isinstance(error, ImageRejected) else f"cannot be read: {error.strerror}"
+            # A share that is not mounted today is no reason to forget what was on it.
+            return KnownFile(0, NEVER_TRUSTED, NEVER_TRUSTED, before.digest if before else NO_DIGEST), reason
         settled = status.st_mtime_ns < now - _FRESH_NS
-        return KnownFile(status.st_size, status.st_mtime_ns if settled else NEVER_TRUSTED, digest), ""
+        return KnownFile(state[0], state[1] if settled else NEVER_TRUSTED, state[2], digest), ""
 
     files: list[KnownFile] = []
     reasons: list[str] = []
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="featx-identify") as pool:
-        for file, reason in pool.map(identify, range(len(index.paths))):
-            files.append(file)
-            reasons.append(reason)
+        # A chunk at a time: a million waiting tasks would take two gigabytes.
+        for start in range(0, len(index.paths), _CHUNK):
+            rows = range(start, min(start + _CHUNK, len(index.paths)))
+            for file, reason in pool.map(identify, rows):
+                files.append(file)
+                reasons.append(reason)
             if progress:
-                progress("index", 1, len(index.paths))
+                progress("index", len(rows), len(index.paths))
     return Identities(
         digests=[file.digest for file in files],
         sizes=np.array([file.size for file in files], np.int64),
         mtimes=np.array([file.mtime for file in files], np.int64),
+        ctimes=np.array([file.ctime for file in files], np.int64),
         reasons=reasons,
     )

@@ -1,17 +1,25 @@
 """What is in a folder: paths, labels, class names and given splits, in an order that is the same everywhere."""
 
 import dataclasses
-import os
-import re
+import stat
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ImageListError
-from featx.images.decode import SNIFF_BYTES, sniff_format
+from featx.images.walk import (
+    holds_images,
+    loose_images,
+    mode_of,
+    natural_key,
+    real_path,
+    subfolders,
+    walk_images,
+)
 
 UNLABELLED = -1
 """Label of an image that belongs to no class."""
@@ -25,11 +33,6 @@ SPLIT_FOLDERS = {
     "test": "test",
 }
 """Folder name, in any case, to split."""
-
-_IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff".split()  # noqa: SIM905 - reads better than ten quotes
-)
-_NO_IMAGES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +48,7 @@ class ImageIndex:
     labels : ndarray of shape (n_images,), int32
         Index into ``class_names``, or -1 for no class.
     class_names : tuple of str
-        In natural order.
+        In natural order, NFC-normalised: macOS and Linux write the same "café" in different bytes.
     splits : tuple of str
         ``train``, ``val`` or ``test`` where the folders say so, else empty.
     reasons : tuple of str
@@ -63,14 +66,10 @@ class ImageIndex:
     skipped: dict[str, int]
 
 
-def natural_key(text: str) -> list[tuple[int, int, str]]:
-    """Sort key under which "img2" comes before "img10", whatever the locale."""
-    parts = re.split(r"([0-9]+)", text)
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
-
-
 def list_images(source: Path) -> ImageIndex:
     """List the images of a folder of class folders, or of one with ``train``, ``val``, ``test`` inside.
+
+    Hidden files and what featx itself has written (caches, models, reports) are passed over.
 
     Parameters
     ----------
@@ -85,7 +84,7 @@ def list_images(source: Path) -> ImageIndex:
     Raises
     ------
     ImageListError
-        If there is no such folder, or no image in a class folder in it.
+        If there is no such folder, it cannot be read, or there is no image in a class folder in it.
     """
     root = _existing_folder(source)
     skipped: Counter[str] = Counter()
@@ -94,11 +93,12 @@ def list_images(source: Path) -> ImageIndex:
     if splits != [("", root)]:
         rows += [("", "", path, "beside the split folders, in none of them") for path in _beside(root, splits, skipped)]
     for split, folder in splits:
-        rows += [(split, "", path, "in no class folder") for path in _loose_images(root, folder, skipped)]
-        above = frozenset({os.path.realpath(root), os.path.realpath(folder)})
-        for class_folder in _subfolders(folder):
-            found = _walk(class_folder, skipped, above)
-            rows += [(split, class_folder.name, path.relative_to(root).as_posix(), "") for path in found]
+        rows += [(split, "", path, "in no class folder") for path in loose_images(root, folder, skipped)]
+        above = frozenset({real_path(root), real_path(folder)})
+        for class_folder in subfolders(folder):
+            class_name = unicodedata.normalize("NFC", class_folder.name)
+            found = walk_images(class_folder, skipped, above)
+            rows += [(split, class_name, path.relative_to(root).as_posix(), "") for path in found]
     class_names = tuple(sorted({class_name for _, class_name, _, _ in rows if class_name}, key=natural_key))
     if not class_names:
         raise ImageListError(_nothing_found(root, len(rows)))
@@ -120,27 +120,26 @@ def list_unlabelled(sources: Sequence[Path]) -> list[Path]:
     Raises
     ------
     ImageListError
-        If a path does not exist, or there is no image at all.
+        If a path does not exist or cannot be read, or there is no image at all.
     """
     found: list[Path] = []
     for source in sources:
-        if source.is_dir():
-            found += _walk(source, Counter())
-        elif source.exists():
-            found.append(source)
-        else:
+        mode = mode_of(source)
+        if not mode:
             raise ImageListError(f"{source}: no such file or folder.")
+        found += walk_images(source, Counter()) if stat.S_ISDIR(mode) else [source]
     if not found:
         raise ImageListError(f"{', '.join(map(str, sources))}: no images there. Give image files or folders with some.")
     return found
 
 
 def _existing_folder(source: Path) -> Path:
-    if not source.exists():
+    mode = mode_of(source)
+    if not mode:
         raise ImageListError(f"{source}: no such folder. Give a folder with one folder of images per class.")
-    if not source.is_dir():
+    if not stat.S_ISDIR(mode):
         raise ImageListError(f"{source}: is a file. Give the folder with one folder of images per class.")
-    return source.resolve()
+    return Path(real_path(source))
 
 
 def _nothing_found(root: Path, n_loose: int) -> str:
@@ -152,19 +151,24 @@ def _nothing_found(root: Path, n_loose: int) -> str:
 def _split_folders(root: Path) -> list[tuple[str, Path]]:
     """Return (split, folder of class folders) pairs; one pair without a split for plain class folders.
 
-    ``train`` may also be a class, of locomotives say. It is taken for a split when it holds folders and no loose
-    images, and either stands alone or has another split beside it.
+    ``train`` may also be a class, of locomotives say. So it is taken for a split only when it holds class folders and
+    another split is beside it; or when no folder but splits holds images, and those hold class folders alone.
     """
-    folders = _subfolders(root)
+    folders = subfolders(root)
     by_split = [(SPLIT_FOLDERS[f.name.lower()], f) for f in folders if f.name.lower() in SPLIT_FOLDERS]
-    train_folders = [folder for split, folder in by_split if split == "train"]
-    is_split = (
-        bool(train_folders)
-        and (len(by_split) > 1 or len(folders) == 1)
-        and all(_subfolders(folder) and not _loose_images(root, folder, Counter()) for folder in train_folders)
-    )
-    if not is_split:
+    if not by_split:
         return [("", root)]
+    above = frozenset({real_path(root)})
+
+    def holds_classes(folder: Path) -> bool:
+        return any(holds_images(inside, above | {real_path(folder)}) for inside in subfolders(folder))
+
+    several = len({split for split, _ in by_split}) > 1
+    if not (several and any(split == "train" and holds_classes(folder) for split, folder in by_split)):
+        full = [folder for folder in folders if holds_images(folder, above)]
+        named = [folder for _, folder in by_split if not loose_images(root, folder, Counter()) and holds_classes(folder)]
+        if not full or not set(full) <= set(named):
+            return [("", root)]
     order = ("train", "val", "test")
     return sorted(by_split, key=lambda pair: (order.index(pair[0]), pair[1].name))
 
@@ -172,67 +176,7 @@ def _split_folders(root: Path) -> list[tuple[str, Path]]:
 def _beside(root: Path, splits: list[tuple[str, Path]], skipped: Counter[str]) -> list[str]:
     """Return the images that lie beside split folders: they belong to no split, and leaving them out must be said."""
     taken = {folder for _, folder in splits}
-    others = [folder for folder in _subfolders(root) if folder not in taken]
-    above = frozenset({os.path.realpath(root)})
-    deep = [path.relative_to(root).as_posix() for folder in others for path in _walk(folder, skipped, above)]
-    return _loose_images(root, root, skipped) + deep
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _NO_IMAGES
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((e for e in entries if not _is_hidden(e.name)), key=lambda e: natural_key(e.name))
-    except OSError as error:
-        raise ImageListError(f"{folder}: cannot be listed: {error.strerror}. Make it readable or move it away.") from None
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Tell regular files; a link that leads nowhere counts too, so that it is listed, and rejected with that reason."""
-    return not _is_folder(entry) and (entry.is_symlink() or entry.is_file())
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in _entries(folder) if _is_folder(entry)]
-
-
-def _loose_images(root: Path, folder: Path, skipped: Counter[str]) -> list[str]:
-    files = [entry for entry in _entries(folder) if _is_file(entry)]
-    return [Path(entry.path).relative_to(root).as_posix() for entry in files if _is_image(entry, skipped)]
-
-
-def _walk(folder: Path, skipped: Counter[str], above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Yield every image below a folder, following links but never into a folder above itself."""
-    here = os.path.realpath(folder)
-    if here in above:
-        return
-    for entry in _entries(folder):
-        if _is_folder(entry):
-            yield from _walk(Path(entry.path), skipped, above | {here})
-        elif _is_file(entry) and _is_image(entry, skipped):
-            yield Path(entry.path)
-
-
-def _is_image(entry: os.DirEntry[str], skipped: Counter[str]) -> bool:
-    """Tell images by name, and files with other names by their first bytes."""
-    suffix = Path(entry.name).suffix.lower()
-    if suffix in _IMAGE_SUFFIXES:
-        return True
-    try:
-        with Path(entry.path).open("rb") as file:
-            if sniff_format(file.read(SNIFF_BYTES)) is not None:
-                return True
-    except OSError:
-        pass  # unreadable and not named like an image: counted with the other files below
-    skipped[suffix or "no suffix"] += 1
-    return False
+    others = [folder for folder in subfolders(root) if folder not in taken]
+    above = frozenset({real_path(root)})
+    deep = [path.relative_to(root).as_posix() for folder in others for path in walk_images(folder, skipped, above)]
+    return loose_images(root, root, skipped) + deep

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import ImageRejected
+from featx.errors import ImageRejected, RecipeError
 from featx.files import content_digest
 from featx.images.decode import MAX_PIXELS, decode_image, read_image_file
-from featx.recipe import Recipe
+from featx.recipe import DECODE_VERSION, Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +70,21 @@ def load_batches(
     max_pixels : int
         Larger images are rejected [px].
 
+    Raises
+    ------
+    RecipeError
+        If the recipe was made for other decode rules than this featx has.
+
     Yields
     ------
     batch : Batch
         Every position stands in exactly one batch, decoded or rejected.
     """
+    if recipe.decode_version != DECODE_VERSION:
+        raise RecipeError(
+            f"the features were made by decode rules {recipe.decode_version}, this featx has rules {DECODE_VERSION}. "
+            "Extract and fit again, or use the featx that made them."
+        )
 
     def decode(path: Path) -> tuple[bytes, NDArray[np.uint8]]:
         data = read_image_file(path)

@@ -1,6 +1,6 @@
 """Reports: results as text tables, files and plots. Computes nothing."""
 
-from featx.report.files import ReportFiles, write_report
+from featx.report.files import ReportFiles, check_report_folder, write_report
 from featx.report.text import (
     cache_text,
     evaluation_text,
@@ -13,6 +13,7 @@ from featx.report.text import (
 __all__ = [
     "ReportFiles",
     "cache_text",
+    "check_report_folder",
     "evaluation_text",
     "extract_text",
     "fit_text",

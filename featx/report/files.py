@@ -3,13 +3,20 @@
 import csv
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from featx.errors import OutputError
 from featx.evaluate import Evaluation
-from featx.files import replacing
+from featx.files import check_folder, final_file, replacing
+
+MARKER = ".featx-report"
+"""A folder with this file holds a report: what is in it under a name of `NAMES` is featx's own, to replace and delete."""
+
+NAMES = ("metrics.json", "predictions.csv", "confusion_matrix.png", "curves.png", "history.csv")
+"""Every file that a report may have."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +31,25 @@ class ReportFiles:
     history: Path | None
 
 
+def check_report_folder(folder: Path) -> None:
+    """Make sure that a report can be written there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written, or holds a file of a report's name that is not an earlier report's.
+    """
+    place = folder
+    try:
+        check_folder(folder)
+        for place in (folder / name for name in NAMES):
+            if os.path.lexists(place) and not (folder / MARKER).is_file():
+                raise OutputError(f"{place}: exists and is not from a featx report. Give another --out.")
+            final_file(place)
+    except OSError as error:
+        raise _refused(place, error) from error
+
+
 def write_report(evaluation: Evaluation, folder: Path | str) -> ReportFiles:
     """Write ``metrics.json``, ``predictions.csv``, ``confusion_matrix.png`` and, with epochs, curves and history.
 
@@ -32,12 +58,12 @@ def write_report(evaluation: Evaluation, folder: Path | str) -> ReportFiles:
     evaluation : Evaluation
         What was measured.
     folder : Path or str
-        Made if absent; files of an earlier report are replaced, others left alone.
+        Made if absent, and marked; files of an earlier report are replaced, others left alone.
 
     Raises
     ------
     OutputError
-        If the folder cannot be written.
+        If the folder cannot be written, or holds a file of a report's name that is not an earlier report's.
     """
     from featx.report.plots import plot_confusion, plot_curves  # here, not above: matplotlib takes half a second
 
@@ -53,18 +79,21 @@ def write_report(evaluation: Evaluation, folder: Path | str) -> ReportFiles:
         history=folder / "history.csv" if has_epochs else None,
     )
     title = f"{evaluation.model_path.stem}, {evaluation.split}: accuracy {evaluation.accuracy:.3f}, n = {len(evaluation.y)}"
+    check_report_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not (files.curves and files.history):
+            # Those of another head, from an earlier report in this folder, would be taken for this one's.
+            for name in ("curves.png", "history.csv"):
+                (folder / name).unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}. Give another --out.") from error
+        raise _refused(folder, error) from error
+    # First of all: a report that was cut short is still known as one, and can be written again.
+    _write(folder / MARKER, lambda path: path.write_text("featx replaces the files of the report in this folder.\n", "utf-8"))
     _write(files.metrics, lambda path: path.write_text(json.dumps(_metrics(evaluation), indent=2) + "\n", "utf-8"))
     _write_csv(files.predictions, ("path", "label", "predicted", "confidence", "correct"), _predictions(evaluation))
     _write(files.confusion, lambda path: plot_confusion(evaluation.confusion, evaluation.model.class_names, title, path))
-    if not (files.curves and files.history):
-        # Those of another head, from an earlier report in this folder, would be taken for this one's.
-        for name in ("curves.png", "history.csv"):
-            (folder / name).unlink(missing_ok=True)
-    else:
+    if files.curves and files.history:
         _write(files.curves, lambda path: plot_curves(history, evaluation.model.best_epoch, path))
         epochs = [[number + 1, *values] for number, values in enumerate(zip(*history.values(), strict=True))]
         _write_csv(files.history, ("epoch", *history), epochs)
@@ -113,4 +142,8 @@ def _write(path: Path, writer: Callable[[Path], object]) -> None:
         with replacing(path) as temporary:
             writer(temporary)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.")

@@ -1,5 +1,6 @@
 """Plots as PNG files."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,12 @@ def plot_confusion(confusion: NDArray[np.int64], class_names: tuple[str, ...], t
             if confusion[row, column]:
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour)
-    names = [_plain(name) for name in class_names]
+    names = [_plain(name, 30) for name in class_names]
     axes.set_xticks(range(n), names, rotation=45 if n <= _MOST_NUMBERS else 90, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(n), names)
-    axes.set(xlabel="predicted", ylabel="true", title=title)
+    axes.set(xlabel="predicted", ylabel="true", title=_plain(title, 300))
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
-    figure.savefig(path)
+    _save(figure, path)
 
 
 def plot_curves(history: dict[str, list[float]], best_epoch: int, path: Path) -> None:
@@ -43,10 +44,20 @@ def plot_curves(history: dict[str, list[float]], best_epoch: int, path: Path) ->
         axes.set(xlabel="epoch", ylabel=measure)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
-    figure.savefig(path)
+    _save(figure, path)
 
 
-def _plain(name: str, longest: int = 30) -> str:
-    """Keep matplotlib from reading a class name as a formula, and the plot from being pushed away by it."""
-    shown = name if len(name) <= longest else name[: longest - 1] + "…"
+def _save(figure: Figure, path: Path) -> None:
+    with warnings.catch_warnings():
+        # The one font that every installation has knows no Chinese, Japanese or emoji. Such a name is drawn as boxes, which
+        # the reader sees; metrics.json has it in full. A warning for each letter would only bury what else is said.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        figure.savefig(path)
+
+
+def _plain(name: str, longest: int) -> str:
+    """Keep matplotlib from reading a name as a formula, and the plot from being pushed away by it."""
+    # The name of a file or folder need not be UTF-8; matplotlib refuses text that is not.
+    text = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    shown = text if len(text) <= longest else text[: longest - 1] + "…"
     return shown.replace("$", r"\$")

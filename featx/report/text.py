@@ -9,6 +9,7 @@ from featx.inspect import CacheSummary, ModelSummary
 from featx.verify import VerifyResult
 
 _MOST_CLASSES = 40
+_MOST_CLASSES_IN_LINE = 12
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -42,16 +43,24 @@ def extract_text(result: ExtractResult) -> str:
     """Say what an extract did."""
     parts = [f"{result.extracted:,} extracted", f"{result.reused:,} reused", f"{result.rejected:,} rejected"]
     lines = [f"{number_of(result.listed, 'image')} in {number_of(result.classes, 'class')}: {', '.join(parts)}"]
+    shown = [f"{name} {count:,}" for name, count in list(result.images_of_class.items())[:_MOST_CLASSES_IN_LINE]]
+    more = f", and {result.classes - len(shown):,} more" if result.classes > len(shown) else ""
+    lines.append(f"  classes: {', '.join(shown)}{more}")
+    if result.classes == 1:
+        lines.append("  note: a head needs at least two classes; expected one folder of images for each")
     if result.duplicates:
         lines.append(f"  {number_of(result.duplicates, 'exact duplicate')}, stored once")
-    lines += [f"  rejected {count:,}: {reason}" for reason, count in result.reasons.items()]
+    if result.conflicts:
+        some = ", ".join(result.conflicts[:6]) + (" …" if len(result.conflicts) > 6 else "")
+        lines.append(f"  note: the same image stands in more than one class: {some}")
+    lines += [f"  {count:,} rejected: {reason}" for reason, count in result.reasons.items()]
     if result.rejected:
-        lines.append(f"  see {result.cache / 'rejects.csv'}")
+        lines.append(f"  each is named in {result.cache / 'rejects.csv'}")
     if result.skipped:
         others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(result.skipped.items()))
         lines.append(f"  other files, not images: {others}")
     lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
-    rate = f", {result.images_per_second:.1f} images/s" if result.extracted else ""
+    rate = f", {result.images_per_second:.1f} images/s after start-up" if result.images_per_second else ""
     lines.append(f"cache {result.cache}: {size_text(result.bytes)}, {result.seconds:.1f} s{rate}")
     return "\n".join(lines)
 
@@ -67,7 +76,7 @@ def fit_text(result: FitResult) -> str:
         lines.append(f"  {number_of(result.epochs, 'epoch')}, the best was {result.best_epoch}")
     if result.val_accuracy is not None:
         lines.append(f"  validation accuracy {result.val_accuracy:.3f} on {number_of(result.val_images, 'image')}")
-    lines.append(f"  parameters: {counts['total']:,} in all, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen")
+    lines.append(f"  parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen")
     lines += [f"  note: {note}" for note in result.notes]
     lines.append(f"model {result.model}")
     return "\n".join(lines)
@@ -76,7 +85,8 @@ def fit_text(result: FitResult) -> str:
 def evaluation_text(evaluation: Evaluation) -> str:
     """Give the per-class table and the headline figures."""
     rows = [
-        (m.class_name, f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}", f"{m.images:,}")
+        # A class without images here has no recall, and its F1 would be a figure about nothing.
+        (m.class_name, *((f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}") if m.images else "---"), f"{m.images:,}")
         for m in evaluation.per_class[:_MOST_CLASSES]
     ]
     lines = [table(("class", "precision", "recall", "F1", "images"), rows)]
@@ -88,6 +98,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         f"balanced accuracy {evaluation.balanced_accuracy:.3f}   macro F1 {evaluation.macro_f1:.3f}   "
         f"log loss {evaluation.log_loss:.3f}",
     ]
+    lines.append(f"images of {evaluation.source}")
     lines += [f"rejected {path}: {reason}" for path, reason in list(evaluation.rejected.items())[:10]]
     lines += [f"note: {note}" for note in evaluation.notes]
     return "\n".join(lines)
@@ -113,6 +124,12 @@ def cache_text(summary: CacheSummary) -> str:
     return "\n".join([*lines, "", table(("class", *splits), rows)])
 
 
+def _unlisted_why(result: VerifyResult) -> str:
+    if result.unfinished:
+        return "an extract was not finished; run it again, nothing of this is lost"
+    return "their images are gone from the folder; --prune drops them"
+
+
 def verify_text(result: VerifyResult) -> str:
     """Say what is wrong with a cache, or that nothing is."""
     lines = [
@@ -122,7 +139,7 @@ def verify_text(result: VerifyResult) -> str:
     if result.missing:
         lines.append(f"  missing  {number_of(result.missing, 'listed image')} without a row: featx extract redoes just those")
     if result.unlisted:
-        lines.append(f"  unlisted {number_of(result.unlisted, 'row')} of images that are gone: --prune drops them")
+        lines.append(f"  unlisted {number_of(result.unlisted, 'row')}: {_unlisted_why(result)}")
     if result.foreign:
         lines.append(f"  foreign  {number_of(result.foreign, 'shard')} of another recipe, never used")
     if result.leftovers:
@@ -162,5 +179,5 @@ def model_text(summary: ModelSummary) -> str:
         for layer in summary.layers
     ]
     lines += ["", table(("layer", "type", "output", "parameters", ""), rows), ""]
-    lines.append(f"parameters: {counts['total']:,} in all, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen")
+    lines.append(f"parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen")
     return "\n".join(lines)

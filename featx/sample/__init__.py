@@ -46,8 +46,11 @@ def _write_new(path: Path, content: bytes) -> None:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = temporary_sibling(path)  # a killed run must not leave half an image under a final name
-            temporary.write_bytes(content)
-            temporary.replace(path)
+            try:
+                temporary.write_bytes(content)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
         elif path.read_bytes() != content:
             raise OutputError(f"{path}: exists and is not the sample's image. Give another, empty folder.")
     except OSError as error:

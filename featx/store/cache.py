@@ -14,7 +14,7 @@ from featx.errors import CacheDamaged, CacheError, CacheNotFound, RecipeMismatch
 from featx.files import TEMPORARY_PREFIX, locked, sweep_temporaries
 from featx.recipe import Recipe
 from featx.store.catalog import Catalog
-from featx.store.documents import ASIDE, read_json, read_recipe, reading_named, shard_paths, writing_named
+from featx.store.documents import ASIDE, UNFINISHED, read_json, read_recipe, reading_named, shard_paths, writing_named
 from featx.store.lookup import as_digest_rows
 from featx.store.pooling import check_pooling, choose_pooled, flatten_rows
 from featx.store.reader import BLOCK_BYTES, ShardRows, shuffled_blocks
@@ -25,7 +25,8 @@ from featx.store.writer import CacheWriter
 _PATIENCE = 50
 _PAUSE_SECONDS = 0.02
 
-_OWN_ENTRIES = frozenset({".lock", "shards", "network.json", "catalog.h5", "rejects.csv", ASIDE})
+# With recipe.json: another process may have written it since it was looked for; it is compared under the lock again.
+_OWN_ENTRIES = frozenset({"recipe.json", ".lock", "shards", "network.json", "catalog.h5", "rejects.csv", ASIDE, UNFINISHED})
 
 
 class FeatureCache:
@@ -69,7 +70,7 @@ class FeatureCache:
         for _ in range(_PATIENCE):
             recipe = read_recipe(folder)
             if recipe is None:
-                raise CacheNotFound(f"{folder}: no feature cache there. Make one with: featx extract IMAGES --cache {folder}")
+                raise no_cache(folder)
             cache = cls(folder, recipe, shards=[])
             # The catalog first: shards only ever come on top, so those listed after it hold every row that it names.
             if not (folder / "catalog.h5").exists():
@@ -282,6 +283,12 @@ class FeatureCache:
             if len(block):
                 yield block, self.features(rows[block], layer=layer, pooling=pooling, dtype=dtype)
 
+    @property
+    def maps_dtype(self) -> type[np.floating]:
+        """The narrowest type that holds every cached map: float16, unless some did not fit into it."""
+        narrow = all(shard.maps_dtype == np.float16 for shard in self._shards)
+        return np.float16 if narrow and self._shards else np.float32
+
     def maps(self, rows: NDArray[np.int64], layer: str | None = None) -> NDArray[np.floating]:
         """Read whole maps of catalog rows, in their own shape (n, h, w, c), as float32."""
         return self._read(rows, self._dataset(layer, "flatten"), np.float32)
@@ -381,6 +388,16 @@ def find_cache(folder: Path) -> Path | None:
     """Return the cache below a folder whose catalog is newest, or None."""
     finished = [path for path in folder.glob("*/catalog.h5") if (path.parent / "recipe.json").exists()]
     return max(finished, key=lambda path: path.stat().st_mtime_ns).parent if finished else None
+
+
+def no_cache(folder: Path) -> CacheNotFound:
+    """Return the error for a place where a cache was expected."""
+    if folder.is_dir():
+        return CacheNotFound(
+            f"{folder}: no feature cache there. If it holds images, run: featx extract {folder}, "
+            f"then give cache/{folder.resolve().name}"
+        )
+    return CacheNotFound(f"{folder}: no feature cache there. Make one with: featx extract IMAGES")
 
 
 def _foreign_entries(folder: Path) -> Iterator[str]:

@@ -45,8 +45,8 @@ class Catalog:
         Index into ``SPLITS``.
     digests : ndarray of shape (n, 32), uint8
         Content digest; zeros where the file could not be read.
-    sizes, mtimes : ndarray of shape (n,), int64
-        Of the file when it was read [bytes], [ns]; an mtime of -1 is never trusted.
+    sizes, mtimes, ctimes : ndarray of shape (n,), int64
+        Of the file when it was read [bytes], [ns], [ns]; an mtime of -1 is never trusted.
     status : ndarray of shape (n,), uint8
         ``EXTRACTED`` or ``REJECTED``.
     reasons : list of str
@@ -62,6 +62,7 @@ class Catalog:
     digests: NDArray[np.uint8]
     sizes: NDArray[np.int64]
     mtimes: NDArray[np.int64]
+    ctimes: NDArray[np.int64]
     status: NDArray[np.uint8]
     reasons: list[str]
 
@@ -93,6 +94,7 @@ class Catalog:
             "digest": self.digests,
             "size": self.sizes,
             "mtime": self.mtimes,
+            "ctime": self.ctimes,
             "status": self.status,
         }
         with writing_named(path):
@@ -130,6 +132,7 @@ class Catalog:
                 digests=file["digest"][()].astype(np.uint8),
                 sizes=file["size"][()].astype(np.int64),
                 mtimes=file["mtime"][()].astype(np.int64),
+                ctimes=file["ctime"][()].astype(np.int64),
                 status=file["status"][()].astype(np.uint8),
                 reasons=_unpack(file["reason"][()]),
             )
@@ -139,7 +142,7 @@ class Catalog:
     def _check(self, path: Path) -> None:
         """Refuse a catalog whose columns do not fit together or point outside."""
         n = len(self.paths)
-        columns = (self.labels, self.splits, self.sizes, self.mtimes, self.status)
+        columns = (self.labels, self.splits, self.sizes, self.mtimes, self.ctimes, self.status)
         sound = (
             all(column.shape == (n,) for column in columns)
             and self.digests.shape == (n, DIGEST_BYTES)

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from featx.errors import CacheDamaged, CacheWriteError, RecipeError
+from featx.errors import CacheDamaged, CacheError, CacheWriteError, RecipeError
 from featx.files import replacing
-from featx.recipe import Recipe
+from featx.recipe import FORMAT_VERSION, Recipe
 
 _LARGEST_JSON = 10_000_000
 
 MEND = "Run featx verify --repair on the cache, then featx extract again: it redoes just what is lost."
 """What to do about damage; with a damaged recipe, extract with the settings that the cache was made with."""
+
+UNFINISHED = "unfinished"
+"""A file that stands in the cache while its shards hold rows that no finished listing names yet."""
 
 ASIDE = "damaged"
 """Folder inside the cache that damaged files are moved to; nothing in it is ever read."""
@@ -95,6 +98,8 @@ def read_recipe(folder: Path) -> Recipe | None:
         recipe = Recipe.from_dict(document.get("recipe"))
     except RecipeError as error:
         raise CacheDamaged(f"{path}: {error} {MEND}") from error
+    if recipe.format_version > FORMAT_VERSION:
+        raise CacheError(f"{path}: has format {recipe.format_version}, this featx reads up to {FORMAT_VERSION}. Upgrade featx.")
     if document.get("fingerprint") != recipe.fingerprint:
         raise CacheDamaged(f"{path}: its settings do not fit its fingerprint: it was edited. {MEND}")
     return recipe

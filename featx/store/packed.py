@@ -1,11 +1,16 @@
 """One plain HDF5 file of a whole cache, for readers that know nothing of featx."""
 
+import io
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from featx.errors import OutputError
 from featx.files import replacing
@@ -14,6 +19,34 @@ from featx.store.catalog import SPLITS
 
 _BLOCK_ROWS = 128
 _MARK = "featx_pack"
+
+
+class _Forgiving(io.FileIO):
+    """A file that never tells HDF5 of a failed write: HDF5 that cannot write what it still holds crashes as it closes.
+
+    ``error`` is the first failure, to be raised once HDF5 has closed the file; from then on nothing more is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            left = memoryview(data)
+            while len(left) and not self.error:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.error = error
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            if not self.error:
+                super().truncate(size)
+        except OSError as error:
+            self.error = error
+        return size or 0
 
 
 def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress: Callable[[str, int, int], None] | None) -> int:
@@ -41,24 +74,47 @@ def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress:
     OutputError
         If the file exists (and is no earlier pack that may be overwritten) or cannot be written.
     """
-    if path.exists() and not (overwrite and _is_pack(path)):
-        what = "exists; give --overwrite to replace it" if _is_pack(path) else "exists and was not made by featx pack"
-        raise OutputError(f"{path}: {what}. Give another OUT.")
-    catalog = cache.catalog
-    rows = catalog.rows()
     try:
-        with replacing(path) as temporary, h5py.File(temporary, "w", libver="earliest") as file:
+        if path.exists() and not (overwrite and _is_pack(path)):
+            what = "exists; give --overwrite to replace it" if _is_pack(path) else "exists and was not made by featx pack"
+            raise OutputError(f"{path}: {what}. Give another OUT.")
+        rows = cache.catalog.rows()
+        # Ctrl-C is raised in the main thread, in whatever Python runs there: in `_Forgiving.write` it would crash HDF5, too.
+        stopped = threading.Event()
+        with replacing(path) as temporary, ThreadPoolExecutor(1) as pool:
+            try:
+                pool.submit(_write, temporary, cache, rows, layer, stopped, progress).result()
+            finally:
+                stopped.set()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another OUT.") from error
+    return len(rows)
+
+
+def _write(
+    path: Path,
+    cache: FeatureCache,
+    rows: NDArray[np.int64],
+    layer: str,
+    stopped: threading.Event,
+    progress: Callable[[str, int, int], None] | None,
+) -> None:
+    catalog = cache.catalog
+    with _Forgiving(path) as target:
+        with h5py.File(target, "w", libver="earliest") as file:
             file.attrs[_MARK] = 1
             file.attrs["recipe"] = json.dumps(cache.recipe.to_dict())
             file.attrs["fingerprint"] = cache.recipe.fingerprint
             file.attrs["layer"] = layer
-            file.attrs["source"] = catalog.source
+            file.attrs["source"] = _text(catalog.source)
             file["labels"] = catalog.labels[rows]
             _write_texts(file, "class_names", list(catalog.class_names))
             _write_texts(file, "paths", [catalog.paths[row] for row in rows])
             _write_texts(file, "split", [SPLITS[catalog.splits[row]] for row in rows])
             for name, read in (("features", cache.maps), ("pooled", cache.pooled)):
                 for start in range(0, len(rows), _BLOCK_ROWS):
+                    if stopped.is_set() or target.error:
+                        break
                     values = read(rows[start : start + _BLOCK_ROWS], layer)
                     if start == 0:
                         shape = (len(rows), *values.shape[1:])
@@ -67,12 +123,13 @@ def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress:
                     file[name][start : start + len(values)] = values
                     if progress:
                         progress(f"pack {name}", len(values), len(rows))
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another OUT.") from error
-    return len(rows)
+        if target.error:
+            raise target.error
 
 
 def _is_pack(path: Path) -> bool:
+    if not path.is_file():  # a pipe would never open
+        return False
     try:
         with h5py.File(path, "r") as file:
             return _MARK in file.attrs
@@ -80,7 +137,10 @@ def _is_pack(path: Path) -> bool:
         return False
 
 
+def _text(text: str) -> str:
+    """Return a text that HDF5 can hold: a name need not be UTF-8 on disk, HDF5 text must be."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _write_texts(file: h5py.File, name: str, texts: list[str]) -> None:
-    # A name need not be UTF-8 on disk; HDF5 text must be.
-    shown = [text.encode("utf-8", "backslashreplace").decode("utf-8") for text in texts]
-    file.create_dataset(name, data=np.array(shown, dtype=object), dtype=h5py.string_dtype("utf-8"))
+    file.create_dataset(name, data=np.array([_text(text) for text in texts], dtype=object), dtype=h5py.string_dtype("utf-8"))

@@ -4,13 +4,15 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featx.errors import CacheDamaged
 from featx.files import TEMPORARY_PREFIX, sync_folder
 from featx.recipe import Recipe
 from featx.store.cache import FeatureCache
 from featx.store.catalog import EXTRACTED, Catalog
-from featx.store.documents import ASIDE, shard_paths, writing_named
+from featx.store.documents import ASIDE, UNFINISHED, shard_paths, writing_named
+from featx.store.lookup import RowLookup
 from featx.store.shard import Shard, ShardWriter, copy_rows
 
 
@@ -103,21 +105,52 @@ def set_aside(folder: Path, damages: list[Damage]) -> list[Path]:
     return moved
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Tell whether an extract was begun and not finished: then rows that no listing names may be its work."""
+    return (folder / UNFINISHED).exists()
+
+
+def drop_foreign(paths: list[Path]) -> None:
+    """Delete shards of another recipe; call it only while holding the cache's lock."""
+    for path in paths:
+        with writing_named(path):
+            path.unlink(missing_ok=True)
+
+
 def missing_rows(catalog: Catalog, store: FeatureCache) -> int:
     """Count the catalog's images with features whose row is in no shard."""
     rows = np.flatnonzero(catalog.status == EXTRACTED)
     return int((~store.has([catalog.digests[row].tobytes() for row in rows])).sum())
 
 
-def unlisted_rows(catalog: Catalog, shard: Shard) -> int:
-    """Count a shard's rows whose image is in the catalog no longer."""
-    return int((~_is_listed(catalog, shard)).sum())
+class Listed:
+    """Tells which rows belong to an image of the catalog.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The last finished listing.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._lookup = RowLookup(catalog.digests, np.zeros(len(catalog), np.int64))
+
+    def __call__(self, shard: Shard) -> NDArray[np.bool_]:
+        """Return, for each row of a shard, whether its image is listed."""
+        return self._lookup.find(shard.digests, np.zeros(len(shard), np.int64)) >= 0
 
 
-def prune_shard(catalog: Catalog, shard: Shard, folder: Path) -> int:
+def prune_shard(listed: NDArray[np.bool_], shard: Shard) -> int:
     """Rewrite a shard without its unlisted rows; call it only while holding the cache's lock.
 
     The new shard is published before the old one goes, so a kill in between leaves each row at least once.
+
+    Parameters
+    ----------
+    listed : ndarray of shape (n_rows,), bool
+        Which rows to keep.
+    shard : Shard
+        The shard.
 
     Returns
     -------
@@ -129,22 +162,16 @@ def prune_shard(catalog: Catalog, shard: Shard, folder: Path) -> int:
     CacheWriteError
         If the disk refuses; the old shard stays.
     """
-    listed = _is_listed(catalog, shard)
     kept = np.flatnonzero(listed)
     if len(kept) == len(shard):
         return 0
     if len(kept):
-        writer = ShardWriter(folder, shard.fingerprint, shard.maps_dtype)
+        writer = ShardWriter(shard.path.parent, shard.fingerprint, shard.maps_dtype)
         copy_rows(shard, kept, writer)
         writer.commit()
     with writing_named(shard.path):
         shard.path.unlink()
     return len(shard) - len(kept)
-
-
-def _is_listed(catalog: Catalog, shard: Shard) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    known = {digest.tobytes() for digest in catalog.digests}
-    return np.array([digest.tobytes() in known for digest in shard.digests], np.bool_)
 
 
 def _unused(path: Path) -> Path:

@@ -122,7 +122,7 @@ class ShardWriter:
         CacheDamaged
             If what was read back is not what was written.
         """
-        self.close()
+        self.close()  # harmless if an earlier try, that the disk refused, has closed it already
         image = self._image.getvalue()
         digest = content_digest(image)
         final = self._folder / f"{digest.hex()}.h5"

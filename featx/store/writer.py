@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.interrupt import finishing_first
 from featx.store.catalog import Catalog
-from featx.store.documents import read_recipe, shard_paths, write_json, write_recipe, writing_named
+from featx.store.documents import UNFINISHED, read_recipe, shard_paths, write_json, write_recipe, writing_named
 from featx.store.pooling import average_and_maximum, fits_in
 from featx.store.shard import ShardWriter
 
@@ -22,12 +23,21 @@ SHARD_SECONDS = 60.0
 
 
 class CacheWriter:
-    """Appends rows to a cache and closes shards in time; made by ``FeatureCache.writing``."""
+    """Appends rows to a cache and closes shards in time; made by ``FeatureCache.writing``.
+
+    Attributes
+    ----------
+    added : int
+        Rows added so far.
+    """
 
     def __init__(self, cache: "FeatureCache") -> None:
         self._cache = cache
         self._pending: set[tuple[bytes, int]] = set()
         self._open: dict[np.dtype[np.floating], ShardWriter] = {}
+        self._network: dict[str, Any] = {}
+        self._begun = False
+        self.added = 0
 
     def append(self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], view: int = 0) -> int:
         """Add the features of some images; those that have a row already are left out.
@@ -51,6 +61,10 @@ class CacheWriter:
         CacheWriteError
             If a full shard cannot be written.
         """
+        with finishing_first():  # half a batch, or one dataset longer than the next, would spoil the whole shard
+            return self._append(digests, maps, view)
+
+    def _append(self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], view: int) -> int:
         new: list[int] = []
         for row, present in enumerate(self._cache.has(digests, view)):
             key = (digests[row], view)
@@ -70,6 +84,7 @@ class CacheWriter:
                     self._append_as(dtype, members, digests, maps, view)
             if any(shard.stored_bytes >= SHARD_BYTES or shard.age >= SHARD_SECONDS for shard in self._open.values()):
                 self.flush()
+        self.added += len(new)
         return len(new)
 
     def _append_as(
@@ -95,17 +110,40 @@ class CacheWriter:
         CacheWriteError
             If the disk refuses; those rows are then extracted again by the next run.
         """
-        while self._open:
-            _, shard = self._open.popitem()
-            # With the first row, not earlier: a run that fails before it has any must not pin the folder to its settings.
-            if read_recipe(self._cache.folder) is None:
-                write_recipe(self._cache.folder, self._cache.recipe)
-            self._cache.adopt(shard.commit())
-        self._pending.clear()
+        with finishing_first():
+            while self._open:
+                self._begin()
+                dtype = next(iter(self._open))
+                self._cache.adopt(self._open[dtype].commit())
+                del self._open[dtype]  # only now: a failed commit keeps its rows for another try
+            self._pending.clear()
+
+    def _begin(self) -> None:
+        """Put down what the first shard needs beside it, once there is a first shard.
+
+        Not earlier: a run that fails before it has any row must not pin the folder to its settings.
+        """
+        folder = self._cache.folder
+        if self._begun:
+            return
+        with writing_named(folder):
+            (folder / UNFINISHED).touch()
+        if read_recipe(folder) is None:
+            write_recipe(folder, self._cache.recipe)
+        if read_recipe(folder) == self._cache.recipe:
+            self._write_network()
+        self._begun = True
+
+    def _write_network(self) -> None:
+        if self._network:
+            write_json(self._cache.folder / "network.json", self._network)
 
     def record_network(self, network: dict[str, Any]) -> None:
-        """Keep what the backbone looks like, for ``inspect`` and parameter counts without loading it."""
-        write_json(self._cache.folder / "network.json", network)
+        """Keep what the backbone looks like, for ``inspect`` and parameter counts without loading it.
+
+        It is written with the first shard; when another recipe is being replaced, only once the new one is in force.
+        """
+        self._network = network
 
     def commit(self, catalog: Catalog) -> None:
         """Finish an extract: write the last shard, then the catalog, then the recipe if it changed.
@@ -117,11 +155,15 @@ class CacheWriter:
         """
         self.flush()
         folder = self._cache.folder
-        catalog.write(folder / "catalog.h5")
-        self._cache.adopt_catalog(catalog)
-        if read_recipe(folder) != self._cache.recipe:
-            write_recipe(folder, self._cache.recipe)
-            self._drop_other_recipes()
+        with finishing_first():
+            catalog.write(folder / "catalog.h5")
+            self._cache.adopt_catalog(catalog)
+            if read_recipe(folder) != self._cache.recipe:
+                write_recipe(folder, self._cache.recipe)
+                self._write_network()
+                self._drop_other_recipes()
+            with writing_named(folder):
+                (folder / UNFINISHED).unlink(missing_ok=True)
 
     def _drop_other_recipes(self) -> None:
         """Delete the shards of the recipe that ``--overwrite`` has just replaced."""

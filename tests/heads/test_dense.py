@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
+from featx.errors import HeadError
 from featx.heads import Head, make_head, rebuild_head
 
 N_FEATURES = 20
@@ -94,7 +95,7 @@ def test_history_has_a_value_for_each_epoch_and_each_is_told_at_once() -> None:
     assert [(epoch, epochs) for epoch, epochs, _ in told] == [(number, 6) for number in range(1, 7)]
     for number, (_, _, values) in enumerate(told):
         assert values == {name: history[number] for name, history in head.history_.items()}
-    assert head.notes_ == []
+    assert all("no validation images" not in note for note in head.notes_)
     assert head.history_["loss"][-1] < head.history_["loss"][0]
 
 
@@ -192,3 +193,27 @@ def test_a_fitted_head_has_the_parameters_of_its_features() -> None:
     """Fitting 25088 features to 4 classes learns 100356 values."""
     X = np.random.default_rng(0).random((8, 25_088), np.float32)
     assert make_head("dense", epochs=1).fit(X, np.arange(8) % 4).n_parameters == 100_356
+
+
+def test_training_figures_are_means_over_all_rows_of_the_epoch() -> None:
+    """With a step so small that nothing is learned, loss and accuracy are those of the unchanged head on all rows."""
+    X, y = made_rows(70, 0)  # three batches of 9 rows would end with one of 7
+    head = make_head("dense", learning_rate=1e-12, epochs=2, batch_size=9).fit(X, y)
+    found = head.predict_proba(X)
+    for epoch in range(2):
+        assert head.history_["loss"][epoch] == pytest.approx(log_loss(y, found, labels=[0, 1, 2]), rel=1e-4)
+        assert head.history_["accuracy"][epoch] == pytest.approx((found.argmax(axis=1) == y).mean())
+
+
+def test_weights_past_every_number_are_an_error_that_names_the_remedy() -> None:
+    """A learning rate far too large (and given as a whole number) must not end as a model file full of NaN."""
+    X, y, X_val, y_val = overfitting_rows()
+    with pytest.raises(HeadError, match=r"learning_rate 10\. Give a smaller one"):
+        make_head("dense", learning_rate=10, hidden=[64] * 10, epochs=30, patience=30).fit(X, y, X_val, y_val)
+
+
+def test_a_loss_that_was_still_falling_is_said() -> None:
+    """Two epochs of a slow step have not arrived anywhere, and the note says what to do."""
+    X, y, X_val, y_val = *made_rows(80, 1), *made_rows(60, 2)
+    head = make_head("dense", learning_rate=1e-4, epochs=2).fit(X, y, X_val, y_val)
+    assert head.notes_ == ["the validation loss was still falling at epoch 2: more epochs may do better"]

@@ -1,10 +1,13 @@
 """Decoding: pixels against values written down by hand, and a reason for every file that gives none."""
 
 import io
+import os
+import socket
 import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -322,6 +325,26 @@ def test_unreadable_file_is_rejected_with_the_systems_reason(tmp_path: Path, nam
     with pytest.raises(ImageRejected) as rejected:
         read_image_file(tmp_path / name)
     assert rejected.value.reason == f"cannot be read: {said}"
+
+
+def make_socket(path: Path) -> None:
+    """Bind a socket; its file stays."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, make_socket, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_regular_file_is_rejected_unopened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
+    """A pipe would block for ever, a device may never end."""
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    path = Path("1.png")
+    make(path)
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("opened"))
+    with pytest.raises(ImageRejected) as rejected:
+        read_image_file(path)
+    assert rejected.value.reason == "not a regular file"
 
 
 def test_large_image_decodes_without_a_warning() -> None:

@@ -1,6 +1,8 @@
 """The image list: which files are in it, in which order, under which class and split."""
 
 import os
+import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from PIL import Image
 
 from featx.errors import ImageListError
 from featx.images import ImageIndex, list_images, list_unlabelled
+from featx.images.walk import REPORT_MARKER
 
 Tree = Callable[..., Path]
 
@@ -74,6 +77,9 @@ def test_train_folder_alone_is_a_split(tree: Tree) -> None:
         ("boat/1.png", "train/1.png"),  # images right inside: a class, like the boat beside it
         ("boat/1.png", "train/steam/1.png"),  # no other split beside it
         ("boat/1.png", "test/1.png"),  # no train
+        ("boat/1.png", "test/old/1.png"),  # no train, and a folder that is no split
+        ("test/1.png", "train/1.png"),  # images right inside both
+        ("test/1.png", "val/old/1.png"),  # images right inside one of them, and no train to decide it
     ],
 )
 def test_folder_named_like_a_split_may_be_a_class(tree: Tree, paths: tuple[str, str]) -> None:
@@ -82,6 +88,81 @@ def test_folder_named_like_a_split_may_be_a_class(tree: Tree, paths: tuple[str, 
     assert index.paths == paths
     assert index.class_names == tuple(path.split("/")[0] for path in paths)
     assert index.splits == ("", "")
+
+
+def test_stray_image_in_train_leaves_the_split_folders_splits(tree: Tree) -> None:
+    """One picture beside the class folders is rejected, and does not turn train and test into classes."""
+    root = tree("train/cat/1.png", "train/dog/1.png", "train/overview.png", "val/cat/1.png", "test/dog/1.png")
+    index = list_images(root)
+    assert index.class_names == ("cat", "dog")
+    assert index.splits == ("train", "train", "train", "val", "test")
+    assert [(path, reason) for path, reason in zip(index.paths, index.reasons, strict=True) if reason] == [
+        ("train/overview.png", "in no class folder")
+    ]
+
+
+def test_train_alone_with_a_stray_image_is_a_class(tree: Tree) -> None:
+    """Without another split beside it, images right inside say that ``train`` is what they show."""
+    index = list_images(tree("train/1.png", "train/steam/1.png"))
+    assert (index.class_names, index.splits) == (("train",), ("", ""))
+
+
+@pytest.mark.parametrize("splits", [("test",), ("val",), ("Validation", "Test")])
+def test_other_splits_without_train_are_splits(tree: Tree, splits: tuple[str, ...]) -> None:
+    """A held-out set is often all there is to evaluate: ``test/<class>/``."""
+    index = list_images(tree(*(f"{split}/{name}/1.png" for split in splits for name in ("cat", "dog"))))
+    assert index.class_names == ("cat", "dog")
+    assert set(index.splits) == {"val" if split.lower().startswith("val") else "test" for split in splits}
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_folders_without_images_do_not_make_a_split_a_class(tree: Tree, split: str) -> None:
+    """Notes, and empty folders, are no classes that ``train`` could stand beside."""
+    root = tree(f"{split}/cat/1.png", f"{split}/dog/1.png")
+    (root / "docs" / "old").mkdir(parents=True)
+    (root / "docs" / "notes.txt").write_text("words")
+    (root / "empty").mkdir()
+    index = list_images(root)
+    assert (index.class_names, index.splits) == (("cat", "dog"), (split, split))
+
+
+def make_cache(folder: Path) -> None:
+    """Make what tells a cache, and something in it that looks like an image."""
+    (folder / "shards").mkdir(parents=True)
+    (folder / "recipe.json").write_text("{}")
+    Image.new("RGB", (2, 2)).save(folder / "shards" / "1.png")
+
+
+def make_report(folder: Path) -> None:
+    """Make a report folder with a plot."""
+    folder.mkdir(parents=True)
+    (folder / REPORT_MARKER).write_text("")
+    Image.new("RGB", (2, 2)).save(folder / "confusion_matrix.png")
+
+
+def test_own_output_is_neither_listed_nor_counted(tree: Tree) -> None:
+    """``featx extract .`` where featx was at work before finds the user's images alone."""
+    root = tree("train/cat/1.png", "train/dog/1.png")
+    make_cache(root / "cache" / "photos")
+    (root / "cache" / ".gitignore").write_text("*")
+    make_cache(root / "features")
+    make_cache(root / "train" / "cat" / "features")
+    make_report(root / "reports" / "photos")
+    make_report(root / "train" / "plots")
+    (root / "models").mkdir()
+    (root / "models" / "photos.featx").write_text("")
+    index = list_images(root)
+    assert index.paths == ("train/cat/1.png", "train/dog/1.png")
+    assert (index.class_names, index.skipped) == (("cat", "dog"), {})
+    assert list_unlabelled([root]) == [root / path for path in index.paths]
+
+
+def test_folder_named_like_our_output_with_images_is_the_users(tree: Tree) -> None:
+    """Fashion models are a class; so is a report's own folder to whoever names it."""
+    root = tree("cat/1.png", "models/1.png", "reports/of/1.png", "cache/x.featx/1.png")
+    make_report(root / "reports" / "mine")
+    assert list_images(root).paths == ("cache/x.featx/1.png", "cat/1.png", "models/1.png", "reports/of/1.png")
+    assert list_unlabelled([root / "reports" / "mine"]) == [root / "reports" / "mine" / "confusion_matrix.png"]
 
 
 def test_numbers_in_names_are_ordered_as_numbers(tree: Tree) -> None:
@@ -237,6 +318,107 @@ def test_link_to_itself_does_no_harm(tree: Tree, link: str) -> None:
     root = tree("cat/1.png")
     (root / link).symlink_to(root / link)
     assert list_images(root).paths == ("cat/1.png",)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_pipe_is_never_opened(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: bool) -> None:
+    """Opening one blocks for ever. Named like an image it is listed, to be rejected with a reason; else it is counted."""
+    root = tree("cat/1.png", "dog/1.jpg")
+    for name in ("2.png", "pipe", "pipe.dat"):
+        os.mkfifo(tmp_path / name if linked else root / "cat" / name)
+        if linked:
+            (root / "cat" / name).symlink_to(tmp_path / name)
+    opened: list[str] = []
+    real = Path.open
+
+    def watch(path: Path, *how: str) -> object:
+        opened.append(path.name)
+        assert path.is_file()  # or this test would block too
+        return real(path, *how)
+
+    monkeypatch.setattr(Path, "open", watch)
+    index = list_images(root)
+    assert index.paths == ("cat/1.png", "cat/2.png", "dog/1.jpg")
+    assert index.skipped == {"no suffix": 1, ".dat": 1}
+    assert opened == []
+
+
+def test_unlabelled_pipe_given_by_name_is_listed(tmp_path: Path) -> None:
+    """It gets its reason when it is read."""
+    os.mkfifo(tmp_path / "1.png")
+    assert list_unlabelled([tmp_path / "1.png"]) == [tmp_path / "1.png"]
+
+
+def test_folders_nested_deeper_than_python_recurses_are_listed(tree: Tree) -> None:
+    """1,100 folders deep; the order is still depth first, in natural order."""
+    root = tree("cat/1.png", "cat/z.png", "dog/1.png")
+    deepest = root / "cat"
+    for _ in range(1100):  # mkdir(parents=True) calls itself once for each folder, and so does pytest's clean-up
+        deepest /= "d"
+        deepest.mkdir()
+    shutil.copy(root / "dog" / "1.png", deepest / "2.png")
+    try:
+        index = list_images(root)
+        assert index.paths == ("cat/1.png", (deepest / "2.png").relative_to(root).as_posix(), "cat/z.png", "dog/1.png")
+    finally:
+        (deepest / "2.png").unlink()
+        for folder in (deepest, *deepest.parents[:1099]):
+            folder.rmdir()
+
+
+def test_class_is_the_same_however_its_accents_are_written(tree: Tree) -> None:
+    """A Mac may take "é" apart where Linux does not: one class, and paths as they are on the disk."""
+    composed, apart = unicodedata.normalize("NFC", "café"), unicodedata.normalize("NFD", "café")
+    index = list_images(tree(f"train/{composed}/1.png", f"test/{apart}/1.png"))
+    assert index.class_names == (composed,)
+    assert index.paths == (f"train/{composed}/1.png", f"test/{apart}/1.png")
+
+
+LISTINGS = pytest.mark.parametrize("list_path", [list_images, lambda path: list_unlabelled([path])])
+
+
+@LISTINGS
+def test_too_long_a_name_is_said(tmp_path: Path, list_path: Callable[[Path], object]) -> None:
+    """The system's own reason, in an error of ours."""
+    with pytest.raises(ImageListError, match="xxx: cannot be listed: File name too long"):
+        list_path(tmp_path / ("x" * 300))
+
+
+@LISTINGS
+def test_path_behind_a_closed_folder_is_said(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, list_path: Callable[[Path], object]
+) -> None:
+    """Where the folder above keeps us out, nobody knows whether there is anything: that is not "no such folder"."""
+    root = tree("cat/1.png")
+    real = os.stat
+
+    def refuse(path: object, **how: bool) -> os.stat_result:  # the tests may run as root, whom no mode keeps out
+        if path == root:
+            raise PermissionError(13, "Permission denied")
+        return real(path, **how)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(ImageListError, match="root: cannot be listed: Permission denied"):
+        list_path(root)
+
+
+@LISTINGS
+def test_deleted_current_folder_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, list_path: Callable[[Path], object]
+) -> None:
+    """A shell may stand in a folder that another one has removed."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ImageListError, match="cannot be listed: No such file or directory"):
+        list_path(Path())
+
+
+@LISTINGS
+def test_name_that_no_file_can_have_is_said(tmp_path: Path, list_path: Callable[[Path], object]) -> None:
+    """A null byte ends names in C."""
+    with pytest.raises(ImageListError, match="no such"):
+        list_path(tmp_path / "cat\0")
 
 
 def test_linked_class_folders_work(tree: Tree, tmp_path: Path) -> None:

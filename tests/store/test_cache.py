@@ -50,6 +50,7 @@ def catalog_of(numbers: list[int], recipe: Recipe) -> Catalog:
         digests=np.frombuffer(b"".join(map(digest_of, numbers)), np.uint8).reshape(-1, 32),
         sizes=np.ones(n, np.int64),
         mtimes=np.ones(n, np.int64),
+        ctimes=np.ones(n, np.int64),
         status=np.full(n, EXTRACTED, np.uint8),
         reasons=[""] * n,
     )
@@ -163,7 +164,7 @@ def test_nothing_to_open_is_said_with_the_command_that_makes_it(tmp_path: Path, 
     """Opening to read creates nothing."""
     make(tmp_path / "cache")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(CacheNotFound, match="featx extract IMAGES --cache"):
+    with pytest.raises(CacheNotFound, match="featx extract"):
         FeatureCache.open(tmp_path / "cache")
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -507,6 +508,7 @@ def test_the_network_is_kept_as_it_was_recorded(folder: Path, stub_recipe: Recip
     network = {"parameters": 14_714_688, "layers": [{"name": "cells", "shape": [2, 3, 4]}]}
     with FeatureCache.open_or_create(folder, stub_recipe).writing() as writer:
         writer.record_network(network)
+        writer.append([digest_of(N_ROWS)], {"cells": np.zeros((1, 2, 3, 4), np.float32)})
     assert FeatureCache.open(folder).network == network
 
 

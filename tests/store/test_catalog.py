@@ -33,6 +33,7 @@ def made_catalog(paths: list[str], reasons: list[str] | None = None, class_names
         digests=np.random.default_rng(0).integers(0, 256, (n, 32), np.uint8),
         sizes=np.arange(n, dtype=np.int64) * 2**33,
         mtimes=np.arange(n, dtype=np.int64) * 10**18 - 1,
+        ctimes=np.arange(n, dtype=np.int64) * 10**17,
         status=np.array([REJECTED if reason else EXTRACTED for reason in reasons], np.uint8),
         reasons=reasons,
     )

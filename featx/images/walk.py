@@ -1,0 +1,167 @@
+"""Finding image files below a folder, whatever else lies there, in an order that is the same everywhere."""
+
+import contextlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from featx.errors import ImageListError
+from featx.images.decode import SNIFF_BYTES, sniff_format
+
+_IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff".split()  # noqa: SIM905 - reads better than ten quotes
+)
+
+_NO_IMAGES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+REPORT_PLOTS = ("confusion_matrix.png", "curves.png")
+"""Images that a report folder holds."""
+
+_OUTPUT_HOMES = frozenset({"cache", "models", "reports"})
+
+REPORT_MARKER = ".featx-report"
+"""Name of the file that says: this folder is a report of ours, its plots are no images to learn from."""
+
+
+def natural_key(text: str) -> list[tuple[int, int, str]]:
+    """Sort key under which "img2" comes before "img10", whatever the locale."""
+    parts = re.split(r"([0-9]+)", text)
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+@contextlib.contextmanager
+def reading_named(path: Path) -> Iterator[None]:
+    """Turn the system's refusal into an error that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise ImageListError(
+            f"{path}: cannot be listed: {error.strerror or error}. Make it readable, move it away or give another path."
+        ) from None
+
+
+def mode_of(path: Path) -> int:
+    """Return what is at the path, as ``stat`` says it; 0 for nothing."""
+    # Not Path.exists: on some refusals it raises, and others it takes for nothing there. ValueError: a null byte in it.
+    with reading_named(path), contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
+        return path.stat().st_mode
+    return 0
+
+
+def real_path(path: Path | str) -> str:
+    """Return the path without links.
+
+    Raises
+    ------
+    ImageListError
+        If it is relative and the current folder was deleted.
+    """
+    with reading_named(Path(path)):
+        return os.path.realpath(path)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _NO_IMAGES
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with reading_named(folder), os.scandir(folder) as entries:
+        kept = [e for e in entries if not _is_hidden(e.name) and not (_is_folder(e) and _is_output(Path(e.path)))]
+    return sorted(kept, key=lambda e: natural_key(e.name))
+
+
+def _is_output(folder: Path) -> bool:
+    """Tell the folders that featx writes: a cache, a report, or a home of nothing but caches, models and reports."""
+    if _is_cache_or_report(folder):
+        return True
+    if folder.name not in _OUTPUT_HOMES:
+        return False
+    with reading_named(folder), os.scandir(folder) as entries:
+        return all(
+            _is_cache_or_report(Path(entry.path)) if _is_folder(entry) else entry.name.endswith(".featx")
+            for entry in entries
+            if not _is_hidden(entry.name)
+        )
+
+
+def _is_cache_or_report(folder: Path) -> bool:
+    # A folder that does not let itself be looked into is listed, where the refusal gets said.
+    with contextlib.suppress(OSError):
+        if (folder / "recipe.json").is_file() and (folder / "shards").is_dir():
+            return True
+        # A report may have been written into a folder of somebody's images; those are still to be listed.
+        return (folder / REPORT_MARKER).is_file() and all(
+            path.name in REPORT_PLOTS or (path.suffix.lower() not in _IMAGE_SUFFIXES and not path.is_dir())
+            for path in folder.iterdir()
+        )
+    return False
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders directly inside, hidden ones and featx's own output left out."""
+    return [Path(entry.path) for entry in _entries(folder) if _is_folder(entry)]
+
+
+def loose_images(root: Path, folder: Path, skipped: Counter[str]) -> list[str]:
+    """Return the images directly inside, relative to ``root``; count other files in ``skipped``."""
+    files = [entry for entry in _entries(folder) if not _is_folder(entry)]
+    return [Path(entry.path).relative_to(root).as_posix() for entry in files if _is_image(entry, skipped)]
+
+
+def holds_images(folder: Path, above: frozenset[str]) -> bool:
+    """Tell whether there is an image anywhere below."""
+    return next(walk_images(folder, Counter(), above), None) is not None
+
+
+def walk_images(folder: Path, skipped: Counter[str], above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Yield every image below a folder, following links but never into a folder above itself."""
+    inside = set(above)
+    # A stack, as folders may be nested deeper than Python lets functions be.
+    stack: list[tuple[str, Iterator[os.DirEntry[str]]]] = []
+
+    def enter(deeper: Path, real: str) -> None:
+        if real not in inside:
+            inside.add(real)
+            stack.append((real, iter(_entries(deeper))))
+
+    enter(folder, real_path(folder))
+    while stack:
+        here, entries = stack[-1]
+        entry = next(entries, None)
+        if entry is None:
+            inside.remove(here)
+            stack.pop()
+        elif _is_folder(entry):
+            # Only a link leads elsewhere; asking the system about each folder costs one call for every folder above it.
+            enter(Path(entry.path), real_path(entry.path) if entry.is_symlink() else str(Path(here, entry.name)))
+        elif _is_image(entry, skipped):
+            yield Path(entry.path)
+
+
+def _is_image(entry: os.DirEntry[str], skipped: Counter[str]) -> bool:
+    """Tell images by name, and files with other names by their first bytes.
+
+    What is named like an image is listed whatever it is (a link that leads nowhere, a pipe), to be rejected with a reason.
+    """
+    suffix = Path(entry.name).suffix.lower()
+    if suffix in _IMAGE_SUFFIXES:
+        return True
+    try:
+        # Only regular files are opened: a pipe would block for ever.
+        if entry.is_file():
+            with Path(entry.path).open("rb") as file:
+                if sniff_format(file.read(SNIFF_BYTES)) is not None:
+                    return True
+    except OSError:
+        pass  # unreadable and not named like an image: counted with the other files below
+    skipped[suffix or "no suffix"] += 1
+    return False
