@@ -1,7 +1,7 @@
 """From image files to class probabilities: the way that evaluate and predict share."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from featx.backbones import load_backbone
 from featx.errors import WeightsError
 from featx.images import load_batches
 from featx.model import Model
+from featx.progress import Progress
 from featx.store import pool_maps
 
 
@@ -40,7 +41,7 @@ def classify_files(
     weights: Path | None = None,
     batch_size: int = 32,
     workers: int | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> FileProbabilities:
     """Run files through decode, backbone and head, exactly as the model's training images went.
 

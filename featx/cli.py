@@ -266,7 +266,7 @@ def evaluate(model: Path | None, out: Path | None, as_json: bool, **options: Any
         from featx.report import evaluation_text
 
         click.echo(evaluation_text(evaluation))
-        click.echo(f"report {report.folder}: " + ", ".join(path.name for path in sorted(report.folder.iterdir())))
+        click.echo(f"report {report.folder}: " + ", ".join(_written(report)))
 
 
 @main.command()
@@ -447,6 +447,12 @@ def demo(folder: Path, as_json: bool) -> None:
     per_head = ", ".join(f"{head} {accuracy:.3f}" for head, accuracy in accuracies.items())
     say(f"test accuracy from the same cached features: {per_head}")
     say(f"report {report}, {seconds:.0f} s in all")
+
+
+def _written(report: Any) -> list[str]:
+    """Name the files of a report, the marker and whatever else lies there left out."""
+    parts = (getattr(report, field.name) for field in dataclasses.fields(report) if field.name != "folder")
+    return [part.name for part in parts if part is not None]
 
 
 def _newest_cache() -> Path:

@@ -1,7 +1,7 @@
 """The verb evaluate: what a model's accuracy is, and on which images."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,8 @@ from featx.classify import classify_files
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
 from featx.images import ImageIndex, list_images
 from featx.model import Model, load_model
+from featx.progress import Progress
 from featx.store import SPLITS, FeatureCache
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclasses.dataclass(frozen=True)

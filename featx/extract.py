@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +22,9 @@ from featx.images import (
     list_images,
     load_batches,
 )
+from featx.progress import Progress
 from featx.recipe import Recipe
 from featx.store import EXTRACTED, REJECTED, SPLITS, CacheWriter, Catalog, FeatureCache
-
-Progress = Callable[[str, int, int], None]
-"""Called as (stage, newly done, total)."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,9 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError, SingleClassError
 from featx.heads import head_spec, make_head
-from featx.model import TRAINED_ON_BYTES, Model, library_versions, save_model
+from featx.model import TRAINED_ON_BYTES, Model, check_model_path, library_versions, save_model
+from featx.progress import OnEpoch
 from featx.store import Catalog, FeatureCache, check_pooling
-
-OnEpoch = Callable[[int, int, dict[str, float]], None]
-"""Called as (epoch, epochs, values) after each epoch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +111,8 @@ def fit_head(
     unfitted = make_head(head, seed=seed, **settings)
     store = FeatureCache.open(Path(cache))
     catalog = store.catalog
+    path = Path(out or Path("models") / f"{store.folder.resolve().name}-{head}.featx")
+    check_model_path(path)  # before the work, not after
     started = time.monotonic()
     train, val, class_names, notes = _choose_rows(catalog, store.folder)
     label_of = {catalog.class_names.index(name): label for label, name in enumerate(class_names)}
@@ -153,7 +152,6 @@ def fit_head(
         versions=library_versions(),
         trained_on=np.unique(catalog.digests[train][:, :TRAINED_ON_BYTES], axis=0),
     )
-    path = Path(out or Path("models") / f"{store.folder.resolve().name}-{head}.featx")
     save_model(model, path)
     return FitResult(
         model=path,

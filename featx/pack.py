@@ -1,9 +1,9 @@
 """The verb pack: one plain HDF5 file that h5py, MATLAB, R or pandas users read without featx."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
+from featx.progress import Progress
 from featx.store import FeatureCache, pack
 
 
@@ -22,7 +22,7 @@ def pack_cache(
     *,
     layer: str | None = None,
     overwrite: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> PackResult:
     """Write a cache's features, labels, class names, paths and splits into one file, atomically.
 

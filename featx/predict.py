@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -12,8 +12,12 @@ from featx.errors import OutputError
 from featx.files import check_file, replacing
 from featx.images import list_unlabelled
 from featx.model import load_model
+from featx.progress import Progress
 
 COLUMNS = ("path", "label", "confidence", "error")
+
+# No suffix is the user's choice; a spreadsheet's or a picture's would promise what the file does not hold.
+_SUFFIXES = ("", ".csv", ".txt", ".jsonl", ".json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +49,7 @@ def predict_images(
     weights: Path | None = None,
     batch_size: int = 32,
     workers: int | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Prediction]:
     """Classify image files and everything below folders.
 
@@ -105,8 +109,10 @@ def check_output(path: Path) -> None:
     Raises
     ------
     OutputError
-        If something else than a file stands there, or its folder cannot be made or written.
+        If the name promises another format, something else than a file stands there, or its folder cannot be written.
     """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise OutputError(f"{path}: predictions are written as CSV or JSON lines. Give a name that ends in .csv or .jsonl.")
     try:
         check_file(path)
     except OSError as error:

@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up. A module may import modules of lower levels, and those of its own room.
 NOUNS = ("images", "backbones", "store", "heads", "sample")
 LEVELS: dict[str, int] = {
-    **dict.fromkeys(("errors", "files", "recipe", "quiet", "interrupt"), 0),
+    **dict.fromkeys(("errors", "files", "recipe", "quiet", "interrupt", "progress"), 0),
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify"), 2),
     **dict.fromkeys(("extract", "fit", "evaluate", "predict", "inspect", "verify", "pack"), 3),

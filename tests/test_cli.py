@@ -192,6 +192,16 @@ def test_sample_writes_ten_balanced_classes(run: Run, tmp_path: Path) -> None:
     assert "is not the sample's image" in again.stderr
 
 
+def test_sample_and_demo_write_nothing_among_other_files(run: Run, tmp_path: Path) -> None:
+    """A folder with somebody's own files in it is refused and stays as it was."""
+    (tmp_path / "mine" / "train").mkdir(parents=True)
+    (tmp_path / "mine" / "train" / "holiday.jpg").write_bytes(b"a photo")
+    result = run("sample", "mine")
+    assert result.exit_code == 1
+    assert "holds train/holiday.jpg, which is not of the sample" in result.stderr
+    assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["train", "holiday.jpg"]
+
+
 def run_in(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run featx as a process of its own."""
     code = "import sys; from featx.cli import main; main()"
@@ -238,6 +248,9 @@ def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, r
         (("evaluate", "m.featx", "--cache", "nowhere"), "Give --cache, or --images"),
         (("predict", "m.featx", "nowhere.png"), "no such file or folder"),
         (("predict", "m.featx", "empty"), "no images there"),
+        (("predict", "m.featx", photos, "--out", "p.xlsx"), "Give a name that ends in .csv or .jsonl"),
+        (("predict", "m.featx", photos, "--weights", "nowhere.h5"), "no such weights file"),
+        (("sample", photos), "is not of the sample"),
         (("inspect", "nowhere"), "no such cache or model"),
         (("inspect", "empty"), "no feature cache there"),
     ]

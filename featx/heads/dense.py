@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError
 from featx.heads.head import (
-    OnEpoch,
     check_features,
     check_seed,
     check_setting,
@@ -17,6 +16,7 @@ from featx.heads.head import (
     seen_classes,
     softmax,
 )
+from featx.progress import OnEpoch
 from featx.quiet import quiet_loading
 
 # Training rows are divided by one constant so that their mean length is this. VGG16's maps are in the hundreds, where

@@ -4,16 +4,13 @@ import dataclasses
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable
 from typing import Any, Protocol, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, SingleClassError, UnknownHead
-
-OnEpoch = Callable[[int, int, dict[str, float]], None]
-"""Called as (epoch, epochs, values) after each epoch of a head that has epochs."""
+from featx.progress import OnEpoch
 
 LARGEST_SEED = 2**31
 """scikit-learn takes 32 bits; dense counts on from the seed, a layer at a time."""

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError
-from featx.heads.head import OnEpoch, check_features, check_seed, check_setting, is_number, seen_classes, softmax
+from featx.heads.head import check_features, check_seed, check_setting, is_number, seen_classes, softmax
+from featx.progress import OnEpoch
 
 _MAX_ITERATIONS = 2000
 _CALIBRATION_FOLDS = 5

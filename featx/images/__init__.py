@@ -5,10 +5,13 @@ from featx.images.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFil
 from featx.images.index import ImageIndex, list_images, list_unlabelled
 from featx.images.loader import Batch, available_cores, load_batches
 from featx.images.split import assign_splits
+from featx.images.walk import REPORT_MARKER, REPORT_PLOTS
 
 __all__ = [
     "NEVER_TRUSTED",
     "NO_DIGEST",
+    "REPORT_MARKER",
+    "REPORT_PLOTS",
     "Batch",
     "Identities",
     "ImageIndex",

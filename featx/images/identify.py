@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from featx.files import DIGEST_BYTES, content_digest
 from featx.images.decode import read_image_file
 from featx.images.index import ImageIndex
 from featx.images.loader import available_cores
+from featx.progress import Progress
 
 NO_DIGEST = bytes(DIGEST_BYTES)
 """Stands for the digest of a file that could not be read."""
@@ -65,7 +65,7 @@ def identify_files(
     index: ImageIndex,
     known: dict[str, KnownFile],
     workers: int | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Identities:
     """Give every listed file its content digest; one with the size and mtime it had last time keeps the one it had.
 

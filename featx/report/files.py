@@ -11,11 +11,10 @@ from typing import Any
 from featx.errors import OutputError
 from featx.evaluate import Evaluation
 from featx.files import check_folder, final_file, replacing
+from featx.images import REPORT_MARKER, REPORT_PLOTS
 
-MARKER = ".featx-report"
-"""A folder with this file holds a report: what is in it under a name of `NAMES` is featx's own, to replace and delete."""
-
-NAMES = ("metrics.json", "predictions.csv", "confusion_matrix.png", "curves.png", "history.csv")
+# A folder with the marker holds a report: what is in it under one of these names is featx's own, to replace and delete.
+NAMES = ("metrics.json", "predictions.csv", "history.csv", *REPORT_PLOTS)
 """Every file that a report may have."""
 
 
@@ -43,7 +42,7 @@ def check_report_folder(folder: Path) -> None:
     try:
         check_folder(folder)
         for place in (folder / name for name in NAMES):
-            if os.path.lexists(place) and not (folder / MARKER).is_file():
+            if os.path.lexists(place) and not (folder / REPORT_MARKER).is_file():
                 raise OutputError(f"{place}: exists and is not from a featx report. Give another --out.")
             final_file(place)
     except OSError as error:
@@ -89,7 +88,10 @@ def write_report(evaluation: Evaluation, folder: Path | str) -> ReportFiles:
     except OSError as error:
         raise _refused(folder, error) from error
     # First of all: a report that was cut short is still known as one, and can be written again.
-    _write(folder / MARKER, lambda path: path.write_text("featx replaces the files of the report in this folder.\n", "utf-8"))
+    _write(
+        folder / REPORT_MARKER,
+        lambda path: path.write_text("featx replaces the files of the report in this folder.\n", "utf-8"),
+    )
     _write(files.metrics, lambda path: path.write_text(json.dumps(_metrics(evaluation), indent=2) + "\n", "utf-8"))
     _write_csv(files.predictions, ("path", "label", "predicted", "confidence", "correct"), _predictions(evaluation))
     _write(files.confusion, lambda path: plot_confusion(evaluation.confusion, evaluation.model.class_names, title, path))

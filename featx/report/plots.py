@@ -37,11 +37,14 @@ def plot_curves(history: dict[str, list[float]], best_epoch: int, path: Path) ->
     """Draw loss and accuracy by epoch, training and validation, and mark the epoch that was kept."""
     figure = Figure(figsize=(9, 3.6), layout="constrained", dpi=110)
     for axes, measure in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
-        for name, label in ((measure, "train"), (f"val_{measure}", "validation")):
+        for name, label, style in ((measure, "train", "--"), (f"val_{measure}", "validation", "-")):
             if values := history.get(name):
-                axes.plot(range(1, len(values) + 1), values, marker=".", label=label)
+                axes.plot(range(1, len(values) + 1), values, style, marker=".", label=label)
         axes.axvline(best_epoch, color="grey", linestyle=":", label="kept")
         axes.set(xlabel="epoch", ylabel=measure)
+        axes.set_ylim(
+            bottom=0, top=1.02 if measure == "accuracy" else None
+        )  # the whole scale: nothing looks steeper than it is
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
     _save(figure, path)

@@ -30,15 +30,29 @@ def unpack_sample(folder: Path) -> SampleResult:
     Raises
     ------
     OutputError
-        If a file of that name holds something else, or the folder cannot be written.
+        If the folder holds anything but an earlier sample, or cannot be written.
     """
     classes = set()
     with zipfile.ZipFile(ARCHIVE) as archive:
         names = archive.namelist()
+        _refuse_foreign(folder, names)
         for name in names:
             classes.add(Path(name).parent.name)
             _write_new(folder / name, archive.read(name))
     return SampleResult(folder, len(names), len(classes))
+
+
+def _refuse_foreign(folder: Path, names: list[str]) -> None:
+    """Refuse a folder with other things in it: 800 pictures of clothes among somebody's own would be hard to get out."""
+    own = {folder / name for name in names}
+    try:
+        foreign = next((path for path in folder.rglob("*") if path.is_file() and path not in own), None)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be read: {error.strerror}. Give another folder.") from None
+    if foreign is not None:
+        raise OutputError(
+            f"{folder}: holds {foreign.relative_to(folder)}, which is not of the sample. Give another, empty folder."
+        )
 
 
 def _write_new(path: Path, content: bytes) -> None:

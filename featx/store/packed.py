@@ -3,7 +3,6 @@
 import io
 import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from featx.errors import OutputError
 from featx.files import replacing
+from featx.progress import Progress
 from featx.store.cache import FeatureCache
 from featx.store.catalog import SPLITS
 
@@ -49,7 +49,7 @@ class _Forgiving(io.FileIO):
         return size or 0
 
 
-def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress: Callable[[str, int, int], None] | None) -> int:
+def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress: Progress | None) -> int:
     """Write features, labels and paths of every image with features into one file, in the order of the catalog.
 
     ::
@@ -97,7 +97,7 @@ def _write(
     rows: NDArray[np.int64],
     layer: str,
     stopped: threading.Event,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress | None,
 ) -> None:
     catalog = cache.catalog
     with _Forgiving(path) as target:
