@@ -1,6 +1,8 @@
 """Results as text for a terminal. These functions return strings; the command line prints them."""
 
+import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from featx.evaluate import Evaluation
 from featx.extract import ExtractResult
@@ -31,6 +33,13 @@ def size_text(n_bytes: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def near_path(path: str) -> str:
+    """Give a path as the user would type it: from the current folder, if it lies below that."""
+    with contextlib.suppress(ValueError, OSError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path
 
 
 def number_of(n: int, noun: str) -> str:
@@ -98,7 +107,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         f"balanced accuracy {evaluation.balanced_accuracy:.3f}   macro F1 {evaluation.macro_f1:.3f}   "
         f"log loss {evaluation.log_loss:.3f}",
     ]
-    lines.append(f"images of {evaluation.source}")
+    lines.append(f"images of {near_path(evaluation.source)}")
     lines += [f"rejected {path}: {reason}" for path, reason in list(evaluation.rejected.items())[:10]]
     lines += [f"note: {note}" for note in evaluation.notes]
     return "\n".join(lines)
