@@ -236,7 +236,8 @@ def _read_until_whole(cache: Path, whole: dict[str, bytes]) -> int:
     from featx.errors import CacheNotFound
 
     reads = 0
-    while True:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
         reads += 1
         try:
             if rows_of(cache) != whole:
@@ -244,6 +245,7 @@ def _read_until_whole(cache: Path, whole: dict[str, bytes]) -> int:
             return reads
         except CacheNotFound:
             time.sleep(0.001)
+    raise AssertionError("the cache was not whole after two minutes: its writers failed")
 
 
 EXPERIMENTS: dict[str, tuple[Callable[[Path, int], Counts], int]] = {
