@@ -1,7 +1,7 @@
 """Logistic regression and linear SVM: scikit-learn learns them, NumPy is enough to use them."""
 
 import warnings
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,12 @@ _CALIBRATION_FOLDS = 5
 
 
 class _LinearHead:
-    """Standardise, then one hyperplane per class (one in all for two classes)."""
+    """Standardise, then one hyperplane per class (one in all for two classes).
+
+    What a head learns beyond that stands in ``_extra``, and how it learns in ``_learn``.
+    """
+
+    _extra: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, C: float, seed: int) -> None:
         self.C = C
@@ -26,6 +31,42 @@ class _LinearHead:
     def settings(self) -> dict[str, Any]:
         """Return what the constructor was given, as JSON types."""
         return {"C": self.C, "seed": self.seed}
+
+    def fit(
+        self,
+        X: NDArray[np.floating],
+        y: NDArray[np.integer],
+        X_val: NDArray[np.floating] | None = None,
+        y_val: NDArray[np.integer] | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Learn from X (n_samples, n_features) and y (n_samples,); validation rows are not looked at.
+
+        Raises
+        ------
+        SingleClassError
+            If y holds fewer than two labels.
+        HeadError
+            If a setting is outside its range, or the head needs more images of a class than there are.
+        """
+        self._check_settings()
+        self.classes_ = seen_classes(y)
+        self._learn(self._standardise(X), y)
+        return self
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return classes, mean, scale, coef and intercept, and what else this head learned."""
+        learned: dict[str, NDArray[Any]] = {
+            "classes": self.classes_,
+            "mean": self.mean_,
+            "scale": self.scale_,
+            "coef": self.coef_,
+            "intercept": self.intercept_,
+        }
+        return learned | {name: getattr(self, f"{name}_") for name in self._extra}
+
+    def _learn(self, X: NDArray[np.float64], y: NDArray[np.integer]) -> None:
+        raise NotImplementedError
 
     @property
     def n_parameters(self) -> int:
@@ -39,9 +80,9 @@ class _LinearHead:
     def _standardise(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         from sklearn.preprocessing import StandardScaler
 
-        scaler = StandardScaler().fit(X.astype(np.float64))
+        scaler = StandardScaler()
+        standardised: NDArray[np.float64] = scaler.fit_transform(X.astype(np.float64))
         self.mean_, self.scale_ = scaler.mean_, scaler.scale_
-        standardised: NDArray[np.float64] = scaler.transform(X.astype(np.float64))
         return standardised
 
     def _decision(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -50,18 +91,16 @@ class _LinearHead:
         distances: NDArray[np.float64] = (X.astype(np.float64) - self.mean_) / self.scale_ @ self.coef_.T + self.intercept_
         return distances
 
-    def _arrays(self) -> dict[str, NDArray[Any]]:
-        return {
-            "classes": self.classes_,
-            "mean": self.mean_,
-            "scale": self.scale_,
-            "coef": self.coef_,
-            "intercept": self.intercept_,
-        }
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> Self:
+        """Take learned arrays instead of fitting.
 
-    def _restore(self, arrays: dict[str, NDArray[Any]], extra: tuple[str, ...] = ()) -> None:
+        Raises
+        ------
+        HeadError
+            If they do not fit together.
+        """
         self._check_settings()
-        wanted = {"classes", "mean", "scale", "coef", "intercept", *extra}
+        wanted = {"classes", "mean", "scale", "coef", "intercept", *self._extra}
         if set(arrays) != wanted:
             raise HeadError(f"linear head: must have the arrays {sorted(wanted)}. Received: {sorted(arrays)}.")
         n_classes, n_features = arrays["classes"].size, arrays["mean"].size
@@ -72,21 +111,23 @@ class _LinearHead:
             "scale": (n_features,),
             "coef": (n_rows, n_features),
             "intercept": (n_rows,),
-        } | dict.fromkeys(extra, (n_rows,))
+        } | dict.fromkeys(self._extra, (n_rows,))
         for name, shape in shapes.items():
             if arrays[name].shape != shape:
                 raise HeadError(f"linear head: {name} must have shape {shape}. Received: {arrays[name].shape}.")
         self.classes_ = arrays["classes"]
         self.mean_, self.scale_ = arrays["mean"], arrays["scale"]
         self.coef_, self.intercept_ = arrays["coef"], arrays["intercept"]
+        for name in self._extra:
+            setattr(self, f"{name}_", arrays[name])
+        return self
 
-    def _fit_noting(self, estimator: Any, X: NDArray[np.float64], y: NDArray[np.integer]) -> Any:
+    def _fit_noting(self, estimator: Any, X: NDArray[np.float64], y: NDArray[np.integer]) -> None:
         """Fit; say what scikit-learn warns about in the result instead of on the terminal."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             estimator.fit(X, y)
         self.notes_ = sorted({f"{type(self).__name__}: {str(w.message).splitlines()[0]}" for w in caught})
-        return estimator
 
 
 class LogregHead(_LinearHead):
@@ -112,31 +153,12 @@ class LogregHead(_LinearHead):
     def __init__(self, C: float = 0.01, seed: int = 0) -> None:
         super().__init__(C, seed)
 
-    def fit(
-        self,
-        X: NDArray[np.floating],
-        y: NDArray[np.integer],
-        X_val: NDArray[np.floating] | None = None,
-        y_val: NDArray[np.integer] | None = None,
-        on_epoch: OnEpoch | None = None,
-    ) -> Self:
-        """Learn from X (n_samples, n_features) and y (n_samples,); validation rows are not looked at.
-
-        Raises
-        ------
-        SingleClassError
-            If y holds fewer than two labels.
-        HeadError
-            If a setting is outside its range.
-        """
-        self._check_settings()
-        self.classes_ = seen_classes(y)
+    def _learn(self, X: NDArray[np.float64], y: NDArray[np.integer]) -> None:
         from sklearn.linear_model import LogisticRegression
 
         estimator = LogisticRegression(C=self.C, max_iter=_MAX_ITERATIONS, random_state=self.seed)
-        self._fit_noting(estimator, self._standardise(X), y)
+        self._fit_noting(estimator, X, y)
         self.coef_, self.intercept_ = estimator.coef_, estimator.intercept_
-        return self
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return class probabilities (n_samples, n_classes) of X (n_samples, n_features).
@@ -150,21 +172,6 @@ class LogregHead(_LinearHead):
         if decision.shape[1] == 1:
             decision = np.hstack([np.zeros_like(decision), decision])
         return softmax(decision)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return classes, mean, scale, coef and intercept."""
-        return self._arrays()
-
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Take learned arrays instead of fitting.
-
-        Raises
-        ------
-        HeadError
-            If they do not fit together.
-        """
-        self._restore(arrays)
-        return self
 
 
 class SvmHead(_LinearHead):
@@ -189,28 +196,14 @@ class SvmHead(_LinearHead):
     Platt (1999), Probabilistic outputs for support vector machines.
     """
 
+    _extra = ("slope", "offset")
+    slope_: NDArray[np.float64]
+    offset_: NDArray[np.float64]
+
     def __init__(self, C: float = 0.001, seed: int = 0) -> None:
         super().__init__(C, seed)
 
-    def fit(
-        self,
-        X: NDArray[np.floating],
-        y: NDArray[np.integer],
-        X_val: NDArray[np.floating] | None = None,
-        y_val: NDArray[np.integer] | None = None,
-        on_epoch: OnEpoch | None = None,
-    ) -> Self:
-        """Learn from X (n_samples, n_features) and y (n_samples,); validation rows are not looked at.
-
-        Raises
-        ------
-        SingleClassError
-            If y holds fewer than two labels.
-        HeadError
-            If a setting is outside its range, or a class has a single image (calibration needs two).
-        """
-        self._check_settings()
-        self.classes_ = seen_classes(y)
+    def _learn(self, X: NDArray[np.float64], y: NDArray[np.integer]) -> None:
         fewest = int(np.unique(y, return_counts=True)[1].min())
         if fewest < 2:
             raise HeadError("svm: needs at least 2 training images in each class, to calibrate. Received: 1 in one class.")
@@ -222,12 +215,11 @@ class SvmHead(_LinearHead):
         svm = LinearSVC(C=self.C, max_iter=_MAX_ITERATIONS, random_state=self.seed)
         # ensemble=False: one hyperplane fitted on all rows, its sigmoid on held-out distances.
         estimator = CalibratedClassifierCV(svm, method="sigmoid", cv=folds, ensemble=False)
-        self._fit_noting(estimator, self._standardise(X), y)
+        self._fit_noting(estimator, X, y)
         fitted = estimator.calibrated_classifiers_[0]
         self.coef_, self.intercept_ = fitted.estimator.coef_, fitted.estimator.intercept_
         self.slope_ = np.array([sigmoid.a_ for sigmoid in fitted.calibrators])
         self.offset_ = np.array([sigmoid.b_ for sigmoid in fitted.calibrators])
-        return self
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return class probabilities (n_samples, n_classes) of X (n_samples, n_features).
@@ -248,19 +240,3 @@ class SvmHead(_LinearHead):
     def n_parameters(self) -> int:
         """Number of coefficients, intercepts and calibration values."""
         return super().n_parameters + int(self.slope_.size + self.offset_.size)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return classes, mean, scale, coef, intercept, slope and offset."""
-        return self._arrays() | {"slope": self.slope_, "offset": self.offset_}
-
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Take learned arrays instead of fitting.
-
-        Raises
-        ------
-        HeadError
-            If they do not fit together.
-        """
-        self._restore(arrays, ("slope", "offset"))
-        self.slope_, self.offset_ = arrays["slope"], arrays["offset"]
-        return self

@@ -58,7 +58,6 @@ class ShardWriter:
         self._file = h5py.File(self._image, "w", libver=LIBVER)
         self._file.attrs["featx_format"] = FORMAT_VERSION
         self._file.attrs["fingerprint"] = np.bytes_(fingerprint.encode())
-        self._fingerprint = fingerprint
         self._n_rows = 0
         self._since = time.monotonic()
 
@@ -285,11 +284,12 @@ class Shard:
 
 def copy_rows(source: Shard, rows: NDArray[np.int64], target: ShardWriter, block_rows: int = 256) -> None:
     """Append rows of one shard to another, a block at a time, unchanged to the bit."""
+    names = {kind: source.layers(kind) for kind in ("maps", "pooled")}
     for start in range(0, len(rows), block_rows):
         block = rows[start : start + block_rows]
         target.append(
             [source.digests[row].tobytes() for row in block],
             source.views[block],
-            {layer: source.read(f"maps/{layer}", block).astype(np.float32) for layer in source.layers("maps")},
-            {layer: source.read(f"pooled/{layer}", block).astype(np.float32) for layer in source.layers("pooled")},
+            {layer: source.read(f"maps/{layer}", block).astype(np.float32) for layer in names["maps"]},
+            {layer: source.read(f"pooled/{layer}", block).astype(np.float32) for layer in names["pooled"]},
         )
