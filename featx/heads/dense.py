@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError
 from featx.heads.head import (
+    Features,
     check_features,
     check_seed,
     check_setting,
@@ -86,9 +87,9 @@ class DenseHead:
 
     def fit(
         self,
-        X: NDArray[np.floating],
+        X: Features,
         y: NDArray[np.integer],
-        X_val: NDArray[np.floating] | None = None,
+        X_val: Features | None = None,
         y_val: NDArray[np.integer] | None = None,
         on_epoch: OnEpoch | None = None,
     ) -> Self:
@@ -114,6 +115,7 @@ class DenseHead:
         """
         self._check_settings()
         self.classes_ = seen_classes(y)
+        X, X_val = np.asarray(X), None if X_val is None else np.asarray(X_val)
         with quiet_loading():
             import keras  # here, not above: a fitted head predicts without it
 

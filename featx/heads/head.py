@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import importlib
 import inspect
+from collections.abc import Iterator
 from typing import Any, Protocol, Self, TypeGuard
 
 import numpy as np
@@ -14,6 +15,40 @@ from featx.progress import OnEpoch
 
 LARGEST_SEED = 2**31
 """scikit-learn takes 32 bits; dense counts on from the seed, a layer at a time."""
+
+
+class Rows(Protocol):
+    """Features that may be larger than memory: whole through ``np.asarray``, or a block at a time.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (n_samples, n_features).
+    dtype : numpy dtype
+        Of what is read.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+    def __len__(self) -> int:
+        """Return n_samples."""
+        ...
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read everything at once."""
+        ...
+
+    def blocks(self, seed: int | None = None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.floating]]]:
+        """Yield (positions, X) a block of some 64 MB at a time, each row once.
+
+        With a seed, rows from all over are mixed, in an order that is a function of the seed; without one they come in order.
+        """
+        ...
+
+
+Features = NDArray[np.floating] | Rows
+"""What a head learns from: an array of shape (n_samples, n_features), or rows that are read when they are needed."""
 
 
 class Head(Protocol):
@@ -37,9 +72,9 @@ class Head(Protocol):
 
     def fit(
         self,
-        X: NDArray[np.floating],
+        X: Features,
         y: NDArray[np.integer],
-        X_val: NDArray[np.floating] | None = None,
+        X_val: Features | None = None,
         y_val: NDArray[np.integer] | None = None,
         on_epoch: OnEpoch | None = None,
     ) -> Self:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError
-from featx.heads.head import check_features, check_seed, check_setting, is_number, seen_classes, softmax
+from featx.heads.head import Features, check_features, check_seed, check_setting, is_number, seen_classes, softmax
 from featx.progress import OnEpoch
 
 _MAX_ITERATIONS = 2000
@@ -34,9 +34,9 @@ class _LinearHead:
 
     def fit(
         self,
-        X: NDArray[np.floating],
+        X: Features,
         y: NDArray[np.integer],
-        X_val: NDArray[np.floating] | None = None,
+        X_val: Features | None = None,
         y_val: NDArray[np.integer] | None = None,
         on_epoch: OnEpoch | None = None,
     ) -> Self:
@@ -51,7 +51,7 @@ class _LinearHead:
         """
         self._check_settings()
         self.classes_ = seen_classes(y)
-        self._learn(self._standardise(X), y)
+        self._learn(self._standardise(np.asarray(X)), y)
         return self
 
     def arrays(self) -> dict[str, NDArray[Any]]:

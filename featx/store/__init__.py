@@ -16,6 +16,7 @@ from featx.store.repair import (
     set_aside,
     survey,
 )
+from featx.store.rows import CachedRows
 from featx.store.writer import CacheWriter
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "REJECTED",
     "SPLITS",
     "CacheWriter",
+    "CachedRows",
     "Catalog",
     "Damage",
     "FeatureCache",

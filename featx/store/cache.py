@@ -21,6 +21,9 @@ from featx.store.reader import BLOCK_BYTES, ShardRows, shuffled_blocks
 from featx.store.shard import Shard
 from featx.store.writer import CacheWriter
 
+Views = int | NDArray[np.int64]
+"""The view of every row, or of each."""
+
 # How often, and how long apart, a reader looks again while another process is between two renames.
 _PATIENCE = 50
 _PAUSE_SECONDS = 0.02
@@ -182,21 +185,21 @@ class FeatureCache:
         self._shards = [shard for shard in found if shard.fingerprint == self.recipe.fingerprint]
         self._rows = ShardRows(self._shards)
 
-    def has(self, digests: Sequence[bytes], view: int = 0) -> NDArray[np.bool_]:
+    def has(self, digests: Sequence[bytes], views: Views = 0) -> NDArray[np.bool_]:
         """Tell which images have a row.
 
         Parameters
         ----------
         digests : sequence of bytes
             n content digests.
-        view : int
-            0 for the clean image.
+        views : int or ndarray of shape (n,), int64
+            View of each, or of all; 0 is the clean image.
 
         Returns
         -------
         present : ndarray of shape (n,), bool
         """
-        return self._rows.find(as_digest_rows(digests), view) >= 0
+        return self._rows.find(as_digest_rows(digests), views) >= 0
 
     def features(
         self,
@@ -205,6 +208,7 @@ class FeatureCache:
         layer: str | None = None,
         pooling: str = "flatten",
         dtype: type[np.floating] = np.float32,
+        views: Views = 0,
     ) -> NDArray[np.floating]:
         """Read features of catalog rows.
 
@@ -218,6 +222,8 @@ class FeatureCache:
             ``flatten`` for whole maps, ``avg``, ``max`` or both side by side (``avgmax``).
         dtype : type
             Of the result.
+        views : int or ndarray of shape (n,), int64
+            View of each row, or of all; 0 is the clean image.
 
         Returns
         -------
@@ -232,7 +238,7 @@ class FeatureCache:
             If the cache does not keep that layer.
         """
         check_pooling(pooling)
-        values = self._read(rows, self._dataset(layer, pooling), dtype)
+        values = self._read(rows, self._dataset(layer, pooling), dtype, views)
         return flatten_rows(values) if pooling == "flatten" else choose_pooled(values, pooling)
 
     def blocks(
@@ -244,6 +250,7 @@ class FeatureCache:
         dtype: type[np.floating] = np.float32,
         block_bytes: int = BLOCK_BYTES,
         seed: int | None = None,
+        views: Views = 0,
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.floating]]]:
         """Read features of catalog rows a block at a time, in bounded memory however many rows there are.
 
@@ -258,6 +265,8 @@ class FeatureCache:
         seed : int or None
             Shuffle: read short runs of rows from all over the cache and mix them within each block. The order is a
             function of the seed. By default blocks come in the order of ``rows``.
+        views
+            As for ``features``.
 
         Yields
         ------
@@ -273,7 +282,8 @@ class FeatureCache:
         """
         check_pooling(pooling)
         name = self._dataset(layer, pooling)
-        places = self._places(rows)
+        views = np.broadcast_to(np.asarray(views, np.int64), len(rows))
+        places = self._places(rows, views)
         block_rows = max(1, block_bytes // (self._rows.row_size(name) * np.dtype(dtype).itemsize))
         if seed is None:
             positions = iter(np.split(np.arange(len(rows)), range(block_rows, len(rows), block_rows)))
@@ -281,7 +291,13 @@ class FeatureCache:
             positions = shuffled_blocks(places, block_rows, seed)
         for block in positions:
             if len(block):
-                yield block, self.features(rows[block], layer=layer, pooling=pooling, dtype=dtype)
+                yield block, self.features(rows[block], layer=layer, pooling=pooling, dtype=dtype, views=views[block])
+
+    def row_shape(self, layer: str | None = None, pooling: str = "flatten") -> tuple[int, ...]:
+        """Return what one row of a layer is: (h, w, c) of its maps, or (n_features,) where it is pooled."""
+        check_pooling(pooling)
+        shape = self._rows.row_shape(self._dataset(layer, pooling))
+        return shape if pooling == "flatten" else choose_pooled(np.empty((1, *shape)), pooling).shape[1:]
 
     @property
     def maps_dtype(self) -> type[np.floating]:
@@ -297,14 +313,14 @@ class FeatureCache:
         """Read average and maximum of catalog rows, (n, 2, c), as float32."""
         return self._read(rows, self._dataset(layer, "avgmax"), np.float32)
 
-    def _read(self, rows: NDArray[np.int64], name: str, dtype: type[np.floating]) -> NDArray[np.floating]:
+    def _read(self, rows: NDArray[np.int64], name: str, dtype: type[np.floating], views: Views = 0) -> NDArray[np.floating]:
         try:
-            return self._rows.read(self._places(rows), name, dtype)
+            return self._rows.read(self._places(rows, views), name, dtype)
         except CacheDamaged:
             if all(shard.path.exists() for shard in self._shards):
                 raise
             self.refresh()  # shards were rewritten by another process since they were listed
-            return self._rows.read(self._places(rows), name, dtype)
+            return self._rows.read(self._places(rows, views), name, dtype)
 
     def _dataset(self, layer: str | None, pooling: str) -> str:
         layer = layer or self.recipe.layers[-1]
@@ -312,9 +328,9 @@ class FeatureCache:
             raise CacheError(f"{self.folder}: keeps no layer {layer!r}. It keeps: {', '.join(self.recipe.layers)}.")
         return f"{'maps' if pooling == 'flatten' else 'pooled'}/{layer}"
 
-    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _places(self, rows: NDArray[np.int64], views: Views = 0) -> NDArray[np.int64]:
         """Find catalog rows among the shards' rows."""
-        places = self._rows.find(self.catalog.digests[rows], view=0)
+        places = self._rows.find(self.catalog.digests[rows], views)
         if (places < 0).any():
             lost = self.catalog.paths[rows[np.flatnonzero(places < 0)[0]]]
             raise CacheDamaged(

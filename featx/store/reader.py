@@ -34,9 +34,9 @@ class ShardRows:
             np.concatenate([np.empty(0, np.int64), *(shard.views for shard in self._shards)]),
         )
 
-    def find(self, digests: NDArray[np.uint8], view: int) -> NDArray[np.int64]:
-        """Return the place of each image's row, or -1."""
-        return self._lookup.find(digests, np.full(len(digests), view, np.int64))
+    def find(self, digests: NDArray[np.uint8], views: int | NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the place of each image's row in one view, or in a view each; -1 where there is none."""
+        return self._lookup.find(digests, np.broadcast_to(np.asarray(views, np.int64), len(digests)))
 
     def read(self, places: NDArray[np.int64], name: str, dtype: type[np.floating]) -> NDArray[np.floating]:
         """Read one dataset's rows at some places.
@@ -60,7 +60,7 @@ class ShardRows:
         CacheDamaged
             If a checksum does not fit.
         """
-        shape = self._shards[0].row_shape(name) if self._shards else (1,)
+        shape = self.row_shape(name)
         out = np.empty((len(places), *shape), dtype)
         # Each row is read once and in the order of the disk, whatever order it is wanted in.
         ascending, back = np.unique(places, return_inverse=True)
@@ -86,9 +86,13 @@ class ShardRows:
             for at in range(first, last, step):
                 yield shard, ascending[at : min(at + step, last)] - self._starts[number], at
 
+    def row_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a row of one dataset; (1,) if there are no shards."""
+        return self._shards[0].row_shape(name) if self._shards else (1,)
+
     def row_size(self, name: str) -> int:
         """Number of values in a row of one dataset; 1 if there are no shards."""
-        return math.prod(self._shards[0].row_shape(name)) if self._shards else 1
+        return math.prod(self.row_shape(name))
 
 
 def shuffled_blocks(places: NDArray[np.int64], block_rows: int, seed: int) -> Iterator[NDArray[np.int64]]:

@@ -39,7 +39,7 @@ class CacheWriter:
         self._begun = False
         self.added = 0
 
-    def append(self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], view: int = 0) -> int:
+    def append(self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], views: int | NDArray[np.int64] = 0) -> int:
         """Add the features of some images; those that have a row already are left out.
 
         Parameters
@@ -48,8 +48,8 @@ class CacheWriter:
             n content digests.
         maps : dict of layer to ndarray of shape (n, …), float32
             What the backbone gave.
-        view : int
-            0 for the clean image.
+        views : int or ndarray of shape (n,), int64
+            View of each, or of all; 0 is the clean image.
 
         Returns
         -------
@@ -62,12 +62,12 @@ class CacheWriter:
             If a full shard cannot be written.
         """
         with finishing_first():  # half a batch, or one dataset longer than the next, would spoil the whole shard
-            return self._append(digests, maps, view)
+            return self._append(digests, maps, np.broadcast_to(np.asarray(views, np.int64), len(digests)))
 
-    def _append(self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], view: int) -> int:
+    def _append(self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], views: NDArray[np.int64]) -> int:
         new: list[int] = []
-        for row, present in enumerate(self._cache.has(digests, view)):
-            key = (digests[row], view)
+        for row, present in enumerate(self._cache.has(digests, views)):
+            key = (digests[row], int(views[row]))
             if not present and key not in self._pending:
                 self._pending.add(key)
                 new.append(row)
@@ -81,7 +81,7 @@ class CacheWriter:
                 (np.dtype(np.float32), chosen[~fits]),
             ):
                 if len(members):
-                    self._append_as(dtype, members, digests, maps, view)
+                    self._append_as(dtype, members, digests, maps, views)
             if any(shard.stored_bytes >= SHARD_BYTES or shard.age >= SHARD_SECONDS for shard in self._open.values()):
                 self.flush()
         self.added += len(new)
@@ -93,14 +93,14 @@ class CacheWriter:
         rows: NDArray[np.int64],
         digests: Sequence[bytes],
         maps: dict[str, NDArray[np.float32]],
-        view: int,
+        views: NDArray[np.int64],
     ) -> None:
         if dtype not in self._open:
             self._open[dtype] = ShardWriter(self._cache.folder / "shards", self._cache.recipe.fingerprint, dtype)
         shard = self._open[dtype]
         chosen = {layer: values[rows] for layer, values in maps.items()}
         pooled = {layer: average_and_maximum(values) for layer, values in chosen.items() if values.ndim == 4}
-        shard.append([digests[row] for row in rows], np.full(len(rows), view, np.int64), chosen, pooled)
+        shard.append([digests[row] for row in rows], views[rows], chosen, pooled)
 
     def flush(self) -> None:
         """Commit the rows collected so far.

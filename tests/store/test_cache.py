@@ -267,7 +267,7 @@ def test_views_of_one_image_are_kept_apart(tmp_path: Path, stub_recipe: Recipe) 
     """A row is a digest and a view; the clean image is view 0, which is what features() reads."""
     cache = FeatureCache.open_or_create(tmp_path / "cache", stub_recipe)
     with cache.writing() as writer:
-        assert writer.append([digest_of(0)], maps_of([1]), view=1) == 1
+        assert writer.append([digest_of(0)], maps_of([1]), views=1) == 1
         assert writer.append([digest_of(0)], maps_of([0])) == 1
         writer.commit(catalog_of([0], stub_recipe))
     assert [cache.has([digest_of(0)], view).tolist() for view in (0, 1, 2)] == [[True], [True], [False]]
