@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from featx.inspect import inspect_path
     from featx.model import Model, load_model
     from featx.pack import pack_cache
+    from featx.plan import ExtractPlan, plan_extract
     from featx.predict import Prediction, predict_images
     from featx.recipe import Recipe
     from featx.report import write_report
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 # Name to the module it comes from. They are imported on first use, so that `import featx` costs next to nothing.
 _PUBLIC = {
     "Evaluation": "featx.evaluate",
+    "ExtractPlan": "featx.plan",
     "ExtractResult": "featx.extract",
     "FeatureCache": "featx.store",
     "FitResult": "featx.fit",
@@ -36,6 +38,7 @@ _PUBLIC = {
     "inspect_path": "featx.inspect",
     "load_model": "featx.model",
     "pack_cache": "featx.pack",
+    "plan_extract": "featx.plan",
     "predict_images": "featx.predict",
     "unpack_sample": "featx.sample",
     "verify_cache": "featx.verify",
@@ -44,6 +47,7 @@ _PUBLIC = {
 
 __all__ = [
     "Evaluation",
+    "ExtractPlan",
     "ExtractResult",
     "FeatureCache",
     "FitResult",
@@ -57,6 +61,7 @@ __all__ = [
     "load_model",
     "open_cache",
     "pack_cache",
+    "plan_extract",
     "predict_images",
     "unpack_sample",
     "verify_cache",

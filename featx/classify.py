@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import load_backbone
-from featx.errors import WeightsError
-from featx.images import load_batches
+from featx.errors import AugmentError, WeightsError
+from featx.images import MAX_PIXELS, MOST_VIEWS, Augmentation, Views, load_batches
 from featx.model import Model
 from featx.progress import Progress
 from featx.store import pool_maps
@@ -41,6 +41,8 @@ def classify_files(
     weights: Path | None = None,
     batch_size: int = 32,
     workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    tta: bool = False,
     progress: Progress | None = None,
 ) -> FileProbabilities:
     """Run files through decode, backbone and head, exactly as the model's training images went.
@@ -54,7 +56,12 @@ def classify_files(
     weights : Path or None
         The backbone's weights file, if it is neither bundled nor where it was at extraction.
     batch_size, workers : int
-        Images a forward pass, decoding threads.
+        Images a forward pass, decoding processes.
+    max_pixels : int
+        Larger images are rejected [px].
+    tta : bool
+        Test-time augmentation: average the probabilities of the clean image and of augmented views made as those were
+        that the head learned from.
     progress : callable or None
         Called as (stage, done, total).
 
@@ -62,27 +69,47 @@ def classify_files(
     ------
     WeightsError
         If the backbone's weights are not at hand.
+    AugmentError
+        With ``tta``: if the head learned from clean images alone.
     """
     if weights is not None and not weights.is_file():
         raise WeightsError(f"{weights}: no such weights file. Give the one that the features were extracted with, or none.")
+    count = _views_to_average(model) if tta else 1
+    items = [path for path in paths for _ in range(count)]
+    views = None
+    if count > 1:
+        augmentation, seed = Augmentation.parse(model.views["augment"]), int(model.views["seed"])
+        views = Views(augmentation, seed, [number for _ in paths for number in range(count)])
     # One image must not cost a forward pass of a whole batch.
-    batch_size = max(1, min(batch_size, len(paths)))
-    probabilities = np.full((len(paths), len(model.class_names)), np.nan)
+    batch_size = max(1, min(batch_size, len(items)))
+    probabilities = np.zeros((len(paths), len(model.class_names)))
     digests = [b""] * len(paths)
     rejected: dict[int, str] = {}
     backbone = None
     hint = model.source.get("weights_file")
     if progress:
-        progress("predict", 0, len(paths))
-    for batch in load_batches(paths, model.recipe, batch_size, workers):
-        rejected |= batch.rejected
+        progress("predict", 0, len(items))
+    for batch in load_batches(items, model.recipe, batch_size, workers, max_pixels, views):
+        rejected |= {position // count: reason for position, reason in batch.rejected.items()}
         if batch.positions:
             # Only now: a list of files that are no images need not wait for Keras.
             backbone = backbone or load_backbone(model.recipe, weights or (Path(hint) if hint else None), batch_size)
             X = pool_maps(backbone(batch.images)[model.layer], model.pooling, model.recipe.stored_dtype)
-            probabilities[batch.positions] = model.head.predict_proba(X)
-            for position, digest in zip(batch.positions, batch.digests, strict=True):
-                digests[position] = digest
+            files = np.array(batch.positions) // count
+            np.add.at(probabilities, files, model.head.predict_proba(X) / count)
+            for file, digest in zip(files, batch.digests, strict=True):
+                digests[file] = digest
         if progress:
-            progress("predict", len(batch.positions) + len(batch.rejected), len(paths))
+            progress("predict", len(batch.positions) + len(batch.rejected), len(items))
+    probabilities[list(rejected)] = np.nan
     return FileProbabilities(probabilities, digests, rejected)
+
+
+def _views_to_average(model: Model) -> int:
+    count = int(model.views.get("count", 1))
+    if not 1 < count <= MOST_VIEWS:
+        raise AugmentError(
+            "--tta averages the views that a head learned from, and this one learned from clean images alone. "
+            "Extract with --views, fit again, or leave --tta out."
+        )
+    return count

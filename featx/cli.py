@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -94,13 +94,44 @@ class _Sizes(click.ParamType[tuple[int, ...]]):
         return tuple(int(size) for size in str(value).split(","))
 
 
+class _Colour(click.ParamType[tuple[int, int, int]]):
+    """``white``, ``#rrggbb`` or ``RED,GREEN,BLUE``."""
+
+    name = "colour"
+    _named: ClassVar[dict[str, tuple[int, int, int]]] = {"white": (255, 255, 255), "grey": (128, 128, 128), "black": (0, 0, 0)}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
+        if isinstance(value, tuple):
+            return value
+        text = str(value).lower().strip()
+        with contextlib.suppress(ValueError):
+            parts = [int(text[i : i + 2], 16) for i in (1, 3, 5)] if text.startswith("#") else [int(p) for p in text.split(",")]
+            if len(parts) == 3 and all(0 <= part <= 255 for part in parts) and (len(text) == 7 or text[0] != "#"):
+                return parts[0], parts[1], parts[2]
+        if text not in self._named:
+            self.fail(
+                f"{value!r} is not a colour: give white, grey, black, #rrggbb or RED,GREEN,BLUE from 0 to 255.", param, ctx
+            )
+        return self._named[text]
+
+
 _FOLDER = click.Path(path_type=Path)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, on stdout.")
 _batch_option = click.option(
     "--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True, help="Images in a forward pass."
 )
 _workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), default=None, help="Decoding threads.  [default: one for each core]"
+    "--workers", type=click.IntRange(1, 256), default=None, help="Decoding processes.  [default: one for each core]"
+)
+_max_pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(1, 2**31 - 1),
+    default=178_956_970,
+    show_default=True,
+    help="Reject larger images, before they are decoded.",
+)
+_tta_option = click.option(
+    "--tta", is_flag=True, help="Average over augmented views, made as those were that the head learned from (--views)."
 )
 _weights_option = click.option(
     "--weights", type=_FOLDER, default=None, help="The weights file that the features were extracted with, if it has moved."
@@ -146,6 +177,25 @@ def main() -> None:
     help="How an image of another shape is fitted.",
 )
 @click.option(
+    "--background",
+    type=_Colour(),
+    default="white",
+    show_default=True,
+    help="Colour under transparent pixels and in pad's margins: a name, #rrggbb or RED,GREEN,BLUE.",
+)
+@click.option("--exact-decode", is_flag=True, help="Decode JPEGs at full size, not at a reduced one at least twice as large.")
+@click.option("--allow-truncated", is_flag=True, help="Use what is left of files that end too early.")
+@_max_pixels_option
+@click.option(
+    "--augment",
+    metavar="SPEC",
+    help="Cache augmented views of training images too, such as flip,rotate=15,zoom=0.2,shear=0.2,shift=0.1,brightness=0.2 "
+    "(these are used where --views is given alone).",
+)
+@click.option(
+    "--views", type=int, help="Views of each training image, the clean one included.  [default: 4 with --augment, else 1]"
+)
+@click.option(
     "--val-fraction",
     type=float,
     default=0.15,
@@ -159,7 +209,7 @@ def main() -> None:
     show_default=True,
     help="Share held out for test, where no folder says so.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of that draw.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of that draw, and of the views.")
 @_batch_option
 @_workers_option
 @click.option(
@@ -171,21 +221,32 @@ def main() -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace features that were made with other settings.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
+@click.option(
+    "--dry-run", is_flag=True, help="Write nothing: say what would be done, rejected and reused, and what it would take."
+)
 @_json_option
-def extract(as_json: bool, max_rejects: float, **options: Any) -> None:
+def extract(as_json: bool, dry_run: bool, max_rejects: float, wait: bool, **options: Any) -> None:
     """Extract the features of all images, once.
 
-    IMAGES holds one folder of images per class, or train/, val/ and test/ folders of class folders. Images whose
-    features are cached already cost nothing: run it again after adding, moving or renaming some, or after a kill.
+    IMAGES holds one folder of images per class, or train/, val/ and test/ folders of class folders; or it is a CSV
+    manifest (path,label[,split]). Images whose features are cached already cost nothing: run it again after adding,
+    moving or renaming some, or after a kill.
     """
-    with _progress() as progress:
-        result = featx.extract_features(progress=progress, **options)
-    if as_json:
-        _print_json(result)
-    else:
-        from featx.report import extract_text
+    from featx.report import extract_text, plan_text
 
-        click.echo(extract_text(result))
+    with _progress() as progress:
+        if dry_run:
+            result: Any = featx.plan_extract(progress=progress, **options)
+        else:
+            result = featx.extract_features(progress=progress, wait=wait, **options)
+    if as_json:
+        _print_json(dataclasses.asdict(result) | {"dry_run": dry_run})
+    else:
+        click.echo(plan_text(result) if dry_run else extract_text(result))
+    if dry_run and result.rejected > max_rejects * result.listed:
+        raise TooManyRejects(
+            f"{result.rejected} of {result.listed} images would be rejected, more than --max-rejects {max_rejects}."
+        )
     if result.rejected > max_rejects * result.listed:
         raise TooManyRejects(
             f"{result.cache}: {result.rejected} of {result.listed} images were rejected, "
@@ -238,9 +299,11 @@ def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
 @click.option("--images", type=_FOLDER, help="Measure on this folder of class folders instead of the cached images.")
 @click.option("--cache", type=_FOLDER, help="The cache, if it is no longer where the model was fitted.")
 @click.option("--out", type=_FOLDER, help="Folder of the report.  [default: reports/<model>-<split>]")
+@_tta_option
 @_weights_option
 @_batch_option
 @_workers_option
+@_max_pixels_option
 @_json_option
 def evaluate(model: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
     """Measure a model and write a report.
@@ -273,9 +336,11 @@ def evaluate(model: Path | None, out: Path | None, as_json: bool, **options: Any
 @click.argument("model", type=_FOLDER)
 @click.argument("paths", type=_FOLDER, nargs=-1, required=True, metavar="PATH...")
 @click.option("--out", type=_FOLDER, help="CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]")
+@_tta_option
 @_weights_option
 @_batch_option
 @_workers_option
+@_max_pixels_option
 @_json_option
 def predict(model: Path, paths: tuple[Path, ...], out: Path | None, as_json: bool, **options: Any) -> None:
     """Classify new images.

@@ -4,6 +4,8 @@ FeatxError
 ├── ImageListError          the folder or list of images cannot be used
 ├── ImageRejected           one image gives no features; ``reason`` says why
 ├── ImageSizeError          an image size the backbone cannot take
+├── AugmentError            a description of augmented views that cannot be used
+├── DecoderError            no process to decode images can be started
 ├── RecipeError             a setting outside its range, or a recipe that cannot be read
 │   └── RecipeMismatch      a cache or model made with another recipe
 ├── CacheError              a cache cannot be used
@@ -52,6 +54,14 @@ class ImageRejected(FeatxError):
 
 class ImageSizeError(FeatxError):
     """An image size that the backbone cannot take, or pixels of another size than the recipe's."""
+
+
+class AugmentError(FeatxError):
+    """A description of augmented views that cannot be used, or views that are not there."""
+
+
+class DecoderError(FeatxError):
+    """No process to decode images can be started."""
 
 
 class RecipeError(FeatxError):

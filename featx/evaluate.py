@@ -1,18 +1,17 @@
 """The verb evaluate: what a model's accuracy is, and on which images."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.classify import classify_files
-from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
-from featx.images import ImageIndex, list_images
+from featx.images import MAX_PIXELS, list_images
+from featx.measured import Measured, check_classes, from_cache, from_files
 from featx.model import Model, load_model
 from featx.progress import Progress
-from featx.store import SPLITS, FeatureCache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,19 +74,6 @@ class Evaluation:
     notes: list[str]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Measured:
-    """Probabilities of some labelled images, from whichever source."""
-
-    split: str
-    paths: list[str]
-    class_of: list[str]
-    probabilities: NDArray[np.float64]
-    digests: list[bytes]
-    rejected: dict[str, str]
-    source: str
-
-
 def evaluate_model(
     model: Path | str,
     *,
@@ -97,6 +83,8 @@ def evaluate_model(
     weights: Path | None = None,
     batch_size: int = 32,
     workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    tta: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on the cached test images, or on images it has never seen.
@@ -114,7 +102,11 @@ def evaluate_model(
     weights : Path or None
         The backbone's weights file, if ``images`` need it and it is not at hand.
     batch_size, workers : int
-        For ``images``: images a forward pass, decoding threads.
+        For ``images`` and ``tta``: images a forward pass, decoding processes.
+    max_pixels : int
+        For ``images`` and ``tta``: larger images are rejected [px].
+    tta : bool
+        Average over augmented views made as those were that the head learned from; the files must still be there.
     progress : callable or None
         Called as (stage, newly done, total).
 
@@ -134,107 +126,31 @@ def evaluate_model(
     """
     path = Path(model)
     loaded = load_model(path)
+    classify = functools.partial(
+        classify_files,
+        loaded,
+        weights=weights,
+        batch_size=batch_size,
+        workers=workers,
+        max_pixels=max_pixels,
+        tta=tta,
+        progress=progress,
+    )
     if images is not None:
-        measured = _measure_files(loaded, list_images(Path(images)), split, weights, batch_size, workers, progress)
+        measured = from_files(loaded, list_images(Path(images)), split, classify)
         notes = []
     else:
-        measured = _measure_cache(loaded, split, Path(cache or loaded.source.get("cache", "")))
+        measured = from_cache(loaded, split, Path(cache or loaded.source.get("cache", "")), classify if tta else None)
         notes = _say_where(loaded, measured)
-    _check_classes(loaded, path, measured)
+    if tta:
+        notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
+    check_classes(loaded, path, measured)
     label_of = {name: label for label, name in enumerate(loaded.class_names)}
     y = np.array([label_of[name] for name in measured.class_of], np.int64)
     return _measure(loaded, path, measured, y, notes)
 
 
-def _measure_cache(model: Model, split: str | None, folder: Path) -> _Measured:
-    if not (folder / "recipe.json").exists():
-        raise CacheNotFound(
-            f"{folder}: the cache that this model was fitted on is not there. "
-            "Give --cache, or --images with a folder of labelled images."
-        )
-    store = FeatureCache.open(folder)
-    differences = store.recipe.differences(model.recipe)
-    if differences:
-        name, (found, wanted) = next(iter(differences.items()))
-        raise RecipeMismatch(
-            f"{folder}: holds features made with {name}={found!r}, but the model was fitted on {name}={wanted!r}. "
-            "Fit the head again, or give the cache it was fitted on."
-        )
-    catalog = store.catalog
-    split = split or ("test" if len(catalog.rows("test")) else "val")
-    rows = catalog.rows(None if split == "all" else split)
-    if not len(rows):
-        counts = ", ".join(f"{name} {len(catalog.rows(name))}" for name in SPLITS)
-        raise ImageListError(f"{folder}: has no images in split {split!r} ({counts}). Give another --split, or --images.")
-    blocks = store.blocks(rows, layer=model.layer, pooling=model.pooling)  # a whole split of maps may not fit into memory
-    return _Measured(
-        split=split,
-        paths=[catalog.paths[row] for row in rows],
-        class_of=[catalog.class_names[label] for label in catalog.labels[rows]],
-        probabilities=np.concatenate([model.head.predict_proba(X) for _, X in blocks]),
-        digests=[catalog.digests[row].tobytes() for row in rows],
-        rejected={},
-        source=catalog.source,
-    )
-
-
-def _measure_files(
-    model: Model,
-    index: ImageIndex,
-    split: str | None,
-    weights: Path | None,
-    batch_size: int,
-    workers: int | None,
-    progress: Progress | None,
-) -> _Measured:
-    splits = set(index.splits)
-    if split is None:
-        split = next((name for name in ("test", "val") if name in splits), "all")
-    rows = [row for row, found in enumerate(index.splits) if split == "all" or found == split]
-    if not rows:
-        raise ImageListError(f"{index.root}: has no {split}/ folder. Give another --split, or none for all images.")
-    listed = [row for row in rows if not index.reasons[row]]
-    absent = sorted({index.class_names[index.labels[row]] for row in listed} - set(model.class_names))
-    if absent:  # before the backbone runs over them for nothing
-        raise ClassMismatch(_say_classes(str(index.root), absent, model))
-    result = classify_files(
-        model,
-        [index.root / index.paths[row] for row in listed],
-        weights=weights,
-        batch_size=batch_size,
-        workers=workers,
-        progress=progress,
-    )
-    kept = [place for place in range(len(listed)) if place not in result.rejected]
-    if not kept:
-        raise ImageListError(f"{index.root}: none of its {len(rows)} images could be used. Try featx predict on one of them.")
-    rejected = {index.paths[listed[place]]: reason for place, reason in result.rejected.items()}
-    return _Measured(
-        split=split,
-        paths=[index.paths[listed[place]] for place in kept],
-        class_of=[index.class_names[index.labels[listed[place]]] for place in kept],
-        probabilities=result.probabilities[kept],
-        digests=[result.digests[place] for place in kept],
-        rejected=rejected | {index.paths[row]: index.reasons[row] for row in rows if index.reasons[row]},
-        source=str(index.root),
-    )
-
-
-def _check_classes(model: Model, path: Path, measured: _Measured) -> None:
-    absent = sorted(set(measured.class_of) - set(model.class_names))
-    if absent:
-        raise ClassMismatch(_say_classes(str(path), absent, model))
-
-
-def _say_classes(where: str, absent: Sequence[str], model: Model) -> str:
-    return (
-        f"{where}: there are images of {', '.join(map(repr, absent[:10]))}, but the model knows "
-        f"{', '.join(map(repr, model.class_names[:10]))}{' …' if len(model.class_names) > 10 else ''}. "
-        "Rename the folders to the model's classes, or fit a head on images of these classes."
-    )
-
-
-def _measure(model: Model, path: Path, measured: _Measured, y: NDArray[np.int64], notes: list[str]) -> Evaluation:
+def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64], notes: list[str]) -> Evaluation:
     # Here, not above: importing featx must not import scikit-learn.
     from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
@@ -264,7 +180,7 @@ def _measure(model: Model, path: Path, measured: _Measured, y: NDArray[np.int64]
     )
 
 
-def _say_where(model: Model, measured: _Measured) -> list[str]:
+def _say_where(model: Model, measured: Measured) -> list[str]:
     """Say so if the cache has come to list another folder than the one the model was fitted on."""
     fitted_on = model.source.get("images", "")
     if fitted_on in ("", measured.source):
@@ -272,7 +188,7 @@ def _say_where(model: Model, measured: _Measured) -> list[str]:
     return [f"the cache now lists {measured.source}; the model was fitted on {fitted_on}"]
 
 
-def _notes(model: Model, measured: _Measured, y: NDArray[np.int64], support: NDArray[np.int64]) -> list[str]:
+def _notes(model: Model, measured: Measured, y: NDArray[np.int64], support: NDArray[np.int64]) -> list[str]:
     notes = []
     seen = int(model.saw_in_training(measured.digests).sum())
     if seen:
@@ -282,6 +198,11 @@ def _notes(model: Model, measured: _Measured, y: NDArray[np.int64], support: NDA
     if (support == 0).any():
         absent = [model.class_names[i] for i in np.flatnonzero(support == 0)]
         notes.append(f"no images of {', '.join(map(repr, absent[:10]))} were measured")
+    if measured.unknown:
+        notes.append(
+            f"{measured.unknown} images are of classes that had no training image: no head could know them, "
+            "and they are in no figure"
+        )
     if len(measured.rejected):
         notes.append(f"{len(measured.rejected)} images were rejected and are in no figure")
     return notes

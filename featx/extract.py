@@ -4,27 +4,19 @@ import csv
 import dataclasses
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from featx.backbones import Backbone, backbone_spec, check_image_size, load_backbone, resolve_weights
-from featx.errors import CacheError, CacheWriteError, ImageListError, Interrupted
-from featx.files import DIGEST_BYTES, replacing
-from featx.images import (
-    NEVER_TRUSTED,
-    NO_DIGEST,
-    Identities,
-    ImageIndex,
-    KnownFile,
-    assign_splits,
-    identify_files,
-    list_images,
-    load_batches,
-)
+from featx.backbones import Backbone, load_backbone
+from featx.errors import CacheWriteError, ImageListError, Interrupted
+from featx.files import replacing
+from featx.images import MAX_PIXELS, Batch, Views, load_batches
+from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
 from featx.progress import Progress
-from featx.recipe import Recipe
-from featx.store import EXTRACTED, REJECTED, SPLITS, CacheWriter, Catalog, FeatureCache
+from featx.store import EXTRACTED, REJECTED, SPLITS, CacheWriter, Catalog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +37,10 @@ class ExtractResult:
         Images that gave no features; see ``rejects.csv``.
     duplicates : int
         Images with the very content of another listed before.
+    views : int
+        Views of each training image, the clean one included.
+    augmented : int
+        Augmented views that went through the backbone now.
     seconds : float
         Of the whole run.
     images_per_second : float
@@ -55,8 +51,12 @@ class ExtractResult:
         Number of classes.
     images_of_class : dict of str to int
         Images with features, by class.
+    unlearnable : list of str
+        Classes without a single training image.
     conflicts : list of str
         Images whose very content stands in more than one class: at least one label is wrong.
+    across_splits : list of str
+        Val and test images whose very content is in train, or test images whose content is in val.
     splits : dict of str to int
         Images with features in train, val and test.
     reasons : dict of str to int
@@ -71,12 +71,16 @@ class ExtractResult:
     reused: int
     rejected: int
     duplicates: int
+    views: int
+    augmented: int
     seconds: float
     images_per_second: float
     bytes: int
     classes: int
     images_of_class: dict[str, int]
+    unlearnable: list[str]
     conflicts: list[str]
+    across_splits: list[str]
     splits: dict[str, int]
     reasons: dict[str, int]
     skipped: dict[str, int]
@@ -86,49 +90,37 @@ def extract_features(
     images: Path | str,
     cache: Path | str | None = None,
     *,
-    backbone: str = "vgg16",
-    weights: str = "imagenet",
-    image_size: tuple[int, int] | None = None,
-    resize: str = "stretch",
-    val_fraction: float = 0.15,
-    test_fraction: float = 0.15,
-    seed: int = 0,
     batch_size: int = 32,
     workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     overwrite: bool = False,
     wait: bool = False,
     progress: Progress | None = None,
+    **options: Any,
 ) -> ExtractResult:
     """Extract the features of every image of a folder that has none yet.
 
     Parameters
     ----------
     images : Path or str
-        Folder of class folders, or of ``train``, ``val``, ``test`` folders of class folders.
+        Folder of class folders, or of ``train``, ``val``, ``test`` folders of class folders; or a CSV manifest.
     cache : Path, str or None
-        The cache's folder; by default ``cache/<name of the images' folder>``.
-    backbone : str
-        Name of the backbone.
-    weights : str
-        ``imagenet``, ``random`` or a weights file.
-    image_size : tuple of int or None
-        (height, width) [px]; by default the backbone's own.
-    resize : str
-        ``stretch``, ``crop`` or ``pad``.
-    val_fraction, test_fraction : float
-        Shares drawn where the folders give no such split.
-    seed : int
-        Of that draw.
+        The cache's folder; by default ``cache/<name of the images' folder or of the manifest>``.
     batch_size : int
         Images a forward pass.
     workers : int or None
-        Decoding threads; by default one for each core.
+        Decoding processes; by default one for each core.
+    max_pixels : int
+        Larger images are rejected [px]. Images that are cached already stay.
     overwrite : bool
         Replace features made with other settings; the old ones stay in use until the new ones are complete.
     wait : bool
         Wait for another process that writes the same cache.
     progress : callable or None
         Called as (stage, newly done, total).
+    **options
+        Those of ``ExtractOptions``: ``backbone``, ``weights``, ``image_size``, ``resize``, ``background``,
+        ``exact_decode``, ``allow_truncated``, ``augment``, ``views``, ``val_fraction``, ``test_fraction``, ``seed``.
 
     Returns
     -------
@@ -139,8 +131,8 @@ def extract_features(
     ------
     ImageListError
         If there is nothing to extract, or every image was rejected.
-    ImageSizeError, BackboneError
-        If the backbone cannot be built as asked.
+    ImageSizeError, BackboneError, AugmentError
+        If the backbone or the views cannot be made as asked.
     RecipeMismatch
         If the cache was made with other settings.
     CacheError
@@ -149,198 +141,111 @@ def extract_features(
         On Ctrl-C, after what was done has been kept.
     """
     started = time.monotonic()
-    _check_fractions(val_fraction, test_fraction)
-    index = list_images(Path(images))
-    recipe, weights_file = _make_recipe(backbone, weights, image_size, resize)
-    folder = Path(cache) if cache else Path("cache") / index.root.name
-    store = FeatureCache.open_or_create(folder, recipe, overwrite)
-    previous = store.previous_catalog()
-    if cache is None:
-        _refuse_another_folders_cache(index, previous, folder)
-    identities = identify_files(index, _known_files(index, previous), workers, progress)
+    prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=workers, progress=progress)
+    store = prepared.store
     with store.writing(wait) as writer:
-        run = _Run(store, writer, recipe, weights_file, batch_size, workers, progress)
+        run = _Run(prepared, writer, batch_size, workers, max_pixels, progress)
         # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
         for _ in range(2):
-            if missing := _missing(identities, store):
-                run.extract(index, identities, missing)
-        catalog = _make_catalog(index, identities, store, val_fraction, test_fraction, seed)
+            run.extract(prepared.rows_to_extract())
+        catalog = prepared.make_catalog(store.has(prepared.identities.digests))
+        run.extract(*prepared.views_to_extract(catalog))
+        catalog = _without_incomplete(catalog, prepared)
         _write_rejects(store.folder / "rejects.csv", catalog)
-        _check_something_is_left(index, catalog, store)
+        _check_something_is_left(catalog, store.folder)
         writer.commit(catalog)
-    return _summarise(index, catalog, store, run, time.monotonic() - started)
+    return _summarise(prepared, catalog, find_repeats(catalog), run, time.monotonic() - started)
 
 
 class _Run:
-    """The part of an extract that runs the backbone: the images done so far, and the rate."""
+    """The part of an extract that runs the backbone: how much is done so far, and the rate."""
 
     def __init__(
         self,
-        store: FeatureCache,
+        prepared: Prepared,
         writer: CacheWriter,
-        recipe: Recipe,
-        weights_file: Path | None,
         batch_size: int,
         workers: int | None,
+        max_pixels: int,
         progress: Progress | None,
     ) -> None:
         self.rate = 0.0
-        self._store = store
+        self.augmented = 0
+        self._prepared = prepared
         self._writer = writer
-        self._recipe = recipe
-        self._weights_file = weights_file
         self._batch_size = batch_size
         self._workers = workers
+        self._max_pixels = max_pixels
         self._progress = progress
         self._backbone: Backbone | None = None
+        self._since: tuple[int, float] | None = None
 
     @property
     def extracted(self) -> int:
         """Images whose features were added to the cache."""
-        return self._writer.added
+        return self._writer.added - self.augmented
 
-    def extract(self, index: ImageIndex, identities: Identities, missing: list[int]) -> None:
-        """Decode the missing images, run the backbone, keep the features; note in ``identities`` what decoding found."""
-        paths = [index.root / index.paths[row] for row in missing]
-        since: tuple[int, float] | None = None
+    def extract(self, rows: list[int], numbers: list[int] | None = None) -> None:
+        """Decode images, run the backbone, keep the features; with numbers, of that augmented view of each row."""
+        if not rows:
+            return
+        stage, options = "augment" if numbers else "extract", self._prepared.options
+        views = Views(options.augmentation, options.seed, numbers) if numbers else None
+        keys = np.array((0, *options.view_keys), np.int64)
+        before = self._writer.added
         try:
             if self._progress:
-                self._progress("extract", 0, len(missing))
-            for batch in load_batches(paths, self._recipe, self._batch_size, self._workers):
+                self._progress(stage, 0, len(rows))
+            for batch in self._batches(rows, views):
                 if batch.positions:
-                    self._writer.append(batch.digests, self._ready_backbone()(batch.images))
-                    # The first batch pays for compiling the network, so the rate is counted from its end.
-                    first, start = since = since or (self.extracted, time.monotonic())
-                    self.rate = (self.extracted - first) / max(time.monotonic() - start, 1e-9)
-                _take_over(identities, missing, batch.positions, batch.digests, batch.rejected)
+                    chosen = keys[[numbers[position] for position in batch.positions]] if numbers else 0
+                    self._writer.append(batch.digests, self._ready_backbone()(batch.images), chosen)
+                    self._count()
+                self._prepared.note(rows, batch)
                 if self._progress:
-                    self._progress("extract", len(batch.positions) + len(batch.rejected), len(missing))
+                    self._progress(stage, len(batch.positions) + len(batch.rejected), len(rows))
             self._writer.flush()
         except KeyboardInterrupt:
             self._writer.flush()
-            kept = (
-                f"after {self.extracted} of {len(missing)} images; their features are kept"
-                if self.extracted
-                else "before any image"
-            )
-            raise Interrupted(f"{self._store.folder}: stopped {kept}. Run the same command again to go on.") from None
+            done = self._writer.added - before
+            what = "augmented views" if numbers else "images"
+            kept = f"after {done} of {len(rows)} {what}; their features are kept" if self._writer.added else "before any image"
+            folder = self._prepared.store.folder
+            raise Interrupted(f"{folder}: stopped {kept}. Run the same command again to go on.") from None
+        if numbers:
+            self.augmented += self._writer.added - before
+
+    def _batches(self, rows: list[int], views: Views | None) -> Iterator[Batch]:
+        prepared = self._prepared
+        return load_batches(prepared.paths(rows), prepared.recipe, self._batch_size, self._workers, self._max_pixels, views)
+
+    def _count(self) -> None:
+        """Keep the rate up to date. The first batch pays for compiling the network, so it is counted from its end."""
+        if self._since is None:
+            self._since = self._writer.added, time.monotonic()
+        first, start = self._since
+        self.rate = (self._writer.added - first) / max(time.monotonic() - start, 1e-9)
 
     def _ready_backbone(self) -> Backbone:
         """Load the backbone with the first batch that needs it: images that are all rejected need no Keras."""
         if self._backbone is None:
-            self._backbone = load_backbone(self._recipe, self._weights_file, self._batch_size)
-            self._writer.record_network(self._backbone.network | {"weights_file": str(self._weights_file or "")})
+            prepared = self._prepared
+            self._backbone = load_backbone(prepared.recipe, prepared.weights_file, self._batch_size)
+            self._writer.record_network(self._backbone.network | {"weights_file": str(prepared.weights_file or "")})
         return self._backbone
 
 
-def _refuse_another_folders_cache(index: ImageIndex, previous: Catalog | None, folder: Path) -> None:
-    """Keep two folders of one name from taking turns in one default cache, and models from being measured on the other."""
-    if previous is None or previous.source == str(index.root) or not Path(previous.source).exists():
-        return
-    raise CacheError(
-        f"{folder}: lists the images of {previous.source}, not of {index.root}. "
-        f"Give --cache with another name; or --cache {folder} if it is to list these from now on."
-    )
-
-
-def _check_fractions(val_fraction: float, test_fraction: float) -> None:
-    if not (val_fraction >= 0 and test_fraction >= 0 and val_fraction + test_fraction < 1):
-        raise ImageListError(
-            f"val and test fractions must be at least 0 and together below 1. Received: {val_fraction} and {test_fraction}."
-        )
-
-
-def _make_recipe(backbone: str, weights: str, image_size: tuple[int, int] | None, resize: str) -> tuple[Recipe, Path | None]:
-    spec = backbone_spec(backbone)
-    size = image_size or spec.image_size
-    check_image_size(spec, size)
-    digest, weights_file = resolve_weights(spec, weights)
-    recipe = Recipe(
-        backbone=spec.name,
-        weights=digest,
-        layers=spec.layers,
-        image_size=size,
-        preprocess=spec.preprocess,
-        resize=resize,
-    )
-    return recipe, weights_file
-
-
-def _known_files(index: ImageIndex, previous: Catalog | None) -> dict[str, KnownFile]:
-    """Return what the last listing of the same folder knew of each file."""
-    if previous is None or previous.source != str(index.root):
-        return {}
-    states = zip(previous.sizes.tolist(), previous.mtimes.tolist(), previous.ctimes.tolist(), previous.digests, strict=True)
-    known = (KnownFile(size, mtime, ctime, digest.tobytes()) for size, mtime, ctime, digest in states)
-    return dict(zip(previous.paths, known, strict=True))
-
-
-def _missing(identities: Identities, store: FeatureCache) -> list[int]:
-    """Return the first row of each content that has no features yet."""
-    present = store.has(identities.digests)
-    first: dict[bytes, int] = {}
-    for row, digest in enumerate(identities.digests):
-        if not identities.reasons[row] and not present[row]:
-            first.setdefault(digest, row)
-    return list(first.values())
-
-
-def _take_over(
-    identities: Identities,
-    missing: list[int],
-    positions: list[int],
-    digests: list[bytes],
-    rejected: dict[int, str],
-) -> None:
-    """Note what decoding found: reasons, and files that were edited since they were listed."""
-    for position, reason in rejected.items():
-        identities.reasons[missing[position]] = reason
-    for position, digest in zip(positions, digests, strict=True):
-        row = missing[position]
-        if digest != identities.digests[row]:
-            identities.digests[row] = digest
-            identities.mtimes[row] = NEVER_TRUSTED
-
-
-def _make_catalog(
-    index: ImageIndex,
-    identities: Identities,
-    store: FeatureCache,
-    val_fraction: float,
-    test_fraction: float,
-    seed: int,
-) -> Catalog:
-    # A file that cannot be read today may have a row from another day; whether it is still its row nobody can say.
-    present = store.has(identities.digests) & np.array([not reason for reason in identities.reasons], np.bool_)
-    reason_of = {d: r for d, r in zip(identities.digests, identities.reasons, strict=True) if r and d != NO_DIGEST}
-    reasons = [
-        "" if ok else reason or reason_of.get(digest, "changed while it was being read")
-        for ok, reason, digest in zip(present, identities.reasons, identities.digests, strict=True)
-    ]
-    rows = np.flatnonzero(present)
-    drawn = assign_splits(
-        index.labels[rows],
-        [identities.digests[row] for row in rows],
-        [index.splits[row] for row in rows],
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        seed=seed,
-    )
-    splits = np.array([SPLITS.index(split or "train") for split in index.splits], np.int8)
-    splits[rows] = [SPLITS.index(split) for split in drawn]
-    return Catalog(
-        source=str(index.root),
-        fingerprint=store.recipe.fingerprint,
-        class_names=index.class_names,
-        paths=list(index.paths),
-        labels=index.labels,
-        splits=splits,
-        digests=np.frombuffer(b"".join(identities.digests), np.uint8).reshape(-1, DIGEST_BYTES),
-        sizes=identities.sizes,
-        mtimes=identities.mtimes,
-        ctimes=identities.ctimes,
-        status=np.where(present, EXTRACTED, REJECTED).astype(np.uint8),
-        reasons=reasons,
+def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
+    """Reject training images of which a view could not be made: the file changed since its clean image was taken."""
+    rows, _ = prepared.views_to_extract(catalog)
+    if not rows:
+        return catalog
+    digests = {catalog.digests[row].tobytes() for row in rows}
+    lost = np.array([digest.tobytes() in digests for digest in catalog.digests], np.bool_) & (catalog.status == EXTRACTED)
+    return dataclasses.replace(
+        catalog,
+        status=np.where(lost, REJECTED, catalog.status).astype(np.uint8),
+        reasons=[CHANGED if gone else reason for gone, reason in zip(lost, catalog.reasons, strict=True)],
     )
 
 
@@ -361,37 +266,36 @@ def _write_rejects(path: Path, catalog: Catalog) -> None:
         raise CacheWriteError(f"{path}: {error.strerror}. The features are kept: make room and run again.") from error
 
 
-def _check_something_is_left(index: ImageIndex, catalog: Catalog, store: FeatureCache) -> None:
+def _check_something_is_left(catalog: Catalog, folder: Path) -> None:
     """Refuse a run in which every image was rejected, before its listing replaces the one that is there."""
     if not len(catalog.rows()):
         reason, count = Counter(catalog.reasons).most_common(1)[0]
         raise ImageListError(
-            f"{index.root}: none of its {len(catalog)} images could be used; most often ({count}): {reason}. "
-            f"See {store.folder / 'rejects.csv'}."
+            f"{catalog.source}: none of its {len(catalog)} images could be used; most often ({count}): {reason}. "
+            f"See {folder / 'rejects.csv'}."
         )
 
 
-def _summarise(index: ImageIndex, catalog: Catalog, store: FeatureCache, run: _Run, seconds: float) -> ExtractResult:
+def _summarise(prepared: Prepared, catalog: Catalog, repeats: Repeats, run: _Run, seconds: float) -> ExtractResult:
     usable = catalog.rows()
-    labels_of: dict[bytes, set[int]] = {}
-    for row in usable:
-        labels_of.setdefault(catalog.digests[row].tobytes(), set()).add(int(catalog.labels[row]))
-    conflicting = {digest for digest, labels in labels_of.items() if len(labels) > 1}
-    counts = np.bincount(catalog.labels[usable], minlength=len(index.class_names))
     return ExtractResult(
-        cache=store.folder,
+        cache=prepared.store.folder,
         listed=len(catalog),
         extracted=run.extracted,
         reused=len(usable) - run.extracted,
         rejected=len(catalog) - len(usable),
-        duplicates=len(usable) - len(labels_of),
+        duplicates=repeats.duplicates,
+        views=prepared.options.n_views,
+        augmented=run.augmented,
         seconds=seconds,
         images_per_second=run.rate,
-        bytes=store.stored_bytes,
-        classes=len(index.class_names),
-        images_of_class=dict(zip(index.class_names, counts.tolist(), strict=True)),
-        conflicts=[catalog.paths[row] for row in usable if catalog.digests[row].tobytes() in conflicting],
+        bytes=prepared.store.stored_bytes,
+        classes=len(catalog.class_names),
+        images_of_class=catalog.images_of_class(),
+        unlearnable=[name for name, count in catalog.images_of_class("train").items() if not count],
+        conflicts=repeats.conflicts,
+        across_splits=repeats.across_splits,
         splits={split: len(catalog.rows(split)) for split in SPLITS},
-        reasons=dict(Counter(reason for reason in catalog.reasons if reason).most_common()),
-        skipped=index.skipped,
+        reasons=catalog.reason_counts(),
+        skipped=prepared.index.skipped,
     )

@@ -29,6 +29,8 @@ class FitResult:
         Number of classes.
     train_images, val_images : int
         Images learned from; images that validated.
+    views : int
+        Views of each training image that were learned from, the clean one included.
     val_accuracy : float or None
         Top-1 accuracy on the validation images; None without any.
     seconds : float
@@ -49,6 +51,7 @@ class FitResult:
     classes: int
     train_images: int
     val_images: int
+    views: int
     val_accuracy: float | None
     seconds: float
     parameters: dict[str, int]
@@ -116,11 +119,12 @@ def fit_head(
     started = time.monotonic()
     train, val, class_names, notes = _choose_rows(catalog, store.folder)
     label_of = {catalog.class_names.index(name): label for label, name in enumerate(class_names)}
-    y, y_val = (np.array([label_of[int(label)] for label in catalog.labels[rows]], np.int64) for rows in (train, val))
+    rows, views = catalog.learning_rows()
+    y, y_val = (np.array([label_of[int(label)] for label in catalog.labels[some]], np.int64) for some in (rows, val))
     layer = layer or store.recipe.layers[-1]
     # Whole maps stay in half precision where the cache has them so; the dense head widens them a batch at a time.
     dtype = store.maps_dtype if pooling == "flatten" else np.float32
-    X = store.features(train, layer=layer, pooling=pooling, dtype=dtype)
+    X = store.features(rows, layer=layer, pooling=pooling, dtype=dtype, views=views)
     X_val = store.features(val, layer=layer, pooling=pooling) if len(val) else None
     fitted = unfitted.fit(X, y, X_val, y_val if len(val) else None, on_epoch)
     val_accuracy = None
@@ -150,6 +154,7 @@ def fit_head(
             "weights_file": network.get("weights_file", ""),
         },
         versions=library_versions(),
+        views={"augment": catalog.augment, "seed": catalog.view_seed, "count": 1 + len(catalog.view_keys)},
         trained_on=np.unique(catalog.digests[train][:, :TRAINED_ON_BYTES], axis=0),
     )
     save_model(model, path)
@@ -160,6 +165,7 @@ def fit_head(
         classes=len(class_names),
         train_images=len(train),
         val_images=len(val),
+        views=1 + len(catalog.view_keys),
         val_accuracy=val_accuracy,
         seconds=seconds,
         parameters=model.parameters,

@@ -1,11 +1,8 @@
 """The verb inspect: what is in a cache or a model."""
 
 import dataclasses
-from collections import Counter
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from featx.errors import ModelNotFound
 from featx.model import Model, load_model
@@ -35,6 +32,10 @@ class CacheSummary:
         Feature rows, files and bytes on disk.
     reasons : dict of str to int
         Rejected images by reason.
+    views : int
+        Views of each training image, the clean one included.
+    augment : str
+        How the other views were made; empty without any.
     """
 
     path: Path
@@ -48,6 +49,8 @@ class CacheSummary:
     shards: int
     bytes: int
     reasons: dict[str, int]
+    views: int
+    augment: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,10 +91,8 @@ def inspect_path(path: Path | str) -> CacheSummary | ModelSummary:
 def _inspect_cache(path: Path) -> CacheSummary:
     store = FeatureCache.open(path)
     catalog = store.catalog
-    counts = {name: dict.fromkeys(SPLITS, 0) for name in catalog.class_names}
-    for split in SPLITS:
-        for label, number in zip(*np.unique(catalog.labels[catalog.rows(split)], return_counts=True), strict=True):
-            counts[catalog.class_names[label]][split] = int(number)
+    of_split = {split: catalog.images_of_class(split) for split in SPLITS}
+    counts = {name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names}
     return CacheSummary(
         path=path,
         recipe=store.recipe,
@@ -103,7 +104,9 @@ def _inspect_cache(path: Path) -> CacheSummary:
         rows=len(store),
         shards=len(store.shards),
         bytes=store.stored_bytes,
-        reasons=dict(Counter(reason for reason in catalog.reasons if reason).most_common()),
+        reasons=catalog.reason_counts(),
+        views=1 + len(catalog.view_keys),
+        augment=catalog.augment,
     )
 
 

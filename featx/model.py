@@ -65,6 +65,8 @@ class Model:
         Of the libraries that made it.
     trained_on : ndarray of shape (n_train, 8), uint8
         Beginnings of the content digests of the training images.
+    views : dict
+        How the views of each training image were made: ``augment``, ``seed`` and ``count``, the clean one included.
     """
 
     recipe: Recipe
@@ -79,6 +81,7 @@ class Model:
     source: dict[str, Any]
     versions: dict[str, str]
     trained_on: NDArray[np.uint8]
+    views: dict[str, Any] = dataclasses.field(default_factory=lambda: {"augment": "", "seed": 0, "count": 1})
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -152,6 +155,7 @@ def save_model(model: Model, path: Path) -> None:
         "network": model.network,
         "source": model.source,
         "versions": model.versions,
+        "views": model.views,
         "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
     members["model.json"] = (json.dumps(document, indent=2) + "\n").encode()
@@ -245,7 +249,8 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         raise ValueError("its class names do not fit its head")
     if trained_on.dtype != np.uint8 or trained_on.ndim != 2 or trained_on.shape[1] != TRAINED_ON_BYTES:
         raise ValueError("its list of training images has another shape")
-    for name in ("history", "metrics", "network", "source", "versions"):
+    document.setdefault("views", {"augment": "", "seed": 0, "count": 1})  # the first models know of none
+    for name in ("history", "metrics", "network", "source", "versions", "views"):
         if not isinstance(document[name], dict):
             raise ValueError(f"its {name} is not a JSON object")
     return Model(
@@ -261,6 +266,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         source=document["source"],
         versions=document["versions"],
         trained_on=trained_on,
+        views=document["views"],
     )
 
 

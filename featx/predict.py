@@ -10,7 +10,7 @@ from typing import IO
 from featx.classify import classify_files
 from featx.errors import OutputError
 from featx.files import check_file, replacing
-from featx.images import list_unlabelled
+from featx.images import MAX_PIXELS, list_unlabelled
 from featx.model import load_model
 from featx.progress import Progress
 
@@ -49,6 +49,8 @@ def predict_images(
     weights: Path | None = None,
     batch_size: int = 32,
     workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    tta: bool = False,
     progress: Progress | None = None,
 ) -> list[Prediction]:
     """Classify image files and everything below folders.
@@ -62,7 +64,11 @@ def predict_images(
     weights : Path or None
         The backbone's weights file, if it is not at hand.
     batch_size, workers : int
-        Images a forward pass, decoding threads.
+        Images a forward pass, decoding processes.
+    max_pixels : int
+        Larger images are rejected [px].
+    tta : bool
+        Average over augmented views made as those were that the head learned from.
     progress : callable or None
         Called as (stage, newly done, total).
 
@@ -80,7 +86,16 @@ def predict_images(
     """
     loaded = load_model(model)
     files = list_unlabelled([Path(path) for path in paths])
-    result = classify_files(loaded, files, weights=weights, batch_size=batch_size, workers=workers, progress=progress)
+    result = classify_files(
+        loaded,
+        files,
+        weights=weights,
+        batch_size=batch_size,
+        workers=workers,
+        max_pixels=max_pixels,
+        tta=tta,
+        progress=progress,
+    )
     predictions = []
     for place, (file, row) in enumerate(zip(files, result.probabilities, strict=True)):
         if place in result.rejected:

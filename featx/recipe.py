@@ -18,6 +18,10 @@ PREPROCESS_MODES = ("caffe", "torch", "tf", "rescale", "none")
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 STORED_DTYPES = ("float16", "float32")
 
+# Settings that caches and models of the first featx know nothing of. Left out at their default, so that the fingerprints
+# of everything extracted before stay what they were.
+_LATER: dict[str, Any] = {"allow_truncated": False}
+
 LARGEST_SIDE = 8192
 """An image side past this is taken for a damaged recipe [px]."""
 
@@ -47,6 +51,8 @@ class Recipe:
         RGB colour that shows through transparent pixels and fills ``pad``'s margins.
     exact_decode : bool
         Decode JPEGs at full size before resizing, instead of at a reduced one.
+    allow_truncated : bool
+        Take what is left of a file that ends too early, instead of rejecting it.
     precision : str
         Arithmetic of the forward pass.
     stored_dtype : str
@@ -68,6 +74,7 @@ class Recipe:
     resize: str = "stretch"
     background: tuple[int, int, int] = (255, 255, 255)
     exact_decode: bool = False
+    allow_truncated: bool = False
     precision: str = "float32"
     stored_dtype: str = "float16"
     decode_version: int = DECODE_VERSION
@@ -91,7 +98,8 @@ class Recipe:
             f"(height, width), each 1 to {LARGEST_SIDE} px",
         )
         self._require("background", _is_whole_numbers(self.background, 3, 0, 255), "three numbers from 0 to 255")
-        self._require("exact_decode", isinstance(self.exact_decode, bool), "true or false")
+        for name in ("exact_decode", "allow_truncated"):
+            self._require(name, isinstance(getattr(self, name), bool), "true or false")
         for name, allowed in (
             ("resize", RESIZE_MODES),
             ("preprocess", PREPROCESS_MODES),
@@ -107,8 +115,9 @@ class Recipe:
             raise RecipeError(f"recipe: {name} must be {wanted}. Received: {getattr(self, name)!r}.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON types."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        """Return the settings as JSON types, those of ``_LATER`` only where they are not at their default."""
+        settings = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        return {name: v for name, v in settings.items() if name not in _LATER or v != _LATER[name]}
 
     @classmethod
     def from_dict(cls, settings: object) -> "Recipe":
@@ -120,7 +129,7 @@ class Recipe:
             If a setting is missing, unknown or outside its range.
         """
         names = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(settings, dict) or set(settings) != names:
+        if not isinstance(settings, dict) or not names - set(_LATER) <= set(settings) <= names:
             found = sorted(map(str, settings)) if isinstance(settings, dict) else type(settings).__name__
             raise RecipeError(f"recipe: must have exactly the settings {sorted(names)}. Received: {found}.")
         values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
@@ -134,7 +143,7 @@ class Recipe:
 
     def differences(self, other: "Recipe") -> dict[str, tuple[Any, Any]]:
         """Return each setting that differs, as name to (this one's value, the other's value)."""
-        mine, theirs = self.to_dict(), other.to_dict()
+        mine, theirs = _LATER | self.to_dict(), _LATER | other.to_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 
 

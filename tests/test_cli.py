@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 import featx
 from featx.cli import main
@@ -333,3 +335,99 @@ def test_every_command_is_in_the_readme() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
     for name in main.commands:
         assert f"featx {name}" in readme, name
+
+
+@pytest.mark.parametrize(
+    ("typed", "colour"),
+    [
+        ("white", [255, 255, 255]),
+        ("Black", [0, 0, 0]),
+        ("#0a14FF", [10, 20, 255]),
+        ("1,2,3", [1, 2, 3]),
+        ("10, 20, 30", [10, 20, 30]),
+    ],
+)
+def test_background_is_a_name_hex_or_three_numbers(photos: Path, run: Run, typed: str, colour: list[int]) -> None:
+    """The colour stands in the recipe, and so in what the cache may be used for."""
+    as_json(run("extract", "photos", *STUB, "--background", typed, "--json"))
+    assert as_json(run("inspect", "cache/photos", "--json"))["recipe"]["background"] == colour
+
+
+@pytest.mark.parametrize("typed", ["whitish", "#12345", "#1234567", "#xyzxyz", "1,2", "1,2,256", "-1,2,3", "1,2,3,4", ""])
+def test_what_is_no_colour_is_wrong_usage(photos: Path, run: Run, typed: str) -> None:
+    """Exit 2, with the ways in which a colour can be given."""
+    result = run("extract", "photos", *STUB, f"--background={typed}")
+    assert result.exit_code == 2
+    assert "give white, grey, black, #rrggbb or RED,GREEN,BLUE" in " ".join(result.stderr.split())
+
+
+def test_transparent_images_of_another_background_are_other_features(tmp_path: Path, run: Run) -> None:
+    """The same RGBA files on white and on black: another recipe, refused without --overwrite, other rows with it."""
+    for number, name in enumerate(COLOURS):
+        for copy in range(2):
+            path = tmp_path / "clear" / name / f"{copy}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.full((40, 40, 4), 60 * number + copy, np.uint8)
+            pixels[..., 3] = 100
+            Image.fromarray(pixels).save(path)
+    assert run("extract", "clear", *STUB).exit_code == 0
+    white = featx.open_cache("cache/clear").features(np.arange(6))
+    refused = run("extract", "clear", *STUB, "--background", "black")
+    assert refused.exit_code == 1
+    assert "background=[255, 255, 255], but background=[0, 0, 0] was asked for" in refused.stderr
+    assert run("extract", "clear", *STUB, "--background", "black", "--overwrite").exit_code == 0
+    black = featx.open_cache("cache/clear").features(np.arange(6))
+    # Of white, 155 of 255 parts shine through; of black nothing does.
+    np.testing.assert_allclose(white - black, 155, atol=1)
+
+
+def test_exact_decode_and_allow_truncated_are_settings_of_the_recipe(photos: Path, run: Run) -> None:
+    """With --allow-truncated half a file gives features; both flags are kept with the cache."""
+    whole = (photos / "red" / "1.png").read_bytes()
+    (photos / "red" / "half.png").write_bytes(whole[: len(whole) // 2])
+    assert as_json(run("extract", "photos", *STUB, "--json"))["reasons"] == {"truncated PNG": 1}
+    found = as_json(run("extract", "photos", *STUB, "--cache", "c", "--allow-truncated", "--exact-decode", "--json"))
+    assert (found["rejected"], found["extracted"]) == (0, 37)
+    recipe = as_json(run("inspect", "c", "--json"))["recipe"]
+    assert (recipe["allow_truncated"], recipe["exact_decode"]) == (True, True)
+    assert run("fit", "c", "--head", "logreg", "--out", "m.featx").exit_code == 0
+    predicted = as_json(run("predict", "m.featx", "photos/red/half.png", "--json"))
+    assert predicted["rejected"] == 0
+
+
+def test_max_pixels_rejects_larger_images_in_every_verb(photos: Path, run: Run) -> None:
+    """Extract, predict and evaluate give the same reason; images that are cached already stay."""
+    write_image(photos / "red" / "large.png", COLOURS["red"], seed=1, size=(100, 100))
+    limit = ("--max-pixels", "5000")
+    extracted = as_json(run("extract", "photos", *STUB, *limit, "--json"))
+    assert extracted["reasons"] == {"too large (over 5000 pixels)": 1}
+    assert run("fit", "--head", "logreg", "--out", "m.featx").exit_code == 0
+    predicted = run("predict", "m.featx", "photos/red/large.png", *limit)
+    assert "too large (over 5000 pixels)" in predicted.stdout
+    evaluated = as_json(run("evaluate", "m.featx", "--images", "photos", *limit, "--out", "r", "--json"))
+    assert (evaluated["images"], evaluated["rejected"]) == (36, 1)
+    assert as_json(run("extract", "photos", *STUB, "--json"))["extracted"] == 1
+    assert as_json(run("extract", "photos", *STUB, *limit, "--json"))["rejected"] == 0
+
+
+def test_a_manifest_is_a_session_of_its_own(photos: Path, run: Run) -> None:
+    """``extract photos.csv`` caches under the manifest's name; splits are kept; evaluate takes a manifest too."""
+    rows = [(f"photos/{name}/{n}.png", name, "test" if n < 3 else "train") for name in COLOURS for n in range(12)]
+    with Path("list.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "split"), *rows, ("photos/red/none.png", "red", "train")])
+    extracted = as_json(run("extract", "list.csv", *STUB, "--json"))
+    assert (extracted["cache"], extracted["splits"]) == ("cache/list", {"train": 24, "val": 3, "test": 9})
+    assert extracted["reasons"] == {"cannot be read: No such file or directory": 1}
+    assert run("fit", "--head", "logreg", "--out", "m.featx").exit_code == 0
+    assert as_json(run("evaluate", "m.featx", "--json"))["images"] == 9
+    assert as_json(run("evaluate", "m.featx", "--images", "list.csv", "--out", "r", "--json"))["images"] == 9
+
+
+def test_images_that_stand_in_two_splits_are_said(photos: Path, tmp_path: Path, run: Run) -> None:
+    """A test image that is in train too flatters every head: extract names it."""
+    shutil.copytree(photos, tmp_path / "two" / "train")
+    (tmp_path / "two" / "test" / "red").mkdir(parents=True)
+    shutil.copy(photos / "red" / "4.png", tmp_path / "two" / "test" / "red" / "seen.png")
+    shown = run("extract", "two", *STUB).stdout
+    assert "1 val or test image stands in an earlier split too" in " ".join(shown.split())
+    assert "test/red/seen.png" in shown

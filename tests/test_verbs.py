@@ -130,15 +130,24 @@ def test_images_that_moved_into_the_test_split_are_owned_up_to(photos: Path, tmp
 
 
 def test_a_class_without_training_images_cannot_be_learned_and_is_said(photos: Path, tmp_path: Path, extract: Extract) -> None:
-    """Fit names it; evaluating images of it is refused rather than counted as something else."""
+    """Fit names it, extract too; evaluate leaves its images out of every figure, and says so."""
     root = tmp_path / "split"
     shutil.copytree(photos, root / "train")
     for name in COLOURS:
         write_image(root / "test" / name / "t.png", COLOURS[name], seed=950)
     write_image(root / "test" / "pink" / "t.png", (250, 150, 190), seed=951)
-    result = featx.fit_head(extract(root).cache, "logreg", out=tmp_path / "m.featx")
+    extracted = extract(root)
+    assert extracted.unlearnable == ["pink"]
+    result = featx.fit_head(extracted.cache, "logreg", out=tmp_path / "m.featx")
     assert result.notes == ["class 'pink' has no training image: it cannot be learned"]
     assert featx.load_model(result.model).class_names == ("blue", "green", "red")
+    evaluation = featx.evaluate_model(result.model)
+    assert sorted(evaluation.paths) == [f"test/{name}/t.png" for name in COLOURS]
+    assert "1 images are of classes that had no training image" in evaluation.notes[0]
+    shutil.rmtree(root / "test" / "blue")
+    shutil.rmtree(root / "test" / "green")
+    shutil.rmtree(root / "test" / "red")
+    extract(root)
     with pytest.raises(ClassMismatch, match="images of 'pink'"):
         featx.evaluate_model(result.model)
 

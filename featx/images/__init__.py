@@ -1,21 +1,27 @@
 """Images: what is in a folder, a file's pixels, ordered batches of them."""
 
-from featx.images.decode import decode_image, read_image_file
+from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
+from featx.images.decode import MAX_PIXELS, decode_image, read_image_file
 from featx.images.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFile, identify_files
 from featx.images.index import ImageIndex, list_images, list_unlabelled
-from featx.images.loader import Batch, available_cores, load_batches
+from featx.images.loader import Batch, Views, available_cores, load_batches
 from featx.images.split import assign_splits
 from featx.images.walk import REPORT_MARKER, REPORT_PLOTS
 
 __all__ = [
+    "DEFAULT_AUGMENT",
+    "MAX_PIXELS",
+    "MOST_VIEWS",
     "NEVER_TRUSTED",
     "NO_DIGEST",
     "REPORT_MARKER",
     "REPORT_PLOTS",
+    "Augmentation",
     "Batch",
     "Identities",
     "ImageIndex",
     "KnownFile",
+    "Views",
     "assign_splits",
     "available_cores",
     "decode_image",
@@ -24,4 +30,5 @@ __all__ = [
     "list_unlabelled",
     "load_batches",
     "read_image_file",
+    "view_key",
 ]

@@ -3,21 +3,28 @@
 The rules carry ``recipe.DECODE_VERSION``: whoever changes what pixels come out raises it.
 """
 
+import contextlib
 import io
 import logging
 import stat
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from featx.errors import ImageRejected
+from featx.images.png import lacks_pixels
 from featx.recipe import Recipe
 
 MAX_PIXELS = 178_956_970
 """Larger images are rejected: Pillow's own limit for decompression bombs, 512 MiB of RGB."""
+
+TOO_MUCH_MEMORY = "takes more memory than an image should"
+
+_TRUNCATED = "truncated"
 
 # Pillow already warns at half of its limit, and about odd metadata; a file either decodes here or is rejected with a
 # reason, so its warnings would only tear the progress bar.
@@ -29,8 +36,20 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 SNIFF_BYTES = 16
 """How much of a file ``sniff_format`` looks at [bytes]."""
 
+# A still WebP cannot be larger by its own format; Pillow takes a minute over the rows of an animated one that claims to be.
+_WEBP_LARGEST_SIDE = 16383
+
 # 16-bit modes; the high byte is kept, which is what Pillow itself does to 16-bit RGB, so grey and RGB copies agree.
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
+
+# TIFF 6.0, section 8.
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _ZERO_IS_WHITE = 258, 262, 0
+
+# Colours that were multiplied by their alpha, and what Pillow can go on with.
+_STRAIGHT_ALPHA = {"La": "LA", "RGBa": "RGBA"}
+
+# Pillow's names of grey PNG pixels, and what it multiplies them by.
+_GREY_STEP = {"L;2": 85, "L;4": 17}
 
 # 32-bit whole numbers and floats have no agreed range, so any scaling to 8 bits would be a guess.
 _MODES_WITHOUT_A_RANGE = ("I", "F")
@@ -111,25 +130,70 @@ def decode_image(data: bytes, recipe: Recipe, max_pixels: int = MAX_PIXELS) -> N
     if image_format is None:
         raise ImageRejected("not an image (JPEG, PNG, WebP, BMP, GIF or TIFF)")
     try:
-        with Image.open(io.BytesIO(data), formats=[image_format]) as image:
+        return _decode(data, image_format, recipe, max_pixels)
+    except ImageRejected as rejected:
+        if not (recipe.allow_truncated and rejected.reason == f"{_TRUNCATED} {image_format}"):
+            raise
+        return _decode(data, image_format, recipe, max_pixels, truncated=True)
+
+
+def _decode(data: bytes, image_format: str, recipe: Recipe, max_pixels: int, truncated: bool = False) -> NDArray[np.uint8]:
+    if image_format == "BMP":
+        data = _with_whole_palette(data)
+    try:
+        with _pillows_limits(max_pixels, truncated), Image.open(io.BytesIO(data), formats=[image_format]) as image:
             if image.width * image.height > max_pixels:
                 raise ImageRejected(f"too large (over {max_pixels} pixels)")
+            if image_format == "WEBP" and max(image.size) > _WEBP_LARGEST_SIDE:
+                raise ImageRejected(f"too large (a side over {_WEBP_LARGEST_SIDE} pixels)")
             if image_format == "JPEG" and not recipe.exact_decode:
                 _decode_reduced(image, recipe.image_size)
+            if image_format == "PNG":
+                _scale_transparent_grey(image)
             image.load()
-            rgb = _to_rgb(_upright(image), recipe.background)
-        return np.asarray(_resize(rgb, recipe), dtype=np.uint8)
+            # Unpacking twice is for the few whose last row is black, which may be one that is not in the file.
+            if image_format == "PNG" and not truncated and _ends_in_zeros(image) and lacks_pixels(data):
+                raise ImageRejected(f"{_TRUNCATED} {image_format}")
+            if truncated and _is_one_colour(image):
+                raise ImageRejected(f"{_TRUNCATED} {image_format}, nothing of the picture left")
+            _turn_upright(image)
+            return np.asarray(_resize(_to_rgb(image, recipe.background), recipe), dtype=np.uint8)
     except ImageRejected:
         raise
     except Image.DecompressionBombError:
         raise ImageRejected(f"too large (over {max_pixels} pixels)") from None
     except UnidentifiedImageError:
-        raise ImageRejected(f"corrupt {image_format}") from None
+        # TIFF is a family of formats, and Pillow reads the usual ones.
+        raise ImageRejected(f"{'corrupt or unsupported' if image_format == 'TIFF' else 'corrupt'} {image_format}") from None
+    except MemoryError:
+        raise ImageRejected(TOO_MUCH_MEMORY) from None
     # Pillow's plugins answer damaged bytes with nearly every exception there is (struct.error, SyntaxError, IndexError,
-    # zlib.error, MemoryError …); whichever it is, this one file is damaged and the run goes on.
+    # zlib.error …); whichever it is, this one file is damaged and the run goes on.
     except Exception as error:
-        kind = "truncated" if "truncated" in str(error).lower() else "corrupt"
+        kind = _TRUNCATED if "truncated" in str(error).lower() else "corrupt"
         raise ImageRejected(f"{kind} {image_format}") from None
+
+
+@contextlib.contextmanager
+def _pillows_limits(max_pixels: int, truncated: bool) -> Iterator[None]:
+    """Set the two limits that Pillow keeps for the whole process; images are decoded by one thread of it at a time."""
+    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+    # Pillow raises past twice its limit, whose place ours takes; this one must only not be in the way.
+    Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = max(max_pixels, MAX_PIXELS // 2), truncated
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _ends_in_zeros(image: Image.Image) -> bool:
+    return image.crop((0, image.height - 1, *image.size)).getbbox(alpha_only=False) is None
+
+
+def _is_one_colour(image: Image.Image) -> bool:
+    """Tell what Pillow makes of a file that ends before its first pixel from what it makes of half a picture."""
+    extrema = image.getextrema()
+    return all(low == high for low, high in (extrema if isinstance(extrema[0], tuple) else [extrema]))
 
 
 def _decode_reduced(image: Image.Image, image_size: tuple[int, int]) -> None:
@@ -139,26 +203,50 @@ def _decode_reduced(image: Image.Image, image_size: tuple[int, int]) -> None:
     image.draft(None, (enough, enough))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn_upright(image: Image.Image) -> None:
     """Turn the image as its EXIF orientation says."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:
-        # Damaged EXIF beside sound pixels: the picture is used as it is stored.
-        return image
+    # Damaged EXIF beside sound pixels, whatever Pillow says of it: the picture is used as it is stored.
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)  # not in place it would copy every image that is upright already
 
 
 def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     """Convert any of Pillow's modes to RGB."""
     if image.mode in _MODES_WITHOUT_A_RANGE:
-        raise ImageRejected(f"unsupported depth (32 bits a channel, mode {image.mode})")
+        raise ImageRejected(f"unsupported depth (numbers without an agreed range, mode {image.mode})")
     if image.mode in _SIXTEEN_BIT_MODES:
-        high_byte = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-        image = Image.fromarray(high_byte)
+        image = _to_eight_bits(image)
+    if image.mode in _STRAIGHT_ALPHA:
+        image = image.convert(_STRAIGHT_ALPHA[image.mode])
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, (*background, 255)), layer)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Keep the upper 8 bits of deep grey; TIFF may have only 12, and may call zero white."""
+    deep = np.asarray(image).astype(np.uint16)
+    tags = getattr(image, "tag_v2", {})
+    upper = (deep >> (tags.get(_BITS_PER_SAMPLE, (16,))[0] - 8)).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC) == _ZERO_IS_WHITE:
+        upper = 255 - upper
+    if (transparent := image.info.get("transparency")) is None:
+        return Image.fromarray(upper)
+    return Image.fromarray(np.stack([upper, np.where(deep == transparent, 0, 255).astype(np.uint8)], axis=-1))
+
+
+def _scale_transparent_grey(image: Image.Image) -> None:
+    """Bring a PNG's one transparent grey value, of 2 or 4 bits, to the 8 bits that Pillow scales the pixels to."""
+    rawmode = image.tile[0][3] if image.tile else None  # type: ignore[attr-defined] # every image file has it
+    if rawmode in _GREY_STEP and isinstance(image.info.get("transparency"), int):
+        image.info["transparency"] *= _GREY_STEP[rawmode]
+
+
+def _with_whole_palette(data: bytes) -> bytes:
+    """Let a BMP of 4 or 8 bits that declares two colours declare all: Pillow takes black and white for one bit a pixel."""
+    declares_two = len(data) > 50 and data[28] in (4, 8) and data[46:50] == b"\2\0\0\0"
+    return data[:46] + bytes(4) + data[50:] if declares_two else data
 
 
 def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What is in a folder: paths, labels, class names and given splits, in an order that is the same everywhere."""
+"""What is in a folder or manifest: paths, labels, class names and given splits, in an order that is the same everywhere."""
 
 import dataclasses
 import stat
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ImageListError
+from featx.images.manifest import read_manifest
 from featx.images.walk import (
     holds_images,
     loose_images,
@@ -32,7 +33,7 @@ SPLIT_FOLDERS = {
     "dev": "val",
     "test": "test",
 }
-"""Folder name, in any case, to split."""
+"""Name of a folder, or in a manifest's split column, in any case, to split."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,14 +44,16 @@ class ImageIndex:
     ----------
     root : Path
         Absolute folder that ``paths`` are relative to.
+    name : str
+        What a cache of these images is called by default: the folder's name, or the manifest's without ``.csv``.
     paths : tuple of str
-        Relative, with ``/``; by split, class, then natural order ("2" before "10").
+        Relative, with ``/``; by split, class, then natural order ("2" before "10"), or in the manifest's order.
     labels : ndarray of shape (n_images,), int32
         Index into ``class_names``, or -1 for no class.
     class_names : tuple of str
         In natural order, NFC-normalised: macOS and Linux write the same "café" in different bytes.
     splits : tuple of str
-        ``train``, ``val`` or ``test`` where the folders say so, else empty.
+        ``train``, ``val`` or ``test`` where the folders or the manifest say so, else empty.
     reasons : tuple of str
         Why an image is rejected before it is opened, else empty.
     skipped : dict of str to int
@@ -58,6 +61,7 @@ class ImageIndex:
     """
 
     root: Path
+    name: str
     paths: tuple[str, ...]
     labels: NDArray[np.int32]
     class_names: tuple[str, ...]
@@ -67,25 +71,37 @@ class ImageIndex:
 
 
 def list_images(source: Path) -> ImageIndex:
-    """List the images of a folder of class folders, or of one with ``train``, ``val``, ``test`` inside.
+    """List the images of a folder of class folders, of one with ``train``, ``val``, ``test`` inside, or of a CSV manifest.
 
-    Hidden files and what featx itself has written (caches, models, reports) are passed over.
+    In folders, hidden files and what featx itself has written (caches, models, reports) are passed over.
 
     Parameters
     ----------
     source : Path
-        ``source/<class>/…/<image>`` or ``source/<split>/<class>/…/<image>``.
+        ``source/<class>/…/<image>`` or ``source/<split>/<class>/…/<image>``; or a file ``<name>.csv`` with the columns
+        ``path``, ``label`` and perhaps ``split``, paths relative to its folder.
 
     Returns
     -------
     index : ImageIndex
-        Every image once, in natural order.
+        Of folders every image once, in natural order; of a manifest every row in its order.
 
     Raises
     ------
     ImageListError
-        If there is no such folder, it cannot be read, or there is no image in a class folder in it.
+        If there is no such folder or manifest, it cannot be read, or it gives no image a class.
     """
+    if source.suffix.lower() == ".csv" and stat.S_ISREG(mode_of(source)):
+        manifest = read_manifest(source, SPLIT_FOLDERS)
+        return _make_index(
+            name=source.stem,
+            root=manifest.root,
+            paths=manifest.paths,
+            class_of=manifest.labels,
+            splits=manifest.splits,
+            reasons=manifest.reasons,
+            skipped={},
+        )
     root = _existing_folder(source)
     skipped: Counter[str] = Counter()
     rows: list[tuple[str, str, str, str]] = []  # split, class, path, reason
@@ -99,18 +115,16 @@ def list_images(source: Path) -> ImageIndex:
             class_name = unicodedata.normalize("NFC", class_folder.name)
             found = walk_images(class_folder, skipped, above)
             rows += [(split, class_name, path.relative_to(root).as_posix(), "") for path in found]
-    class_names = tuple(sorted({class_name for _, class_name, _, _ in rows if class_name}, key=natural_key))
-    if not class_names:
+    if not any(class_name for _, class_name, _, _ in rows):
         raise ImageListError(_nothing_found(root, len(rows)))
-    label_of = {class_name: label for label, class_name in enumerate(class_names)}
-    return ImageIndex(
+    return _make_index(
+        name=root.name,
         root=root,
-        paths=tuple(path for _, _, path, _ in rows),
-        labels=np.array([label_of.get(class_name, UNLABELLED) for _, class_name, _, _ in rows], np.int32),
-        class_names=class_names,
-        splits=tuple(split for split, _, _, _ in rows),
-        reasons=tuple(reason for _, _, _, reason in rows),
-        skipped=dict(skipped),
+        paths=[path for _, _, path, _ in rows],
+        class_of=[class_name for _, class_name, _, _ in rows],
+        splits=[split for split, _, _, _ in rows],
+        reasons=[reason for _, _, _, reason in rows],
+        skipped=skipped,
     )
 
 
@@ -133,12 +147,38 @@ def list_unlabelled(sources: Sequence[Path]) -> list[Path]:
     return found
 
 
+def _make_index(
+    *,
+    name: str,
+    root: Path,
+    paths: Sequence[str],
+    class_of: Sequence[str],
+    splits: Sequence[str],
+    reasons: Sequence[str],
+    skipped: dict[str, int],
+) -> ImageIndex:
+    class_names = tuple(sorted(set(class_of) - {""}, key=natural_key))
+    label_of = {class_name: label for label, class_name in enumerate(class_names)}
+    return ImageIndex(
+        root=root,
+        name=name,
+        paths=tuple(paths),
+        labels=np.array([label_of.get(class_name, UNLABELLED) for class_name in class_of], np.int32),
+        class_names=class_names,
+        splits=tuple(splits),
+        reasons=tuple(reasons),
+        skipped=dict(skipped),
+    )
+
+
 def _existing_folder(source: Path) -> Path:
     mode = mode_of(source)
+    wanted = "the folder with one folder of images per class, or a CSV manifest (path,label)"
     if not mode:
-        raise ImageListError(f"{source}: no such folder. Give a folder with one folder of images per class.")
+        raise ImageListError(f"{source}: no such {'file' if source.suffix.lower() == '.csv' else 'folder'}. Give {wanted}.")
     if not stat.S_ISDIR(mode):
-        raise ImageListError(f"{source}: is a file. Give the folder with one folder of images per class.")
+        found = "a file" if stat.S_ISREG(mode) else "neither a folder nor an ordinary file"
+        raise ImageListError(f"{source}: is {found}. Give {wanted}.")
     return Path(real_path(source))
 
 

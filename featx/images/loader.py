@@ -1,6 +1,7 @@
 """Ordered batches of pixels, decoded in parallel ahead of the backbone."""
 
 import dataclasses
+import itertools
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -11,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ImageRejected, RecipeError
-from featx.files import content_digest
-from featx.images.decode import MAX_PIXELS, decode_image, read_image_file
+from featx.images.augment import Augmentation
+from featx.images.decode import MAX_PIXELS
+from featx.images.decoder import decode_file
 from featx.recipe import DECODE_VERSION, Recipe
+
+_Decoded = tuple[bytes, NDArray[np.uint8]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +42,25 @@ class Batch:
     rejected: dict[int, str]
 
 
+@dataclasses.dataclass(frozen=True)
+class Views:
+    """Which view of each listed file is wanted.
+
+    Parameters
+    ----------
+    augmentation : Augmentation
+        How far views are from the clean image.
+    seed : int
+        Of what is drawn.
+    numbers : sequence of int
+        For each path of the list: 0 for the clean image, 1, 2 … for the others.
+    """
+
+    augmentation: Augmentation
+    seed: int
+    numbers: Sequence[int]
+
+
 def available_cores() -> int:
     """Return how many cores this process may use; a container's limit counts, where the system tells it."""
     if hasattr(os, "sched_getaffinity"):
@@ -51,11 +74,12 @@ def load_batches(
     batch_size: int,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    views: Views | None = None,
 ) -> Iterator[Batch]:
     """Decode images in the order given, two batches ahead of whoever asks.
 
-    Memory stays bounded whatever the folder holds: at most two batches of resized pixels and one full-size image per
-    worker. Threads are enough: Pillow leaves Python's lock while it decodes and resizes.
+    Memory stays bounded whatever the folder holds: at most two batches of resized pixels here, and one full-size image in
+    each decoding process. A process that crashes or hangs costs the image it was at.
 
     Parameters
     ----------
@@ -66,14 +90,19 @@ def load_batches(
     batch_size : int
         Images asked for at a time; a batch is smaller where some were rejected, and at the end.
     workers : int or None
-        Decoding threads; by default one for each core.
+        Decoding processes; by default one for each core.
     max_pixels : int
         Larger images are rejected [px].
+    views : Views or None
+        Which view of each; by default the clean image. A path that stands several times in a row, for several views, is
+        decoded once for each batch.
 
     Raises
     ------
     RecipeError
         If the recipe was made for other decode rules than this featx has.
+    DecoderError
+        If no decoding process can be started.
 
     Yields
     ------
@@ -85,39 +114,47 @@ def load_batches(
             f"the features were made by decode rules {recipe.decode_version}, this featx has rules {DECODE_VERSION}. "
             "Extract and fit again, or use the featx that made them."
         )
+    request = {
+        "recipe": recipe.to_dict(),
+        "max_pixels": max_pixels,
+        "augment": str(views.augmentation) if views else None,
+        "seed": views.seed if views else 0,
+    }
 
-    def decode(path: Path) -> tuple[bytes, NDArray[np.uint8]]:
-        data = read_image_file(path)
-        return content_digest(data), decode_image(data, recipe, max_pixels)
+    def decode(positions: list[int]) -> _Decoded:
+        numbers = [int(views.numbers[position]) for position in positions] if views else [0] * len(positions)
+        return decode_file(paths[positions[0]], **request, views=numbers)
 
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="featx-decode") as pool:
-        ahead: deque[tuple[range, list[Future[tuple[bytes, NDArray[np.uint8]]]]]] = deque()
+        ahead: deque[list[tuple[list[int], Future[_Decoded]]]] = deque()
         try:
             for start in range(0, len(paths), batch_size):
                 positions = range(start, min(start + batch_size, len(paths)))
-                ahead.append((positions, [pool.submit(decode, paths[position]) for position in positions]))
+                # Without views a path that stands twice is two images to everybody, the digests included.
+                alike = itertools.groupby(positions, key=lambda position: paths[position] if views else position)
+                ahead.append([(group, pool.submit(decode, group)) for group in (list(some) for _, some in alike)])
                 if len(ahead) > 2:
-                    yield _gather(*ahead.popleft(), recipe)
+                    yield _gather(ahead.popleft(), recipe)
             while ahead:
-                yield _gather(*ahead.popleft(), recipe)
+                yield _gather(ahead.popleft(), recipe)
         finally:
             # A caller that stops early (Ctrl-C, an error in the backbone) must not wait for pixels nobody wants.
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _gather(positions: range, futures: list[Future[tuple[bytes, NDArray[np.uint8]]]], recipe: Recipe) -> Batch:
+def _gather(decoded: list[tuple[list[int], Future[_Decoded]]], recipe: Recipe) -> Batch:
     kept: list[int] = []
     digests: list[bytes] = []
     pixels: list[NDArray[np.uint8]] = []
     rejected: dict[int, str] = {}
-    for position, future in zip(positions, futures, strict=True):
+    for positions, future in decoded:
         try:
-            digest, image = future.result()
+            digest, images = future.result()
         except ImageRejected as error:
-            rejected[position] = error.reason
+            rejected |= dict.fromkeys(positions, error.reason)
             continue
-        kept.append(position)
-        digests.append(digest)
-        pixels.append(image)
-    images = np.stack(pixels) if pixels else np.empty((0, *recipe.image_size, 3), np.uint8)
+        kept += positions
+        digests += [digest] * len(positions)
+        pixels.append(images)
+    images = np.concatenate(pixels) if pixels else np.empty((0, *recipe.image_size, 3), np.uint8)
     return Batch(kept, images, digests, rejected)

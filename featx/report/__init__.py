@@ -7,6 +7,7 @@ from featx.report.text import (
     extract_text,
     fit_text,
     model_text,
+    plan_text,
     verify_text,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     "extract_text",
     "fit_text",
     "model_text",
+    "plan_text",
     "verify_text",
     "write_report",
 ]

@@ -8,10 +8,12 @@ from featx.evaluate import Evaluation
 from featx.extract import ExtractResult
 from featx.fit import FitResult
 from featx.inspect import CacheSummary, ModelSummary
+from featx.plan import ExtractPlan
 from featx.verify import VerifyResult
 
 _MOST_CLASSES = 40
 _MOST_CLASSES_IN_LINE = 12
+_MOST_NAMES = 20
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -55,30 +57,75 @@ def extract_text(result: ExtractResult) -> str:
     shown = [f"{name} {count:,}" for name, count in list(result.images_of_class.items())[:_MOST_CLASSES_IN_LINE]]
     more = f", and {result.classes - len(shown):,} more" if result.classes > len(shown) else ""
     lines.append(f"  classes: {', '.join(shown)}{more}")
-    if result.classes == 1:
-        lines.append("  note: a head needs at least two classes; expected one folder of images for each")
-    if result.duplicates:
-        lines.append(f"  {number_of(result.duplicates, 'exact duplicate')}, stored once")
-    if result.conflicts:
-        some = ", ".join(result.conflicts[:6]) + (" …" if len(result.conflicts) > 6 else "")
-        lines.append(f"  note: the same image stands in more than one class: {some}")
-    lines += [f"  {count:,} rejected: {reason}" for reason, count in result.reasons.items()]
+    lines += _listing_lines(result)
     if result.rejected:
         lines.append(f"  each is named in {result.cache / 'rejects.csv'}")
-    if result.skipped:
-        others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(result.skipped.items()))
-        lines.append(f"  other files, not images: {others}")
     lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
+    if result.views > 1:
+        lines.append(f"  {result.views} views of each training image, {result.augmented:,} extracted now")
     rate = f", {result.images_per_second:.1f} images/s after start-up" if result.images_per_second else ""
     lines.append(f"cache {result.cache}: {size_text(result.bytes)}, {result.seconds:.1f} s{rate}")
     return "\n".join(lines)
 
 
+def plan_text(plan: ExtractPlan) -> str:
+    """Say what an extract would do."""
+    parts = [f"{plan.to_extract:,} to extract", f"{plan.reused:,} to reuse", f"{plan.rejected:,} to reject"]
+    lines = [f"{number_of(plan.listed, 'image')} in {number_of(plan.classes, 'class')}: {', '.join(parts)}", ""]
+    rows = [(name, *(f"{count:,}" for count in counts.values())) for name, counts in plan.counts.items()][:_MOST_CLASSES]
+    if plan.classes > _MOST_CLASSES:
+        rows.append((f"… and {plan.classes - _MOST_CLASSES} more", *("" for _ in plan.splits)))
+    rows.append(("all", *(f"{count:,}" for count in plan.splits.values())))
+    lines += [table(("class", *plan.splits), rows), ""]
+    lines += _listing_lines(plan)
+    named = [f"    {path}: {reason}" for path, reason in list(plan.rejects.items())[:_MOST_NAMES]]
+    lines += named + ([f"    … and {plan.rejected - _MOST_NAMES:,} more, all in --json"] if plan.rejected > _MOST_NAMES else [])
+    if plan.views > 1:
+        lines.append(f"  {plan.views} views of each training image, {plan.to_augment:,} to extract")
+    rate = f", at {plan.images_per_second:.1f} images/s" if plan.images_per_second else ""
+    lines.append(f"cache {plan.cache}: would take {size_text(plan.bytes)}, about {_time_text(plan.seconds)}{rate}")
+    lines.append("dry run: nothing was written")
+    return "\n".join(lines)
+
+
+def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
+    """Say what a user should know of the images, whether they are extracted already or not."""
+    lines = []
+    if found.classes == 1:
+        lines.append("  note: a head needs at least two classes; expected one folder of images for each")
+    if found.duplicates:
+        lines.append(f"  {number_of(found.duplicates, 'exact duplicate')}, stored once")
+    if found.conflicts:
+        lines.append(f"  note: the same image stands in more than one class: {_some(found.conflicts)}")
+    if found.across_splits:
+        lines.append(f"  note: {number_of(len(found.across_splits), 'val or test image')} stands in an earlier split too, ")
+        lines[-1] += f"and flatters the accuracy there: {_some(found.across_splits)}"
+    if found.unlearnable and found.classes > 1:
+        lines.append(f"  note: no training image, so that it cannot be learned: {_some(found.unlearnable)}")
+    lines += [f"  {count:,} rejected: {reason}" for reason, count in found.reasons.items()]
+    if found.skipped:
+        others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(found.skipped.items()))
+        lines.append(f"  other files, not images: {others}")
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")
+
+
+def _time_text(seconds: float) -> str:
+    """Give seconds as people read them."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def fit_text(result: FitResult) -> str:
     """Say what a fit gave."""
     counts = result.parameters
+    views = f" in {result.views} views" if result.views > 1 else ""
     lines = [
-        f"{result.head} head on {result.pooling} features: {number_of(result.train_images, 'training image')}, "
+        f"{result.head} head on {result.pooling} features: {number_of(result.train_images, 'training image')}{views}, "
         f"{number_of(result.classes, 'class')}, {result.seconds:.1f} s"
     ]
     if result.epochs:
@@ -127,6 +174,8 @@ def cache_text(summary: CacheSummary) -> str:
         f"  listed     {number_of(summary.listed, 'image')}, {summary.rejected:,} rejected",
     ]
     lines += [f"             {count:,}: {reason}" for reason, count in summary.reasons.items()]
+    if summary.augment:
+        lines.append(f"  views      {summary.views} of each training image: {summary.augment}")
     splits = list(summary.splits)
     rows = [(name, *(f"{counts[split]:,}" for split in splits)) for name, counts in summary.counts.items()]
     rows.append(("all", *(f"{summary.splits[split]:,}" for split in splits)))
@@ -136,7 +185,7 @@ def cache_text(summary: CacheSummary) -> str:
 def _unlisted_why(result: VerifyResult) -> str:
     if result.unfinished:
         return "an extract was not finished; run it again, nothing of this is lost"
-    return "their images are gone from the folder; --prune drops them"
+    return "their images are gone from the folder, or they are views of another --augment; --prune drops them"
 
 
 def verify_text(result: VerifyResult) -> str:

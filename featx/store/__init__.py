@@ -17,6 +17,7 @@ from featx.store.repair import (
     survey,
 )
 from featx.store.rows import CachedRows
+from featx.store.shard import expected_bytes
 from featx.store.writer import CacheWriter
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Survey",
     "check_pooling",
     "drop_foreign",
+    "expected_bytes",
     "find_cache",
     "is_unfinished",
     "missing_rows",

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,10 @@ class Catalog:
         ``EXTRACTED`` or ``REJECTED``.
     reasons : list of str
         Why an image was rejected; empty otherwise.
+    augment, view_seed : str and int
+        How the augmented views of the training images were made; empty without any.
+    view_keys : tuple of int
+        What those views are kept under; each training image has every one.
     """
 
     source: str
@@ -65,6 +70,9 @@ class Catalog:
     ctimes: NDArray[np.int64]
     status: NDArray[np.uint8]
     reasons: list[str]
+    augment: str = ""
+    view_seed: int = 0
+    view_keys: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -76,6 +84,22 @@ class Catalog:
             wanted &= self.splits == SPLITS.index(split)
         return np.flatnonzero(wanted)
 
+    def learning_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return what a head learns from: rows of the training images, and a view of each; all views of one together."""
+        rows = self.rows("train")
+        views = np.array((0, *self.view_keys), np.int64)
+        return np.repeat(rows, len(views)), np.tile(views, len(rows))
+
+    def images_of_class(self, split: str | None = None) -> dict[str, int]:
+        """Return class name to number of images with features, in one split or in all."""
+        labels = self.labels[self.rows(split)]
+        counts = np.bincount(labels[labels >= 0], minlength=len(self.class_names))
+        return dict(zip(self.class_names, counts.tolist(), strict=True))
+
+    def reason_counts(self) -> dict[str, int]:
+        """Return reason to number of rejected images, the most frequent first."""
+        return dict(Counter(reason for reason in self.reasons if reason).most_common())
+
     def write(self, path: Path) -> None:
         """Replace the catalog file.
 
@@ -84,7 +108,9 @@ class Catalog:
         CacheWriteError
             If the disk refuses.
         """
-        head = {"source": self.source, "fingerprint": self.fingerprint, "class_names": self.class_names}
+        head: dict[str, Any] = {"source": self.source, "fingerprint": self.fingerprint, "class_names": self.class_names}
+        if self.view_keys:
+            head["views"] = {"augment": self.augment, "seed": self.view_seed, "keys": self.view_keys}
         columns: dict[str, NDArray[Any]] = {
             "head": np.frombuffer(json.dumps(head).encode(), np.uint8),
             "path": _pack(self.paths),
@@ -122,6 +148,7 @@ class Catalog:
         """
         with open_guarded(path) as file, damage_named(path):
             head = json.loads(bytes(file["head"][()]))
+            views = head.get("views", {"augment": "", "seed": 0, "keys": []})
             catalog = cls(
                 source=str(head["source"]),
                 fingerprint=str(head["fingerprint"]),
@@ -135,6 +162,9 @@ class Catalog:
                 ctimes=file["ctime"][()].astype(np.int64),
                 status=file["status"][()].astype(np.uint8),
                 reasons=_unpack(file["reason"][()]),
+                augment=str(views["augment"]),
+                view_seed=int(views["seed"]),
+                view_keys=tuple(int(np.int64(key)) for key in views["keys"]),
             )
         catalog._check(path)
         return catalog

@@ -118,9 +118,11 @@ def drop_foreign(paths: list[Path]) -> None:
 
 
 def missing_rows(catalog: Catalog, store: FeatureCache) -> int:
-    """Count the catalog's images with features whose row is in no shard."""
+    """Count the rows that the catalog's images should have, in every view, and that are in no shard."""
     rows = np.flatnonzero(catalog.status == EXTRACTED)
-    return int((~store.has([catalog.digests[row].tobytes() for row in rows])).sum())
+    missing = (~store.has([catalog.digests[row].tobytes() for row in rows])).sum()
+    learned = [catalog.digests[row].tobytes() for row in catalog.rows("train")]
+    return int(missing + sum((~store.has(learned, key)).sum() for key in catalog.view_keys))
 
 
 class Listed:
@@ -134,10 +136,12 @@ class Listed:
 
     def __init__(self, catalog: Catalog) -> None:
         self._lookup = RowLookup(catalog.digests, np.zeros(len(catalog), np.int64))
+        self._views = np.array((0, *catalog.view_keys), np.int64)
 
     def __call__(self, shard: Shard) -> NDArray[np.bool_]:
-        """Return, for each row of a shard, whether its image is listed."""
-        return self._lookup.find(shard.digests, np.zeros(len(shard), np.int64)) >= 0
+        """Return, for each row of a shard, whether its image is listed and its view is in use."""
+        listed = self._lookup.find(shard.digests, np.zeros(len(shard), np.int64)) >= 0
+        return listed & np.isin(shard.views, self._views)
 
 
 def prune_shard(listed: NDArray[np.bool_], shard: Shard) -> int:

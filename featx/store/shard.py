@@ -11,7 +11,9 @@
 """
 
 import io
+import math
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +34,37 @@ there could hand out another image's row without an error."""
 # Pooled rows are small: several share a chunk, so that HDF5's cost per chunk is paid once for all of them.
 _POOLED_CHUNK_BYTES = 64 * 1024
 _KEY_CHUNK_ROWS = 1024
+_GZIP_LEVEL = 1
+
+
+def expected_bytes(maps: dict[str, NDArray[np.float32]], stored_dtype: str, n_rows: int) -> int:
+    """Tell what a shard of many rows like these would take on disk; nothing is written.
+
+    Parameters
+    ----------
+    maps : dict of layer to ndarray of shape (n, …), float32
+        What the backbone gave for some images.
+    stored_dtype : str
+        The recipe's.
+    n_rows : int
+        How many rows there would be.
+
+    Returns
+    -------
+    n_bytes : int
+        Within some percent: HDF5's own index of chunks is left out.
+    """
+    if not n_rows:
+        return 0
+    total = 0.0
+    for values in maps.values():
+        packed = [len(zlib.compress(row.astype(stored_dtype).tobytes(), _GZIP_LEVEL)) for row in values]
+        total += n_rows * float(np.mean(packed))
+        if values.ndim == 4:
+            row_bytes = 2 * values.shape[3] * 4
+            chunk_rows = max(1, _POOLED_CHUNK_BYTES // row_bytes)
+            total += math.ceil(n_rows / chunk_rows) * chunk_rows * row_bytes
+    return round(total + math.ceil(n_rows / _KEY_CHUNK_ROWS) * _KEY_CHUNK_ROWS * (DIGEST_BYTES + 8))
 
 
 class ShardWriter:
@@ -148,7 +181,7 @@ class ShardWriter:
                 maxshape=(None, *values.shape[1:]),
                 chunks=(chunk_rows, *values.shape[1:]),
                 compression="gzip" if compress else None,
-                compression_opts=1 if compress else None,
+                compression_opts=_GZIP_LEVEL if compress else None,
                 fletcher32=True,
                 track_times=False,
             )

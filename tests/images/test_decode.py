@@ -1,5 +1,6 @@
 """Decoding: pixels against values written down by hand, and a reason for every file that gives none."""
 
+import contextlib
 import io
 import os
 import socket
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 from sklearn.datasets import load_sample_image
 
 from featx.errors import ImageRejected
@@ -302,8 +303,8 @@ def with_tiff_value(data: bytes, tag: int, value: int) -> bytes:
         (b"\xff\xd8\xff" + b"nonsense" * 8, "corrupt JPEG"),
         (b"GIF89a" + bytes(60), "corrupt GIF"),
         (b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(60), "corrupt WEBP"),
-        (encode(Image.new("I", (2, 2), 70_000), "TIFF"), "unsupported depth (32 bits a channel, mode I)"),
-        (encode(Image.new("F", (2, 2), 0.5), "TIFF"), "unsupported depth (32 bits a channel, mode F)"),
+        (encode(Image.new("I", (2, 2), 70_000), "TIFF"), "unsupported depth (numbers without an agreed range, mode I)"),
+        (encode(Image.new("F", (2, 2), 0.5), "TIFF"), "unsupported depth (numbers without an agreed range, mode F)"),
         (png(20_000, 20_000, 8, GREY, bytes(20_000)), "too large (over 178956970 pixels)"),
     ],
 )
@@ -350,8 +351,9 @@ def test_what_is_no_regular_file_is_rejected_unopened(
 def test_large_image_decodes_without_a_warning() -> None:
     """Pillow's warning at half of the limit would tear the progress bar; it stays away even with ``-W error``."""
     code = """
+import contextlib
 import io
-from PIL import Image
+from PIL import Image, ImageFile
 from featx.images import decode_image
 from featx.recipe import Recipe
 file = io.BytesIO()
@@ -377,7 +379,7 @@ except ImageRejected as rejected:
     print(rejected.reason)
 """
     done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=False)
-    assert (done.stdout, done.stderr) == (b"corrupt TIFF\n", b"")
+    assert (done.stdout, done.stderr) == (b"corrupt or unsupported TIFF\n", b"")
 
 
 def grey_rows(values: list[int], width: int) -> bytes:
@@ -493,6 +495,137 @@ def test_damaged_bytes_give_pixels_or_a_rejection_and_nothing_else(
         data = data[:position] + written + data[position + removed :]
     try:
         pixels = decode_image(data[:cut], recipe(8, 8), max_pixels=1_000_000)
+    except ImageRejected:
+        return
+    assert (pixels.shape, pixels.dtype) == ((8, 8, 3), np.uint8)
+
+
+# Which rows are whole in half of a file: BMP begins at the bottom.
+UPPER, LOWER = slice(None, 36), slice(-36, None)
+HALVES = {
+    "JPEG": ({"quality": 90}, slice(None, 16)),
+    "PNG": ({}, UPPER),
+    "BMP": ({}, LOWER),
+    "GIF": ({"interlace": False}, UPPER),
+    "TIFF": ({}, UPPER),
+}
+LARGE_NOISE = Image.fromarray(np.random.default_rng(2).integers(0, 256, (96, 128, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize(("image_format", "options", "rows"), [(name, *half) for name, half in HALVES.items()], ids=HALVES)
+def test_half_a_file_gives_its_half_of_the_picture(image_format: str, options: dict[str, object], rows: slice) -> None:
+    """What is left is exactly what the whole file gives there, and the rest is not; a strict recipe rejects the same bytes."""
+    data = encode(LARGE_NOISE, image_format, **options)
+    half = data[: len(data) // 2]
+    whole, left = decode(data, 96, 128), decode(half, 96, 128, allow_truncated=True)
+    np.testing.assert_array_equal(left[rows], whole[rows])
+    assert (left[::-1][rows] != whole[::-1][rows]).mean() > 0.9
+    with pytest.raises(ImageRejected, match=f"^truncated {image_format}$"):
+        decode(half, 96, 128)
+
+
+def test_half_a_progressive_jpeg_gives_the_whole_picture_coarsely() -> None:
+    """Its halves are not above each other: all of the picture is there, near what it will be."""
+    data = encode(photograph(192, 256), "JPEG", progressive=True, quality=90)
+    whole, left = decode(data, 96, 128), decode(data[: len(data) // 2], 96, 128, allow_truncated=True)
+    difference = np.abs(left.astype(int) - whole)
+    assert 0 < difference.mean() < 10
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_whole_files_are_the_same_to_a_recipe_that_allows_truncated_ones(image_format: str) -> None:
+    """Only what would be rejected is decoded in another way."""
+    data = encode(LARGE_NOISE, image_format)
+    np.testing.assert_array_equal(decode(data, 50, 40, allow_truncated=True), decode(data, 50, 40))
+
+
+def header_of(data: bytes, image_format: str) -> int:
+    """Return where the pixels of ``LARGE_NOISE`` begin in a file."""
+    scan = data.find(b"\xff\xda")
+    return {
+        "JPEG": scan + 2 + int.from_bytes(data[scan + 2 : scan + 4], "big"),
+        "PNG": data.find(b"IDAT") + 4,
+        "BMP": int.from_bytes(data[10:14], "little"),
+        "GIF": 13 + 3 * 256 + 10 + 1,
+        "TIFF": len(data) - 96 * 128 * 3,
+    }[image_format]
+
+
+@pytest.mark.parametrize("image_format", HALVES)
+def test_file_cut_right_after_its_header_has_nothing_left(image_format: str) -> None:
+    """A picture made of nothing would pass for one of the class it lies in."""
+    data = encode(LARGE_NOISE, image_format, **HALVES[image_format][0])
+    cut = data[: header_of(data, image_format)]
+    with pytest.raises(ImageRejected, match=f"^truncated {image_format}, nothing of the picture left$"):
+        decode(cut, 96, 128, allow_truncated=True)
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_file_cut_within_its_header_is_rejected(image_format: str) -> None:
+    """Without a width and height there is no picture, whatever the recipe allows."""
+    with pytest.raises(ImageRejected, match=rf"^(truncated|corrupt|corrupt or unsupported) {image_format}$"):
+        decode(encode(LARGE_NOISE, image_format)[:20], 8, 8, allow_truncated=True)
+
+
+def with_flipped_byte(data: bytes, position: int) -> bytes:
+    """Overwrite one byte with another one."""
+    return data[:position] + bytes([data[position] ^ 0xFF]) + data[position + 1 :]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"Dear reader, these are words.\n",
+        with_flipped_byte(encode(LARGE_NOISE, "PNG"), 20_000),
+        encode(LARGE_NOISE, "WEBP", lossless=True)[:20_000],  # libwebp gives all of a picture or nothing
+        PNG_SIGNATURE + PNG_HEADER + chunk(b"IDAT", b"\x78") + chunk(b"\xf8Y\xef\xdd", b""),
+        with_tiff_value(encode(NOISE, "TIFF"), tag=278, value=0),
+        b"\xff\xd8\xff" + b"nonsense" * 8,
+        b"GIF89a" + bytes(60),
+        encode(Image.new("I", (2, 2), 70_000), "TIFF"),
+        png(20_000, 20_000, 8, GREY, bytes(20_000)),
+    ],
+)
+def test_what_is_not_truncated_is_rejected_all_the_same(data: bytes) -> None:
+    """A corrupt, unsupported or too large file has the same reason whether truncated ones are allowed or not."""
+    reason = reason_of(data)
+    assert not reason.startswith("truncated")
+    with pytest.raises(ImageRejected) as rejected:
+        decode(data, 4, 4, allow_truncated=True)
+    assert rejected.value.reason == reason
+
+
+@pytest.mark.parametrize("allow_truncated", [False, True])
+@pytest.mark.parametrize("pillows_own", [False, True])
+def test_pillows_settings_are_left_as_they_were(
+    monkeypatch: pytest.MonkeyPatch, allow_truncated: bool, pillows_own: bool
+) -> None:
+    """They are of the whole process, and another program's: sound, cut and rejected files all leave them alone."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 123_456_789)
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", pillows_own)
+    data = encode(LARGE_NOISE, "PNG")
+    for length in (len(data), len(data) // 2, 60, 20, 0):
+        with contextlib.suppress(ImageRejected):
+            decode(data[:length], 8, 8, allow_truncated=allow_truncated)
+        left = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+        assert left == (123_456_789, pillows_own)
+
+
+def test_pillows_own_setting_does_not_let_truncated_files_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that lets Pillow load anything still gets from featx what the recipe says."""
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    data = encode(LARGE_NOISE, "PNG")
+    assert reason_of(data[: len(data) // 2]) == "truncated PNG"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(FORMATS), st.integers(0, 4000))
+def test_file_cut_anywhere_gives_pixels_or_a_rejection(image_format: str, cut: int) -> None:
+    """Wherever a file ends, a recipe that allows it gets pixels of its size or a reason, and never an endless loop."""
+    data = SMALL[image_format]
+    try:
+        pixels = decode(data[: cut % len(data)], 8, 8, allow_truncated=True)
     except ImageRejected:
         return
     assert (pixels.shape, pixels.dtype) == ((8, 8, 3), np.uint8)

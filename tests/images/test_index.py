@@ -48,6 +48,14 @@ def test_class_folders_give_labels(tree: Tree) -> None:
     assert index.root == root.resolve()
 
 
+def test_index_is_called_by_its_folder(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of the folder itself, also through a link or from inside."""
+    root = tree("cat/1.png")
+    (tmp_path / "link").symlink_to(root)
+    monkeypatch.chdir(root)
+    assert [list_images(source).name for source in (root, tmp_path / "link", Path())] == ["root", "root", "root"]
+
+
 @pytest.mark.parametrize(
     ("train", "val", "test"),
     [
@@ -247,13 +255,13 @@ def test_empty_class_folder_is_no_class(tree: Tree) -> None:
 
 def test_no_such_folder_is_said(tmp_path: Path) -> None:
     """The error names the path."""
-    with pytest.raises(ImageListError, match=r"nowhere: no such folder"):
+    with pytest.raises(ImageListError, match=r"nowhere: no such folder\. Give the folder .*, or a CSV manifest \(path,label\)"):
         list_images(tmp_path / "nowhere")
 
 
 def test_file_instead_of_a_folder_is_said(tree: Tree) -> None:
     """The error says what was given and what is wanted."""
-    with pytest.raises(ImageListError, match=r"1\.png: is a file\. Give the folder"):
+    with pytest.raises(ImageListError, match=r"1\.png: is a file\. Give the folder .*, or a CSV manifest \(path,label\)"):
         list_images(tree("cat/1.png") / "cat" / "1.png")
 
 

@@ -1,0 +1,198 @@
+"""Decoding in other processes: started when needed, kept for the next batch, replaced when they die."""
+
+import atexit
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import DecoderError, ImageRejected
+from featx.images.worker import READY
+
+DECODE_SECONDS = 60.0
+"""An image that takes longer is rejected: the largest sound ones take some ten seconds."""
+
+# The wait is counted in parts, so that one in which the machine or the run was stopped counts for no more than that part.
+_WAITS = 60
+
+_START_SECONDS = 120.0
+
+# -c and not -m: the process must find the very featx that started it, however that one was put on the path. With -P, as
+# otherwise the modules above would be looked for among the user's images first.
+_PROGRAM = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from featx.images.worker import main; main()"
+
+
+class DecoderDied(Exception):
+    """The process ended in the middle of an image."""
+
+
+class Decoder:
+    """One process that decodes image files, one at a time.
+
+    Raises
+    ------
+    DecoderError
+        If it cannot be started.
+    """
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path)]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # NumPy would start a thread for each core, and memory for each, to multiply nothing.
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                process_group=0,  # Ctrl-C is for the run, which then ends this process itself
+            )
+        except OSError as error:
+            raise DecoderError(f"{sys.executable}: no process to decode images can be started: {error.strerror}.") from error
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+        self._in_the_middle = False
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._answers, selectors.EVENT_READ)
+        if not self._selector.select(_START_SECONDS) or self._answers.readline() != READY:
+            self.close()
+            raise DecoderError(
+                f"{sys.executable}: the process that decodes images ended as soon as it was started. "
+                "Try: python -m featx.images.worker </dev/null"
+            )
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def decode(self, request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8]]:
+        """Decode one file.
+
+        Parameters
+        ----------
+        request : dict
+            As ``worker`` takes it.
+
+        Returns
+        -------
+        digest : bytes
+            Of the file's content.
+        images : ndarray of shape (n_views, height, width, 3), uint8
+            The views asked for.
+
+        Raises
+        ------
+        ImageRejected
+            If the file gives no pixels, or takes too long.
+        DecoderDied
+            If the process ended. After this, and after a file that took too long, it is of no more use.
+        """
+        self._in_the_middle = True
+        try:
+            self._requests.write(json.dumps(request).encode() + b"\n")
+            self._requests.flush()
+            if not self._wait_for_answer():
+                raise ImageRejected(f"takes longer than {DECODE_SECONDS:.0f} s to decode")
+            line = self._answers.readline()
+            if not line.endswith(b"\n"):
+                raise DecoderDied
+            head = json.loads(line)
+            images = np.empty(head.get("shape", (0,)), np.uint8)
+            if self._answers.readinto(images.data.cast("B")) != images.size:  # type: ignore[attr-defined] # a buffered pipe has it
+                raise DecoderDied
+        except OSError as error:
+            raise DecoderDied from error
+        self._in_the_middle = False
+        if "reason" in head:
+            raise ImageRejected(head["reason"])
+        if "fault" in head:
+            raise RuntimeError(f"in the process that decodes images:\n{head['fault']}")
+        return bytes.fromhex(head["digest"]), images
+
+    def _wait_for_answer(self) -> bool:
+        return any(self._selector.select(DECODE_SECONDS / _WAITS) for _ in range(_WAITS)) or bool(self._selector.select(0))
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take another request: not after one whose answer was not read to its end, whatever the cause."""
+        return not self._in_the_middle and not self._requests.closed and self._process.poll() is None
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._selector.close()
+        for pipe in (self._requests, self._answers):
+            with contextlib.suppress(OSError):  # a request that was never read
+                pipe.close()
+        self._process.wait()
+
+
+_idle: list[Decoder] = []
+_guard = threading.Lock()
+
+
+@contextlib.contextmanager
+def _borrowed(new: bool) -> Iterator[Decoder]:
+    """Yield a decoder that nobody else uses, one that waits or a new one; put it back if it is still of use."""
+    with _guard:
+        decoder = _idle.pop() if _idle and not new else None
+    if decoder is not None and not decoder.alive:
+        decoder.close()
+        decoder = None
+    decoder = decoder or Decoder()
+    try:
+        yield decoder
+    finally:
+        if decoder.alive:
+            with _guard:
+                _idle.append(decoder)
+        else:
+            decoder.close()
+
+
+def decode_file(path: Path, **request: Any) -> tuple[bytes, NDArray[np.uint8]]:
+    """Decode one file in another process; see ``Decoder.decode`` for what it gives.
+
+    Raises
+    ------
+    ImageRejected
+        Also if the process dies of it, twice.
+    DecoderError
+        If no process can be started.
+    """
+    # The process may have been started in another folder. Not abspath: it takes "link/.." for nothing.
+    request["path"] = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118 - as the system would
+    # One that waited may have been killed long ago. Two new ones that die do so of this image, or of its want of memory.
+    for new in (False, True, True):
+        with contextlib.suppress(DecoderDied), _borrowed(new) as decoder:
+            return decoder.decode(request)
+    raise ImageRejected("crashes the decoder")
+
+
+@atexit.register
+def end_idle_decoders() -> None:
+    """End the processes that wait for work; the next image starts a new one."""
+    with _guard:
+        while _idle:
+            _idle.pop().close()
+
+
+def _forget_in_a_fork() -> None:
+    """A forked process must not share its parent's pipes: both would read the other's pixels."""
+    global _guard
+    _guard = threading.Lock()
+    _idle.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_a_fork)

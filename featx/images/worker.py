@@ -1,0 +1,106 @@
+"""The process that decodes image files for another one.
+
+Image files come from anywhere, and decoders are C: one that crashes, hangs or eats the memory must cost its image and not
+the run. Requests come as lines of JSON on stdin; each answer on stdout is a line of JSON, then the pixels.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import select
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import ImageRejected
+from featx.files import content_digest
+from featx.images.augment import Augmentation, augmented
+from featx.images.decode import TOO_MUCH_MEMORY, decode_image, read_image_file
+from featx.recipe import Recipe
+
+NOTHING = np.empty(0, np.uint8)
+
+READY = b"ready\n"
+"""What the process says once it can take requests."""
+
+# A decoded image, its copy with alpha and the one on the background take 12 bytes a pixel in Pillow, and a file may be as
+# large again; whatever asks for more than this is damaged or hostile.
+_BYTES_A_PIXEL = 24
+_BASE_BYTES = 1 << 30
+
+# For what was asked before the other side went; a decoder that hangs ends after it.
+_GRACE_SECONDS = 2.0
+
+
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answer requests until there are no more."""
+    answers.write(READY)
+    answers.flush()
+    for line in requests:
+        request = json.loads(line)
+        _limit_memory(request["max_pixels"])
+        try:
+            digest, images = _decode(request)
+            head: dict[str, Any] = {"digest": digest.hex(), "shape": images.shape}
+        except ImageRejected as rejected:
+            head, images = {"reason": rejected.reason}, NOTHING
+        except MemoryError:
+            head, images = {"reason": TOO_MUCH_MEMORY}, NOTHING
+        except Exception:  # a mistake of featx's own must not pass for a damaged image
+            head, images = {"fault": traceback.format_exc()}, NOTHING
+        answers.write(json.dumps(head).encode() + b"\n")
+        answers.write(images.data)
+        answers.flush()
+
+
+def _decode(request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8]]:
+    """Return the content digest of a file and the views asked for, (n_views, height, width, 3)."""
+    data = read_image_file(Path(request["path"]))
+    digest = content_digest(data)
+    clean = decode_image(data, Recipe.from_dict(request["recipe"]), request["max_pixels"])
+    if request["augment"] is None:
+        return digest, clean[None]
+    augmentation = Augmentation.parse(request["augment"]) if request["augment"] else Augmentation()
+    views = [augmented(clean, digest, augmentation, request["seed"], view) for view in request["views"]]
+    return digest, np.stack(views)
+
+
+def _limit_memory(max_pixels: int) -> None:
+    """Make the system refuse what no sound image needs, as an ordinary ``MemoryError``."""
+    wanted = _BASE_BYTES + _BYTES_A_PIXEL * max_pixels
+    with contextlib.suppress(OSError, ValueError):  # a lower limit set by whoever started featx stays
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+def _end_with_the_other_side() -> None:
+    """Wait until nobody holds the other end of stdin, even in the middle of an image, and end."""
+    watch = select.poll()
+    watch.register(0, 0)  # of requests it is not told, only that there can be no more
+    watch.poll()
+    time.sleep(_GRACE_SECONDS)
+    os._exit(0)
+
+
+def main() -> None:
+    """Serve on stdin and stdout; what libraries print goes nowhere, or it would be taken for pixels."""
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    threading.Thread(target=_end_with_the_other_side, daemon=True).start()
+    with contextlib.suppress(BrokenPipeError):  # whoever asked is gone
+        serve(sys.stdin.buffer, answers)
+    # Not the usual way out: it would flush what nobody reads any more.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Where an evaluation's probabilities come from: cached features, or files that go through the backbone now."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.classify import FileProbabilities
+from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
+from featx.images import ImageIndex
+from featx.model import Model
+from featx.store import SPLITS, Catalog, FeatureCache
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Probabilities of some labelled images, from whichever source."""
+
+    split: str
+    paths: list[str]
+    class_of: list[str]
+    probabilities: NDArray[np.float64]
+    digests: list[bytes]
+    rejected: dict[str, str]
+    source: str
+    unknown: int = 0  # images of classes that had no training image, left out
+
+
+Classify = Callable[[Sequence[Path]], FileProbabilities]
+
+
+def from_cache(model: Model, split: str | None, folder: Path, classify: Classify | None) -> Measured:
+    """Take the images that a cache lists; with ``classify``, run their files through the backbone again.
+
+    Raises
+    ------
+    CacheError, ImageListError
+        If there is no such cache, or it has no such images.
+    RecipeMismatch
+        If it holds other features than the model was fitted on.
+    ClassMismatch
+        If the model knows none of their classes.
+    """
+    if not (folder / "recipe.json").exists():
+        raise CacheNotFound(
+            f"{folder}: the cache that this model was fitted on is not there. "
+            "Give --cache, or --images with a folder of labelled images."
+        )
+    store = FeatureCache.open(folder)
+    differences = store.recipe.differences(model.recipe)
+    if differences:
+        name, (found, wanted) = next(iter(differences.items()))
+        raise RecipeMismatch(
+            f"{folder}: holds features made with {name}={found!r}, but the model was fitted on {name}={wanted!r}. "
+            "Fit the head again, or give the cache it was fitted on."
+        )
+    catalog = store.catalog
+    split = split or ("test" if len(catalog.rows("test")) else "val")
+    rows = catalog.rows(None if split == "all" else split)
+    if not len(rows):
+        counts = ", ".join(f"{name} {len(catalog.rows(name))}" for name in SPLITS)
+        raise ImageListError(f"{folder}: has no images in split {split!r} ({counts}). Give another --split, or --images.")
+    known = np.isin(catalog.labels[rows], [catalog.class_names.index(name) for name in _shared(catalog, model)])
+    measured, unknown = rows[known], len(rows) - int(known.sum())
+    if not len(measured):
+        raise ClassMismatch(_say_classes(str(folder), sorted({catalog.class_names[i] for i in catalog.labels[rows]}), model))
+    digests = [catalog.digests[row].tobytes() for row in measured]
+    if classify:
+        probabilities, rejected = _classify_listed(catalog, measured, digests, classify)
+    else:
+        # A whole split of maps may not fit into memory.
+        blocks = store.blocks(measured, layer=model.layer, pooling=model.pooling)
+        probabilities, rejected = np.concatenate([model.head.predict_proba(X) for _, X in blocks]), {}
+    kept = [place for place, row in enumerate(measured) if catalog.paths[row] not in rejected]
+    if not kept:
+        raise ImageListError(f"{catalog.source}: none of its {len(measured)} images could be read. Leave --tta out.")
+    return Measured(
+        split=split,
+        paths=[catalog.paths[row] for row in measured[kept]],
+        class_of=[catalog.class_names[label] for label in catalog.labels[measured[kept]]],
+        probabilities=probabilities[kept],
+        digests=[digests[place] for place in kept],
+        rejected=rejected,
+        source=catalog.source,
+        unknown=unknown,
+    )
+
+
+def _shared(catalog: Catalog, model: Model) -> list[str]:
+    return [name for name in catalog.class_names if name in model.class_names]
+
+
+def _classify_listed(
+    catalog: Catalog, rows: NDArray[np.int64], digests: list[bytes], classify: Classify
+) -> tuple[NDArray[np.float64], dict[str, str]]:
+    """Classify the very files that are listed: one that was edited since is another image."""
+    found = classify([Path(catalog.source) / catalog.paths[row] for row in rows])
+    rejected = {catalog.paths[rows[place]]: reason for place, reason in found.rejected.items()}
+    for place, (row, digest) in enumerate(zip(rows, digests, strict=True)):
+        if place not in found.rejected and found.digests[place] != digest:
+            rejected[catalog.paths[row]] = "changed since it was extracted"
+    return found.probabilities, rejected
+
+
+def from_files(
+    model: Model,
+    index: ImageIndex,
+    split: str | None,
+    classify: Classify,
+) -> Measured:
+    """Take the images of a listing and run their files through the backbone.
+
+    Raises
+    ------
+    ImageListError
+        If there are no such images.
+    ClassMismatch
+        If the model does not know all of their classes.
+    """
+    splits = set(index.splits)
+    if split is None:
+        split = next((name for name in ("test", "val") if name in splits), "all")
+    rows = [row for row, found in enumerate(index.splits) if split == "all" or found == split]
+    if not rows:
+        raise ImageListError(f"{index.root}: has no {split}/ folder. Give another --split, or none for all images.")
+    listed = [row for row in rows if not index.reasons[row]]
+    absent = sorted({index.class_names[index.labels[row]] for row in listed} - set(model.class_names))
+    if absent:  # before the backbone runs over them for nothing
+        raise ClassMismatch(_say_classes(str(index.root), absent, model))
+    result = classify([index.root / index.paths[row] for row in listed])
+    kept = [place for place in range(len(listed)) if place not in result.rejected]
+    if not kept:
+        raise ImageListError(f"{index.root}: none of its {len(rows)} images could be used. Try featx predict on one of them.")
+    rejected = {index.paths[listed[place]]: reason for place, reason in result.rejected.items()}
+    return Measured(
+        split=split,
+        paths=[index.paths[listed[place]] for place in kept],
+        class_of=[index.class_names[index.labels[listed[place]]] for place in kept],
+        probabilities=result.probabilities[kept],
+        digests=[result.digests[place] for place in kept],
+        rejected=rejected | {index.paths[row]: index.reasons[row] for row in rows if index.reasons[row]},
+        source=str(index.root),
+    )
+
+
+def check_classes(model: Model, path: Path, measured: Measured) -> None:
+    """Refuse images of classes that the model does not know.
+
+    Raises
+    ------
+    ClassMismatch
+        With both lists.
+    """
+    absent = sorted(set(measured.class_of) - set(model.class_names))
+    if absent:
+        raise ClassMismatch(_say_classes(str(path), absent, model))
+
+
+def _say_classes(where: str, absent: Sequence[str], model: Model) -> str:
+    return (
+        f"{where}: there are images of {', '.join(map(repr, absent[:10]))}, but the model knows "
+        f"{', '.join(map(repr, model.class_names[:10]))}{' …' if len(model.class_names) > 10 else ''}. "
+        "Rename the folders to the model's classes, or fit a head on images of these classes."
+    )

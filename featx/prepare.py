@@ -1,0 +1,347 @@
+"""What extract and its dry run share: the listing, the recipe, what is cached already, and the catalog to come."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import backbone_spec, check_image_size, resolve_weights
+from featx.errors import AugmentError, CacheError, ImageListError
+from featx.files import DIGEST_BYTES
+from featx.images import (
+    DEFAULT_AUGMENT,
+    MOST_VIEWS,
+    NEVER_TRUSTED,
+    NO_DIGEST,
+    Augmentation,
+    Batch,
+    Identities,
+    ImageIndex,
+    KnownFile,
+    assign_splits,
+    identify_files,
+    list_images,
+    view_key,
+)
+from featx.progress import Progress
+from featx.recipe import Recipe
+from featx.store import EXTRACTED, REJECTED, SPLITS, Catalog, FeatureCache
+
+DEFAULT_VIEWS = 4
+"""Views of each training image where ``augment`` is given and their number is not."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractOptions:
+    """What decides which features an extract gives, and for which images.
+
+    Parameters
+    ----------
+    backbone : str
+        Name of the backbone.
+    weights : str
+        ``imagenet``, ``random`` or a weights file.
+    image_size : tuple of int or None
+        (height, width) [px]; by default the backbone's own.
+    resize : str
+        ``stretch``, ``crop`` or ``pad``.
+    background : tuple of int
+        RGB colour under transparent pixels and in ``pad``'s margins.
+    exact_decode : bool
+        Decode JPEGs at full size.
+    allow_truncated : bool
+        Use what is left of files that end too early.
+    augment : str or None
+        How far augmented views are from the clean image, such as ``flip,rotate=15``.
+    views : int or None
+        Views of each training image, the clean one included.
+    val_fraction, test_fraction : float
+        Shares drawn where the folders or the manifest give no such split.
+    seed : int
+        Of that draw, and of the views.
+
+    Raises
+    ------
+    ImageListError
+        If the shares leave nothing to learn from.
+    AugmentError
+        If the views cannot be made.
+    """
+
+    backbone: str = "vgg16"
+    weights: str = "imagenet"
+    image_size: tuple[int, int] | None = None
+    resize: str = "stretch"
+    background: tuple[int, int, int] = (255, 255, 255)
+    exact_decode: bool = False
+    allow_truncated: bool = False
+    augment: str | None = None
+    views: int | None = None
+    val_fraction: float = 0.15
+    test_fraction: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what can be seen to be wrong before anything is read."""
+        shares = self.val_fraction, self.test_fraction
+        if not (min(shares) >= 0 and sum(shares) < 1):
+            raise ImageListError(
+                f"val and test fractions must be at least 0 and together below 1. Received: {shares[0]} and {shares[1]}."
+            )
+        if not 1 <= self.n_views <= MOST_VIEWS:
+            raise AugmentError(f"--views must be from 1 to {MOST_VIEWS}, the clean image included. Received: {self.views}.")
+        _ = self.augmentation  # reads the spec
+
+    @property
+    def n_views(self) -> int:
+        """Views of each training image, the clean one included."""
+        if self.views is None:
+            return DEFAULT_VIEWS if self.augment else 1
+        return self.views
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How far augmented views are from the clean image."""
+        return Augmentation.parse(self.augment or DEFAULT_AUGMENT)
+
+    @property
+    def view_keys(self) -> tuple[int, ...]:
+        """What the augmented views are cached under; empty where there is only the clean image."""
+        return tuple(view_key(self.augmentation, self.seed, view) for view in range(1, self.n_views))
+
+    def make_recipe(self) -> tuple[Recipe, Path | None]:
+        """Return the recipe, and the weights file where there is one.
+
+        Raises
+        ------
+        BackboneError, ImageSizeError, RecipeError
+            If there is no such backbone, or not with these settings.
+        """
+        spec = backbone_spec(self.backbone)
+        size = self.image_size or spec.image_size
+        check_image_size(spec, size)
+        digest, weights_file = resolve_weights(spec, self.weights)
+        recipe = Recipe(
+            backbone=spec.name,
+            weights=digest,
+            layers=spec.layers,
+            image_size=size,
+            preprocess=spec.preprocess,
+            resize=self.resize,
+            background=self.background,
+            exact_decode=self.exact_decode,
+            allow_truncated=self.allow_truncated,
+        )
+        return recipe, weights_file
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """The images that are listed, and the cache that their features belong in.
+
+    Parameters
+    ----------
+    options : ExtractOptions
+        What was asked for.
+    index : ImageIndex
+        The listing.
+    identities : Identities
+        What each listed file is; decoding adds what it finds.
+    recipe : Recipe
+        How the features are made.
+    weights_file : Path or None
+        Of the backbone.
+    store : FeatureCache
+        Nothing has been written to it yet.
+    """
+
+    options: ExtractOptions
+    index: ImageIndex
+    identities: Identities
+    recipe: Recipe
+    weights_file: Path | None
+    store: FeatureCache
+
+    def rows_to_extract(self) -> list[int]:
+        """Return the first row of each content that has no features yet."""
+        present = self.store.has(self.identities.digests)
+        first: dict[bytes, int] = {}
+        for row, digest in enumerate(self.identities.digests):
+            if not self.identities.reasons[row] and not present[row]:
+                first.setdefault(digest, row)
+        return list(first.values())
+
+    def views_to_extract(self, catalog: Catalog) -> tuple[list[int], list[int]]:
+        """Return rows of training images, and numbers of the views of them that have no features yet.
+
+        Parameters
+        ----------
+        catalog : Catalog
+            Says which images are for training.
+
+        Returns
+        -------
+        rows, numbers : list of int
+            One entry for each view; those of one image stand together.
+        """
+        first: dict[bytes, int] = {}
+        for row in catalog.rows("train").tolist():
+            first.setdefault(catalog.digests[row].tobytes(), row)
+        digests = list(first)
+        absent = [~self.store.has(digests, key) for key in self.options.view_keys]
+        wanted = [
+            (first[digest], view + 1)
+            for place, digest in enumerate(digests)
+            for view in range(len(absent))
+            if absent[view][place]
+        ]
+        return [row for row, _ in wanted], [view for _, view in wanted]
+
+    def paths(self, rows: list[int]) -> list[Path]:
+        """Return the files of some rows."""
+        return [self.index.root / self.index.paths[row] for row in rows]
+
+    def note(self, rows: list[int], batch: Batch) -> None:
+        """Take over what decoding found: reasons, and files that were edited since they were listed."""
+        for position, reason in batch.rejected.items():
+            self.identities.reasons[rows[position]] = reason
+        for position, digest in zip(batch.positions, batch.digests, strict=True):
+            row = rows[position]
+            if digest != self.identities.digests[row]:
+                self.identities.digests[row] = digest
+                self.identities.mtimes[row] = NEVER_TRUSTED
+
+    def make_catalog(self, with_features: NDArray[np.bool_]) -> Catalog:
+        """Return the listing: every image with its split, or with its reason.
+
+        Parameters
+        ----------
+        with_features : ndarray of shape (n_images,), bool
+            Whether each image's content has features.
+        """
+        index, identities, options = self.index, self.identities, self.options
+        # A file that cannot be read today may have a row from another day; whether it is still its row nobody can say.
+        present = with_features & np.array([not reason for reason in identities.reasons], np.bool_)
+        reason_of = {d: r for d, r in zip(identities.digests, identities.reasons, strict=True) if r and d != NO_DIGEST}
+        reasons = [
+            "" if ok else reason or reason_of.get(digest, CHANGED)
+            for ok, reason, digest in zip(present, identities.reasons, identities.digests, strict=True)
+        ]
+        rows = np.flatnonzero(present)
+        drawn = assign_splits(
+            index.labels[rows],
+            [identities.digests[row] for row in rows],
+            [index.splits[row] for row in rows],
+            val_fraction=options.val_fraction,
+            test_fraction=options.test_fraction,
+            seed=options.seed,
+        )
+        splits = np.array([SPLITS.index(split or "train") for split in index.splits], np.int8)
+        splits[rows] = [SPLITS.index(split) for split in drawn]
+        return Catalog(
+            source=str(index.root),
+            fingerprint=self.recipe.fingerprint,
+            class_names=index.class_names,
+            paths=list(index.paths),
+            labels=index.labels,
+            splits=splits,
+            digests=np.frombuffer(b"".join(identities.digests), np.uint8).reshape(-1, DIGEST_BYTES),
+            sizes=identities.sizes,
+            mtimes=identities.mtimes,
+            ctimes=identities.ctimes,
+            status=np.where(present, EXTRACTED, REJECTED).astype(np.uint8),
+            reasons=reasons,
+            augment=str(options.augmentation) if options.view_keys else "",
+            view_seed=options.seed,
+            view_keys=options.view_keys,
+        )
+
+
+CHANGED = "changed while it was being read"
+"""Reason of an image whose file became another one between two looks."""
+
+
+def prepare(
+    images: Path | str,
+    cache: Path | str | None,
+    options: ExtractOptions,
+    *,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """List the images, tell what each is, and open the cache. Nothing is written.
+
+    Raises
+    ------
+    ImageListError, BackboneError, ImageSizeError, RecipeMismatch, CacheError
+        As for ``extract_features``.
+    """
+    index = list_images(Path(images))
+    recipe, weights_file = options.make_recipe()
+    folder = Path(cache) if cache else Path("cache") / index.name
+    store = FeatureCache.open_or_create(folder, recipe, overwrite)
+    previous = store.previous_catalog()
+    if cache is None:
+        _refuse_another_folders_cache(index, previous, folder)
+    identities = identify_files(index, _known_files(index, previous), workers, progress)
+    return Prepared(options, index, identities, recipe, weights_file, store)
+
+
+def _refuse_another_folders_cache(index: ImageIndex, previous: Catalog | None, folder: Path) -> None:
+    """Keep two folders of one name from taking turns in one default cache, and models from being measured on the other."""
+    if previous is None or previous.source == str(index.root) or not Path(previous.source).exists():
+        return
+    raise CacheError(
+        f"{folder}: lists the images of {previous.source}, not of {index.root}. "
+        f"Give --cache with another name; or --cache {folder} if it is to list these from now on."
+    )
+
+
+def _known_files(index: ImageIndex, previous: Catalog | None) -> dict[str, KnownFile]:
+    """Return what the last listing of the same folder knew of each file."""
+    if previous is None or previous.source != str(index.root):
+        return {}
+    states = zip(previous.sizes.tolist(), previous.mtimes.tolist(), previous.ctimes.tolist(), previous.digests, strict=True)
+    known = (KnownFile(size, mtime, ctime, digest.tobytes()) for size, mtime, ctime, digest in states)
+    files = zip(previous.paths, known, strict=True)
+    # A manifest may name a path twice; the first is the one that counts.
+    return dict(reversed(list(files)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeats:
+    """Images whose very content stands more than once in a listing.
+
+    Parameters
+    ----------
+    duplicates : int
+        Images with the content of another listed before.
+    conflicts : list of str
+        Those that stand in more than one class: at least one label is wrong.
+    across_splits : list of str
+        Val and test images that stand in train too, or test images that stand in val: a head has seen them.
+    """
+
+    duplicates: int
+    conflicts: list[str]
+    across_splits: list[str]
+
+
+def find_repeats(catalog: Catalog) -> Repeats:
+    """Find the images with features that stand more than once."""
+    usable = catalog.rows()
+    keys = [digest.tobytes() for digest in catalog.digests[usable]]
+    labels_of: dict[bytes, set[int]] = {}
+    first_split: dict[bytes, int] = {}
+    for key, label, split in zip(keys, catalog.labels[usable].tolist(), catalog.splits[usable].tolist(), strict=True):
+        labels_of.setdefault(key, set()).add(label)
+        first_split[key] = min(split, first_split.get(key, split))  # train, val, test: the order in which a fit sees them
+    return Repeats(
+        duplicates=len(usable) - len(labels_of),
+        conflicts=[catalog.paths[row] for row, key in zip(usable, keys, strict=True) if len(labels_of[key]) > 1],
+        across_splits=[
+            catalog.paths[row] for row, key in zip(usable, keys, strict=True) if catalog.splits[row] > first_split[key]
+        ],
+    )
