@@ -88,8 +88,8 @@ class ClassicalHead:
             kinds, numbers = ("iu", "whole numbers") if name in self._whole_numbers else ("f", "finite numbers")
             if array.dtype.kind not in kinds or not np.isfinite(array).all():
                 raise HeadError(f"{kind}: {name} must hold {numbers}. Received: {array.dtype} with {array.size} values.")
-        if n_classes < 2:
-            raise HeadError(f"{kind}: classes must be at least 2. Received: {n_classes}.")
+        if n_classes < 2 or not (np.diff(arrays["classes"]) > 0).all():
+            raise HeadError(f"{kind}: classes must be at least 2, ascending. Received: {n_classes}.")
         if not (arrays["scale"] > 0).all():
             raise HeadError(f"{kind}: scale must be above 0. Received: {arrays['scale'].min()}.")
         for name, array in arrays.items():

@@ -1,6 +1,6 @@
 """Nearest neighbours: the training rows are the head."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class KnnHead(ClassicalHead):
         if len(X) < self.neighbors:
             self.notes_ = [f"knn: there are only {len(X)} training images: all of them vote, not {self.neighbors}"]
 
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> "KnnHead":
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> Self:
         """Take learned arrays instead of fitting.
 
         Raises
@@ -76,8 +76,8 @@ class KnnHead(ClassicalHead):
             If they do not fit together, or hold what no fit gives.
         """
         super().restore(arrays)
-        if not len(self.labels_) or self.labels_.min() < 0 or self.labels_.max() >= len(self.classes_):
-            raise HeadError(f"KnnHead: labels must be from 0 to {len(self.classes_) - 1}, one at least.")
+        if np.unique(self.labels_).tolist() != list(range(len(self.classes_))):
+            raise HeadError(f"KnnHead: labels must be from 0 to {len(self.classes_) - 1}, each at least once.")
         return self
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,7 +1,6 @@
 """Ridge regression on class targets: one decomposition gives every strength of the penalty, and leave-one-out of each."""
 
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,71 +18,16 @@ from featx.heads.classical import (
     signed_targets,
 )
 from featx.heads.head import Features, check_features, is_number
+from featx.heads.least_squares import LeastSquares, Values
 from featx.heads.scaling import check_finite, deviations, feature_blocks, scale_rows
-from featx.heads.span import LARGEST_DECOMPOSITION, decompose, gram_matrix, weighted_sum
+from featx.heads.span import LARGEST_DECOMPOSITION, gram_matrix, weighted_sum
 
 # Inside the sample's training images at 96 px (340 at a time, every pooling and scale) the choice fell between 30 and
 # 320,000: smallest with sqrt, largest without scaling. The ends are far from both.
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-2, 8, 21))
 
-Values = NDArray[np.float64]
-Blocks = Iterator[tuple[Any, Values]]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Problem:
-    """Weighted ridge regression in the basis where its curvature is a diagonal.
-
-    Parameters
-    ----------
-    curvature : ndarray of shape (r,)
-        Squared lengths of the weighted, centred rows along each direction.
-    pull : ndarray of shape (r, k)
-        Inner products of these rows with the weighted, centred targets.
-    targets : ndarray of shape (n_samples, k)
-        +1 where a row is of the class, else -1.
-    level : ndarray of shape (k,)
-        Weighted mean of the targets.
-    weights : ndarray of shape (n_samples,)
-        Of each row.
-    """
-
-    curvature: Values
-    pull: Values
-    targets: Values
-    level: Values
-    weights: Values
-
-    def coef(self, alpha: float) -> Values:
-        """Return the coefficients (r, k) under a penalty."""
-        coef: Values = self.pull / (self.curvature + alpha)[:, None]
-        return coef
-
-    def left_out(self, at: Any, rows: Values, squares: Values, alpha: float) -> Values:
-        """Return what the fits without each one of the rows would decide about it: (n_block, k).
-
-        Parameters
-        ----------
-        at : slice or ndarray of int
-            Which of the training rows they are.
-        rows : ndarray of shape (n_block, r)
-            Centred, not weighted, in the basis.
-        squares : ndarray of shape (n_block, r)
-            Of the rows; the same for every penalty.
-        alpha : float
-            The penalty.
-
-        Notes
-        -----
-        Leaving row i out changes a least squares fit with a fixed penalty as if its residual were divided by 1 - h_i, where
-        h_i is its own pull on its prediction. Weights, scaling and penalty of the others stay as they are.
-        """
-        weights = self.weights[at]
-        own = weights * (squares @ (1 / (self.curvature + alpha)) + 1 / self.weights.sum())
-        targets = self.targets[at]
-        residual = targets - rows @ self.coef(alpha) - self.level
-        decision: Values = targets - residual / np.maximum(1 - own, 1e-12)[:, None]
-        return decision
+Blocks = Callable[[], Iterator[tuple[Any, Values]]]
+"""Gives (positions, rows in the basis of the decomposition) of all training rows, as often as it is called."""
 
 
 class RidgeHead(ClassicalHead):
@@ -115,10 +59,8 @@ class RidgeHead(ClassicalHead):
         The penalty given or chosen.
     mean_, scale_ : ndarray of shape (n_features,)
         Of the training features, with ``standard``; else zeros and ones.
-
-    References
-    ----------
-    Rifkin & Lippert (2007), Notes on regularized least squares.
+    left_out_ : ndarray of shape (n_samples, n_classes) or (n_samples, 1)
+        What the fit without each one of the training rows would decide about it. Known after ``fit`` alone.
     """
 
     coef_: Values
@@ -126,6 +68,7 @@ class RidgeHead(ClassicalHead):
     slope_: Values
     offset_: Values
     alpha_: Values
+    left_out_: Values
 
     def __init__(
         self, alpha: float | None = None, scale: str = "standard", class_weight: str | None = None, seed: int = 0
@@ -184,16 +127,19 @@ class RidgeHead(ClassicalHead):
         gram -= (to_mean - shares @ to_mean)[:, None]
         gram *= roots
         gram *= roots[:, None]
-        lengths, directions = decompose(gram)
-        level = shares @ targets
-        pull = lengths[:, None] * (directions.T @ (roots[:, None] * (targets - level)))
-        problem = _Problem(lengths**2, pull, targets, level, weights)
-        rows = directions * lengths / roots[:, None]
-        coef = self._choose(problem, lambda: iter([(slice(None), rows)]))
-        to_rows = np.divide(directions, lengths, out=np.zeros_like(directions), where=lengths > 0) * roots[:, None]
-        of_rows = to_rows @ coef  # (n_rows, k): how much of each row is in each class' coefficients; sums to 0 over the rows
+        curvature, directions = np.linalg.eigh(gram)
+        np.maximum(curvature, 0, out=curvature)
+        pull = directions.T @ (roots[:, None] * (targets - shares @ targets))
+        rows = directions * np.sqrt(curvature)
+        problem = LeastSquares(curvature, np.sqrt(curvature)[:, None] * pull, targets, weights)
+        rows /= roots[:, None]
+        alpha = self._settle(problem, lambda: iter([(slice(None), rows)]))
+        # How much of each row is in the coefficients of each class, without dividing by lengths: the shortest of them are
+        # known to half the digits only.
+        of_rows = roots[:, None] * (directions @ (pull / (curvature + alpha)[:, None]))
+        of_rows -= weights[:, None] * (of_rows.sum(axis=0) / weights.sum())
         self.coef_ = weighted_sum(X, scaling, of_rows.T)
-        self.intercept_ = level - to_mean @ of_rows
+        self.intercept_ = problem.level - to_mean @ of_rows
 
     def _learn_tall(self, X: Features, labels: NDArray[np.integer]) -> None:
         """At least as many rows as columns: decompose the inner products of the columns, summed up a block at a time."""
@@ -201,17 +147,17 @@ class RidgeHead(ClassicalHead):
         level = weights @ targets / weights.sum()
         middle, gram, pull = self._sum_up(X, weights, targets - level)
         squares, basis = np.linalg.eigh(gram)
-        problem = _Problem(np.maximum(squares, 0), basis.T @ pull, targets, level, weights)
+        problem = LeastSquares(np.maximum(squares, 0), basis.T @ pull, targets, weights)
 
-        def blocks() -> Blocks:
+        def blocks() -> Iterator[tuple[Any, Values]]:
             for at, values in feature_blocks(X):
                 rows = self._scaling(values)
                 rows -= middle
                 yield at, rows @ basis
 
-        coef = basis @ self._choose(problem, blocks)
+        coef = basis @ problem.coef(self._settle(problem, blocks))
         self.coef_ = coef.T.copy()
-        self.intercept_ = level - middle @ coef
+        self.intercept_ = problem.level - middle @ coef
 
     def _sum_up(self, X: Features, weights: Values, pulls: Values) -> tuple[Values, Values, Values]:
         """Read the features once; learn the scaling on the way.
@@ -256,26 +202,19 @@ class RidgeHead(ClassicalHead):
             pull /= self.scale_[:, None]
         return middle, gram, pull
 
-    def _choose(self, problem: _Problem, blocks: Any) -> Values:
-        """Settle the penalty, calibrate, and return the coefficients in the problem's basis.
-
-        Parameters
-        ----------
-        problem : _Problem
-            The decomposed problem.
-        blocks : callable
-            Gives (positions, rows in its basis) of all training rows, as often as it is called.
-        """
-        alpha = self.alpha if self.alpha is not None else self._best_alpha(problem, blocks)
-        decision = np.empty_like(problem.targets)
+    def _settle(self, problem: LeastSquares, blocks: Blocks) -> float:
+        """Return the penalty, given or chosen, and fit the sigmoids to what it decides about rows left out."""
+        alpha = float(self.alpha) if self.alpha is not None else self._best_alpha(problem, blocks)
+        self.alpha_ = np.array([alpha])
+        self.left_out_ = np.empty_like(problem.targets)
         for at, rows in blocks():
-            decision[at] = problem.left_out(at, rows, rows**2, alpha)
+            self.left_out_[at] = problem.left_out(at, rows, rows**2, alpha)
+        decision = problem.untold(self.left_out_)
         sigmoids = [fit_sigmoid(column, target > 0) for column, target in zip(decision.T, problem.targets.T, strict=True)]
         self.slope_, self.offset_ = (np.array(values) for values in zip(*sigmoids, strict=True))
-        self.alpha_ = np.array([float(alpha)])
-        return problem.coef(alpha)
+        return alpha
 
-    def _best_alpha(self, problem: _Problem, blocks: Any) -> float:
+    def _best_alpha(self, problem: LeastSquares, blocks: Blocks) -> float:
         """Return the penalty that decides most left-out rows rightly, and say so in the notes."""
         right = np.zeros(len(ALPHAS), np.int64)
         for at, rows in blocks():
