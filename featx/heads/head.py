@@ -131,6 +131,8 @@ HEADS: dict[str, HeadSpec] = {
         # nothing against whole maps (0.80 both ways) with a fraction of the columns.
         HeadSpec("logreg", "featx.heads.linear", "LogregHead", "avgmax"),
         HeadSpec("svm", "featx.heads.linear", "SvmHead", "avgmax"),
+        HeadSpec("ridge", "featx.heads.ridge", "RidgeHead", "avgmax"),
+        HeadSpec("knn", "featx.heads.neighbors", "KnnHead", "avgmax"),
     )
 }
 

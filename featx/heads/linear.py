@@ -1,164 +1,114 @@
-"""Logistic regression and linear SVM: scikit-learn learns them, NumPy is enough to use them."""
+"""Logistic regression and support vector machine: learned as scikit-learn learns them, used with NumPy alone."""
 
 import warnings
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError
-from featx.heads.head import Features, check_features, check_seed, check_setting, is_number, seen_classes, softmax
-from featx.progress import OnEpoch
+from featx.heads.calibration import calibrated
+from featx.heads.classical import ClassicalHead, Shapes, check_class_weight, check_penalty, n_decisions, row_weights
+from featx.heads.distances import stored_rows
+from featx.heads.head import Features, check_features, check_setting, is_number, softmax
+from featx.heads.kernel import DEFAULT_C, rbf_decision, rbf_matrix, scaled_gamma, support_of
+from featx.heads.logistic import fit_logistic
+from featx.heads.scaling import Scaling
+from featx.heads.span import LARGEST_DECOMPOSITION, Span
 
 _MAX_ITERATIONS = 2000
 _CALIBRATION_FOLDS = 5
+_KERNEL_TOLERANCE = 1e-7
+"""At scikit-learn's own 0.001 the last bit of a distance moves probabilities in their fourth digit."""
+
+_ROTATE_FROM = 2
+"""Columns a row. Below that, finding the directions costs more than it saves; so do rows that were rotated already."""
 
 
-class _LinearHead:
-    """Standardise, then one hyperplane per class (one in all for two classes).
+def _rotates(shape: tuple[int, ...]) -> bool:
+    return shape[1] >= _ROTATE_FROM * shape[0] and shape[0] <= LARGEST_DECOMPOSITION
 
-    What a head learns beyond that stands in ``_extra``, and how it learns in ``_learn``.
-    """
 
-    _extra: ClassVar[tuple[str, ...]] = ()
+class _LinearHead(ClassicalHead):
+    """One hyperplane per class (one in all for two classes) on scaled features."""
 
-    def __init__(self, C: float, seed: int) -> None:
-        self.C = C
-        self.seed = seed
-        self.history_: dict[str, list[float]] = {}
-        self.notes_: list[str] = []
+    coef_: NDArray[np.float64]
+    intercept_: NDArray[np.float64]
 
-    def settings(self) -> dict[str, Any]:
-        """Return what the constructor was given, as JSON types."""
-        return {"C": self.C, "seed": self.seed}
-
-    def fit(
-        self,
-        X: Features,
-        y: NDArray[np.integer],
-        X_val: Features | None = None,
-        y_val: NDArray[np.integer] | None = None,
-        on_epoch: OnEpoch | None = None,
-    ) -> Self:
-        """Learn from X (n_samples, n_features) and y (n_samples,); validation rows are not looked at.
-
-        Raises
-        ------
-        SingleClassError
-            If y holds fewer than two labels.
-        HeadError
-            If a setting is outside its range, or the head needs more images of a class than there are.
-        """
-        self._check_settings()
-        self.classes_ = seen_classes(y)
-        self._learn(self._standardise(np.asarray(X)), y)
-        return self
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return classes, mean, scale, coef and intercept, and what else this head learned."""
-        learned: dict[str, NDArray[Any]] = {
-            "classes": self.classes_,
-            "mean": self.mean_,
-            "scale": self.scale_,
-            "coef": self.coef_,
-            "intercept": self.intercept_,
-        }
-        return learned | {name: getattr(self, f"{name}_") for name in self._extra}
-
-    def _learn(self, X: NDArray[np.float64], y: NDArray[np.integer]) -> None:
-        raise NotImplementedError
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of coefficients and intercepts."""
-        return int(self.coef_.size + self.intercept_.size)
-
-    def _check_settings(self) -> None:
-        check_setting("C", self.C, is_number(self.C) and 0 < self.C < 1e12, "a number above 0 and below 1e12")
-        check_seed(self.seed)
-
-    def _standardise(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        from sklearn.preprocessing import StandardScaler
-
-        scaler = StandardScaler()
-        standardised: NDArray[np.float64] = scaler.fit_transform(X.astype(np.float64))
-        self.mean_, self.scale_ = scaler.mean_, scaler.scale_
-        return standardised
+    def _shapes(self, n_classes: int, n_features: int, n_rows: int) -> Shapes:
+        n_planes = n_decisions(n_classes)
+        return {"coef": (n_planes, n_features), "intercept": (n_planes,)}
 
     def _decision(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return signed distances: (n, n_classes), or (n, 1) for two classes."""
         check_features(X, len(self.mean_))
-        distances: NDArray[np.float64] = (X.astype(np.float64) - self.mean_) / self.scale_ @ self.coef_.T + self.intercept_
+        distances: NDArray[np.float64] = self._scaling(X) @ self.coef_.T + self.intercept_
         return distances
 
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Take learned arrays instead of fitting.
-
-        Raises
-        ------
-        HeadError
-            If they do not fit together.
-        """
-        self._check_settings()
-        wanted = {"classes", "mean", "scale", "coef", "intercept", *self._extra}
-        if set(arrays) != wanted:
-            raise HeadError(f"linear head: must have the arrays {sorted(wanted)}. Received: {sorted(arrays)}.")
-        n_classes, n_features = arrays["classes"].size, arrays["mean"].size
-        n_rows = 1 if n_classes == 2 else n_classes
-        shapes = {
-            "classes": (n_classes,),
-            "mean": (n_features,),
-            "scale": (n_features,),
-            "coef": (n_rows, n_features),
-            "intercept": (n_rows,),
-        } | dict.fromkeys(self._extra, (n_rows,))
-        for name, shape in shapes.items():
-            if arrays[name].shape != shape:
-                raise HeadError(f"linear head: {name} must have shape {shape}. Received: {arrays[name].shape}.")
-        self.classes_ = arrays["classes"]
-        self.mean_, self.scale_ = arrays["mean"], arrays["scale"]
-        self.coef_, self.intercept_ = arrays["coef"], arrays["intercept"]
-        for name in self._extra:
-            setattr(self, f"{name}_", arrays[name])
-        return self
-
-    def _fit_noting(self, estimator: Any, X: NDArray[np.float64], y: NDArray[np.integer]) -> None:
+    def _fit_noting(self, estimator: Any, X: NDArray[np.float64], labels: NDArray[np.integer]) -> None:
         """Fit; say what scikit-learn warns about in the result instead of on the terminal."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            estimator.fit(X, y)
+            estimator.fit(X, labels)
         self.notes_ = sorted({f"{type(self).__name__}: {str(w.message).splitlines()[0]}" for w in caught})
 
 
 class LogregHead(_LinearHead):
-    """Multinomial logistic regression on standardised features.
+    """Multinomial logistic regression on scaled features.
 
     Parameters
     ----------
     C : float
         Inverse strength of the L2 penalty. 0.01 did best or within half a point of it, whatever the pooling, by
         three-fold cross-validation inside the sample's training images.
+    scale : str
+        ``standard``, ``l2``, ``sqrt`` or ``none``; see ``Scaling``.
+    class_weight : str or None
+        ``balanced`` gives each class the same weight in all, whatever its number of images.
     seed : int
         Passed to scikit-learn as ``random_state``.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
-        On standardised features.
+        On scaled features.
     intercept_ : ndarray of shape (n_classes,) or (1,)
     mean_, scale_ : ndarray of shape (n_features,)
-        Of the training features.
+        Of the training features, with ``standard``; else zeros and ones.
     """
 
-    def __init__(self, C: float = 0.01, seed: int = 0) -> None:
-        super().__init__(C, seed)
+    def __init__(self, C: float = 0.01, scale: str = "standard", class_weight: str | None = None, seed: int = 0) -> None:
+        super().__init__(scale, seed)
+        self.C = C
+        self.class_weight = class_weight
 
-    def _learn(self, X: NDArray[np.float64], y: NDArray[np.integer]) -> None:
+    def _check_settings(self) -> None:
+        check_penalty("C", self.C, is_number(self.C) and 0 < self.C < 1e12)
+        check_class_weight(self.class_weight)
+        super()._check_settings()
+
+    def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
+        X = np.asarray(X)
+        scaling = self._learn_scaling(X)
+        if X.shape[0] < X.shape[1]:
+            return self._learn_wide(X, scaling, labels)
         from sklearn.linear_model import LogisticRegression
 
-        estimator = LogisticRegression(C=self.C, max_iter=_MAX_ITERATIONS, random_state=self.seed)
-        self._fit_noting(estimator, X, y)
+        estimator = LogisticRegression(
+            C=self.C, class_weight=self.class_weight, max_iter=_MAX_ITERATIONS, random_state=self.seed
+        )
+        self._fit_noting(estimator, scaling(X), labels)
         self.coef_, self.intercept_ = estimator.coef_, estimator.intercept_
+        return None
+
+    def _learn_wide(self, X: NDArray[np.floating], scaling: Scaling, labels: NDArray[np.integer]) -> None:
+        """Find the same minimum that scikit-learn walks towards, in the directions that the rows span."""
+        span = Span(X, scaling) if _rotates(X.shape) else None
+        rows = span.rows if span else scaling(X)
+        coef, self.intercept_, converged = fit_logistic(rows, labels, row_weights(labels, self.class_weight), self.C)
+        self.coef_ = span.back(coef) if span else coef
+        if not converged:
+            self.notes_ = [f"LogregHead: did not converge at C {self.C}: a smaller one would"]
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return class probabilities (n_samples, n_classes) of X (n_samples, n_features).
@@ -175,51 +125,129 @@ class LogregHead(_LinearHead):
 
 
 class SvmHead(_LinearHead):
-    """Linear support vector machine on standardised features, its distances calibrated to probabilities.
+    """Support vector machine on scaled features, one class against the others, its distances calibrated to probabilities.
 
     Parameters
     ----------
-    C : float
-        Inverse strength of the L2 penalty; 0.001 by cross-validation inside the sample's training images.
+    C : float or None
+        Inverse strength of the L2 penalty; by default 0.001 for the linear kernel and 3 for rbf, by three-fold
+        cross-validation inside the sample's training images.
+    kernel : str
+        ``linear``, or ``rbf``: exp(-gamma * squared distance), gamma as scikit-learn's ``scale`` takes it from the scaled
+        training rows.
+    scale : str
+        ``standard``, ``l2``, ``sqrt`` or ``none``; see ``Scaling``.
+    class_weight : str or None
+        ``balanced`` as scikit-learn's ``LinearSVC`` and, one class against the others, ``SVC`` have it.
     seed : int
         Passed to scikit-learn as ``random_state``.
 
     Attributes
     ----------
     coef_, intercept_, mean_, scale_ : ndarray
-        As in ``LogregHead``.
+        As in ``LogregHead``; with rbf, coef_ of shape (n_classes, n_rows) or (1, n_rows) weighs the kernel's values.
     slope_, offset_ : ndarray of shape (n_classes,) or (1,)
         Platt's sigmoid: probability = 1 / (1 + exp(slope * distance + offset)), scaled to sum to 1.
+    rows_ : ndarray of shape (n_rows, n_features), float32
+        With rbf: the support vectors, scaled.
+    gamma_ : ndarray of shape (1,)
+        With rbf.
 
     References
     ----------
     Platt (1999), Probabilistic outputs for support vector machines.
     """
 
-    _extra = ("slope", "offset")
     slope_: NDArray[np.float64]
     offset_: NDArray[np.float64]
+    rows_: NDArray[np.float32]
+    gamma_: NDArray[np.float64]
 
-    def __init__(self, C: float = 0.001, seed: int = 0) -> None:
-        super().__init__(C, seed)
+    def __init__(
+        self,
+        C: float | None = None,
+        kernel: str = "linear",
+        scale: str = "standard",
+        class_weight: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(scale, seed)
+        self.C = C
+        self.kernel = kernel
+        self.class_weight = class_weight
 
-    def _learn(self, X: NDArray[np.float64], y: NDArray[np.integer]) -> None:
-        fewest = int(np.unique(y, return_counts=True)[1].min())
+    def _check_settings(self) -> None:
+        check_penalty("C", self.C, self.C is None or (is_number(self.C) and 0 < self.C < 1e12))
+        check_setting("kernel", self.kernel, isinstance(self.kernel, str) and self.kernel in DEFAULT_C, "linear or rbf")
+        check_class_weight(self.class_weight)
+        super()._check_settings()
+
+    def _shapes(self, n_classes: int, n_features: int, n_rows: int) -> Shapes:
+        n_planes = n_decisions(n_classes)
+        shapes = super()._shapes(n_classes, n_features, n_rows) | {"slope": (n_planes,), "offset": (n_planes,)}
+        if self.kernel == "rbf":
+            shapes |= {"coef": (n_planes, n_rows), "rows": (n_rows, n_features), "gamma": (1,)}
+        return shapes
+
+    def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
+        fewest = int(np.bincount(labels).min())
         if fewest < 2:
             raise HeadError("svm: needs at least 2 training images in each class, to calibrate. Received: 1 in one class.")
-        from sklearn.calibration import CalibratedClassifierCV
-        from sklearn.model_selection import StratifiedKFold
+        if self.kernel == "rbf" and len(X) > LARGEST_DECOMPOSITION:
+            raise HeadError(
+                f"svm: kernel rbf compares every image with every other and takes at most {LARGEST_DECOMPOSITION:,} training "
+                f"images. Received: {len(X):,}. Use kernel linear."
+            )
+        X = np.asarray(X)
+        scaling = self._learn_scaling(X)
+        learn = self._learn_linear if self.kernel == "linear" else self._learn_rbf
+        sigmoids = learn(X, scaling, labels, self.C if self.C is not None else DEFAULT_C[self.kernel])
+        self.slope_ = np.array([sigmoid.a_ for sigmoid in sigmoids])
+        self.offset_ = np.array([sigmoid.b_ for sigmoid in sigmoids])
+
+    def _learn_linear(self, X: NDArray[np.floating], scaling: Scaling, labels: NDArray[np.integer], C: float) -> list[Any]:
         from sklearn.svm import LinearSVC
 
-        folds = StratifiedKFold(min(_CALIBRATION_FOLDS, fewest), shuffle=True, random_state=self.seed)
-        svm = LinearSVC(C=self.C, max_iter=_MAX_ITERATIONS, random_state=self.seed)
-        # ensemble=False: one hyperplane fitted on all rows, its sigmoid on held-out distances.
+        span = Span(X, scaling) if _rotates(X.shape) else None
+        # What scikit-learn would choose for rows of that many columns: the same steps, on fewer numbers.
+        dual = True if span else "auto"
+        svm = LinearSVC(C=C, class_weight=self.class_weight, dual=dual, max_iter=_MAX_ITERATIONS, random_state=self.seed)
+        fitted = self._fit_calibrated(svm, span.rows if span else scaling(X), labels)
+        self.intercept_ = fitted.estimator.intercept_
+        self.coef_ = span.back(fitted.estimator.coef_) if span else fitted.estimator.coef_
+        return list(fitted.calibrators)
+
+    def _learn_rbf(self, X: NDArray[np.floating], scaling: Scaling, labels: NDArray[np.integer], C: float) -> list[Any]:
+        from sklearn.multiclass import OneVsRestClassifier
+        from sklearn.svm import SVC
+
+        # One gamma for all folds, so that one matrix serves them all.
+        gamma = scaled_gamma(X, scaling)
+        rows = stored_rows(X, scaling)
+        options = {"C": C, "class_weight": self.class_weight, "tol": _KERNEL_TOLERANCE, "random_state": self.seed}
+        svm = OneVsRestClassifier(SVC(kernel="precomputed", **options))
+        fitted = self._fit_calibrated(svm, rbf_matrix(rows, gamma), labels)
+        support, self.coef_, self.intercept_ = support_of(fitted.estimator.estimators_, len(rows))
+        self.rows_, self.gamma_ = rows[support], np.array([gamma])
+        return list(fitted.calibrators)
+
+    def _fit_calibrated(self, svm: Any, X: NDArray[np.float64], labels: NDArray[np.integer]) -> Any:
+        """Fit one machine on all rows, and its sigmoids on the distances of held-out ones."""
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.model_selection import StratifiedKFold
+
+        n_folds = min(_CALIBRATION_FOLDS, int(np.bincount(labels).min()))
+        folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.seed)
         estimator = CalibratedClassifierCV(svm, method="sigmoid", cv=folds, ensemble=False)
-        self._fit_noting(estimator, X, y)
-        fitted = estimator.calibrated_classifiers_[0]
-        self.coef_, self.intercept_ = fitted.estimator.coef_, fitted.estimator.intercept_
-        self.slope_ = np.array([sigmoid.a_ for sigmoid in fitted.calibrators])
-        self.offset_ = np.array([sigmoid.b_ for sigmoid in fitted.calibrators])
+        self._fit_noting(estimator, X, labels)
+        return estimator.calibrated_classifiers_[0]
+
+    def _decision(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        if self.kernel == "linear":
+            return super()._decision(X)
+        check_features(X, len(self.mean_))
+        found = stored_rows(X, self._scaling)
+        return rbf_decision(found, self.rows_, float(self.gamma_[0]), self.coef_) + self.intercept_
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return class probabilities (n_samples, n_classes) of X (n_samples, n_features).
@@ -229,14 +257,4 @@ class SvmHead(_LinearHead):
         HeadError
             If X has another number of features than the head was fitted on.
         """
-        exponent = np.clip(self._decision(X) * self.slope_ + self.offset_, -700, 700)  # exp stays finite
-        shares: NDArray[np.float64] = 1 / (1 + np.exp(exponent))
-        if shares.shape[1] == 1:
-            return np.hstack([1 - shares, shares])
-        normalised: NDArray[np.float64] = shares / shares.sum(axis=1, keepdims=True)
-        return normalised
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of coefficients, intercepts and calibration values."""
-        return super().n_parameters + int(self.slope_.size + self.offset_.size)
+        return calibrated(self._decision(X), self.slope_, self.offset_)

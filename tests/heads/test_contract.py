@@ -133,8 +133,9 @@ def test_settings_are_what_the_constructor_takes(name: str, fitted: Head) -> Non
 
 
 def test_learned_values_that_a_prediction_uses_are_counted(fitted: Head) -> None:
-    """Everything in the arrays but the class labels and the standardisation."""
-    learned = {key: array for key, array in fitted.arrays().items() if key not in ("classes", "mean", "scale")}
+    """Everything in the arrays but the class labels, the standardisation and a penalty that is only told."""
+    untold = ("classes", "mean", "scale", "alpha")
+    learned = {key: array for key, array in fitted.arrays().items() if key not in untold}
     assert fitted.n_parameters == sum(array.size for array in learned.values())
 
 
@@ -182,17 +183,26 @@ def test_an_unknown_setting_is_named(name: str) -> None:
         rebuild_head(name, {"momentum": 0.9}, {})
 
 
-BAD_C = [0, -1.0, float("nan"), float("inf"), 1e13, "1", None]
+BAD_PENALTIES = [0, -1.0, float("nan"), float("inf"), 1e13, "1", True]
+BAD_SCALES = [("scale", value) for value in ("minmax", "", None, 1, ["l2"])]
+BAD_WEIGHTS = [("class_weight", value) for value in ("even", True, 1, {"0": 1}, [1, 2, 3])]
+BAD_SEEDS = [("seed", value) for value in (-1, 1.5, "x")]
 BAD_SETTINGS: dict[str, list[tuple[str, Any]]] = {
     "dense": [
         *(("hidden", value) for value in ((0,), [-3], [1.5], ["a"], 5, "64", (70_000,), [1] * 11)),
         *(("dropout", value) for value in (1.0, -0.1, float("nan"), "0.5", None)),
         *(("learning_rate", value) for value in (0, -1e-3, float("nan"), 11.0, "fast")),
         *((whole, value) for whole in ("epochs", "batch_size", "patience") for value in (0, -1, 2.5, 10**7, "3")),
-        *(("seed", value) for value in (-1, 1.5, "x")),
+        *BAD_SEEDS,
     ],
-    "logreg": [*(("C", value) for value in BAD_C), *(("seed", value) for value in (-1, 1.5, "x"))],
-    "svm": [*(("C", value) for value in BAD_C), *(("seed", value) for value in (-1, 1.5, "x"))],
+    "logreg": [*(("C", value) for value in [*BAD_PENALTIES, None]), *BAD_SCALES, *BAD_WEIGHTS, *BAD_SEEDS],
+    "svm": [
+        *(("C", value) for value in BAD_PENALTIES),
+        *(("kernel", value) for value in ("poly", "precomputed", None, 3)),
+        *(*BAD_SCALES, *BAD_WEIGHTS, *BAD_SEEDS),
+    ],
+    "ridge": [*(("alpha", value) for value in BAD_PENALTIES), *BAD_SCALES, *BAD_WEIGHTS, *BAD_SEEDS],
+    "knn": [*(("neighbors", value) for value in (0, -1, 2.5, "3", None, True, 10**7)), *BAD_SCALES, *BAD_SEEDS],
 }
 
 

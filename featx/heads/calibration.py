@@ -1,0 +1,63 @@
+"""Platt's sigmoid: from a signed distance to a probability.
+
+References
+----------
+Platt (1999), Probabilistic outputs for support vector machines.
+Lin, Lin & Weng (2007), A note on Platt's probabilistic outputs: the smoothed targets and Newton's method used here.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAX_STEPS = 100
+_FARTHEST = 700.0
+"""exp stays finite."""
+
+
+def fit_sigmoid(decision: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return slope and offset of 1 / (1 + exp(slope * decision + offset)), the most likely ones.
+
+    Parameters
+    ----------
+    decision : ndarray of shape (n_samples,)
+        Held-out signed distances.
+    positive : ndarray of shape (n_samples,), bool
+        Whether the row is of the class.
+    """
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    # Targets a little inside 0 and 1: without them, rows that a distance tells apart without error give an endless slope.
+    wanted = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+    size = max(float(np.abs(decision).max()), 1e-300)
+    columns = np.stack([decision / size, np.ones(len(decision))])  # one size, so that one curvature bound fits both
+    values = np.array([0.0, np.log((n_negative + 1) / (n_positive + 1))])
+
+    def loss(values: NDArray[np.float64]) -> float:
+        exponent = values @ columns
+        return float((np.logaddexp(0, exponent) - (1 - wanted) * exponent).sum())
+
+    best = loss(values)
+    for _ in range(_MAX_STEPS):
+        shares = 1 / (1 + np.exp(np.clip(values @ columns, -_FARTHEST, _FARTHEST)))
+        gradient = columns @ (wanted - shares)
+        if np.abs(gradient).max() < 1e-10 * len(decision):
+            break
+        curvature = (columns * (shares * (1 - shares))) @ columns.T + 1e-12 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        for halving in range(30):
+            new = values - step / 2**halving
+            if loss(new) <= best:
+                break
+        else:
+            break  # no step is better: this is the bottom, to rounding
+        values, best = new, loss(new)
+    return float(values[0] / size), float(values[1])
+
+
+def calibrated(decision: NDArray[np.float64], slope: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return class probabilities (n, n_classes) of signed distances (n, n_classes), or (n, 1) for two classes."""
+    exponent = np.clip(decision * slope + offset, -_FARTHEST, _FARTHEST)
+    shares: NDArray[np.float64] = 1 / (1 + np.exp(exponent))
+    if shares.shape[1] == 1:
+        return np.hstack([1 - shares, shares])
+    normalised: NDArray[np.float64] = shares / shares.sum(axis=1, keepdims=True)
+    return normalised
