@@ -116,6 +116,7 @@ def compile_network(
     if optimizer in ("sgd", "rmsprop"):
         options["momentum"] = float(momentum)
 
+    # From logits: given probabilities, backends differ in how they bound them, and TensorFlow's takes sigmoids for softmax.
     def cross_entropy(targets: Any, logits: Any) -> Any:
         if loss == "binary_crossentropy":
             return keras.losses.binary_crossentropy(targets, logits, from_logits=True, label_smoothing=label_smoothing)

@@ -13,7 +13,7 @@ from featx.heads import batches
 from featx.heads.head import Features, seen_classes
 from featx.heads.losses import balanced_weights, best_epoch, probabilities_of, row_losses
 from featx.heads.network import build_network, compile_network, train_epoch
-from featx.heads.settings import ADAMW_DECAY, LEARNING_RATES, check_training
+from featx.heads.settings import ADAMW_DECAY, check_training, default_rate
 from featx.progress import OnEpoch
 
 # Training rows are divided by one constant so that their mean length is this. VGG16's maps are in the hundreds, where
@@ -43,7 +43,7 @@ class EpochHead:
     optimizer : str
         ``adam``, ``sgd``, ``rmsprop`` or ``adamw``.
     learning_rate : float or None
-        Its step; by default what suits the optimizer.
+        Its step; by default 0.001, and 0.05 for sgd, times 1 - momentum.
     momentum : float
         Of sgd and rmsprop.
     weight_decay : float or None
@@ -224,7 +224,7 @@ class EpochHead:
 
     @property
     def _rate(self) -> float:
-        return LEARNING_RATES[self.optimizer] if self.learning_rate is None else self.learning_rate
+        return default_rate(self.optimizer, self.momentum) if self.learning_rate is None else self.learning_rate
 
     @property
     def _loss(self) -> str:
