@@ -42,6 +42,18 @@ def made_model(recipe: Recipe, name: str = "logreg") -> Model:
         arrays |= {"kernel_1": rng.normal(0, 1, (5, 3)), "bias_1": rng.normal(0, 1, 3)}
         narrow = {key: array if key == "classes" else array.astype(np.float32) for key, array in arrays.items()}
         head = rebuild_head("dense", {"hidden": [5], "epochs": 7}, narrow)
+    elif name == "conv":  # maps of 2 x 2 px and one channel
+        shapes = {
+            "kernel_0": (3, 3, 1, 2),
+            "bias_0": (2,),
+            "kernel_1": (3, 3, 2, 3),
+            "bias_1": (3,),
+            "kernel_2": (3, 3),
+            "bias_2": (3,),
+        }
+        arrays = {key: rng.normal(0, 1, shape).astype(np.float32) for key, shape in shapes.items()}
+        settings = {"map_shape": [2, 2, 1], "filters": [2, 3]}
+        head = rebuild_head("conv", settings, {"classes": np.arange(3)} | arrays)
     else:
         y = np.arange(30) % 3
         head = make_head(name).fit(rng.normal(0, 1, (30, N_FEATURES)) + y[:, None], y)

@@ -127,6 +127,7 @@ HEADS: dict[str, HeadSpec] = {
     spec.name: spec
     for spec in (
         HeadSpec("dense", "featx.heads.dense", "DenseHead", "flatten"),
+        HeadSpec("conv", "featx.heads.conv", "ConvHead", "flatten"),
         # By three-fold cross-validation inside the sample's training images, average and maximum side by side lost
         # nothing against whole maps (0.80 both ways) with a fraction of the columns.
         HeadSpec("logreg", "featx.heads.linear", "LogregHead", "avgmax"),

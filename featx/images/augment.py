@@ -164,11 +164,9 @@ def augmented(pixels: NDArray[np.uint8], digest: bytes, augmentation: Augmentati
         ),
         (down * augmentation.shift * height, right * augmentation.shift * width),
     )
-    if not augmentation.brightness:
-        return turned
-    factor = np.float32(1 + light * augmentation.brightness)
-    lit: NDArray[np.uint8] = np.clip(np.rint(turned * factor), 0, 255).astype(np.uint8)
-    return lit
+    lit = turned * np.float32(1 + light * augmentation.brightness)
+    rounded: NDArray[np.uint8] = np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+    return rounded
 
 
 def _inverse(radians: float, zoom: tuple[float, float], shear: float, mirror: bool) -> NDArray[np.float64]:
@@ -182,8 +180,8 @@ def _inverse(radians: float, zoom: tuple[float, float], shear: float, mirror: bo
     return np.linalg.inv(forward)
 
 
-def _warp(pixels: NDArray[np.uint8], inverse: NDArray[np.float64], shift: tuple[float, float]) -> NDArray[np.uint8]:
-    """Move pixels: ``shift`` is (down, right) [px]."""
+def _warp(pixels: NDArray[np.uint8], inverse: NDArray[np.float64], shift: tuple[float, float]) -> NDArray[np.float32]:
+    """Move pixels: ``shift`` is (down, right) [px]. In float32, as of 8-bit values Pillow cuts the fractions off."""
     height, width = pixels.shape[:2]
     corners = np.array([[x, y] for x in (-width / 2, width / 2) for y in (-height / 2, height / 2)])
     down, right = shift
@@ -196,7 +194,10 @@ def _warp(pixels: NDArray[np.uint8], inverse: NDArray[np.float64], shift: tuple[
     middle_x, middle_y = width / 2 + right, height / 2 + down
     c = width / 2 + across - a * middle_x - b * middle_y
     f = height / 2 + along - d * middle_x - e * middle_y
-    image = Image.fromarray(padded).transform(
-        (width, height), Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BILINEAR
-    )
-    return np.asarray(image)
+    moved = [
+        Image.fromarray(padded[:, :, channel].astype(np.float32)).transform(
+            (width, height), Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BILINEAR
+        )
+        for channel in range(3)
+    ]
+    return np.stack([np.asarray(channel) for channel in moved], axis=-1)

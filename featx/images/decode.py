@@ -26,6 +26,9 @@ TOO_MUCH_MEMORY = "takes more memory than an image should"
 
 _TRUNCATED = "truncated"
 
+# JPEG's largest unit of decoding, 16 x 16.
+_BLOCK_PIXELS = 256
+
 # Pillow already warns at half of its limit, and about odd metadata; a file either decodes here or is rejected with a
 # reason, so its warnings would only tear the progress bar.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -154,7 +157,7 @@ def _decode(data: bytes, image_format: str, recipe: Recipe, max_pixels: int, tru
             # Unpacking twice is for the few whose last row is black, which may be one that is not in the file.
             if image_format == "PNG" and not truncated and _ends_in_zeros(image) and lacks_pixels(data):
                 raise ImageRejected(f"{_TRUNCATED} {image_format}")
-            if truncated and _is_one_colour(image):
+            if truncated and _is_nearly_one_colour(image):
                 raise ImageRejected(f"{_TRUNCATED} {image_format}, nothing of the picture left")
             _turn_upright(image)
             return np.asarray(_resize(_to_rgb(image, recipe.background), recipe), dtype=np.uint8)
@@ -190,10 +193,14 @@ def _ends_in_zeros(image: Image.Image) -> bool:
     return image.crop((0, image.height - 1, *image.size)).getbbox(alpha_only=False) is None
 
 
-def _is_one_colour(image: Image.Image) -> bool:
-    """Tell what Pillow makes of a file that ends before its first pixel from what it makes of half a picture."""
-    extrema = image.getextrema()
-    return all(low == high for low, high in (extrema if isinstance(extrema[0], tuple) else [extrema]))
+def _is_nearly_one_colour(image: Image.Image) -> bool:
+    """Tell what Pillow makes of a file that ends before its first pixels from what it makes of half a picture.
+
+    Of a JPEG without its pixels libjpeg still makes one block, of whatever the missing bits would have been.
+    """
+    brightness = image.convert("L").histogram()
+    others = sum(brightness) - max(brightness)
+    return others <= max(_BLOCK_PIXELS, sum(brightness) // 50)
 
 
 def _decode_reduced(image: Image.Image, image_size: tuple[int, int]) -> None:

@@ -102,7 +102,7 @@ class Decoder:
             self._requests.write(json.dumps(request).encode() + b"\n")
             self._requests.flush()
             if not self._wait_for_answer():
-                raise ImageRejected(f"takes longer than {DECODE_SECONDS:.0f} s to decode")
+                raise ImageRejected(f"takes longer than {DECODE_SECONDS:.0f} s to read and decode")
             line = self._answers.readline()
             if not line.endswith(b"\n"):
                 raise DecoderDied
@@ -170,8 +170,8 @@ def decode_file(path: Path, **request: Any) -> tuple[bytes, NDArray[np.uint8]]:
     DecoderError
         If no process can be started.
     """
-    # The process may have been started in another folder. Not abspath: it takes "link/.." for nothing.
-    request["path"] = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118 - as the system would
+    # The process may have been started in another folder. Not resolved: a link is for the system to follow.
+    request |= {"path": str(path.absolute()), "seconds": DECODE_SECONDS}
     # One that waited may have been killed long ago. Two new ones that die do so of this image, or of its want of memory.
     for new in (False, True, True):
         with contextlib.suppress(DecoderDied), _borrowed(new) as decoder:

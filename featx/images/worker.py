@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import select
+import signal
 import sys
 import threading
 import time
@@ -35,6 +36,11 @@ READY = b"ready\n"
 _BYTES_A_PIXEL = 24
 _BASE_BYTES = 1 << 30
 
+# The one who asks waits for so long, and ends a process that takes longer; only after twice that is nobody there.
+_PATIENCE = 2.0
+
+_LIMIT_AT_START = resource.getrlimit(resource.RLIMIT_AS)[0]
+
 # For what was asked before the other side went; a decoder that hangs ends after it.
 _GRACE_SECONDS = 2.0
 
@@ -46,6 +52,8 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     for line in requests:
         request = json.loads(line)
         _limit_memory(request["max_pixels"])
+        # Should nobody be left to end it: the system does, even where a decoder never gives Python's lock back.
+        signal.setitimer(signal.ITIMER_REAL, request.get("seconds", 0) * _PATIENCE)
         try:
             digest, images = _decode(request)
             head: dict[str, Any] = {"digest": digest.hex(), "shape": images.shape}
@@ -55,6 +63,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
             head, images = {"reason": TOO_MUCH_MEMORY}, NOTHING
         except Exception:  # a mistake of featx's own must not pass for a damaged image
             head, images = {"fault": traceback.format_exc()}, NOTHING
+        signal.setitimer(signal.ITIMER_REAL, 0)
         answers.write(json.dumps(head).encode() + b"\n")
         answers.write(images.data)
         answers.flush()
@@ -76,8 +85,9 @@ def _limit_memory(max_pixels: int) -> None:
     """Make the system refuse what no sound image needs, as an ordinary ``MemoryError``."""
     wanted = _BASE_BYTES + _BYTES_A_PIXEL * max_pixels
     with contextlib.suppress(OSError, ValueError):  # a lower limit set by whoever started featx stays
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        lowest = min(limit for limit in (wanted, _LIMIT_AT_START, hard) if limit != resource.RLIM_INFINITY)
+        resource.setrlimit(resource.RLIMIT_AS, (lowest, hard))
 
 
 def _end_with_the_other_side() -> None:

@@ -217,3 +217,44 @@ def test_a_loss_that_was_still_falling_is_said() -> None:
     X, y, X_val, y_val = *made_rows(80, 1), *made_rows(60, 2)
     head = make_head("dense", learning_rate=1e-4, epochs=2).fit(X, y, X_val, y_val)
     assert head.notes_ == ["the validation loss was still falling at epoch 2: more epochs may do better"]
+
+
+def test_a_head_of_an_older_model_file_predicts_the_same_bits() -> None:
+    """Settings as they were first written, without those that came later: the softmax of float32 products, in blocks."""
+    settings = {
+        "hidden": [7],
+        "dropout": 0.2,
+        "learning_rate": 0.001,
+        "epochs": 50,
+        "batch_size": None,
+        "patience": 5,
+        "seed": 3,
+    }
+    rng = np.random.default_rng(0)
+    arrays: dict[str, NDArray[Any]] = {"classes": np.arange(3)}
+    for number, (n_in, n_out) in enumerate([(N_FEATURES, 7), (7, 3)]):
+        arrays[f"kernel_{number}"] = rng.normal(0, 1, (n_in, n_out)).astype(np.float32)
+        arrays[f"bias_{number}"] = rng.normal(0, 1, n_out).astype(np.float32)
+    X = made_rows(60, 0)[0]
+    hidden = np.maximum(X @ arrays["kernel_0"] + arrays["bias_0"], 0)
+    logits = (hidden @ arrays["kernel_1"] + arrays["bias_1"]).astype(np.float64)
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    head = rebuild_head("dense", settings, arrays)
+    assert head.predict_proba(X).tobytes() == (raised / raised.sum(axis=1, keepdims=True)).tobytes()
+    assert head.settings().items() >= settings.items()
+    assert (head.settings()["activation"], head.settings()["optimizer"]) == ("softmax", "adam")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "binary_crossentropy"}, "loss must be categorical_crossentropy where activation is softmax"),
+        ({"momentum": 0.9}, "momentum must be 0 for adam: only sgd and rmsprop have one"),
+        ({"momentum": 0.9, "optimizer": "adamw"}, "momentum must be 0 for adamw"),
+    ],
+    ids=str,
+)
+def test_settings_that_do_not_go_together_are_refused(settings: dict[str, Any], message: str) -> None:
+    """With the rule that they break, before anything is learned."""
+    with pytest.raises(HeadError, match=message):
+        make_head("dense", **settings).fit(*made_rows(12, 0))

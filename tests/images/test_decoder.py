@@ -268,10 +268,10 @@ if data.endswith(b"hang"):
 
 def test_hang_is_ended_and_rejected(image: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, hang: Path) -> None:
     """After the time that is allowed the file has its reason, and the process is gone."""
-    monkeypatch.setattr(decoder, "DECODE_SECONDS", 1.0)
+    monkeypatch.setattr(decoder, "DECODE_SECONDS", 2.0)
     paths = [image(number, b"hang" if number == 1 else b"") for number in range(4)]
     batches = list(load_batches(paths, RECIPE, 2, workers=1))
-    assert [batch.rejected for batch in batches] == [{1: "takes longer than 1 s to decode"}, {}]
+    assert [batch.rejected for batch in batches] == [{1: "takes longer than 2 s to read and decode"}, {}]
     assert [image[0, 0].tolist() for batch in batches for image in batch.images] == [colour_of(n) for n in (0, 2, 3)]
     assert has_ended(int(hang.read_text()))
 
@@ -284,7 +284,7 @@ def test_process_that_stands_still_is_ended(
     monkeypatch.setattr(decoder, "DECODE_SECONDS", 1.0)
     decode(image(1))
     (pid,) = idle_pids()
-    assert reason_of(image(2, b"stop")) == "takes longer than 1 s to decode"
+    assert reason_of(image(2, b"stop")) == "takes longer than 1 s to read and decode"
     assert has_ended(pid)
 
 
@@ -292,7 +292,7 @@ def test_stopping_and_continuing_a_run_rejects_nothing(image: Callable[..., Path
     """Ctrl-Z and fg: the time that the run itself stood still is not the image's."""
     code = SCRIPT.format(
         lines="""
-decoder.DECODE_SECONDS = 1.0
+decoder.DECODE_SECONDS = 2.0
 decoder._PROGRAM = sys.argv.pop(1)
 list(load_batches(paths[:1], RECIPE, 1))
 print("ready", flush=True)
@@ -306,7 +306,7 @@ print([batch.rejected for batch in load_batches(paths, RECIPE, 1, workers=1)])
         assert run.stdout.readline() == "ready\n"
         time.sleep(0.3)
         run.send_signal(signal.SIGSTOP)
-        time.sleep(1.5)
+        time.sleep(2.5)
         run.send_signal(signal.SIGCONT)
         out, _ = run.communicate(timeout=DEADLINE)
     assert out == "[{}, {}]\n"
@@ -590,7 +590,7 @@ def test_neither_zombies_nor_processes_are_left_in_a_program_that_goes_on(image:
     lines = """
 decoder._PROGRAM = sys.argv.pop(1)
 list(load_batches(paths[:1], RECIPE, 1))
-decoder.DECODE_SECONDS = 1.0
+decoder.DECODE_SECONDS = 2.0
 print([sorted(batch.rejected) for batch in load_batches(paths, RECIPE, 3, workers=2)])
 decoder.end_idle_decoders()
 try:
