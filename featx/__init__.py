@@ -6,6 +6,7 @@ A frozen VGG16 runs once over all images; its features are kept in HDF5; heads l
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from featx.compare import Comparison, compare_heads
     from featx.evaluate import Evaluation, evaluate_model
     from featx.extract import ExtractResult, extract_features
     from featx.fit import FitResult, fit_head
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 # Name to the module it comes from. They are imported on first use, so that `import featx` costs next to nothing.
 _PUBLIC = {
+    "Comparison": "featx.compare",
     "Evaluation": "featx.evaluate",
     "ExtractPlan": "featx.plan",
     "ExtractResult": "featx.extract",
@@ -32,6 +34,7 @@ _PUBLIC = {
     "Model": "featx.model",
     "Prediction": "featx.predict",
     "Recipe": "featx.recipe",
+    "compare_heads": "featx.compare",
     "evaluate_model": "featx.evaluate",
     "extract_features": "featx.extract",
     "fit_head": "featx.fit",
@@ -46,6 +49,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Comparison",
     "Evaluation",
     "ExtractPlan",
     "ExtractResult",
@@ -54,6 +58,7 @@ __all__ = [
     "Model",
     "Prediction",
     "Recipe",
+    "compare_heads",
     "evaluate_model",
     "extract_features",
     "fit_head",

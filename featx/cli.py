@@ -94,6 +94,26 @@ class _Sizes(click.ParamType[tuple[int, ...]]):
         return tuple(int(size) for size in str(value).split(","))
 
 
+class _Names(click.ParamType[tuple[str, ...]]):
+    """Names with commas: ``dense,svm``."""
+
+    name = "names"
+
+    def __init__(self, allowed: tuple[str, ...] = ()) -> None:
+        self._allowed = allowed
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        names = value if isinstance(value, tuple) else tuple(name.strip() for name in str(value).split(","))
+        for name in names:
+            if not name or (self._allowed and name not in self._allowed):
+                self.fail(
+                    f"{name!r} is none of {', '.join(self._allowed)}." if self._allowed else "give names with commas.",
+                    param,
+                    ctx,
+                )
+        return names
+
+
 class _Colour(click.ParamType[tuple[int, int, int]]):
     """``white``, ``#rrggbb`` or ``RED,GREEN,BLUE``."""
 
@@ -254,23 +274,84 @@ def extract(as_json: bool, dry_run: bool, max_rejects: float, wait: bool, **opti
         )
 
 
+_POOLINGS = ("flatten", "avg", "max", "avgmax")
+
+
+def _training_options(command: Any) -> Any:
+    """Add the settings of heads; each head has some of them, and says which where it is given another."""
+    options = [
+        click.option("--hidden", type=_Sizes(), help="dense, conv: units of hidden layers, such as 256,128.  [default: none]"),
+        click.option("--filters", type=_Sizes(), help="conv: filters of each convolution.  [default: 32,64]"),
+        click.option("--dropout", type=float, help="dense, conv: share of inputs dropped while training.  [default: 0]"),
+        click.option(
+            "--activation", type=click.Choice(["softmax", "sigmoid"]), help="dense, conv: of the output.  [default: softmax]"
+        ),
+        click.option(
+            "--loss",
+            type=click.Choice(["categorical_crossentropy", "binary_crossentropy"]),
+            help="dense, conv.  [default: categorical for softmax, binary for sigmoid]",
+        ),
+        click.option(
+            "--optimizer",
+            type=click.Choice(["adam", "sgd", "rmsprop", "adamw"]),
+            help="dense, conv: how the weights are changed.  [default: adam]",
+        ),
+        click.option(
+            "--learning-rate",
+            type=float,
+            help="dense, conv: the optimizer's step.  [default: 0.001; 0.05 for sgd, less with momentum]",
+        ),
+        click.option("--momentum", type=float, help="dense, conv: of sgd and rmsprop.  [default: 0]"),
+        click.option(
+            "--weight-decay", type=float, help="dense, conv: share of the weights taken off.  [default: 0; 0.004 for adamw]"
+        ),
+        click.option("--epochs", type=int, help="dense, conv: most epochs to train.  [default: 50]"),
+        click.option(
+            "--batch-size", type=int, help="dense, conv: images in a training step.  [default: 32, fewer for small sets]"
+        ),
+        click.option("--steps-per-epoch", type=int, help="dense, conv: steps in an epoch.  [default: all images]"),
+        click.option(
+            "--monitor",
+            type=click.Choice(["val_loss", "val_accuracy"]),
+            help="dense, conv: what stops the training and chooses the epoch.  [default: val_loss]",
+        ),
+        click.option("--patience", type=int, help="dense, conv: stop after so many epochs without a better one.  [default: 5]"),
+        click.option("--min-delta", type=float, help="dense, conv: least change that counts as better.  [default: 0]"),
+        click.option("--label-smoothing", type=float, help="dense, conv: share of the target spread out.  [default: 0]"),
+        click.option(
+            "--class-weight",
+            type=click.Choice(["balanced"]),
+            help="All heads but knn: every class weighs the same.  [default: every image does]",
+        ),
+        click.option("--C", "C", type=float, help="logreg, svm: inverse penalty.  [default: 0.01; 0.001, with rbf 3]"),
+        click.option("--kernel", type=click.Choice(["linear", "rbf"]), help="svm: shape of the boundary.  [default: linear]"),
+        click.option("--alpha", type=float, help="ridge: penalty.  [default: chosen by leave-one-out]"),
+        click.option("--neighbors", type=int, help="knn: images that vote.  [default: 5]"),
+        click.option(
+            "--scale",
+            type=click.Choice(["standard", "l2", "sqrt", "none"]),
+            help="logreg, svm, ridge, knn: each column standardised, each row to one length, square roots first, or nothing.  "
+            "[default: standard]",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.argument("cache", type=_FOLDER, required=False)
-@click.option("--head", default="dense", show_default=True, help="dense, logreg or svm.")
+@click.option("--head", default="dense", show_default=True, help="dense, conv, logreg, svm, ridge or knn.")
 @click.option("--out", type=_FOLDER, help="The model file.  [default: models/<cache>-<head>.featx]")
 @click.option("--layer", help="A cached layer.  [default: the last]")
 @click.option(
     "--pooling",
-    type=click.Choice(["flatten", "avg", "max", "avgmax"]),
-    help="How maps become features.  [default: flatten for dense, avgmax for logreg and svm]",
+    type=click.Choice(_POOLINGS),
+    help="How maps become features.  [default: flatten for dense and conv, avgmax for the others]",
 )
-@click.option("--hidden", type=_Sizes(), help="dense: units of hidden layers, such as 256,128.  [default: none]")
-@click.option("--dropout", type=float, help="dense: share of inputs dropped while training.  [default: 0]")
-@click.option("--learning-rate", type=float, help="dense: Adam's step.  [default: 0.001]")
-@click.option("--epochs", type=int, help="dense: most epochs to train.  [default: 50]")
-@click.option("--batch-size", type=int, help="dense: images in a training step.  [default: 32, fewer for small sets]")
-@click.option("--patience", type=int, help="dense: stop after so many epochs without a better validation loss.  [default: 5]")
-@click.option("--C", "C", type=float, help="logreg, svm: inverse penalty.  [default: 0.01 and 0.001]")
+@_training_options
+@click.option("--tune", is_flag=True, help="Choose what is not given by cross-validation inside the training images.")
+@click.option("--folds", type=int, default=5, show_default=True, help="For --tune.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
 @_json_option
 def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
@@ -279,14 +360,50 @@ def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
     Learns from the training images of CACHE; by default of the newest in cache/.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    with _epochs() as on_epoch:
-        result = featx.fit_head(cache or _newest_cache(), on_epoch=on_epoch, **given)
+    with _progress() as progress, _epochs() as on_epoch:
+        result = featx.fit_head(cache or _newest_cache(), on_epoch=on_epoch, progress=progress, **given)
     if as_json:
         _print_json(result)
     else:
         from featx.report import fit_text
 
         click.echo(fit_text(result))
+
+
+@main.command()
+@click.argument("cache", type=_FOLDER, required=False)
+@click.option("--heads", type=_Names(), default="dense,logreg,svm,ridge,knn", show_default=True, help="Heads, with commas.")
+@click.option(
+    "--pooling",
+    "poolings",
+    type=_Names(_POOLINGS),
+    help="Poolings, with commas; each head takes each.  [default: each its own]",
+)
+@click.option("--folds", type=int, default=5, show_default=True, help="Parts that the training images are cut into.")
+@click.option("--layer", help="A cached layer.  [default: the last]")
+@_training_options
+@click.option("--out", type=_FOLDER, help="A CSV file for the table.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the folds and of the fits.")
+@_json_option
+def compare(cache: Path | None, as_json: bool, out: Path | None, **options: Any) -> None:
+    """Compare heads by cross-validation.
+
+    Only the training images of CACHE (by default the newest in cache/) are used: the test images stay unseen for
+    evaluate. Settings go to each head that has them.
+    """
+    from featx.compare import save_comparison
+
+    given = {name: value for name, value in options.items() if value is not None}
+    with _progress() as progress:
+        comparison = featx.compare_heads(cache or _newest_cache(), progress=progress, **given)
+    if out:
+        save_comparison(comparison, out)
+    if as_json:
+        _print_json(dataclasses.asdict(comparison) | {"out": out})
+    else:
+        from featx.report import comparison_text
+
+        click.echo(comparison_text(comparison))
 
 
 @main.command()
@@ -554,7 +671,8 @@ def _progress() -> Iterator[Any]:
             for bar in bars.values():  # one line at a time, and what took no time leaves none
                 bar.close()
             quick = {"delay": 0.5, "leave": False} if stage == "index" else {}
-            bars[stage] = tqdm(total=total, desc=stage, unit=" images", file=sys.stderr, disable=None, **quick)
+            unit = " fits" if stage == "cross-validate" else " images"
+            bars[stage] = tqdm(total=total, desc=stage, unit=unit, file=sys.stderr, disable=None, **quick)
         bars[stage].update(done)
 
     try:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, SingleClassError
-from featx.heads import head_spec, make_head
+from featx.heads import head_spec
 from featx.model import TRAINED_ON_BYTES, Model, check_model_path, library_versions, save_model
-from featx.progress import OnEpoch
-from featx.store import Catalog, FeatureCache, check_pooling
+from featx.progress import OnEpoch, Progress
+from featx.search import cut_into_folds, search
+from featx.store import CachedRows, Catalog, FeatureCache, check_pooling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,8 @@ class FitResult:
         The one that was kept, from 1; 0 for heads without epochs.
     notes : list of str
         What a user should know about this fit.
+    tuning : list of dict
+        With ``tune``: what was tried, the best first.
     """
 
     model: Path
@@ -58,6 +61,7 @@ class FitResult:
     epochs: int
     best_epoch: int
     notes: list[str]
+    tuning: list[dict[str, Any]]
 
 
 def fit_head(
@@ -68,7 +72,10 @@ def fit_head(
     layer: str | None = None,
     pooling: str | None = None,
     seed: int = 0,
+    tune: bool = False,
+    folds: int = 5,
     on_epoch: OnEpoch | None = None,
+    progress: Progress | None = None,
     **settings: Any,
 ) -> FitResult:
     """Fit a head on the training images of a cache and write a model file.
@@ -78,7 +85,7 @@ def fit_head(
     cache : Path or str
         The cache's folder.
     head : str
-        ``dense``, ``logreg`` or ``svm``.
+        ``dense``, ``conv``, ``logreg``, ``svm``, ``ridge`` or ``knn``.
     out : Path, str or None
         The model file; by default ``models/<cache>-<head>.featx``.
     layer : str or None
@@ -87,8 +94,14 @@ def fit_head(
         ``flatten``, ``avg``, ``max`` or ``avgmax``; by default what suits the head.
     seed : int
         Of all randomness in the fit.
+    tune : bool
+        Choose the settings and the pooling that are not given by cross-validation inside the training images.
+    folds : int
+        For ``tune``.
     on_epoch : callable or None
         Called after each epoch of a head that has epochs.
+    progress : callable or None
+        For ``tune``: called as (stage, newly done, total).
     **settings
         The head's own.
 
@@ -109,27 +122,37 @@ def fit_head(
         If the model file cannot be written.
     """
     spec = head_spec(head)
-    pooling = pooling or spec.pooling
-    check_pooling(pooling)
-    unfitted = make_head(head, seed=seed, **settings)
+    check_pooling(pooling or spec.pooling)
+    if (pooling or spec.pooling) not in spec.poolings:
+        raise HeadError(f"head {head}: takes {', '.join(spec.poolings)} features only. Received: pooling {pooling!r}.")
     store = FeatureCache.open(Path(cache))
     catalog = store.catalog
     path = Path(out or Path("models") / f"{store.folder.resolve().name}-{head}.featx")
     check_model_path(path)  # before the work, not after
+    layer = layer or store.recipe.layers[-1]
+    settings |= {"seed": seed}
+    if "map_shape" in spec.settings():
+        settings.setdefault("map_shape", list(store.row_shape(layer)))
+    spec.make(**settings)  # a setting that there is none of must not wait for a search
     started = time.monotonic()
     train, val, class_names, notes = _choose_rows(catalog, store.folder)
+    tuning: list[dict[str, Any]] = []
+    if tune:
+        pooling, settings, tuning = _tune(store, layer, head, pooling, settings, folds, progress)
+    pooling = pooling or spec.pooling
+    unfitted = spec.make(**settings)
     label_of = {catalog.class_names.index(name): label for label, name in enumerate(class_names)}
     rows, views = catalog.learning_rows()
     y, y_val = (np.array([label_of[int(label)] for label in catalog.labels[some]], np.int64) for some in (rows, val))
-    layer = layer or store.recipe.layers[-1]
-    # Whole maps stay in half precision where the cache has them so; the dense head widens them a batch at a time.
+    # Whole maps stay in half precision where the cache has them so; heads widen them a batch at a time.
     dtype = store.maps_dtype if pooling == "flatten" else np.float32
-    X = store.features(rows, layer=layer, pooling=pooling, dtype=dtype, views=views)
-    X_val = store.features(val, layer=layer, pooling=pooling) if len(val) else None
+    X = CachedRows(store, rows, views, layer, pooling, dtype)
+    X_val = CachedRows(store, val, np.zeros_like(val), layer, pooling, dtype) if len(val) else None
     fitted = unfitted.fit(X, y, X_val, y_val if len(val) else None, on_epoch)
     val_accuracy = None
     if X_val is not None:
-        val_accuracy = float((fitted.predict_proba(X_val).argmax(axis=1) == y_val).mean())
+        right = [(fitted.predict_proba(block).argmax(axis=1) == y_val[some]).sum() for some, block in X_val.blocks()]
+        val_accuracy = float(sum(right) / len(val))
     seconds = time.monotonic() - started
     network = store.network
     model = Model(
@@ -154,6 +177,7 @@ def fit_head(
             "weights_file": network.get("weights_file", ""),
         },
         versions=library_versions(),
+        tuning=tuning,
         views={"augment": catalog.augment, "seed": catalog.view_seed, "count": 1 + len(catalog.view_keys)},
         trained_on=np.unique(catalog.digests[train][:, :TRAINED_ON_BYTES], axis=0),
     )
@@ -172,7 +196,33 @@ def fit_head(
         epochs=len(fitted.history_.get("loss", [])),
         best_epoch=model.best_epoch,
         notes=notes + fitted.notes_,
+        tuning=tuning,
     )
+
+
+def _tune(
+    store: FeatureCache,
+    layer: str,
+    head: str,
+    pooling: str | None,
+    settings: dict[str, Any],
+    folds: int,
+    progress: Progress | None,
+) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+    """Return pooling and settings of the best candidate, and what was tried, the best first."""
+    images = cut_into_folds(store, layer, folds, settings["seed"])
+    tried = search(images, head, pooling, settings, progress)
+    table = [
+        {
+            "pooling": one.candidate.pooling,
+            "settings": {name: value for name, value in one.candidate.settings.items() if name not in ("seed", "map_shape")},
+            "accuracy": one.accuracy,
+            "log_loss": one.log_loss,
+            "seconds": one.seconds,
+        }
+        for one in tried
+    ]
+    return tried[0].candidate.pooling, tried[0].candidate.settings, table
 
 
 def _choose_rows(catalog: Catalog, folder: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...], list[str]]:

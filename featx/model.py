@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
 from featx.files import check_file, replacing
-from featx.heads import Head, rebuild_head
+from featx.heads import Head, best_epoch, rebuild_head
 from featx.recipe import Recipe
 from featx.store import check_pooling
 
@@ -67,6 +67,9 @@ class Model:
         Beginnings of the content digests of the training images.
     views : dict
         How the views of each training image were made: ``augment``, ``seed`` and ``count``, the clean one included.
+    tuning : list of dict
+        Every setting that a search tried, the best first: ``pooling``, ``settings``, ``accuracy``, ``log_loss``,
+        ``seconds``; empty without a search.
     """
 
     recipe: Recipe
@@ -82,6 +85,7 @@ class Model:
     versions: dict[str, str]
     trained_on: NDArray[np.uint8]
     views: dict[str, Any] = dataclasses.field(default_factory=lambda: {"augment": "", "seed": 0, "count": 1})
+    tuning: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -91,11 +95,8 @@ class Model:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch that was kept, from 1: the least validation loss, or the last; 0 for heads without epochs."""
-        if self.history.get("val_loss"):
-            losses = np.array(self.history["val_loss"])
-            return int(np.argmin(np.where(np.isfinite(losses), losses, np.inf))) + 1
-        return len(self.history.get("loss", []))
+        """The epoch that was kept, from 1: the best by the monitored value, or the last; 0 for heads without epochs."""
+        return best_epoch(self.history, self.head.settings().get("monitor", "val_loss"))
 
     def saw_in_training(self, digests: Sequence[bytes]) -> NDArray[np.bool_]:
         """Tell which images, by content, the head was fitted on."""
@@ -156,6 +157,7 @@ def save_model(model: Model, path: Path) -> None:
         "source": model.source,
         "versions": model.versions,
         "views": model.views,
+        "tuning": model.tuning,
         "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
     members["model.json"] = (json.dumps(document, indent=2) + "\n").encode()
@@ -253,6 +255,9 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
     for name in ("history", "metrics", "network", "source", "versions", "views"):
         if not isinstance(document[name], dict):
             raise ValueError(f"its {name} is not a JSON object")
+    tuning = document.get("tuning", [])
+    if not isinstance(tuning, list) or not all(isinstance(one, dict) for one in tuning):
+        raise ValueError("its tuning is not a list of JSON objects")
     return Model(
         recipe=recipe,
         layer=document["layer"],
@@ -267,6 +272,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         versions=document["versions"],
         trained_on=trained_on,
         views=document["views"],
+        tuning=tuning,
     )
 
 

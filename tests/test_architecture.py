@@ -18,8 +18,8 @@ NOUNS = ("images", "backbones", "store", "heads", "sample")
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "files", "recipe", "quiet", "interrupt", "progress"), 0),
     **dict.fromkeys(NOUNS, 1),
-    **dict.fromkeys(("model", "classify", "measured", "prepare"), 2),
-    **dict.fromkeys(("extract", "plan", "fit", "evaluate", "predict", "inspect", "verify", "pack"), 3),
+    **dict.fromkeys(("model", "classify", "measured", "prepare", "search"), 2),
+    **dict.fromkeys(("extract", "plan", "fit", "compare", "evaluate", "predict", "inspect", "verify", "pack"), 3),
     "report": 4,
     "cli": 5,
 }
@@ -73,7 +73,8 @@ def test_every_room_has_a_level() -> None:
         (("PIL",), ("images/",)),
         (("matplotlib",), ("report/",)),
         (("click", "tqdm", "argparse"), ("cli.py",)),
-        (("pickle", "joblib", "shelve", "marshal"), ()),
+        (("joblib", "threadpoolctl"), ("search.py",)),
+        (("pickle", "shelve", "marshal"), ()),
     ],
 )
 def test_a_library_is_used_in_its_room_alone(libraries: tuple[str, ...], allowed: tuple[str, ...]) -> None:
@@ -159,6 +160,7 @@ def test_the_public_names_are_exactly_these() -> None:
     """What ``import featx`` offers is a promise: a change here is a change of the interface."""
     assert sorted(featx.__all__) == sorted(
         [
+            "Comparison",
             "Evaluation",
             "ExtractPlan",
             "ExtractResult",
@@ -167,6 +169,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "Model",
             "Prediction",
             "Recipe",
+            "compare_heads",
             "evaluate_model",
             "extract_features",
             "fit_head",

@@ -1,5 +1,20 @@
 """Heads: classifiers on cached features. Importing this loads neither Keras nor scikit-learn."""
 
 from featx.heads.head import HEADS, Features, Head, HeadSpec, Rows, head_spec, make_head, rebuild_head
+from featx.heads.losses import best_epoch
+from featx.heads.scaling import Scaling
+from featx.heads.span import Span
 
-__all__ = ["HEADS", "Features", "Head", "HeadSpec", "Rows", "head_spec", "make_head", "rebuild_head"]
+__all__ = [
+    "HEADS",
+    "Features",
+    "Head",
+    "HeadSpec",
+    "Rows",
+    "Scaling",
+    "Span",
+    "best_epoch",
+    "head_spec",
+    "make_head",
+    "rebuild_head",
+]

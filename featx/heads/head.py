@@ -105,7 +105,7 @@ class Head(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class HeadSpec:
-    """Where a head's class is, and the pooling that suits it.
+    """Where a head's class is, what suits it, and what a search tries.
 
     Parameters
     ----------
@@ -115,25 +115,92 @@ class HeadSpec:
         Imported only when the head is made.
     pooling : str
         Used when none is asked for.
+    classical : bool
+        Whether it learns in one go from scaled rows, without epochs and without Keras.
+    poolings : tuple of str
+        Those it can take.
+    grid : dict of str to tuple
+        Values of its settings that a search combines; of equals the first is kept.
+    searched : tuple of str
+        Poolings that a search tries where none is asked for.
     """
 
     name: str
     module: str
     class_name: str
     pooling: str
+    classical: bool = True
+    poolings: tuple[str, ...] = ("flatten", "avg", "max", "avgmax")
+    grid: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    searched: tuple[str, ...] = ("avgmax", "avg", "max", "flatten")
 
+    def settings(self) -> list[str]:
+        """Return the names of the head's settings."""
+        return list(inspect.signature(self._builder()).parameters)
+
+    def make(self, **settings: Any) -> Head:
+        """Make an unfitted head.
+
+        Raises
+        ------
+        HeadError
+            If it has no such setting.
+        """
+        known = self.settings()
+        for setting in settings:
+            if setting not in known:
+                raise HeadError(f"head {self.name}: has no setting {setting!r}. It has: {', '.join(known)}.")
+        head: Head = self._builder()(**settings)
+        return head
+
+    def _builder(self) -> Any:
+        return getattr(importlib.import_module(self.module), self.class_name)
+
+
+_SCALES = ("standard", "l2", "sqrt")
+_EPOCH_GRID: dict[str, tuple[Any, ...]] = {"learning_rate": (1e-3, 3e-4, 3e-3), "dropout": (0.0, 0.5), "hidden": ((), (256,))}
 
 HEADS: dict[str, HeadSpec] = {
     spec.name: spec
     for spec in (
-        HeadSpec("dense", "featx.heads.dense", "DenseHead", "flatten"),
-        HeadSpec("conv", "featx.heads.conv", "ConvHead", "flatten"),
+        HeadSpec(
+            "dense",
+            "featx.heads.dense",
+            "DenseHead",
+            "flatten",
+            classical=False,
+            grid=_EPOCH_GRID,
+            searched=("flatten",),
+        ),
+        HeadSpec(
+            "conv",
+            "featx.heads.conv",
+            "ConvHead",
+            "flatten",
+            classical=False,
+            poolings=("flatten",),
+            grid=_EPOCH_GRID,
+            searched=("flatten",),
+        ),
         # By three-fold cross-validation inside the sample's training images, average and maximum side by side lost
         # nothing against whole maps (0.80 both ways) with a fraction of the columns.
-        HeadSpec("logreg", "featx.heads.linear", "LogregHead", "avgmax"),
-        HeadSpec("svm", "featx.heads.linear", "SvmHead", "avgmax"),
-        HeadSpec("ridge", "featx.heads.ridge", "RidgeHead", "avgmax"),
-        HeadSpec("knn", "featx.heads.neighbors", "KnnHead", "avgmax"),
+        HeadSpec(
+            "logreg",
+            "featx.heads.linear",
+            "LogregHead",
+            "avgmax",
+            grid={"C": (0.01, 0.0001, 0.001, 0.1, 1.0, 10.0), "scale": _SCALES},
+        ),
+        HeadSpec(
+            "svm",
+            "featx.heads.linear",
+            "SvmHead",
+            "avgmax",
+            grid={"C": (0.001, 0.00001, 0.0001, 0.01, 0.1, 1.0), "scale": _SCALES},
+        ),
+        # Its penalty is chosen by leave-one-out inside every fit.
+        HeadSpec("ridge", "featx.heads.ridge", "RidgeHead", "avgmax", grid={"scale": _SCALES}),
+        HeadSpec("knn", "featx.heads.neighbors", "KnnHead", "avgmax", grid={"neighbors": (5, 1, 3, 9, 15), "scale": _SCALES}),
     )
 }
 
@@ -163,14 +230,7 @@ def make_head(name: str, **settings: Any) -> Head:
     HeadError
         If it has no such setting.
     """
-    spec = head_spec(name)
-    builder = getattr(importlib.import_module(spec.module), spec.class_name)
-    known = list(inspect.signature(builder).parameters)
-    for setting in settings:
-        if setting not in known:
-            raise HeadError(f"head {name}: has no setting {setting!r}. It has: {', '.join(known)}.")
-    head: Head = builder(**settings)
-    return head
+    return head_spec(name).make(**settings)
 
 
 def rebuild_head(name: str, settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Head:

@@ -3,6 +3,7 @@
 from featx.report.files import ReportFiles, check_report_folder, write_report
 from featx.report.text import (
     cache_text,
+    comparison_text,
     evaluation_text,
     extract_text,
     fit_text,
@@ -15,6 +16,7 @@ __all__ = [
     "ReportFiles",
     "cache_text",
     "check_report_folder",
+    "comparison_text",
     "evaluation_text",
     "extract_text",
     "fit_text",

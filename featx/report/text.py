@@ -3,7 +3,9 @@
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from featx.compare import Comparison
 from featx.evaluate import Evaluation
 from featx.extract import ExtractResult
 from featx.fit import FitResult
@@ -128,6 +130,11 @@ def fit_text(result: FitResult) -> str:
         f"{result.head} head on {result.pooling} features: {number_of(result.train_images, 'training image')}{views}, "
         f"{number_of(result.classes, 'class')}, {result.seconds:.1f} s"
     ]
+    if result.tuning:
+        best = result.tuning[0]
+        chosen = ", ".join(f"{name} {_value_text(value)}" for name, value in best["settings"].items())
+        lines.append(f"  {number_of(len(result.tuning), 'setting')} tried by cross-validation; best at {best['accuracy']:.3f}:")
+        lines[-1] += f" {best['pooling']}, {chosen}"
     if result.epochs:
         lines.append(f"  {number_of(result.epochs, 'epoch')}, the best was {result.best_epoch}")
     if result.val_accuracy is not None:
@@ -135,6 +142,37 @@ def fit_text(result: FitResult) -> str:
     lines.append(f"  parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen")
     lines += [f"  note: {note}" for note in result.notes]
     lines.append(f"model {result.model}")
+    return "\n".join(lines)
+
+
+def _value_text(value: Any) -> str:
+    return ",".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Give the table of a comparison, the best first."""
+    rows = [
+        (
+            f"{one.head} {one.pooling}",
+            f"{one.accuracy:.3f}",
+            f"{one.low:.3f} to {one.high:.3f}",
+            f"{one.log_loss:.3f}",
+            f"{one.seconds:.2f}",
+            "best" if one is comparison.best else f"{one.difference:+.3f}",
+            "" if one is comparison.best else f"{one.difference_low:+.3f} to {one.difference_high:+.3f}",
+        )
+        for one in comparison.heads
+    ]
+    lines = [
+        f"{number_of(comparison.images, 'training image')}, {number_of(comparison.classes, 'class')}, "
+        f"{comparison.folds} folds: each image judged by the fit that it was left out of",
+        "",
+        table(("head", "accuracy", "95 %", "log loss", "fit s", "difference", "95 %"), rows),
+    ]
+    near = [one for one in comparison.heads[1:] if one.difference_high >= 0]
+    if near:
+        names = ", ".join(f"{one.head} {one.pooling}" for one in near)
+        lines += ["", f"note: within what {comparison.images:,} images can tell, as good as the best: {names}"]
     return "\n".join(lines)
 
 
@@ -226,6 +264,11 @@ def model_text(summary: ModelSummary) -> str:
     if metrics.get("val_accuracy") is not None:
         epoch = f", epoch {model.best_epoch} of {len(model.history['loss'])}" if model.history.get("loss") else ""
         lines.append(f"  validation accuracy {metrics['val_accuracy']:.3f} on {metrics['val_images']} images{epoch}")
+    if model.tuning:
+        lines.append(f"  chosen     by cross-validation from {number_of(len(model.tuning), 'setting')}, the best:")
+        for one in model.tuning[:5]:
+            given = ", ".join(f"{name} {_value_text(value)}" for name, value in one.get("settings", {}).items())
+            lines.append(f"             {one.get('accuracy', 0):.3f}  {one.get('pooling')}, {given}")
     rows = [
         (
             layer["name"],
