@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import recall_score
 
-from featx.heads import Head, batches, make_head
+from featx.heads import Head, batches, make_head, training
 from featx.heads.settings import LEARNING_RATES, default_rate
+from featx.heads.steps import LARGEST_LAYER, initial_kernel
 from tests.heads.made import BlockRows
 
 MAP_SHAPE = (3, 3, 4)
@@ -126,18 +127,25 @@ CASES: dict[str, Case] = {
 }
 
 
+@pytest.mark.parametrize("largest", [0, LARGEST_LAYER], ids=["by Keras", "by NumPy"])
 @pytest.mark.parametrize("case", CASES)
-def test_steps_are_those_of_plain_keras(case: str) -> None:
+def test_steps_are_those_of_plain_keras(case: str, largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two epochs of two steps: the weights that a plain Keras model has after the same batches."""
     import keras
 
     settings, optimizer, loss = CASES[case]
+    by_numpy = largest and not settings.keys() & {"hidden", "filters"}
+    if largest and not by_numpy:
+        return  # a lone layer alone is learned by NumPy
+    monkeypatch.setattr(training, "LARGEST_LAYER", largest)
     X, y = made_rows(40, 0)
     head = make_head("conv" if "filters" in settings else "dense", epochs=2, batch_size=20, seed=3, **settings).fit(X, y)
     arrays = head.arrays()
 
     scale = np.float32(20 / np.linalg.norm(X, axis=1).mean())
     network = plain_keras(head, optimizer(keras), loss(keras))
+    if by_numpy:
+        network.set_weights([initial_kernel(N_FEATURES, 3, seed=3), np.zeros(3, np.float32)])
     before = network.get_weights()
     order = np.random.default_rng(3)
     weights = dict(enumerate(len(y) / (3 * np.bincount(y)))) if "class_weight" in settings else None
