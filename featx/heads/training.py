@@ -28,7 +28,7 @@ _LEAST_STEPS = 8
 
 @dataclasses.dataclass(eq=False, repr=False)
 class EpochHead:
-    """What dense and conv have in common: a Keras network that is trained, the best epoch on the validation images kept.
+    """What dense and conv have in common: a network is trained, and the best epoch on the validation images kept.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class EpochHead:
         SingleClassError
             If y holds fewer than two labels.
         HeadError
-            If a setting is outside its range, or the weights grow past every number.
+            If a setting is outside its range, a feature is no number, or the weights grow past every number.
         """
         self._check_settings()
         self.classes_ = seen_classes(y)
@@ -211,7 +211,7 @@ class EpochHead:
         units = (*self.hidden, len(self.classes_))
         before = self._network_options()
         if not self.hidden and not self.dropout and not before and X.shape[1] * units[0] <= LARGEST_LAYER:
-            return LayerSteps(X.shape[1], units[0], X.dtype, scale, self._rules, self.seed)
+            return LayerSteps(X.shape[1], units[0], scale, self._rules, self.seed)
         network = build_network(X.shape[1], X.dtype, scale, units=units, dropout=self.dropout, seed=self.seed, **before)
         return KerasSteps(network, self._rules)
 
