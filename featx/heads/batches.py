@@ -6,12 +6,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.errors import HeadError
 from featx.heads.head import Features
 
 MEMORY_BYTES = 1_000_000_000
 """Features up to this size are read whole, in their own type; larger ones stay where they are and are read in blocks."""
 
-_MEASURED_ROWS = 1024
+_BLOCK_ROWS = 256
+_MEASURED_ROWS = 2048
 
 Batch = tuple[NDArray[np.int64], NDArray[np.floating]]
 """Positions (n_batch,) in X, and the rows themselves (n_batch, n_features)."""
@@ -71,6 +73,7 @@ def _stream(blocks: Iterator[Batch], batch_size: int, order: np.random.Generator
     """
     rest: Batch | None = None
     for positions, block in blocks:
+        _refuse_no_numbers(block)
         shuffled = order.permutation(len(block))
         n_filled = 0
         if rest is not None:
@@ -92,10 +95,25 @@ def _stream(blocks: Iterator[Batch], batch_size: int, order: np.random.Generator
 
 
 def mean_length(X: Features, seed: int) -> float:
-    """Return the mean Euclidean length of the rows, or of the first shuffled block where they do not fit into memory."""
+    """Return the mean Euclidean length of the rows: of a sample, where there are many.
+
+    Raises
+    ------
+    HeadError
+        If X is an array in which a value is no number. The rest is looked at when it is read.
+    """
     rows = X if isinstance(X, np.ndarray) else next(X.blocks(seed=seed))[1]
+    for _, block in in_order(rows, _BLOCK_ROWS):
+        _refuse_no_numbers(block)
+    sample = np.linspace(0, len(rows) - 1, min(len(rows), _MEASURED_ROWS)).astype(np.int64)
     total = 0.0
-    # A block at a time: the whole of X in float32 may not fit.
-    for _, block in in_order(rows, _MEASURED_ROWS):
-        total += float(np.linalg.norm(block.astype(np.float32), axis=1).sum(dtype=np.float64))
-    return total / len(rows)
+    # A block at a time: all of them in float32 may not fit.
+    for start in range(0, len(sample), _BLOCK_ROWS):
+        block = rows[sample[start : start + _BLOCK_ROWS]].astype(np.float32)
+        total += float(np.linalg.norm(block, axis=1).sum(dtype=np.float64))
+    return total / len(sample)
+
+
+def _refuse_no_numbers(block: NDArray[np.floating]) -> None:
+    if not np.isfinite(block).all():
+        raise HeadError("head: some features are infinite or no numbers. Extract the images again.")

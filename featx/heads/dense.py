@@ -1,4 +1,7 @@
-"""The dense head: flatten, optional hidden layers, softmax or sigmoids. Keras learns it; NumPy is enough to use it."""
+"""The dense head: flatten, optional hidden layers, softmax or sigmoids.
+
+Keras learns it, or steps like Keras' (steps.py) where there is one small layer alone; NumPy is enough to use it.
+"""
 
 import dataclasses
 import itertools

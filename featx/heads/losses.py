@@ -59,6 +59,23 @@ def row_losses(
     return losses
 
 
+def logit_slopes(
+    logits: NDArray[np.float64], labels: NDArray[np.integer], activation: str, loss: str, label_smoothing: float
+) -> NDArray[np.float64]:
+    """Return the derivative of each row's loss by its logits (n_samples, n_classes); parameters as for ``row_losses``."""
+    n_classes = logits.shape[1]
+    is_binary = loss == "binary_crossentropy"
+    targets = np.full(logits.shape, label_smoothing / (2 if is_binary else n_classes))
+    targets[np.arange(len(labels)), labels] += 1 - label_smoothing
+    if is_binary:
+        slopes: NDArray[np.float64] = (np.exp(_log_sigmoid(logits)) - targets) / n_classes
+        return slopes
+    slopes = probabilities_of(logits, activation) - targets
+    if activation == "sigmoid":
+        slopes *= np.exp(_log_sigmoid(-logits))  # the derivative of log(sigmoid(z)) is sigmoid(-z)
+    return slopes
+
+
 def balanced_weights(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:
     """Return a weight for each class (n_classes,), so that all classes weigh the same together.
 

@@ -1,12 +1,13 @@
 """The networks of the dense and the conv head in Keras, and how they are trained; nothing else here touches Keras."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.heads.batches import Batch
+from featx.heads.settings import TrainingRules
 from featx.quiet import quiet_loading
 
 
@@ -76,102 +77,70 @@ def build_network(
     return keras.Sequential(layers)
 
 
-def compile_network(
-    network: Any,
-    *,
-    optimizer: str,
-    learning_rate: float,
-    momentum: float,
-    weight_decay: float | None,
-    activation: str,
-    loss: str,
-    label_smoothing: float,
-) -> None:
-    """Give a network that ends in logits its optimizer, loss and accuracy.
-
-    Parameters
-    ----------
-    network : keras.Sequential
-        From ``build_network``.
-    optimizer : str
-        ``adam``, ``adamw``, ``sgd`` or ``rmsprop``.
-    learning_rate : float
-        Its step.
-    momentum : float
-        Of sgd and rmsprop.
-    weight_decay : float or None
-        Share of each weight taken off a step, times the learning rate.
-    activation, loss, label_smoothing
-        As for ``row_losses``.
-    """
-    import keras
-
-    builders = {
-        "adam": keras.optimizers.Adam,
-        "adamw": keras.optimizers.AdamW,
-        "sgd": keras.optimizers.SGD,
-        "rmsprop": keras.optimizers.RMSprop,
-    }
-    options: dict[str, Any] = {"weight_decay": None if weight_decay is None else float(weight_decay)}
-    if optimizer in ("sgd", "rmsprop"):
-        options["momentum"] = float(momentum)
-
-    # From logits: given probabilities, backends differ in how they bound them, and TensorFlow's takes sigmoids for softmax.
-    def cross_entropy(targets: Any, logits: Any) -> Any:
-        if loss == "binary_crossentropy":
-            return keras.losses.binary_crossentropy(targets, logits, from_logits=True, label_smoothing=label_smoothing)
-        scores = logits if activation == "softmax" else keras.ops.log_sigmoid(logits)
-        return keras.losses.categorical_crossentropy(targets, scores, from_logits=True, label_smoothing=label_smoothing)
-
-    # XLA makes the step of dense layers a quarter faster. TensorFlow's convolutions are slower with it, and take seconds to
-    # compile.
-    has_filters = any(isinstance(layer, keras.layers.Conv2D) for layer in network.layers)
-    is_slower = has_filters and keras.backend.backend() == "tensorflow"
-    network.compile(
-        builders[optimizer](float(learning_rate), **options),
-        cross_entropy,
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        jit_compile=False if is_slower else "auto",
-    )
-
-
-def train_epoch(
-    network: Any,
-    batches: Iterable[Batch],
-    labels: NDArray[np.integer],
-    n_classes: int,
-    class_weights: NDArray[np.float64] | None,
-) -> dict[str, float]:
-    """Take a step on each batch.
+class KerasSteps:
+    """A network that takes a step on each batch it is given.
 
     Keras' own ``fit`` sets up a new input pipeline every epoch, which costs more than the epoch of a head this small.
 
     Parameters
     ----------
     network : keras.Sequential
-        Compiled.
-    batches : iterable of (positions, X)
-        Of the epoch.
-    labels : ndarray of shape (n_samples,), int
-        Column of every row there is.
-    n_classes : int
-        Columns.
-    class_weights : ndarray of shape (n_classes,) or None
-        What each row's loss is multiplied by, after its class.
-
-    Returns
-    -------
-    values : dict of str to float
-        ``loss`` and ``accuracy``: means over the rows shown.
+        From ``build_network``.
+    rules : TrainingRules
+        Loss and optimizer.
     """
-    totals, n_rows, row_type = dict.fromkeys(("loss", "accuracy"), 0.0), 0, network.inputs[0].dtype
-    for positions, X in batches:
-        targets = np.zeros((len(positions), n_classes), np.float32)
-        targets[np.arange(len(positions)), labels[positions]] = 1
-        weights = None if class_weights is None else class_weights[labels[positions]].astype(np.float32)
-        values = network.train_on_batch(X.astype(row_type, copy=False), targets, sample_weight=weights, return_dict=True)
-        # Keras answers for this batch alone; the epoch's figure is the mean over all rows.
-        for name in totals:
-            totals[name] += float(values[name]) * len(positions)
-        n_rows += len(positions)
-    return {name: total / n_rows for name, total in totals.items()}
+
+    def __init__(self, network: Any, rules: TrainingRules) -> None:
+        import keras
+
+        builders = {
+            "adam": keras.optimizers.Adam,
+            "adamw": keras.optimizers.AdamW,
+            "sgd": keras.optimizers.SGD,
+            "rmsprop": keras.optimizers.RMSprop,
+        }
+        options: dict[str, Any] = {"weight_decay": rules.weight_decay}
+        if rules.optimizer in ("sgd", "rmsprop"):
+            options["momentum"] = rules.momentum
+        # TensorFlow's convolutions are slower with XLA, and take seconds to compile.
+        has_filters = any(isinstance(layer, keras.layers.Conv2D) for layer in network.layers)
+        is_slower = has_filters and keras.backend.backend() == "tensorflow"
+        network.compile(
+            builders[rules.optimizer](rules.learning_rate, **options),
+            _cross_entropy(keras, rules),
+            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+            jit_compile=False if is_slower else "auto",
+        )
+        self._network = network
+        self._n_classes = network.output_shape[-1]
+
+    def one_thread(self) -> contextlib.AbstractContextManager[Any]:
+        """Do nothing: Keras' backends know how to share out their work."""
+        return contextlib.nullcontext()
+
+    def weights(self) -> list[NDArray[np.float32]]:
+        """Return copies of kernel and bias of each layer."""
+        return [np.array(weight.numpy(), np.float32) for weight in self._network.weights]
+
+    def step(
+        self, X: NDArray[np.floating], labels: NDArray[np.integer], row_weights: NDArray[np.float32] | None
+    ) -> tuple[float, float]:
+        """Learn from one batch; parameters and results as in ``LayerSteps``."""
+        targets = np.zeros((len(labels), self._n_classes), np.float32)
+        targets[np.arange(len(labels)), labels] = 1
+        rows = X.astype(self._network.inputs[0].dtype, copy=False)
+        values = self._network.train_on_batch(rows, targets, sample_weight=row_weights, return_dict=True)
+        return float(values["loss"]), float(values["accuracy"])
+
+
+def _cross_entropy(keras: Any, rules: TrainingRules) -> Any:
+    """Return the loss of logits: given probabilities, backends differ, and TensorFlow's takes any sigmoids for a softmax."""
+    options = {"from_logits": True, "label_smoothing": rules.label_smoothing}
+
+    def cross_entropy(targets: Any, logits: Any) -> Any:
+        if rules.loss == "binary_crossentropy":
+            return keras.losses.binary_crossentropy(targets, logits, **options)
+        scores = logits if rules.activation == "softmax" else keras.ops.log_sigmoid(logits)
+        return keras.losses.categorical_crossentropy(targets, scores, **options)
+
+    return cross_entropy

@@ -1,5 +1,6 @@
 """Rules for the settings of heads that learn by epochs: dense and conv."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,48 @@ ADAMW_DECAY = 0.004
 
 _MOMENTUM = ("sgd", "rmsprop")
 _LARGEST_COUNT = 10**6
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRules:
+    """How a step is taken, with every default filled in.
+
+    Parameters
+    ----------
+    activation, loss, label_smoothing
+        As for ``row_losses``.
+    optimizer : str
+        ``adam``, ``adamw``, ``sgd`` or ``rmsprop``.
+    learning_rate : float
+        Its step.
+    momentum : float
+        Of sgd and rmsprop.
+    weight_decay : float or None
+        Share of each weight taken off a step, times the learning rate.
+    """
+
+    activation: str
+    loss: str
+    label_smoothing: float
+    optimizer: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float | None
+
+
+def rules_of(head: Any) -> TrainingRules:
+    """Return how a head is trained; its settings must have been checked."""
+    default_loss = "categorical_crossentropy" if head.activation == "softmax" else "binary_crossentropy"
+    decay = ADAMW_DECAY if head.weight_decay is None and head.optimizer == "adamw" else head.weight_decay
+    return TrainingRules(
+        activation=head.activation,
+        loss=head.loss or default_loss,
+        label_smoothing=float(head.label_smoothing),
+        optimizer=head.optimizer,
+        learning_rate=float(default_rate(head.optimizer, head.momentum) if head.learning_rate is None else head.learning_rate),
+        momentum=float(head.momentum),
+        weight_decay=None if decay is None else float(decay),
+    )
 
 
 def default_rate(optimizer: str, momentum: float) -> float:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,8 +12,9 @@ from featx.errors import HeadError
 from featx.heads import batches
 from featx.heads.head import Features, seen_classes
 from featx.heads.losses import balanced_weights, best_epoch, probabilities_of, row_losses
-from featx.heads.network import build_network, compile_network, train_epoch
-from featx.heads.settings import ADAMW_DECAY, check_training, default_rate
+from featx.heads.network import KerasSteps, build_network
+from featx.heads.settings import TrainingRules, check_training, rules_of
+from featx.heads.steps import LARGEST_LAYER, LayerSteps
 from featx.progress import OnEpoch
 
 # Training rows are divided by one constant so that their mean length is this. VGG16's maps are in the hundreds, where
@@ -27,7 +28,7 @@ _LEAST_STEPS = 8
 
 @dataclasses.dataclass(eq=False, repr=False)
 class EpochHead:
-    """What dense and conv have in common: a Keras network that is trained, the best epoch on the validation images kept.
+    """What dense and conv have in common: a network is trained, and the best epoch on the validation images kept.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ class EpochHead:
         SingleClassError
             If y holds fewer than two labels.
         HeadError
-            If a setting is outside its range, or the weights grow past every number.
+            If a setting is outside its range, a feature is no number, or the weights grow past every number.
         """
         self._check_settings()
         self.classes_ = seen_classes(y)
@@ -144,14 +145,14 @@ class EpochHead:
         val = None
         if X_val is not None and y_val is not None and len(X_val):
             val = batches.held(X_val), np.searchsorted(self.classes_, y_val)
-        network = self._build(X, scale)
+        learner = self._build(X, scale)
         self.history_ = {name: [] for name in ("loss", "accuracy", *(("val_loss", "val_accuracy") if val else ()))}
         passes = batches.epochs(X, self._rows_a_step(len(X)), self.steps_per_epoch, np.random.default_rng(self.seed))
         mark, waited = -np.inf, 0
         for epoch in range(1, self.epochs + 1):
-            values = train_epoch(network, next(passes), labels, n_classes, weights)
-            with np.errstate(over="ignore", invalid="ignore"):  # weights past every number are an error of ours, below
-                self._take_weights(network, scale)
+            with np.errstate(all="ignore"):  # weights past every number are an error of ours, below
+                values = _train_epoch(learner, next(passes), labels, weights)
+                self._take_weights(learner, scale)
                 if val:
                     values |= self._validate(*val)
             for name, value in values.items():
@@ -170,8 +171,9 @@ class EpochHead:
                 break
         self.kernels_, self.biases_ = kept
         if not all(np.isfinite(array).all() for array in (*self.kernels_, *self.biases_)):
+            rate = self._rules.learning_rate
             raise HeadError(
-                f"{self._name} head: its weights grew past every number at learning_rate {self._rate}. Give a smaller one."
+                f"{self._name} head: its weights grew past every number at learning_rate {rate:g}. Give a smaller one."
             )
         self.notes_ = self._say_how_it_ended()
         return self
@@ -205,37 +207,24 @@ class EpochHead:
         """Return what stands before the dense layers."""
         return {}
 
-    def _build(self, X: Features, scale: float) -> Any:
+    def _build(self, X: Features, scale: float) -> LayerSteps | KerasSteps:
         units = (*self.hidden, len(self.classes_))
-        network = build_network(
-            X.shape[1], X.dtype, scale, units=units, dropout=self.dropout, seed=self.seed, **self._network_options()
-        )
-        compile_network(
-            network,
-            optimizer=self.optimizer,
-            learning_rate=self._rate,
-            momentum=self.momentum,
-            weight_decay=ADAMW_DECAY if self.weight_decay is None and self.optimizer == "adamw" else self.weight_decay,
-            activation=self.activation,
-            loss=self._loss,
-            label_smoothing=self.label_smoothing,
-        )
-        return network
+        before = self._network_options()
+        if not self.hidden and not self.dropout and not before and X.shape[1] * units[0] <= LARGEST_LAYER:
+            return LayerSteps(X.shape[1], units[0], scale, self._rules, self.seed)
+        network = build_network(X.shape[1], X.dtype, scale, units=units, dropout=self.dropout, seed=self.seed, **before)
+        return KerasSteps(network, self._rules)
 
     @property
-    def _rate(self) -> float:
-        return default_rate(self.optimizer, self.momentum) if self.learning_rate is None else self.learning_rate
-
-    @property
-    def _loss(self) -> str:
-        return self.loss or ("categorical_crossentropy" if self.activation == "softmax" else "binary_crossentropy")
+    def _rules(self) -> TrainingRules:
+        return rules_of(self)
 
     def _rows_a_step(self, n_rows: int) -> int:
         return self.batch_size or min(_LARGEST_BATCH, math.ceil(n_rows / _LEAST_STEPS))
 
-    def _take_weights(self, network: Any, scale: float) -> None:
-        """Copy the weights out of Keras; the constant that the rows were divided by goes into the first kernel."""
-        weights = [np.array(weight.numpy(), np.float32) for weight in network.weights]
+    def _take_weights(self, learner: LayerSteps | KerasSteps, scale: float) -> None:
+        """Copy the weights; the constant that the rows were divided by goes into the first kernel."""
+        weights = learner.weights()
         self.kernels_, self.biases_ = weights[0::2], weights[1::2]
         self.kernels_[0] *= np.float32(scale)
 
@@ -244,7 +233,7 @@ class EpochHead:
         loss = hits = 0.0
         for positions, block in batches.in_order(X, self._block_rows):
             logits = self._logits(block)
-            losses = row_losses(logits, labels[positions], self.activation, self._loss, self.label_smoothing)
+            losses = row_losses(logits, labels[positions], self.activation, self._rules.loss, self.label_smoothing)
             loss += float(losses.sum())
             found = probabilities_of(logits, self.activation).argmax(axis=1)
             hits += float((found == labels[positions]).sum())
@@ -257,3 +246,20 @@ class EpochHead:
             trend = "loss was still falling" if self.monitor == "val_loss" else "accuracy was still rising"
             return [f"the validation {trend} at epoch {self.epochs}: more epochs may do better"]
         return []
+
+
+def _train_epoch(
+    learner: LayerSteps | KerasSteps,
+    epoch: Iterator[batches.Batch],
+    labels: NDArray[np.integer],
+    class_weights: NDArray[np.float64] | None,
+) -> dict[str, float]:
+    """Take a step on each batch; the figures are means over the rows shown."""
+    loss, hits, n_rows = 0.0, 0.0, 0
+    with learner.one_thread():
+        for positions, X in epoch:
+            row_weights = None if class_weights is None else class_weights[labels[positions]].astype(np.float32)
+            of_batch = learner.step(X, labels[positions], row_weights)
+            loss, hits = (total + value * len(X) for total, value in zip((loss, hits), of_batch, strict=True))
+            n_rows += len(X)
+    return {"loss": loss / n_rows, "accuracy": hits / n_rows}

@@ -2,6 +2,8 @@
 
 import itertools
 import random
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -258,3 +260,16 @@ def test_settings_that_do_not_go_together_are_refused(settings: dict[str, Any], 
     """With the rule that they break, before anything is learned."""
     with pytest.raises(HeadError, match=message):
         make_head("dense", **settings).fit(*made_rows(12, 0))
+
+
+def test_a_lone_layer_is_learned_without_keras() -> None:
+    """In a fresh process neither Keras nor TensorFlow nor scikit-learn is loaded."""
+    program = (
+        "import sys, numpy as np\n"
+        "from featx.heads import make_head\n"
+        "X, y = np.random.default_rng(0).random((20, 5)), np.arange(20) % 2\n"
+        "make_head('dense', epochs=2).fit(X, y, X, y)\n"
+        "print(sorted({'keras', 'tensorflow', 'sklearn', 'jax', 'torch'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from featx.heads.losses import balanced_weights, best_epoch, probabilities_of, row_losses
+from featx.heads.losses import balanced_weights, best_epoch, logit_slopes, probabilities_of, row_losses
 
 COMBINATIONS = [
     ("softmax", "categorical_crossentropy"),
@@ -31,6 +31,19 @@ def test_losses_equal_keras_own(activation: str, loss: str, smoothing: float, n_
     wanted = getattr(keras.losses, loss)(targets, outputs, label_smoothing=smoothing)
     found = row_losses(logits, labels, activation, loss, smoothing)
     np.testing.assert_allclose(found, np.asarray(wanted), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize(("activation", "loss"), COMBINATIONS)
+def test_slopes_are_the_derivative_of_the_loss(activation: str, loss: str, smoothing: float) -> None:
+    """Of each row by each logit, by a small difference."""
+    rng = np.random.default_rng(0)
+    logits, labels, step = rng.normal(0, 3, (20, 4)), rng.integers(0, 4, 20), 1e-5
+    found = logit_slopes(logits, labels, activation, loss, smoothing)
+    for column in range(4):
+        aside = step * np.eye(4)[column]
+        above, below = (row_losses(logits + sign * aside, labels, activation, loss, smoothing) for sign in (1, -1))
+        np.testing.assert_allclose(found[:, column], (above - below) / (2 * step), rtol=1e-5, atol=1e-8)
 
 
 @pytest.mark.parametrize(("activation", "loss"), COMBINATIONS)

@@ -8,8 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import recall_score
 
-from featx.heads import Head, batches, make_head
-from featx.heads.settings import LEARNING_RATES, default_rate
+from featx.errors import HeadError
+from featx.heads import Head, batches, make_head, training
+from featx.heads.settings import LEARNING_RATES, default_rate, rules_of
+from featx.heads.steps import LARGEST_LAYER, LayerSteps, initial_kernel
 from tests.heads.made import BlockRows
 
 MAP_SHAPE = (3, 3, 4)
@@ -126,18 +128,25 @@ CASES: dict[str, Case] = {
 }
 
 
+@pytest.mark.parametrize("largest", [0, LARGEST_LAYER], ids=["by Keras", "by NumPy"])
 @pytest.mark.parametrize("case", CASES)
-def test_steps_are_those_of_plain_keras(case: str) -> None:
+def test_steps_are_those_of_plain_keras(case: str, largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two epochs of two steps: the weights that a plain Keras model has after the same batches."""
     import keras
 
     settings, optimizer, loss = CASES[case]
+    by_numpy = largest and not settings.keys() & {"hidden", "filters"}
+    if largest and not by_numpy:
+        return  # a lone layer alone is learned by NumPy
+    monkeypatch.setattr(training, "LARGEST_LAYER", largest)
     X, y = made_rows(40, 0)
     head = make_head("conv" if "filters" in settings else "dense", epochs=2, batch_size=20, seed=3, **settings).fit(X, y)
     arrays = head.arrays()
 
     scale = np.float32(20 / np.linalg.norm(X, axis=1).mean())
     network = plain_keras(head, optimizer(keras), loss(keras))
+    if by_numpy:
+        network.set_weights([initial_kernel(N_FEATURES, 3, seed=3), np.zeros(3, np.float32)])
     before = network.get_weights()
     order = np.random.default_rng(3)
     weights = dict(enumerate(len(y) / (3 * np.bincount(y)))) if "class_weight" in settings else None
@@ -313,3 +322,28 @@ def test_validation_in_blocks_gives_the_same_figures(monkeypatch: pytest.MonkeyP
     in_blocks = make_head("dense", epochs=4).fit(X, y, BlockRows(X_val, 7), y_val)
     np.testing.assert_allclose(in_blocks.history_["val_loss"], whole.history_["val_loss"], rtol=1e-5)
     assert in_blocks.history_["val_accuracy"] == pytest.approx(whole.history_["val_accuracy"])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("in_blocks", [False, True])
+def test_features_that_are_no_numbers_are_refused(
+    value: float, dtype: type[np.floating], in_blocks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In memory and in blocks, in any row: not blamed on the learning rate, and no model comes of it."""
+    monkeypatch.setattr(batches, "MEMORY_BYTES", 0)
+    X, y = made_rows(40, 0)
+    X = X.astype(dtype)
+    X[37, 5] = value
+    with pytest.raises(HeadError, match="some features are infinite or no numbers"):
+        make_head("dense", epochs=2).fit(BlockRows(X, 15) if in_blocks else X, y)
+
+
+def test_widening_gives_numpys_bits() -> None:
+    """Every finite float16, of either sign, also those below the normal range."""
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    X = np.resize(halves, (37, 2000))
+    steps = LayerSteps(2000, 2, 0.0537, rules_of(make_head("dense")), 0)
+    assert steps._scaled(X).tobytes() == (X.astype(np.float32) * np.float32(0.0537)).tobytes()
+    assert steps._scaled(X[:5]).tobytes() == (X[:5].astype(np.float32) * np.float32(0.0537)).tobytes()
