@@ -23,7 +23,8 @@ import numpy as np
 RUNS = 3
 CLASSES = 10
 TOLERANCE = 1e-8
-"""Of scikit-learn's gradient; the head's own is tighter. Its default, 1e-4, stops 0.1 to 1 % away from the minimum."""
+"""Of scikit-learn's gradient; the head's own is tighter. Its default, 1e-4, stops 0.1 to 1 % away from the minimum, and even
+here its L-BFGS stops about 1e-6 away, where the loss no longer changes: the minimum itself is from its ``newton-cg``."""
 
 _FIT = """
 import json, resource, sys, time
@@ -44,7 +45,8 @@ if who == "featx":
 else:
     scaled = StandardScaler().fit_transform(X.astype(np.float64))
     scaling = time.monotonic() - started
-    model = LogisticRegression(C=C, tol=float(sys.argv[4]), max_iter=100_000).fit(scaled, y)
+    solver = "newton-cg" if who == "reference" else "lbfgs"
+    model = LogisticRegression(C=C, tol=float(sys.argv[4]), max_iter=100_000, solver=solver).fit(scaled, y)
     coef, ended = model.coef_, f"{int(model.n_iter_[0])} iterations"
 seconds = time.monotonic() - started
 np.save(f"{folder}/{who}.npy", coef)
@@ -53,13 +55,23 @@ print(json.dumps({"seconds": seconds, "fit_seconds": seconds - scaling, "peak": 
 
 
 def write_features(folder: Path, n_rows: int, n_columns: int) -> float:
-    """Write features as a ReLU leaves them, nine in ten of them zero, and which depends on the class; return that share."""
+    """Write features as a ReLU leaves them, nine in ten of them zero, and return that share.
+
+    Ten classes in three groups that are alike, common factors of falling strength, a threshold of its own for each column:
+    made so that the problem is as hard as a real one. On the 800 images of the sample (VGG16 at 96 px, flattened: 4,608
+    columns, 89 % zeros) scikit-learn takes 275 iterations at this tolerance, on as many rows and columns of these 246. On
+    classes that are plain to see it takes some 30: there it does less work than the inner products alone.
+    """
     rng = np.random.default_rng(0)
     y = np.arange(n_rows) % CLASSES
-    centres = rng.normal(-13.4, 3, (CLASSES, n_columns)).astype(np.float32)
+    strength = np.arange(1, 201) ** -0.7
+    factors = (rng.normal(size=(200, n_columns)) * (strength / np.linalg.norm(strength))[:, None]).astype(np.float32)
+    centres = rng.normal(0, 0.6, (3, 200))[np.arange(CLASSES) % 3] + rng.normal(0, 0.3, (CLASSES, 200))
+    thresholds = rng.normal(1.7, 0.6, n_columns).astype(np.float32)
     X = np.empty((n_rows, n_columns), np.float32)
     for row, label in enumerate(y):
-        np.maximum(centres[label] + rng.normal(0, 10, n_columns), 0, out=X[row], casting="same_kind")
+        of_row = (centres[label] + rng.normal(size=200)).astype(np.float32) @ factors
+        X[row] = np.maximum(of_row + 0.3 * rng.standard_normal(n_columns, dtype=np.float32) - thresholds, 0)
     np.save(folder / "X.npy", X)
     np.save(folder / "y.npy", y)
     return float((X == 0).mean())
@@ -83,7 +95,8 @@ def measure(n_rows: int, n_columns: int, C: float, runs: int) -> dict[str, Any]:
         for _ in range(runs):
             for who, results in found.items():
                 results.append(fit(folder, who, C))
-        theirs, ours = (np.load(folder / f"{who}.npy") for who in found)
+        fit(folder, "reference", C)
+        theirs, ours, minimum = (np.load(folder / f"{who}.npy") for who in (*found, "reference"))
     # Of scikit-learn, LogisticRegression alone; of the head, everything, scaling included.
     seconds = {
         "scikit-learn": statistics.median(run["fit_seconds"] for run in found["scikit-learn"]),
@@ -105,7 +118,10 @@ def measure(n_rows: int, n_columns: int, C: float, runs: int) -> dict[str, Any]:
         "ratios": [round(ratio, 1) for ratio in ratios],
         "peak_over_matrix": {who: round(max(run["peak"] for run in runs_) / matrix, 2) for who, runs_ in found.items()},
         "matrix_bytes": matrix,
-        "coef_difference": float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)),
+        "coef_difference": {
+            who: float(np.linalg.norm(coef - minimum) / np.linalg.norm(minimum))
+            for who, coef in (("scikit-learn", theirs), ("featx", ours))
+        },
         "ended": {who: results[-1]["ended"] for who, results in found.items()},
     }
 
@@ -124,13 +140,13 @@ def main() -> None:
     if chosen.json:
         print(json.dumps(found))
         return
-    seconds, peaks = found["seconds"], found["peak_over_matrix"]
+    seconds, peaks, apart = found["seconds"], found["peak_over_matrix"], found["coef_difference"]
     print(
         f"logreg on {chosen.rows:,} x {chosen.columns:,}, {found['zeros']:.0%} zeros, C {chosen.C}, "
         f"median of {chosen.runs} runs: featx {seconds['featx']} s, "
         f"scikit-learn {seconds['scikit-learn']} s without scaling, ratio {found['ratio']}; "
-        f"coefficients apart by {found['coef_difference']:.1e}; peak memory over the float64 matrix of "
-        f"{found['matrix_bytes'] / 1e6:.0f} MB: featx {peaks['featx']}, scikit-learn {peaks['scikit-learn']}"
+        f"coefficients off the minimum by {apart['featx']:.1e} and {apart['scikit-learn']:.1e}; peak memory over the float64 "
+        f"matrix of {found['matrix_bytes'] / 1e6:.0f} MB: featx {peaks['featx']}, scikit-learn {peaks['scikit-learn']}"
     )
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     print(f"largest process {used:.2f} GB, {time.monotonic() - started:.0f} s in all")
