@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from featx.compare import Comparison, compare_heads
+    from featx.estimators import FeatureExtractor, HeadClassifier
     from featx.evaluate import Evaluation, evaluate_model
     from featx.extract import ExtractResult, extract_features
     from featx.fit import FitResult, fit_head
@@ -30,7 +31,9 @@ _PUBLIC = {
     "ExtractPlan": "featx.plan",
     "ExtractResult": "featx.extract",
     "FeatureCache": "featx.store",
+    "FeatureExtractor": "featx.estimators",
     "FitResult": "featx.fit",
+    "HeadClassifier": "featx.estimators",
     "Model": "featx.model",
     "Prediction": "featx.predict",
     "Recipe": "featx.recipe",
@@ -54,7 +57,9 @@ __all__ = [
     "ExtractPlan",
     "ExtractResult",
     "FeatureCache",
+    "FeatureExtractor",
     "FitResult",
+    "HeadClassifier",
     "Model",
     "Prediction",
     "Recipe",

@@ -352,6 +352,7 @@ def _training_options(command: Any) -> Any:
 @_training_options
 @click.option("--tune", is_flag=True, help="Choose what is not given by cross-validation inside the training images.")
 @click.option("--folds", type=int, default=5, show_default=True, help="For --tune.")
+@click.option("--log", type=_FOLDER, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
 @_json_option
 def fit(cache: Path | None, as_json: bool, **options: Any) -> None:

@@ -1,5 +1,6 @@
 """The verb fit: a head on cached features, in seconds."""
 
+import csv
 import dataclasses
 import time
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError, SingleClassError
-from featx.heads import head_spec
+from featx.errors import HeadError, OutputError, SingleClassError
+from featx.files import check_file, replacing
+from featx.heads import HeadSpec, head_spec
 from featx.model import TRAINED_ON_BYTES, Model, check_model_path, library_versions, save_model
 from featx.progress import OnEpoch, Progress
 from featx.search import cut_into_folds, search
@@ -74,6 +76,7 @@ def fit_head(
     seed: int = 0,
     tune: bool = False,
     folds: int = 5,
+    log: Path | str | None = None,
     on_epoch: OnEpoch | None = None,
     progress: Progress | None = None,
     **settings: Any,
@@ -98,6 +101,8 @@ def fit_head(
         Choose the settings and the pooling that are not given by cross-validation inside the training images.
     folds : int
         For ``tune``.
+    log : Path, str or None
+        A CSV file for loss and accuracy of each epoch.
     on_epoch : callable or None
         Called after each epoch of a head that has epochs.
     progress : callable or None
@@ -119,7 +124,7 @@ def fit_head(
     HeadError
         If a setting is unknown or outside its range.
     OutputError
-        If the model file cannot be written.
+        If the model file or the log cannot be written.
     """
     spec = head_spec(head)
     check_pooling(pooling or spec.pooling)
@@ -129,6 +134,8 @@ def fit_head(
     catalog = store.catalog
     path = Path(out or Path("models") / f"{store.folder.resolve().name}-{head}.featx")
     check_model_path(path)  # before the work, not after
+    if log is not None:
+        _check_log(Path(log), spec)
     layer = layer or store.recipe.layers[-1]
     settings |= {"seed": seed}
     if "map_shape" in spec.settings():
@@ -182,6 +189,8 @@ def fit_head(
         trained_on=np.unique(catalog.digests[train][:, :TRAINED_ON_BYTES], axis=0),
     )
     save_model(model, path)
+    if log is not None:
+        _write_log(model, Path(log))
     return FitResult(
         model=path,
         head=head,
@@ -198,6 +207,30 @@ def fit_head(
         notes=notes + fitted.notes_,
         tuning=tuning,
     )
+
+
+def _check_log(path: Path, spec: HeadSpec) -> None:
+    if spec.classical:
+        raise HeadError(f"head {spec.name}: learns without epochs, so that there is nothing to log. Leave --log out.")
+    try:
+        check_file(path)
+        # Somebody's file of another kind is not to be lost to a slip of the fingers.
+        foreign = path.exists() and path.read_bytes()[:11] != b"epoch,loss,"
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --log.") from error
+    if foreign:
+        raise OutputError(f"{path}: exists and is not a log of featx. Give another --log, or delete it.")
+
+
+def _write_log(model: Model, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("epoch", *model.history))
+            writer.writerows((number, *values) for number, values in enumerate(zip(*model.history.values(), strict=True), 1))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. The model is kept.") from error
 
 
 def _tune(

@@ -54,8 +54,8 @@ class LayerSteps:
     """
 
     def __init__(self, n_features: int, n_classes: int, scale: float, rules: TrainingRules, seed: int) -> None:
-        # scikit-learn's own way to limit threads, and installed with it; it has no types.
-        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+        # scikit-learn's own way to limit threads, and installed with it.
+        from threadpoolctl import ThreadpoolController
 
         self._rules = rules
         self._scale = np.float32(scale)

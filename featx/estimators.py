@@ -1,0 +1,377 @@
+"""featx inside scikit-learn: image files to features as a transformer, any head as a classifier."""
+
+import contextlib
+import dataclasses
+import functools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from featx.backbones import Backbone, load_backbone
+from featx.errors import HeadError, ImageListError, RecipeError
+from featx.heads import head_spec
+from featx.images import MAX_PIXELS, load_batches
+from featx.prepare import ExtractOptions
+from featx.recipe import Recipe
+from featx.store import check_pooling, pool_maps
+
+_MOST_NAMED = 10
+"""Rejected files that an error names."""
+
+# What heads take as it is; anything else becomes the first. float16 stays what it is: wide features are read so.
+_DTYPES = (np.float64, np.float32, np.float16)
+
+
+class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
+    """Transform image files into features: what a feature cache made with the same settings holds for them.
+
+    Nothing is learned and nothing is written to disk. Inside a search or a cross-validation the same images go through the
+    backbone in every fold: for more than a few hundred, transform them once beforehand, or use ``featx.extract_features``.
+
+    Parameters
+    ----------
+    backbone : str
+        Name of the backbone.
+    weights : str or Path
+        ``imagenet``, ``random`` or a weights file.
+    image_size : tuple of int or None
+        (height, width) [px]; by default the backbone's own.
+    layer : str or None
+        Where the features are taken; by default the last layer that a cache keeps.
+    pooling : str
+        ``flatten``, ``avg``, ``max`` or ``avgmax``.
+    resize : str
+        ``stretch``, ``crop`` or ``pad``.
+    batch_size : int
+        Images a forward pass, and fewer are padded: that way an image has the same features in any company. Give 1 where
+        images come one by one.
+    workers : int or None
+        Decoding processes; by default one for each core.
+    max_pixels : int
+        Larger images are rejected [px].
+    """
+
+    def __init__(
+        self,
+        backbone: str = "vgg16",
+        weights: str | Path = "imagenet",
+        image_size: tuple[int, int] | None = None,
+        layer: str | None = None,
+        pooling: str = "avgmax",
+        resize: str = "stretch",
+        batch_size: int = 32,
+        workers: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.image_size = image_size
+        self.layer = layer
+        self.pooling = pooling
+        self.resize = resize
+        self.batch_size = batch_size
+        self.workers = workers
+        self.max_pixels = max_pixels
+
+    # The argument is called X and not paths: scikit-learn takes every other name for metadata to be routed.
+    def fit(self, X: object, y: object = None) -> Self:
+        """Check the settings; there is nothing to learn.
+
+        Parameters
+        ----------
+        X, y : ignored
+            Taken because every transformer takes them.
+
+        Raises
+        ------
+        RecipeError, ImageSizeError, BackboneError, CacheError
+            If a setting is unknown or outside its range.
+        """
+        self._make_recipe()
+        return self
+
+    def transform(self, X: Sequence[str | os.PathLike[str]] | ArrayLike) -> NDArray[np.float32]:
+        """Decode the files and run the backbone on them.
+
+        Parameters
+        ----------
+        X : sequence or ndarray of shape (n_files,), or of shape (n_files, 1); str or Path
+            Image files. One that stands several times is computed once.
+
+        Returns
+        -------
+        features : ndarray of shape (n_files, n_features), float32
+            In the order of X; in another container where ``set_output`` asks for it.
+
+        Raises
+        ------
+        ImageListError
+            If X is no list of paths, or files in it give no pixels: it names up to ten, and why.
+        RecipeError, ImageSizeError, BackboneError, CacheError
+            If a setting is unknown or outside its range, or the backbone's weights are not at hand.
+        """
+        recipe, weights_file = self._make_recipe()
+        paths = _as_paths(X)
+        # Key by what was asked for, not by where it leads: two names of one file are rare, and cost no more than time.
+        number_of = {path: number for number, path in enumerate(dict.fromkeys(paths))}
+        different = list(number_of)
+        reasons: dict[int, str] = {}
+        features = np.empty((0, 0), np.float32)
+        for batch in load_batches(different, recipe, self.batch_size, self.workers, self.max_pixels):
+            reasons |= batch.rejected
+            # One file without pixels spoils the result. The rest is still decoded, to name every such file at once, but the
+            # backbone, which takes most of the time, need not run any more.
+            if not reasons:
+                backbone = _ready_backbone(recipe, weights_file, self.batch_size)
+                rows = pool_maps(backbone(batch.images)[recipe.layers[0]], self.pooling, recipe.stored_dtype)
+                if not features.size:
+                    features = np.empty((len(different), rows.shape[1]), np.float32)
+                features[batch.positions] = rows
+        if reasons:
+            raise ImageListError(_say_rejected(different, reasons))
+        if len(different) == len(paths):
+            return features
+        return features[[number_of[path] for path in paths]]
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Name the columns by layer, pooling and channel, whole maps by position too.
+
+        The number of channels is the backbone's to say: it is loaded, unless ``transform`` has done so before.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Taken because every transformer takes it.
+
+        Returns
+        -------
+        names : ndarray of shape (n_features,), object
+            Such as ``block5_pool_avg_17``, ``block5_pool_max_17`` or, with ``flatten``, ``block5_pool_y0_x3_c17``.
+
+        Raises
+        ------
+        RecipeError, ImageSizeError, BackboneError, CacheError
+            As for ``transform``.
+        """
+        recipe, weights_file = self._make_recipe()
+        layer = recipe.layers[0]
+        described = _ready_backbone(recipe, weights_file, self.batch_size).network["layers"]
+        height, width, channels = next(one["output_shape"] for one in described if one["name"] == layer)
+        if self.pooling == "flatten":
+            places = np.ndindex(height, width, channels)
+            names = [f"{layer}_y{y}_x{x}_c{channel}" for y, x, channel in places]
+        else:
+            poolings = ("avg", "max") if self.pooling == "avgmax" else (self.pooling,)
+            names = [f"{layer}_{pooling}_{channel}" for pooling in poolings for channel in range(channels)]
+        return np.array(names, object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        # A column of paths is taken, but no table of numbers, which is what this tag promises.
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []  # always float32
+        tags.no_validation = True
+        tags.requires_fit = False
+        return tags
+
+    def _make_recipe(self) -> tuple[Recipe, Path | None]:
+        """Check the settings; return the recipe, of one layer, and the weights file where there is one."""
+        check_pooling(self.pooling)
+        for name in ("batch_size", "max_pixels", "workers"):
+            value = getattr(self, name)
+            if not (_is_count(value) or (name == "workers" and value is None)):
+                raise RecipeError(f"{name} must be a whole number from 1. Received: {value!r}.")
+        size = self.image_size
+        if size is not None and not (isinstance(size, tuple | list) and len(size) == 2 and all(map(_is_count, size))):
+            raise RecipeError(f"image_size must be (height, width) [px] or None. Received: {size!r}.")
+        options = ExtractOptions(
+            backbone=self.backbone,
+            weights=str(self.weights),
+            image_size=None if size is None else (size[0], size[1]),
+            resize=self.resize,
+        )
+        recipe, weights_file = options.make_recipe()
+        return dataclasses.replace(recipe, layers=(self.layer or recipe.layers[-1],)), weights_file
+
+
+class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
+    """A head as a scikit-learn classifier.
+
+    Parameters
+    ----------
+    head : str
+        ``logreg``, ``svm``, ``ridge``, ``knn``, ``dense`` or ``conv``. The last two run all their epochs: there are no
+        validation images to stop by.
+    settings : dict or None
+        The head's own, such as ``{"C": 0.1, "seed": 3}``; by default those of the head. A search takes them whole:
+        ``{"settings": [{"C": 0.01}, {"C": 0.1}]}``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels seen, ascending: the order of the probability columns.
+    head_ : Head
+        Fitted; its label i is ``classes_[i]``. ``head_.notes_`` says what a user should know of the fit.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had any.
+    """
+
+    def __init__(self, head: str = "logreg", settings: Mapping[str, Any] | None = None) -> None:
+        self.head = head
+        self.settings = settings
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn from features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            Labels: numbers or texts.
+
+        Raises
+        ------
+        ValueError
+            If X or y are not what a classifier takes, y holds a single class, or the head cannot be made with these settings
+            or cannot learn from so few or so many samples.
+        """
+        features, targets = validate_data(self, X, y, dtype=_DTYPES, ensure_min_samples=2)
+        check_classification_targets(targets)
+        classes, labels = np.unique(targets, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes in the data, but the data contains only one class: "
+                f"{classes[0]!r}"
+            )
+        with _errors_of_scikit_learn():
+            unfitted = head_spec(_checked("head", self.head, str)).make(**self._plain_settings())
+            self.head_ = unfitted.fit(features, labels)
+        self.classes_ = classes
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels, as ``fit`` was given them.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As for ``predict_proba``.
+        """
+        probabilities = self.predict_proba(X)
+        found: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return found
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), float64
+            Columns in the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If X is not what ``fit`` was given.
+        """
+        check_is_fitted(self)
+        probabilities: NDArray[np.float64] = self.head_.predict_proba(validate_data(self, X, dtype=_DTYPES, reset=False))
+        return probabilities
+
+    def _plain_settings(self) -> dict[str, Any]:
+        settings = _checked("settings", {} if self.settings is None else self.settings, Mapping)
+        # A grid made by NumPy holds its numbers; a head's settings are JSON types.
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+
+
+# One is kept, for whoever asks next: the clones that a search makes, and the names of the columns, share it. The recipe
+# holds the digest of the weights, so that a file that was replaced is read again.
+@functools.lru_cache(maxsize=1)
+def _ready_backbone(recipe: Recipe, weights_file: Path | None, batch_size: int) -> Backbone:
+    return load_backbone(recipe, weights_file, batch_size)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _as_paths(X: Any) -> list[Path]:
+    """Turn what scikit-learn may hand over into paths.
+
+    Raises
+    ------
+    ImageListError
+        If it is no list, no column or holds something else.
+    """
+    wanted = "Give a sequence of paths, or an array of shape (n_files,) or (n_files, 1)."
+    try:
+        # As objects: NumPy would turn a number among texts into a text.
+        values = np.asarray(X, object)
+    except ValueError as error:
+        raise ImageListError(f"paths: cannot be laid out in a column: {error}. {wanted}") from error
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        found = f"an array of shape {values.shape}" if values.ndim else repr(X)
+        raise ImageListError(f"paths must be a list of files. Received: {found}. {wanted}")
+    if not len(values):
+        raise ImageListError(f"paths: there are none. {wanted}")
+    for row, value in enumerate(values):
+        if not isinstance(value, str | Path):
+            raise ImageListError(f"paths must be str or Path. Received: {value!r} at row {row}. {wanted}")
+    return [Path(value) for value in values]
+
+
+def _say_rejected(paths: list[Path], reasons: dict[int, str]) -> str:
+    named = [f"{paths[number]}: {reasons[number]}" for number in sorted(reasons)[:_MOST_NAMED]]
+    more = len(reasons) - len(named)
+    lines = "\n  ".join([*named, *([f"and {more} more"] if more else [])])
+    return (
+        f"{len(reasons)} of {len(paths)} files give no features, and a transformer must return a row for each. "
+        f"Leave them out:\n  {lines}"
+    )
+
+
+def _checked(name: str, value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"HeadClassifier: {name} must be a {kind.__name__}. Received: {value!r}.")
+    return value
+
+
+@contextlib.contextmanager
+def _errors_of_scikit_learn() -> Iterator[None]:
+    """Raise as ValueError, as callers of a scikit-learn estimator expect it, what a head refuses."""
+    try:
+        yield
+    except HeadError as error:
+        raise ValueError(str(error)) from error
