@@ -6,6 +6,7 @@ Nothing heavy is imported at the top: ``featx --help`` must answer at once, and 
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import sys
 import time
@@ -175,6 +176,7 @@ def main() -> None:
     """  # noqa: D301 - click wants the real control character, which keeps the lines apart
     # TensorFlow's C++ side writes a page of notices to stderr while it loads. Set before anything imports it.
     os.environ.setdefault(LOG_LEVEL, "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for whoever writes networks
     for stream in (sys.stdout, sys.stderr):
         # A file name need not be UTF-8; printing one must not end the run.
         if hasattr(stream, "reconfigure"):
@@ -392,8 +394,10 @@ def compare(cache: Path | None, as_json: bool, out: Path | None, **options: Any)
     Only the training images of CACHE (by default the newest in cache/) are used: the test images stay unseen for
     evaluate. Settings go to each head that has them.
     """
-    from featx.compare import save_comparison
+    from featx.compare import check_table_path, save_comparison
 
+    if out:
+        check_table_path(out)  # before minutes of work, not after
     given = {name: value for name, value in options.items() if value is not None}
     with _progress() as progress:
         comparison = featx.compare_heads(cache or _newest_cache(), progress=progress, **given)
@@ -516,6 +520,7 @@ def inspect(path: Path | None, as_json: bool) -> None:
                 "layers": summary.layers,
                 "metrics": model.metrics,
                 "history": model.history,
+                "tuning": model.tuning,
                 "versions": model.versions,
             }
         )

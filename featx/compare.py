@@ -144,6 +144,11 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
     for name in settings:
         if not any(name in names for names in known.values()):
             raise HeadError(f"compare: none of the heads {', '.join(known)} has a setting {name!r}.")
+    for spec in specs:
+        if poolings and not set(poolings) & set(spec.poolings):
+            raise HeadError(
+                f"head {spec.name}: takes {', '.join(spec.poolings)} features only. Received: {', '.join(poolings)}."
+            )
     return [
         Candidate(spec.name, pooling, {name: value for name, value in settings.items() if name in known[spec.name]})
         for spec in specs
@@ -189,23 +194,42 @@ def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tup
     return float(each.mean()), float(_Z * each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 0.0
 
 
+_COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if field.name != "settings")
+
+
+def check_table_path(path: Path) -> None:
+    """Make sure that a comparison can be saved there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written, or holds a file that is no comparison.
+    """
+    try:
+        check_file(path)
+        foreign = path.exists() and not path.read_bytes().startswith(b"head,pooling,")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
+    if foreign:
+        raise OutputError(f"{path}: exists and is not a comparison. Give another --out, or delete it.")
+
+
 def save_comparison(comparison: Comparison, path: Path) -> None:
-    """Write a comparison as CSV, one line for each head and pooling, atomically.
+    """Write a comparison as CSV, one line for each head and pooling, atomically, in place of an earlier one.
 
     Raises
     ------
     OutputError
         If it cannot be written.
     """
-    names = [field.name for field in dataclasses.fields(ComparedHead) if field.name != "settings"]
+    check_table_path(path)
     try:
-        check_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*names, "settings"])
+            writer.writerow([*_COLUMNS, "settings"])
             for one in comparison.heads:
                 given = " ".join(f"{name}={value}" for name, value in one.settings.items())
-                writer.writerow([*(getattr(one, name) for name in names), given])
+                writer.writerow([*(getattr(one, name) for name in _COLUMNS), given])
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error

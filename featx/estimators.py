@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -98,7 +97,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         self._make_recipe()
         return self
 
-    def transform(self, X: Sequence[str | os.PathLike[str]] | ArrayLike) -> NDArray[np.float32]:
+    def transform(self, X: Sequence[str | Path] | ArrayLike) -> NDArray[np.float32]:
         """Decode the files and run the backbone on them.
 
         Parameters
@@ -248,13 +247,13 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
             If X or y are not what a classifier takes, y holds a single class, or the head cannot be made with these settings
             or cannot learn from so few or so many samples.
         """
-        features, targets = validate_data(self, X, y, dtype=_DTYPES, ensure_min_samples=2)
+        features, targets = validate_data(self, X, y, dtype=_DTYPES)
         check_classification_targets(targets)
         classes, labels = np.unique(targets, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of at least 2 classes in the data, but the data contains only one class: "
-                f"{classes[0]!r}"
+                f"{classes.tolist()[0]!r}"
             )
         with _errors_of_scikit_learn():
             unfitted = head_spec(_checked("head", self.head, str)).make(**self._plain_settings())

@@ -256,8 +256,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         if not isinstance(document[name], dict):
             raise ValueError(f"its {name} is not a JSON object")
     tuning = document.get("tuning", [])
-    if not isinstance(tuning, list) or not all(isinstance(one, dict) for one in tuning):
-        raise ValueError("its tuning is not a list of JSON objects")
+    _check_figures(document["metrics"], document["network"], tuning)
     return Model(
         recipe=recipe,
         layer=document["layer"],
@@ -276,6 +275,28 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
     )
 
 
+def _check_figures(metrics: dict[str, Any], network: dict[str, Any], tuning: object) -> None:
+    """Refuse figures of another kind than a fit writes: whoever shows the model relies on them."""
+    counts = [network.get("parameters", 0)]
+    layers = network.get("layers", [])
+    sound = isinstance(layers, list) and isinstance(tuning, list)
+    for layer in layers if sound else []:
+        sound = sound and isinstance(layer, dict) and {"name", "type", "output_shape", "parameters"} <= set(layer)
+        sound = sound and isinstance(layer["output_shape"], list)
+        counts.append(layer["parameters"] if sound else 0)
+    for one in tuning if isinstance(tuning, list) else []:
+        sound = sound and isinstance(one, dict) and isinstance(one.get("settings"), dict)
+        sound = sound and all(_is_figure(one.get(name)) for name in ("accuracy", "log_loss", "seconds"))
+    sound = sound and all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)
+    accuracy = metrics.get("val_accuracy")
+    if not sound or not (accuracy is None or _is_figure(accuracy)):
+        raise ValueError("its metrics, network or tuning are not of the kind that a fit writes")
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _read_members(path: Path) -> dict[str, bytes]:
     """Read all members. Stored, not compressed, so that no member can be larger than the file itself."""
     size = path.stat().st_size
@@ -284,7 +305,9 @@ def _read_members(path: Path) -> dict[str, bytes]:
         if len(infos) > _MOST_MEMBERS or len({info.filename for info in infos}) != len(infos):
             raise ValueError("it has too many members, or one twice")
         for info in infos:
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size > size or info.flag_bits & 1:
+            # Also of a stored member zipfile believes the compressed size, and makes room for it.
+            sizes_fit = info.compress_size == info.file_size <= size
+            if info.compress_type != zipfile.ZIP_STORED or not sizes_fit or info.flag_bits & 1:
                 raise ValueError(f"its member {info.filename!r} is compressed, encrypted or larger than the file")
         if archive.getinfo("model.json").file_size > _LARGEST_DOCUMENT:
             raise ValueError("its model.json is far larger than featx writes")

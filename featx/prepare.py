@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import backbone_spec, check_image_size, resolve_weights
-from featx.errors import AugmentError, CacheError, ImageListError
+from featx.errors import AugmentError, CacheError, ImageListError, ImageSizeError
 from featx.files import DIGEST_BYTES
 from featx.images import (
     DEFAULT_AUGMENT,
@@ -120,6 +120,8 @@ class ExtractOptions:
         """
         spec = backbone_spec(self.backbone)
         size = self.image_size or spec.image_size
+        if not isinstance(size, tuple | list) or len(size) != 2:
+            raise ImageSizeError(f"image size must be (height, width). Received: {size!r}.")
         check_image_size(spec, size)
         digest, weights_file = resolve_weights(spec, self.weights)
         recipe = Recipe(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError
-from featx.heads import Features, Scaling, Span, head_spec, make_head
+from featx.heads import Features, Scaling, Span, check_scale, check_seed, head_spec, make_head
 from featx.images import available_cores
 from featx.progress import Progress
 from featx.store import CachedRows, FeatureCache
@@ -119,7 +119,8 @@ def cut_into_folds(store: FeatureCache, layer: str, n_folds: int, seed: int) -> 
     HeadError
         If a class has but one image: left out, nothing is left to learn it from.
     """
-    if not 2 <= n_folds <= 100:
+    check_seed(seed)
+    if not isinstance(n_folds, int) or not 2 <= n_folds <= 100:
         raise HeadError(f"--folds must be from 2 to 100. Received: {n_folds}.")
     catalog = store.catalog
     rows = catalog.rows("train")
@@ -221,7 +222,7 @@ def search(
         All of them, the best first; of equals the one nearest to the head's defaults.
     """
     spec = head_spec(head)
-    free = {name: values for name, values in spec.grid.items() if name not in settings}
+    free = spec.free_grid(settings)
     scales = free.pop("scale", None)
     bases = [
         Candidate(head, one, settings | ({"scale": scale} if scale else {}))
@@ -263,6 +264,7 @@ def _try_all(images: TrainingImages, pooling: str, scale: str, candidates: Seque
         for candidate in candidates:
             yield _fit_folds(images, candidate, candidate.settings, cached)
         return
+    check_scale(scale)
     everything = np.arange(len(images.rows)), np.arange(len(views))
     X = np.asarray(cached(np.repeat(everything[0], len(views)), np.tile(everything[1], len(images.rows))))
     scaling = Scaling.learn(scale, X)
@@ -307,7 +309,10 @@ def _fit_folds(
         left_out = np.flatnonzero(images.fold_of == fold)
         used, val = np.flatnonzero(images.fold_of != fold), np.empty(0, np.int64)
         if not head_spec(candidate.head).classical:
-            val, used = used[images.inner_val[used]], used[~images.inner_val[used]]
+            inner = images.inner_val[used]
+            # The only image of its class that is left is for learning.
+            inner &= np.isin(images.labels[used], images.labels[used[~inner]])
+            val, used = used[inner], used[~inner]
         X = take(np.repeat(used, n_views), np.tile(np.arange(n_views), len(used)))
         X_val, y_val = (take(val, np.zeros_like(val)), images.labels[val]) if len(val) else (None, None)
         start = time.perf_counter()

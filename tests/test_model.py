@@ -1,11 +1,14 @@
 """A model file gives back the model that was saved, or a typed refusal; it can run nothing."""
 
 import builtins
+import contextlib
+import dataclasses
 import hashlib
 import io
 import json
 import os
 import struct
+import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -16,10 +19,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from featx.errors import ModelDamaged, ModelNotFound, OutputError
+from featx.errors import HeadError, ModelDamaged, ModelError, ModelNotFound, OutputError
 from featx.heads import HEADS, make_head, rebuild_head
+from featx.inspect import ModelSummary, inspect_path
 from featx.model import SCHEMA_VERSION, Model, check_model_path, find_model, load_model, save_model
 from featx.recipe import Recipe
+from featx.report.text import model_text
 
 CLASS_NAMES = ("cat", "dog", "étoile 🐱")
 N_FEATURES = 4
@@ -546,3 +551,267 @@ def test_an_older_digest_list_is_not_believed(path: Path) -> None:
     write_zip(path, members | {"head/coef.npy": npy(coef + 1)})
     with pytest.raises(ModelDamaged, match=r"head/coef\.npy is not what was written"):
         load_model(path)
+
+
+def numbers_in(document: Any, *keys: Any) -> list[tuple[Any, ...]]:
+    """Return the way to every number of a document."""
+    if isinstance(document, dict | list):
+        items = document.items() if isinstance(document, dict) else enumerate(document)
+        return [way for key, value in items for way in numbers_in(value, *keys, key)]
+    return [keys] if isinstance(document, int | float) else []
+
+
+ABSURD: list[Any] = [-1, 0.5, -(10**9), 10**7, 10**9, 10**18, 2**63, 10**400, 1e308, -1e308]
+ABSURD += [float("nan"), float("inf"), None, True, "9" * 400, [], [10**9] * 3, {"a": 1}]
+
+
+def mutated(data: bytes, members: Members, way: str, rng: np.random.Generator) -> bytes:
+    """Return a model file with one thing changed, as a disk, a cable or a careless tool would do it."""
+    at = int(rng.integers(len(data)))
+    if way == "flipped byte":
+        return data[:at] + bytes([data[at] ^ int(rng.integers(1, 256))]) + data[at + 1 :]
+    if way == "truncated":
+        return data[:at]
+    if way == "zeroed":
+        return data[:at] + bytes(min(32, len(data) - at)) + data[at + 32 :]
+    if way == "moved":
+        to = int(rng.integers(len(data)))
+        return (data[:at] + data[at + 40 :])[:to] + data[at : at + 40] + (data[:at] + data[at + 40 :])[to:]
+    if way == "longer":
+        return data[:at] + rng.bytes(int(rng.integers(1, 50))) + data[at:]
+    buffer, changed = io.BytesIO(), dict(members)
+    if way == "swapped members":
+        one, other = rng.choice(sorted(set(members) - {"model.json"}), 2, replace=False)
+        changed[one], changed[other] = members[other], members[one]
+    if way == "absurd number":
+        document = json.loads(members["model.json"])
+        places = numbers_in(document)
+        *keys, last = places[int(rng.integers(len(places)))]
+        place = document
+        for key in keys:
+            place = place[key]
+        place[last] = ABSURD[int(rng.integers(len(ABSURD)))]
+        changed["model.json"] = json.dumps(document).encode()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in changed.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+WAYS = ("flipped byte", "flipped byte", "truncated", "zeroed", "moved", "longer", "swapped members", *["absurd number"] * 3)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_mutated_files_predict_the_same_or_are_refused(path: Path, stub_recipe: Recipe, name: str) -> None:
+    """340 of each head: the very same predictions or an error of featx, in little memory; never other predictions."""
+    model = dataclasses.replace(
+        made_model(stub_recipe, name),
+        tuning=[{"pooling": "avg", "settings": {"C": 0.1}, "accuracy": 0.5, "log_loss": 1.0, "seconds": 1.0}],
+    )
+    save_model(model, path)
+    data, members = path.read_bytes(), read_zip(path)
+    wanted = model.head.predict_proba(X_NEW).tobytes()
+    rng = np.random.default_rng(list(HEADS).index(name))
+    outcomes = {way: {"refused": 0, "same": 0} for way in WAYS}
+    tracemalloc.start()
+    try:
+        for number in range(340):
+            way = WAYS[number % len(WAYS)]
+            path.write_bytes(mutated(data, members, way, rng))
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            try:
+                found = load_model(path).head.predict_proba(X_NEW)
+                assert found.tobytes() == wanted, f"{way}, mutation {number}"
+                outcomes[way]["same"] += 1
+            except (ModelDamaged, HeadError):  # the second where the features are of another width
+                outcomes[way]["refused"] += 1
+            assert tracemalloc.get_traced_memory()[1] - before < 5_000_000, f"{way}, mutation {number}"
+    finally:
+        tracemalloc.stop()
+    assert outcomes["swapped members"]["same"] == outcomes["truncated"]["same"] == 0
+    assert outcomes["absurd number"]["refused"] > 10
+    assert outcomes["absurd number"]["same"] > 10  # of the figures that only tell how the fit went
+
+
+@pytest.mark.parametrize("field", ["stored size", "size", "directory"])
+def test_a_size_that_the_file_cannot_hold_takes_no_memory(path: Path, field: str) -> None:
+    """The zip's own book-keeping may declare 2 GB; the file of some KB is read or refused without making room for them."""
+    data = bytearray(path.read_bytes())
+    if field == "directory":
+        data[-10:-6] = b"\xff\xff\xff\x7f"
+    else:
+        entry = data.rindex(b"PK\1\2")
+        at = entry + (20 if field == "stored size" else 24)
+        data[at : at + 4] = b"\xff\xff\xff\x7f"
+    path.write_bytes(data)
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(ModelDamaged):
+            load_model(path)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+ABSURD_SETTINGS: list[tuple[str, dict[str, Any]]] = [
+    *(("dense", {"hidden": value}) for value in ([10**9], [65536], [5, 65536], [5] * 11, [], None, "5", [5.0], [True])),
+    *(("dense", {"dropout": value}) for value in (10**9, float("nan"), None)),
+    *(("dense", {name: 10**9}) for name in ("epochs", "batch_size", "steps_per_epoch", "patience", "learning_rate")),
+    *(("conv", {"filters": value}) for value in ([10**9], [10**9, 3], [2048, 2048], [2, 3, 4], [], [2], None)),
+    *(("conv", {"map_shape": value}) for value in ([10**9] * 3, [65536, 65536, 1], [65536] * 3, [0, 0, 1], [-2, -2, 1])),
+    *(("conv", {"map_shape": value}) for value in ([2, 2], [2, 2, 1, 1], [4, 4, 1], [2, 2, 2], [float("inf"), 2, 1], None)),
+    *(("knn", {"neighbors": value}) for value in (10**9, -1, 0, 2.5, float("nan"), "5", None, True)),
+    *((name, {"scale": value}) for name in ("logreg", "svm", "ridge", "knn") for value in (10**9, None, "minmax")),
+    *((name, {"C": value}) for name in ("logreg", "svm") for value in (10**400, float("nan"), float("inf"), -1)),
+    ("svm", {"kernel": "rbf"}),
+    ("svm", {"kernel": "precomputed"}),
+    ("ridge", {"alpha": float("nan")}),
+    *((name, {"seed": value}) for name in HEADS for value in (10**18, -1, float("nan"), None)),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), ABSURD_SETTINGS, ids=lambda value: str(value)[:40])
+def test_absurd_settings_are_refused_without_making_anything_of_them(
+    path: Path, stub_recipe: Recipe, name: str, settings: dict[str, Any]
+) -> None:
+    """With every digest made to fit: at the latest the first prediction says so, and no memory was taken."""
+    save_model(made_model(stub_recipe, name), path)
+    edit(path, lambda document, members: document["head"]["settings"].update(settings))
+    tracemalloc.start()
+    try:
+        with pytest.raises((ModelDamaged, HeadError)):
+            load_model(path).head.predict_proba(X_NEW)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")], ids=str)
+@pytest.mark.parametrize("name", HEADS)
+def test_arrays_of_no_numbers_are_refused(path: Path, stub_recipe: Recipe, name: str, value: float) -> None:
+    """One value that no fit gives, in each array of each head in turn, with every digest made to fit."""
+    save_model(made_model(stub_recipe, name), path)
+    whole = path.read_bytes()
+    arrays = {member for member in read_zip(path) if member.startswith("head/")} - {"head/classes.npy", "head/labels.npy"}
+    for member in sorted(arrays):
+
+        def spoil(document: Document, members: Members, member: str = member) -> None:
+            array = np.load(io.BytesIO(members[member]))
+            array.flat[-1] = value
+            members[member] = npy(array)
+
+        path.write_bytes(whole)
+        edit(path, spoil)
+        with pytest.raises(ModelDamaged):
+            load_model(path)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_arrays_of_another_type_are_refused(path: Path, stub_recipe: Recipe, name: str) -> None:
+    """Whole numbers and truth values where a fit gives floating ones."""
+    save_model(made_model(stub_recipe, name), path)
+    whole = path.read_bytes()
+    for member in sorted({member for member in read_zip(path) if member.startswith("head/")}):
+        if member in ("head/classes.npy", "head/labels.npy"):
+            continue
+
+        def spoil(document: Document, members: Members, member: str = member) -> None:
+            members[member] = npy(np.ones(np.load(io.BytesIO(members[member])).shape, np.bool_))
+
+        path.write_bytes(whole)
+        edit(path, spoil)
+        with pytest.raises(ModelDamaged):
+            load_model(path)
+
+
+FIRST_SETTINGS: dict[str, dict[str, Any]] = {
+    "logreg": {"C": 0.01, "seed": 0},
+    "svm": {"C": 0.001, "seed": 0},
+    "dense": {
+        "hidden": [5],
+        "dropout": 0.0,
+        "learning_rate": 0.001,
+        "epochs": 50,
+        "batch_size": 32,
+        "patience": 5,
+        "seed": 0,
+    },
+}
+
+
+@pytest.mark.parametrize("name", FIRST_SETTINGS)
+def test_a_model_of_the_first_release_still_loads(path: Path, stub_recipe: Recipe, name: str) -> None:
+    """It knows of fewer settings, no views and no search: the same predictions, to the last bit."""
+    model = made_model(stub_recipe, name)
+    save_model(model, path)
+
+    def make_old(document: Document, members: Members) -> None:
+        del document["views"], document["tuning"]
+        document["head"]["settings"] = FIRST_SETTINGS[name]
+
+    edit(path, make_old)
+    loaded = load_model(path)
+    assert loaded.head.predict_proba(X_NEW).tobytes() == model.head.predict_proba(X_NEW).tobytes()
+    assert loaded.views == {"augment": "", "seed": 0, "count": 1}
+    assert loaded.tuning == []
+    assert loaded.best_epoch == 2
+    save_model(loaded, path)
+    assert load_model(path).head.settings().items() >= FIRST_SETTINGS[name].items()
+
+
+def test_the_table_of_a_search_comes_back(path: Path, stub_recipe: Recipe) -> None:
+    """Every row and figure, to the last bit, the best first; lists for whatever sequence a setting was given as."""
+    tuning = [
+        {"pooling": "avg", "settings": {"hidden": (3, 4), "dropout": 0.1}, "accuracy": 2 / 3, "log_loss": 0.1, "seconds": 0.3},
+        {"pooling": "max", "settings": {"hidden": (), "scale": None}, "accuracy": 1 / 3, "log_loss": 0.7, "seconds": 1e-9},
+    ]
+    save_model(dataclasses.replace(made_model(stub_recipe), tuning=tuning), path)
+    loaded = load_model(path)
+    assert loaded.tuning == json.loads(json.dumps(tuning))
+    save_model(loaded, path)
+    assert load_model(path).tuning == loaded.tuning
+
+
+@pytest.mark.parametrize("tuning", [{}, "x", 1, None, [1], [[]], [{}, None]], ids=str)
+def test_a_search_that_is_no_table_is_refused(path: Path, tuning: Any) -> None:
+    """A list of objects, or nothing."""
+    edit(path, put("tuning", value=tuning))
+    with pytest.raises(ModelDamaged, match="tuning"):
+        load_model(path)
+
+
+def test_the_best_epoch_follows_what_was_monitored(path: Path, stub_recipe: Recipe) -> None:
+    """The highest accuracy where that was watched, of equals the one of least loss; else the least loss."""
+    history = {"loss": [3.0, 2.0, 1.0, 0.5], "val_loss": [0.4, 0.9, 0.6, 0.7], "val_accuracy": [0.5, 0.8, 0.8, 0.7]}
+    save_model(dataclasses.replace(made_model(stub_recipe, "dense"), history=history), path)
+    assert load_model(path).best_epoch == 1
+    edit(path, put("head", "settings", "monitor", value="val_accuracy"))
+    assert load_model(path).best_epoch == 3
+
+
+FIGURES: dict[str, Callable[[Document, Members], object]] = {
+    "tuning settings are a text": put("tuning", value=[{"settings": "x"}]),
+    "tuning accuracy is a text": put("tuning", value=[{"settings": {}, "accuracy": "x"}]),
+    "tuning accuracy is null": put("tuning", value=[{"settings": {}, "accuracy": None}]),
+    "loss is a number": put("history", "loss", value=5),
+    "validation loss is a text": put("history", "val_loss", value=["a", "b", "c"]),
+    "parameters are a text": put("network", "parameters", value="many"),
+    "parameters are no number": put("network", "parameters", value=float("nan")),
+    "layers are numbers": put("network", "layers", value=[1, 2]),
+    "layers are empty objects": put("network", "layers", value=[{}]),
+    "validation accuracy is a text": put("metrics", "val_accuracy", value="all"),
+    "notes are a number": put("metrics", "notes", value=5),
+}
+
+
+@pytest.mark.parametrize("change", FIGURES.values(), ids=FIGURES.keys())
+def test_figures_of_another_kind_are_refused_or_shown(path: Path, change: Callable[[Document, Members], object]) -> None:
+    """What a file tells of its fit may be nonsense: to show it ends with an error of featx, or as text."""
+    edit(path, change)
+    try:
+        summary = inspect_path(path)
+        assert isinstance(summary, ModelSummary)
+        assert model_text(summary).startswith("model ")
+    except ModelError:
+        pass

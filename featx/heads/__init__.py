@@ -1,8 +1,8 @@
 """Heads: classifiers on cached features. Importing this loads neither Keras nor scikit-learn."""
 
-from featx.heads.head import HEADS, Features, Head, HeadSpec, Rows, head_spec, make_head, rebuild_head
+from featx.heads.head import HEADS, Features, Head, HeadSpec, Rows, check_seed, head_spec, make_head, rebuild_head
 from featx.heads.losses import best_epoch
-from featx.heads.scaling import Scaling
+from featx.heads.scaling import Scaling, check_scale
 from featx.heads.span import Span
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "Scaling",
     "Span",
     "best_epoch",
+    "check_scale",
+    "check_seed",
     "head_spec",
     "make_head",
     "rebuild_head",

@@ -96,6 +96,9 @@ class DenseHead(EpochHead):
                     f"{self._name} head: layer {number} must have shapes {shape} and {shape[-1:]}. "
                     f"Received: {kernels[number].shape} and {biases[number].shape}."
                 )
+        for name in sorted(wanted - {"classes"}):
+            if arrays[name].dtype.kind != "f" or not np.isfinite(arrays[name]).all():
+                raise HeadError(f"{self._name} head: {name} must hold finite numbers. Received: {arrays[name].dtype}.")
         self.classes_, self.kernels_, self.biases_ = arrays["classes"], kernels, biases
         return self
 

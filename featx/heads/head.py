@@ -134,6 +134,19 @@ class HeadSpec:
     grid: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     searched: tuple[str, ...] = ("avgmax", "avg", "max", "flatten")
 
+    def free_grid(self, given: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+        """Return what a search combines beside settings that are given; the first of each is the default beside those."""
+        grid = {name: values for name, values in self.grid.items() if name not in given}
+        if "C" in grid and given.get("kernel") == "rbf":
+            grid["C"] = (3.0, 0.3, 1.0, 10.0, 30.0)
+        if "learning_rate" in grid:
+            from featx.heads.settings import check_optimizer, default_rate  # here, not above: it imports this module
+
+            optimizer, momentum = check_optimizer(given.get("optimizer", "adam"), given.get("momentum", 0.0))
+            rate = default_rate(optimizer, momentum)
+            grid["learning_rate"] = (rate, 0.3 * rate, 3 * rate)
+        return grid
+
     def settings(self) -> list[str]:
         """Return the names of the head's settings."""
         return list(inspect.signature(self._builder()).parameters)
@@ -158,7 +171,7 @@ class HeadSpec:
 
 
 _SCALES = ("standard", "l2", "sqrt")
-_EPOCH_GRID: dict[str, tuple[Any, ...]] = {"learning_rate": (1e-3, 3e-4, 3e-3), "dropout": (0.0, 0.5), "hidden": ((), (256,))}
+_EPOCH_GRID: dict[str, tuple[Any, ...]] = {"learning_rate": (1e-3,), "dropout": (0.0, 0.5), "hidden": ((), (256,))}
 
 HEADS: dict[str, HeadSpec] = {
     spec.name: spec

@@ -66,6 +66,21 @@ def default_rate(optimizer: str, momentum: float) -> float:
     return LEARNING_RATES[optimizer] * (1 - momentum)
 
 
+def check_optimizer(optimizer: Any, momentum: Any) -> tuple[str, float]:
+    """Return both, if there is such an optimizer and it can have that momentum.
+
+    Raises
+    ------
+    HeadError
+        With the rule and the value received.
+    """
+    _check_choice("optimizer", optimizer, tuple(LEARNING_RATES))
+    check_setting("momentum", momentum, is_number(momentum) and 0 <= momentum < 1, "a number from 0, below 1")
+    sound = momentum == 0 or optimizer in _MOMENTUM
+    check_setting("momentum", momentum, sound, f"0 for {optimizer}: only {' and '.join(_MOMENTUM)} have one")
+    return optimizer, momentum
+
+
 def check_training(head: Any) -> None:
     """Refuse settings of training that break their rules, alone or together.
 
@@ -89,13 +104,10 @@ def check_training(head: Any) -> None:
         # The units of a softmax share one total; binary cross-entropy judges each as if it were free.
         sound = head.activation == "sigmoid" or head.loss == losses[0]
         check_setting("loss", head.loss, sound, f"{losses[0]} where activation is softmax; {losses[1]} needs sigmoid")
-    _check_choice("optimizer", head.optimizer, tuple(LEARNING_RATES))
+    check_optimizer(head.optimizer, head.momentum)
     sound = step is None or (is_number(step) and 0 < step <= 10)
     check_setting("learning_rate", step, sound, "a number above 0 and at most 10")
-    momentum, decay = head.momentum, head.weight_decay
-    check_setting("momentum", momentum, is_number(momentum) and 0 <= momentum < 1, "a number from 0, below 1")
-    sound = momentum == 0 or head.optimizer in _MOMENTUM
-    check_setting("momentum", momentum, sound, f"0 for {head.optimizer}: only {' and '.join(_MOMENTUM)} have one")
+    decay = head.weight_decay
     check_setting("weight_decay", decay, decay is None or (is_number(decay) and 0 <= decay <= 10), "a number from 0 to 10")
     for name in ("epochs", "batch_size", "steps_per_epoch", "patience"):
         value = getattr(head, name)

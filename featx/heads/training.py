@@ -22,6 +22,9 @@ from featx.progress import OnEpoch
 # constant is folded into the first kernel afterwards, so the head still takes the backbone's own features.
 _ROW_LENGTH = 20.0
 
+_SHORTEST = 1e-6
+"""Shorter rows are as good as zeros: to bring them to length would only enlarge their rounding."""
+
 _LARGEST_BATCH = 32
 _LEAST_STEPS = 8
 
@@ -139,7 +142,8 @@ class EpochHead:
         self.classes_ = seen_classes(y)
         self._check_width(X.shape)
         X = batches.held(X)
-        scale = _ROW_LENGTH / max(batches.mean_length(X, self.seed), 1e-12)
+        length = batches.mean_length(X, self.seed)
+        scale = _ROW_LENGTH / length if length > _SHORTEST else 1.0
         labels, n_classes = np.searchsorted(self.classes_, y), len(self.classes_)
         weights = balanced_weights(labels, n_classes) if self.class_weight else None
         val = None
