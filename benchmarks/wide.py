@@ -38,19 +38,19 @@ else:
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-before, started = peak(), time.monotonic()
+before, started, began = peak(), time.monotonic(), time.process_time()
 if who == "featx":
     head = make_head("logreg", C=C).fit(X, y)
     coef, ended, scaling = head.coef_, head.notes_ or "converged", 0.0
 else:
     scaled = StandardScaler().fit_transform(X.astype(np.float64))
-    scaling = time.monotonic() - started
+    scaling, began = time.monotonic() - started, time.process_time()
     solver = "newton-cg" if who == "reference" else "lbfgs"
     model = LogisticRegression(C=C, tol=float(sys.argv[4]), max_iter=100_000, solver=solver).fit(scaled, y)
     coef, ended = model.coef_, f"{int(model.n_iter_[0])} iterations"
-seconds = time.monotonic() - started
+seconds, cpu = time.monotonic() - started, time.process_time() - began
 np.save(f"{folder}/{who}.npy", coef)
-print(json.dumps({"seconds": seconds, "fit_seconds": seconds - scaling, "peak": peak() - before, "ended": ended}))
+print(json.dumps({"seconds": seconds, "fit_seconds": seconds - scaling, "cpu": cpu, "peak": peak() - before, "ended": ended}))
 """
 
 
@@ -116,6 +116,9 @@ def measure(n_rows: int, n_columns: int, C: float, runs: int) -> dict[str, Any]:
         "all_seconds": {who: [round(run["seconds"], 2) for run in results] for who, results in found.items()},
         "ratio": round(statistics.median(ratios), 1),
         "ratios": [round(ratio, 1) for ratio in ratios],
+        # On a busy machine threads wait for each other: with OPENBLAS_NUM_THREADS=1 this tells what the work alone takes.
+        "cpu_seconds": {who: [round(run["cpu"], 2) for run in results] for who, results in found.items()},
+        "cpu_ratio": round(statistics.median(a["cpu"] / b["cpu"] for a, b in zip(*found.values(), strict=True)), 1),
         "peak_over_matrix": {who: round(max(run["peak"] for run in runs_) / matrix, 2) for who, runs_ in found.items()},
         "matrix_bytes": matrix,
         "coef_difference": {
