@@ -41,3 +41,13 @@ def test_a_tutorials_line_fits_a_model_that_can_be_evaluated(
     evaluation = featx.evaluate_model(model, cache=tmp_path / "cache" / "photos")
     assert evaluation.accuracy > 0.5  # three colours
     assert ("--log" in line) == (tmp_path / "log.csv").exists()
+
+
+def test_the_snippet_for_scikit_learn_runs(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the stub backbone in place of VGG16, as it stands there otherwise."""
+    (snippet,) = re.findall(r"<!-- snippet: sklearn -->\s*```python\n(.*?)```", README, re.DOTALL)
+    snippet = snippet.replace('pooling="avg"', 'pooling="avg", backbone="stub", image_size=(64, 64)')
+    paths = [str(path) for path in sorted(photos.rglob("*.png"))]
+    scope = {"paths": paths, "labels": [Path(path).parent.name for path in paths]}
+    exec(snippet, scope)  # the README's own text, not somebody's input
+    assert list(scope["pipeline"].predict(paths)) == scope["labels"]
