@@ -240,7 +240,7 @@ def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, r
         (("extract", photos, "--cache", stub_cache, "--backbone", "stub", "--image-size", "32"), "image_size=[64, 64]"),
         (("fit", "cache/one", "--head", "logreg"), "are of one class, 'only'"),
         (("fit", "nowhere"), "no feature cache there"),
-        (("fit", stub_cache, "--head", "logistic"), "There are: dense, logreg, svm"),
+        (("fit", stub_cache, "--head", "logistic"), "There are: dense, conv, logreg, svm, ridge, knn"),
         (("fit", stub_cache, "--head", "logreg", "--epochs", "3"), "has no setting 'epochs'"),
         (("fit", stub_cache, "--head", "logreg", "--C", "-1"), "C must be a number above 0 and below 1e12. Received: -1.0"),
         (("fit", stub_cache, "--layer", "block9"), "keeps no layer 'block9'. It keeps: cells"),
