@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, OutputError
-from featx.files import check_file, replacing
+from featx.files import is_foreign, replacing_text
 from featx.heads import head_spec
 from featx.progress import Progress
 from featx.search import Candidate, Tried, cross_validate, cut_into_folds, rank_of
@@ -206,8 +206,7 @@ def check_table_path(path: Path) -> None:
         If the place cannot be written, or holds a file that is no comparison.
     """
     try:
-        check_file(path)
-        foreign = path.exists() and not path.read_bytes().startswith(b"head,pooling,")
+        foreign = is_foreign(path, b"head,pooling,")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
     if foreign:
@@ -225,7 +224,7 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
     check_table_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        with replacing_text(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*_COLUMNS, "settings"])
             for one in comparison.heads:

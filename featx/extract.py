@@ -12,7 +12,7 @@ import numpy as np
 
 from featx.backbones import Backbone, load_backbone
 from featx.errors import CacheWriteError, ImageListError, Interrupted
-from featx.files import replacing
+from featx.files import replacing_text
 from featx.images import MAX_PIXELS, Batch, Views, load_batches
 from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
 from featx.progress import Progress
@@ -252,10 +252,7 @@ def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
 def _write_rejects(path: Path, catalog: Catalog) -> None:
     """Write path, class and reason of every rejected image; only the header if there is none."""
     try:
-        with (
-            replacing(path) as temporary,
-            temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-        ):
+        with replacing_text(path) as file:
             writer = csv.writer(file)
             writer.writerow(("path", "class", "reason"))
             for row in np.flatnonzero(catalog.status == REJECTED):

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from featx.errors import CacheLocked
 
@@ -130,6 +131,31 @@ def replacing(path: Path) -> Iterator[Path]:
         publish(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_text(path: Path) -> Iterator[IO[str]]:
+    """Yield a UTF-8 text file for ``csv`` and its like, which replaces ``path`` as ``replacing`` does.
+
+    What is no text, such as the bytes of a file name, is written as escapes.
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        yield file
+
+
+def is_foreign(path: Path, beginning: bytes) -> bool:
+    """Tell whether a file stands there that does not begin as ours do, so that it is not to be replaced.
+
+    Raises
+    ------
+    OSError
+        As ``check_file``, or if it cannot be read.
+    """
+    check_file(path)
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(beginning)) != beginning
 
 
 def sweep_temporaries(folder: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, OutputError, SingleClassError
-from featx.files import check_file, replacing
+from featx.files import is_foreign, replacing_text
 from featx.heads import HeadSpec, head_spec
 from featx.model import TRAINED_ON_BYTES, Model, check_model_path, library_versions, save_model
 from featx.progress import OnEpoch, Progress
@@ -213,9 +213,8 @@ def _check_log(path: Path, spec: HeadSpec) -> None:
     if spec.classical:
         raise HeadError(f"head {spec.name}: learns without epochs, so that there is nothing to log. Leave --log out.")
     try:
-        check_file(path)
         # Somebody's file of another kind is not to be lost to a slip of the fingers.
-        foreign = path.exists() and path.read_bytes()[:11] != b"epoch,loss,"
+        foreign = is_foreign(path, b"epoch,loss,")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --log.") from error
     if foreign:
@@ -225,7 +224,7 @@ def _check_log(path: Path, spec: HeadSpec) -> None:
 def _write_log(model: Model, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        with replacing_text(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("epoch", *model.history))
             writer.writerows((number, *values) for number, values in enumerate(zip(*model.history.values(), strict=True), 1))

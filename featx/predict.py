@@ -9,7 +9,7 @@ from typing import IO
 
 from featx.classify import classify_files
 from featx.errors import OutputError
-from featx.files import check_file, replacing
+from featx.files import check_file, replacing_text
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.model import load_model
 from featx.progress import Progress
@@ -144,10 +144,7 @@ def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            replacing(path) as temporary,
-            temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-        ):
+        with replacing_text(path) as file:
             write_predictions(predictions, file, json_lines=path.suffix.lower() in (".jsonl", ".json"))
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error

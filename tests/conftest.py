@@ -1,16 +1,20 @@
 """Fixtures that several rooms of the tests share. Images are made here, small, so that what is in them is known."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from PIL import Image
 
 import featx
+from featx.cli import main
 from featx.recipe import Recipe
 
+Run = Callable[..., Result]
 COLOURS = {"blue": (20, 30, 200), "green": (30, 180, 40), "red": (210, 25, 30)}
 
 
@@ -54,3 +58,24 @@ def stub_cache(photos: Path, extract: Callable[..., Any]) -> Path:
     """A finished cache of ``photos`` with stub features."""
     cache: Path = extract(photos).cache
     return cache
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in ``tmp_path``; a traceback fails the test whatever the exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments: object) -> Result:
+        result = CliRunner().invoke(main, [str(a) for a in arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return invoke
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Parse a command's stdout, which must be one JSON object and nothing else."""
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert isinstance(document, dict)
+    return document

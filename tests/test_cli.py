@@ -6,43 +6,19 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 import featx
 from featx.cli import main
-from tests.conftest import COLOURS, write_image
+from tests.conftest import COLOURS, Run, as_json, write_image
 
-Run = Callable[..., Result]
 STUB = ("--backbone", "stub", "--image-size", "64", "--batch-size", "8")
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in ``tmp_path``; a traceback fails the test whatever the exit code."""
-    monkeypatch.chdir(tmp_path)
-
-    def invoke(*arguments: object) -> Result:
-        result = CliRunner().invoke(main, [str(a) for a in arguments])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return invoke
-
-
-def as_json(result: Result) -> dict[str, Any]:
-    """Parse a command's stdout, which must be one JSON object and nothing else."""
-    assert result.exit_code == 0, result.stderr
-    document = json.loads(result.stdout)
-    assert isinstance(document, dict)
-    return document
 
 
 def test_a_session_needs_no_further_options(photos: Path, run: Run) -> None:

@@ -4,27 +4,24 @@ import csv
 import dataclasses
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import featx
 import featx.search
-from featx.cli import main
 from featx.compare import ComparedHead, Comparison, save_comparison, wilson_interval
 from featx.errors import CacheError, CacheNotFound, FeatxError, HeadError, OutputError, UnknownHead
 from featx.report.text import comparison_text
 from featx.search import Candidate, Tried, cross_validate, cut_into_folds
 from featx.store import FeatureCache
+from tests.conftest import Run
 from tests.test_architecture import command, modules_loaded_by
 from tests.test_search import write_noisy
 
 CLASSICAL = ("logreg", "ridge", "knn")
-Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +31,6 @@ def noisy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_noisy(folder / "photos", [("train", 12), ("val", 3), ("test", 3)])
     featx.extract_features(folder / "photos", folder / "cache", backbone="stub", image_size=(64, 64), workers=1)
     return folder / "cache"
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in ``tmp_path``; a traceback fails the test whatever the exit code."""
-    monkeypatch.chdir(tmp_path)
-
-    def invoke(*arguments: object) -> Result:
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return invoke
 
 
 def row_of(head: str, **values: Any) -> ComparedHead:

@@ -1,27 +1,23 @@
 """The verb fit: every head's own options, the search for settings, and features larger than memory."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 import featx
-from featx.cli import main
 from featx.errors import CacheError, HeadError
 from featx.fit import FitResult
 from featx.heads import HEADS, batches, head_spec
 from featx.report import fit_text
 from featx.search import cut_into_folds, search
 from featx.store import CachedRows, FeatureCache
-from tests.conftest import COLOURS, write_image
+from tests.conftest import COLOURS, Run, as_json, write_image
 from tests.test_search import write_noisy
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -43,27 +39,6 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_noisy(folder / "photos", [("train", 12), ("val", 3), ("test", 3)])
     featx.extract_features(folder / "photos", folder / "cache", backbone="stub", image_size=(64, 64), workers=1)
     return folder / "cache"
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in ``tmp_path``; a traceback fails the test whatever the exit code."""
-    monkeypatch.chdir(tmp_path)
-
-    def invoke(*arguments: object) -> Result:
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return invoke
-
-
-def as_json(result: Result) -> dict[str, Any]:
-    """Parse a command's stdout, which must be one JSON object and nothing else."""
-    assert result.exit_code == 0, result.stderr
-    document = json.loads(result.stdout)
-    assert isinstance(document, dict)
-    return document
 
 
 DENSE = "--hidden 5,4 --dropout 0.1 --optimizer sgd --momentum 0.5 --weight-decay 0.001 --learning-rate 0.02 --epochs 3"

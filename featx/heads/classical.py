@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError
 from featx.heads.head import Features, check_seed, check_setting, seen_classes
+from featx.heads.losses import balanced_weights
 from featx.heads.scaling import Scaling, check_scale
 from featx.progress import OnEpoch
 
@@ -134,23 +135,11 @@ def check_penalty(name: str, value: object, is_sound: bool) -> None:
     check_setting(name, value, is_sound, "a number above 0 and below 1e12")
 
 
-def check_class_weight(class_weight: object) -> None:
-    """Refuse class weights that there are none of.
-
-    Raises
-    ------
-    HeadError
-        With the rule and the value received.
-    """
-    check_setting("class_weight", class_weight, class_weight in (None, "balanced"), "'balanced' or None")
-
-
 def row_weights(labels: NDArray[np.integer], class_weight: str | None) -> NDArray[np.float64]:
     """Return the weight of each row (n_samples,): 1, or with ``balanced`` n_samples / (n_classes * rows of its class)."""
     if class_weight is None:
         return np.ones(len(labels))
-    counts = np.bincount(labels)
-    weights: NDArray[np.float64] = (len(labels) / (len(counts) * counts))[labels]
+    weights: NDArray[np.float64] = balanced_weights(labels, int(labels.max()) + 1)[labels]
     return weights
 
 

@@ -304,6 +304,22 @@ def check_seed(seed: object) -> None:
     check_setting("seed", seed, is_whole(seed) and 0 <= seed <= LARGEST_SEED, f"a whole number from 0 to {LARGEST_SEED}")
 
 
+def check_class_weight(class_weight: object) -> None:
+    """Refuse class weights that there are none of.
+
+    Raises
+    ------
+    HeadError
+        With the rule and the value received.
+    """
+    check_setting(
+        "class_weight",
+        class_weight,
+        class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced"),
+        "'balanced' or None",
+    )
+
+
 def check_features(X: NDArray[np.floating], n_features: int) -> None:
     """Refuse features of another width than the head was fitted on.
 

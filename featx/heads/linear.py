@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError
 from featx.heads.calibration import calibrated
-from featx.heads.classical import ClassicalHead, Shapes, check_class_weight, check_penalty, n_decisions, row_weights
+from featx.heads.classical import ClassicalHead, Shapes, check_penalty, n_decisions, row_weights
 from featx.heads.distances import stored_rows
-from featx.heads.head import Features, check_features, check_setting, is_number, softmax
+from featx.heads.head import Features, check_class_weight, check_features, check_setting, is_number, softmax
 from featx.heads.kernel import DEFAULT_C, rbf_decision, rbf_matrix, scaled_gamma, support_of
 from featx.heads.logistic import fit_logistic
 from featx.heads.scaling import Scaling

@@ -11,13 +11,12 @@ from featx.heads.calibration import calibrated, fit_sigmoid
 from featx.heads.classical import (
     ClassicalHead,
     Shapes,
-    check_class_weight,
     check_penalty,
     n_decisions,
     row_weights,
     signed_targets,
 )
-from featx.heads.head import Features, check_features, is_number
+from featx.heads.head import Features, check_class_weight, check_features, is_number
 from featx.heads.least_squares import LeastSquares, Values
 from featx.heads.scaling import check_finite, deviations, feature_blocks, scale_rows
 from featx.heads.span import LARGEST_DECOMPOSITION, gram_matrix, weighted_sum

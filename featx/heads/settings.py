@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from featx.heads.head import check_seed, check_setting, is_number, is_whole
+from featx.heads.head import check_class_weight, check_seed, check_setting, is_number, is_whole
 
 # Rows are scaled to one length before training (training.py), and these steps suit rows of that length. By three-fold
 # cross-validation inside the sample's training images, at 96 and 224 px, with and without a hidden layer, each came within
@@ -115,8 +115,7 @@ def check_training(head: Any) -> None:
             name in ("batch_size", "steps_per_epoch") and value is None
         )
         check_setting(name, value, sound, f"a whole number from 1 to {_LARGEST_COUNT}")
-    sound = head.class_weight is None or (isinstance(head.class_weight, str) and head.class_weight == "balanced")
-    check_setting("class_weight", head.class_weight, sound, "balanced or nothing")
+    check_class_weight(head.class_weight)
     _check_choice("monitor", head.monitor, ("val_loss", "val_accuracy"))
     least, smoothing = head.min_delta, head.label_smoothing
     check_setting("min_delta", least, is_number(least) and 0 <= least <= _LARGEST_COUNT, f"a number from 0 to {_LARGEST_COUNT}")
