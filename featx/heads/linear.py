@@ -1,5 +1,6 @@
 """Logistic regression and support vector machine: learned as scikit-learn learns them, used with NumPy alone."""
 
+import threading
 import warnings
 from typing import Any
 
@@ -17,6 +18,10 @@ from featx.heads.scaling import Scaling
 from featx.heads.span import LARGEST_DECOMPOSITION, Span
 
 _MAX_ITERATIONS = 2000
+
+# Python keeps its warning filters for the whole process: of two threads of a search, one would undo what the other set.
+_one_at_a_time = threading.Lock()
+
 _CALIBRATION_FOLDS = 5
 _KERNEL_TOLERANCE = 1e-7
 """At scikit-learn's own 0.001 the last bit of a distance moves probabilities in their fourth digit."""
@@ -47,7 +52,7 @@ class _LinearHead(ClassicalHead):
 
     def _fit_noting(self, estimator: Any, X: NDArray[np.float64], labels: NDArray[np.integer]) -> None:
         """Fit; say what scikit-learn warns about in the result instead of on the terminal."""
-        with warnings.catch_warnings(record=True) as caught:
+        with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             estimator.fit(X, labels)
         self.notes_ = sorted({f"{type(self).__name__}: {str(w.message).splitlines()[0]}" for w in caught})
