@@ -1,0 +1,196 @@
+"""Commands that make and look after caches: extract, inspect, verify, pack."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import FOLDER, batch_option, json_option, max_pixels_option, workers_option
+from featx.cli.terminal import newest_cache, print_json, show_progress
+from featx.cli.values import Colour, Fraction, ImageSize
+from featx.errors import CacheDamaged, TooManyRejects
+
+
+@main.command()
+@click.argument("images", type=FOLDER)
+@click.option("--cache", type=FOLDER, help="The cache's folder.  [default: cache/<name of IMAGES>]")
+@click.option("--backbone", default="vgg16", show_default=True, help="The convolutional base.")
+@click.option("--weights", default="imagenet", show_default=True, help="imagenet, random, or a weights file.")
+@click.option(
+    "--image-size", type=ImageSize(), help="Pixels the backbone sees: 224, or HEIGHTxWIDTH.  [default: the backbone's]"
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["stretch", "crop", "pad"]),
+    default="stretch",
+    show_default=True,
+    help="How an image of another shape is fitted.",
+)
+@click.option(
+    "--background",
+    type=Colour(),
+    default="white",
+    show_default=True,
+    help="Colour under transparent pixels and in pad's margins: a name, #rrggbb or RED,GREEN,BLUE.",
+)
+@click.option("--exact-decode", is_flag=True, help="Decode JPEGs at full size, not at a reduced one at least twice as large.")
+@click.option("--allow-truncated", is_flag=True, help="Use what is left of files that end too early.")
+@max_pixels_option
+@click.option(
+    "--augment",
+    metavar="SPEC",
+    help="Cache augmented views of training images too, such as flip,rotate=15,zoom=0.2,shear=0.2,shift=0.1,brightness=0.2 "
+    "(these are used where --views is given alone).",
+)
+@click.option(
+    "--views", type=int, help="Views of each training image, the clean one included.  [default: 4 with --augment, else 1]"
+)
+@click.option(
+    "--val-fraction",
+    type=float,
+    default=0.15,
+    show_default=True,
+    help="Share held out for validation, where no folder says so.",
+)
+@click.option(
+    "--test-fraction",
+    type=float,
+    default=0.15,
+    show_default=True,
+    help="Share held out for test, where no folder says so.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of that draw, and of the views.")
+@batch_option
+@workers_option
+@click.option(
+    "--max-rejects",
+    type=Fraction(),
+    default=1.0,
+    show_default=True,
+    help="Exit with 3 if a larger share of the images is rejected.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace features that were made with other settings.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
+@click.option(
+    "--dry-run", is_flag=True, help="Write nothing: say what would be done, rejected and reused, and what it would take."
+)
+@json_option
+def extract(as_json: bool, dry_run: bool, max_rejects: float, wait: bool, **options: Any) -> None:
+    """Extract the features of all images, once.
+
+    IMAGES holds one folder of images per class, or train/, val/ and test/ folders of class folders; or it is a CSV
+    manifest (path,label[,split]). Images whose features are cached already cost nothing: run it again after adding,
+    moving or renaming some, or after a kill.
+    """
+    from featx.report import extract_text, plan_text
+
+    with show_progress() as progress:
+        if dry_run:
+            result: Any = featx.plan_extract(progress=progress, **options)
+        else:
+            result = featx.extract_features(progress=progress, wait=wait, **options)
+    if as_json:
+        print_json(dataclasses.asdict(result) | {"dry_run": dry_run})
+    else:
+        click.echo(plan_text(result) if dry_run else extract_text(result))
+    if dry_run and result.rejected > max_rejects * result.listed:
+        raise TooManyRejects(
+            f"{result.rejected} of {result.listed} images would be rejected, more than --max-rejects {max_rejects}."
+        )
+    if result.rejected > max_rejects * result.listed:
+        raise TooManyRejects(
+            f"{result.cache}: {result.rejected} of {result.listed} images were rejected, "
+            f"more than --max-rejects {max_rejects}. See {result.cache / 'rejects.csv'}; the other features are kept."
+        )
+
+
+@main.command()
+@click.argument("path", type=FOLDER, required=False)
+@json_option
+def inspect(path: Path | None, as_json: bool) -> None:
+    """Show what is in a cache or a model.
+
+    PATH is a cache's folder or a .featx file; by default the newest cache in cache/.
+    """
+    summary = featx.inspect_path(path or newest_cache())
+    from featx.inspect import CacheSummary
+    from featx.report import cache_text, model_text
+
+    if isinstance(summary, CacheSummary):
+        shown = dataclasses.asdict(summary) | {"fingerprint": summary.recipe.fingerprint}
+        print_json(shown) if as_json else click.echo(cache_text(summary))
+        return
+    model = summary.model
+    if as_json:
+        print_json(
+            {
+                "path": summary.path,
+                "head": model.head_name,
+                "settings": model.head.settings(),
+                "layer": model.layer,
+                "pooling": model.pooling,
+                "class_names": model.class_names,
+                "recipe": model.recipe.to_dict(),
+                "fingerprint": model.recipe.fingerprint,
+                "parameters": model.parameters,
+                "layers": summary.layers,
+                "metrics": model.metrics,
+                "history": model.history,
+                "tuning": model.tuning,
+                "versions": model.versions,
+            }
+        )
+    else:
+        click.echo(model_text(summary))
+
+
+@main.command()
+@click.argument("cache", type=FOLDER, required=False)
+@click.option("--repair", is_flag=True, help="Move damaged files aside, so that the next extract redoes just their rows.")
+@click.option("--prune", is_flag=True, help="Delete the features of images that are gone from the folder.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
+@json_option
+def verify(cache: Path | None, as_json: bool, **options: Any) -> None:
+    """Check every byte of a cache.
+
+    Opens every shard of CACHE (by default the newest in cache/), reads every checksum, and holds catalog and shards
+    against each other. Exits with 1 if anything is damaged or missing.
+    """
+    result = featx.verify_cache(cache or newest_cache(), **options)
+    if as_json:
+        print_json(dataclasses.asdict(result) | {"sound": result.sound})
+    else:
+        from featx.report import verify_text
+
+        click.echo(verify_text(result))
+    if not result.sound:
+        raise CacheDamaged(f"{result.cache}: {_remedy(result)}")
+
+
+def _remedy(result: Any) -> str:
+    if result.damages:
+        return f"damaged. Run featx verify {result.cache} --repair, then featx extract again: it redoes just those rows."
+    return f"{result.missing} rows are missing. Run featx extract again: it redoes just those."
+
+
+@main.command()
+@click.argument("cache", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@click.option("--layer", help="A cached layer.  [default: the last]")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier pack of that name.")
+@json_option
+def pack(cache: Path, out: Path, as_json: bool, **options: Any) -> None:
+    """Write a cache as one plain HDF5 file.
+
+    OUT holds features, pooled, labels, class_names, paths and split, for h5py, MATLAB, R or pandas; reading it needs no
+    featx.
+    """
+    with show_progress() as progress:
+        result = featx.pack_cache(cache, out, progress=progress, **options)
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(f"{result.images} images, {result.bytes / 1e6:.1f} MB: {result.path}")

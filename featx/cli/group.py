@@ -1,0 +1,75 @@
+"""The command ``featx`` itself: its help, and how errors become messages and exit codes."""
+
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+import featx
+from featx.errors import FeatxError, Interrupted, TooManyRejects
+from featx.quiet import LOG_LEVEL
+
+_EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
+_SESSION = ("extract", "fit", "compare", "evaluate", "predict", "inspect", "verify", "pack", "sample", "demo")
+
+
+class Failure(click.ClickException):
+    """An error for the user: one message on stderr, and an exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc] # click declares it on the class, and reads it from the instance
+
+    def show(self, file: Any = None) -> None:
+        """Print the message, without click's "Error: "."""
+        click.echo(f"featx: {self.message}", file=file, err=file is None)
+
+
+class Commands(click.Group):
+    """Turns featx's errors, and Ctrl-C, into messages and exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except FeatxError as error:
+            raise Failure(str(error), _EXIT_CODES.get(type(error), 1)) from error
+        except KeyboardInterrupt:
+            raise Failure("interrupted.", 130) from None
+        except BrokenPipeError:
+            raise  # whoever was reading (head, less) has seen enough; click ends quietly
+        except (OSError, MemoryError, RecursionError) as error:
+            # What the system refuses is no mistake of featx's, and a traceback would not help anybody.
+            where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+            said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            raise Failure(f"{where}{said}. Nothing half-written was kept.", 1) from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order of a session, not of the alphabet."""
+        return sorted(self.commands, key=_SESSION.index)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(featx.__version__, prog_name="featx")
+def main() -> None:
+    """Turn a folder of labelled images into a working classifier.
+
+    A frozen VGG16 runs once over all images, its features are cached, and a head learns from them in seconds:
+
+    \b
+        featx extract photos        photos/<class>/<image>
+        featx fit --head dense      or logreg, or svm
+        featx evaluate              accuracy on images that no head has seen
+        featx predict MODEL new/    class and confidence of new images
+
+    Without images at hand: featx demo
+    """  # noqa: D301 - click wants the real control character, which keeps the lines apart
+    # TensorFlow's C++ side writes a page of notices to stderr while it loads. Set before anything imports it.
+    os.environ.setdefault(LOG_LEVEL, "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for whoever writes networks
+    for stream in (sys.stdout, sys.stderr):
+        # A file name need not be UTF-8; printing one must not end the run.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,96 @@
+"""Commands that use a fitted model: evaluate, predict."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import FOLDER, batch_option, json_option, max_pixels_option, tta_option, weights_option, workers_option
+from featx.cli.terminal import newest_model, print_json, show_progress
+
+
+@main.command()
+@click.argument("model", type=FOLDER, required=False)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test", "all"]),
+    help="Which images.  [default: test where there is one, else val]",
+)
+@click.option("--images", type=FOLDER, help="Measure on this folder of class folders instead of the cached images.")
+@click.option("--cache", type=FOLDER, help="The cache, if it is no longer where the model was fitted.")
+@click.option("--out", type=FOLDER, help="Folder of the report.  [default: reports/<model>-<split>]")
+@tta_option
+@weights_option
+@batch_option
+@workers_option
+@max_pixels_option
+@json_option
+def evaluate(model: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
+    """Measure a model and write a report.
+
+    MODEL is by default the newest in models/; the images are by default the test images of the cache it was fitted on.
+    """
+    if out:
+        from featx.report import check_report_folder
+
+        check_report_folder(out)  # before minutes of work, not after
+    with show_progress() as progress:
+        evaluation = featx.evaluate_model(model or newest_model(), progress=progress, **options)
+    measured = evaluation.split if options["images"] is None else Path(evaluation.source).name
+    folder = out or Path("reports") / f"{evaluation.model_path.stem}-{measured}"
+    report = featx.write_report(evaluation, folder)
+    if as_json:
+        names = ("split", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "notes")
+        figures = {name: getattr(evaluation, name) for name in names}
+        per_class = [dataclasses.asdict(measures) for measures in evaluation.per_class]
+        figures |= {"model": evaluation.model_path, "source": evaluation.source, "per_class": per_class}
+        print_json({"images": len(evaluation.y), **figures, "rejected": len(evaluation.rejected), "report": report.folder})
+    else:
+        from featx.report import evaluation_text
+
+        click.echo(evaluation_text(evaluation))
+        click.echo(f"report {report.folder}: " + ", ".join(_written(report)))
+
+
+@main.command()
+@click.argument("model", type=FOLDER)
+@click.argument("paths", type=FOLDER, nargs=-1, required=True, metavar="PATH...")
+@click.option("--out", type=FOLDER, help="CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]")
+@tta_option
+@weights_option
+@batch_option
+@workers_option
+@max_pixels_option
+@json_option
+def predict(model: Path, paths: tuple[Path, ...], out: Path | None, as_json: bool, **options: Any) -> None:
+    """Classify new images.
+
+    Gives class and confidence of image files, and of all images below folders.
+    """
+    from featx.predict import check_output, save_predictions, write_predictions
+
+    if out:
+        check_output(out)  # before minutes of work, not after
+    with show_progress() as progress:
+        predictions = featx.predict_images(model, paths, progress=progress, **options)
+    if out:
+        save_predictions(predictions, out)
+    rejected = sum(1 for prediction in predictions if prediction.error)
+    if as_json:
+        summary = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": out}
+        print_json(summary if out else summary | {"predictions": list(map(dataclasses.asdict, predictions))})
+    elif out:
+        click.echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
+    else:
+        write_predictions(predictions, sys.stdout)
+        click.echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)
+
+
+def _written(report: Any) -> list[str]:
+    """Name the files of a report, the marker and whatever else lies there left out."""
+    parts = (getattr(report, field.name) for field in dataclasses.fields(report) if field.name != "folder")
+    return [part.name for part in parts if part is not None]

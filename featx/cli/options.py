@@ -1,0 +1,95 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from featx.cli.values import Sizes
+
+FOLDER = click.Path(path_type=Path)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, on stdout.")
+batch_option = click.option(
+    "--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True, help="Images in a forward pass."
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), default=None, help="Decoding processes.  [default: one for each core]"
+)
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(1, 2**31 - 1),
+    default=178_956_970,
+    show_default=True,
+    help="Reject larger images, before they are decoded.",
+)
+tta_option = click.option(
+    "--tta", is_flag=True, help="Average over augmented views, made as those were that the head learned from (--views)."
+)
+weights_option = click.option(
+    "--weights", type=FOLDER, default=None, help="The weights file that the features were extracted with, if it has moved."
+)
+
+
+POOLINGS = ("flatten", "avg", "max", "avgmax")
+
+
+def training_options(command: Any) -> Any:
+    """Add the settings of heads; each head has some of them, and says which where it is given another."""
+    options = [
+        click.option("--hidden", type=Sizes(), help="dense, conv: units of hidden layers, such as 256,128.  [default: none]"),
+        click.option("--filters", type=Sizes(), help="conv: filters of each convolution.  [default: 32,64]"),
+        click.option("--dropout", type=float, help="dense, conv: share of inputs dropped while training.  [default: 0]"),
+        click.option(
+            "--activation", type=click.Choice(["softmax", "sigmoid"]), help="dense, conv: of the output.  [default: softmax]"
+        ),
+        click.option(
+            "--loss",
+            type=click.Choice(["categorical_crossentropy", "binary_crossentropy"]),
+            help="dense, conv.  [default: categorical for softmax, binary for sigmoid]",
+        ),
+        click.option(
+            "--optimizer",
+            type=click.Choice(["adam", "sgd", "rmsprop", "adamw"]),
+            help="dense, conv: how the weights are changed.  [default: adam]",
+        ),
+        click.option(
+            "--learning-rate",
+            type=float,
+            help="dense, conv: the optimizer's step.  [default: 0.001; 0.05 for sgd, less with momentum]",
+        ),
+        click.option("--momentum", type=float, help="dense, conv: of sgd and rmsprop.  [default: 0]"),
+        click.option(
+            "--weight-decay", type=float, help="dense, conv: share of the weights taken off.  [default: 0; 0.004 for adamw]"
+        ),
+        click.option("--epochs", type=int, help="dense, conv: most epochs to train.  [default: 50]"),
+        click.option(
+            "--batch-size", type=int, help="dense, conv: images in a training step.  [default: 32, fewer for small sets]"
+        ),
+        click.option("--steps-per-epoch", type=int, help="dense, conv: steps in an epoch.  [default: all images]"),
+        click.option(
+            "--monitor",
+            type=click.Choice(["val_loss", "val_accuracy"]),
+            help="dense, conv: what stops the training and chooses the epoch.  [default: val_loss]",
+        ),
+        click.option("--patience", type=int, help="dense, conv: stop after so many epochs without a better one.  [default: 5]"),
+        click.option("--min-delta", type=float, help="dense, conv: least change that counts as better.  [default: 0]"),
+        click.option("--label-smoothing", type=float, help="dense, conv: share of the target spread out.  [default: 0]"),
+        click.option(
+            "--class-weight",
+            type=click.Choice(["balanced"]),
+            help="All heads but knn: every class weighs the same.  [default: every image does]",
+        ),
+        click.option("--C", "C", type=float, help="logreg, svm: inverse penalty.  [default: 0.01; 0.001, with rbf 3]"),
+        click.option("--kernel", type=click.Choice(["linear", "rbf"]), help="svm: shape of the boundary.  [default: linear]"),
+        click.option("--alpha", type=float, help="ridge: penalty.  [default: chosen by leave-one-out]"),
+        click.option("--neighbors", type=int, help="knn: images that vote.  [default: 5]"),
+        click.option(
+            "--scale",
+            type=click.Choice(["standard", "l2", "sqrt", "none"]),
+            help="logreg, svm, ridge, knn: each column standardised, each row to one length, square roots first, or nothing.  "
+            "[default: standard]",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,91 @@
+"""Kinds of values that options take."""
+
+import contextlib
+from typing import Any, ClassVar
+
+import click
+
+
+class ImageSize(click.ParamType[tuple[int, int]]):
+    """``224`` or ``HEIGHTxWIDTH``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Read a value, or say what it should look like."""
+        if isinstance(value, tuple):
+            return value
+        sides = str(value).lower().split("x")
+        if not (1 <= len(sides) <= 2 and all(side.isdecimal() and len(side) <= 4 and 0 < int(side) <= 8192 for side in sides)):
+            self.fail(f"{value!r} is not a size: give 224, or HEIGHTxWIDTH such as 224x320.", param, ctx)
+        return int(sides[0]), int(sides[-1])
+
+
+class Fraction(click.ParamType[float]):
+    """A number from 0 to 1; click's own range lets NaN through."""
+
+    name = "fraction"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a value, or say what it should look like."""
+        with contextlib.suppress(ValueError):
+            if 0 <= float(value) <= 1:
+                return float(value)
+        raise click.BadParameter(f"{value!r} is not a number from 0 to 1.", ctx, param)
+
+
+class Sizes(click.ParamType[tuple[int, ...]]):
+    """Whole numbers with commas: ``256,128``."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Read a value, or say what it should look like."""
+        if isinstance(value, tuple):
+            return value
+        if not all(size.isdecimal() and len(size) < 10 for size in str(value).split(",")):
+            self.fail(f"{value!r} are not layer sizes: give whole numbers such as 256,128.", param, ctx)
+        return tuple(int(size) for size in str(value).split(","))
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names with commas: ``dense,svm``."""
+
+    name = "names"
+
+    def __init__(self, allowed: tuple[str, ...] = ()) -> None:
+        self._allowed = allowed
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Read a value, or say what it should look like."""
+        names = value if isinstance(value, tuple) else tuple(name.strip() for name in str(value).split(","))
+        for name in names:
+            if not name or (self._allowed and name not in self._allowed):
+                self.fail(
+                    f"{name!r} is none of {', '.join(self._allowed)}." if self._allowed else "give names with commas.",
+                    param,
+                    ctx,
+                )
+        return names
+
+
+class Colour(click.ParamType[tuple[int, int, int]]):
+    """``white``, ``#rrggbb`` or ``RED,GREEN,BLUE``."""
+
+    name = "colour"
+    _named: ClassVar[dict[str, tuple[int, int, int]]] = {"white": (255, 255, 255), "grey": (128, 128, 128), "black": (0, 0, 0)}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
+        """Read a value, or say what it should look like."""
+        if isinstance(value, tuple):
+            return value
+        text = str(value).lower().strip()
+        with contextlib.suppress(ValueError):
+            parts = [int(text[i : i + 2], 16) for i in (1, 3, 5)] if text.startswith("#") else [int(p) for p in text.split(",")]
+            if len(parts) == 3 and all(0 <= part <= 255 for part in parts) and (len(text) == 7 or text[0] != "#"):
+                return parts[0], parts[1], parts[2]
+        if text not in self._named:
+            self.fail(
+                f"{value!r} is not a colour: give white, grey, black, #rrggbb or RED,GREEN,BLUE from 0 to 255.", param, ctx
+            )
+        return self._named[text]
