@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from featx.estimators import FeatureExtractor, HeadClassifier
     from featx.evaluate import Evaluation, evaluate_model
     from featx.extract import ExtractResult, extract_features
+    from featx.finetune import FineTuneResult, fine_tune
     from featx.fit import FitResult, fit_head
     from featx.inspect import inspect_path
     from featx.model import Model, load_model
@@ -32,6 +33,7 @@ _PUBLIC = {
     "ExtractResult": "featx.extract",
     "FeatureCache": "featx.store",
     "FeatureExtractor": "featx.estimators",
+    "FineTuneResult": "featx.finetune",
     "FitResult": "featx.fit",
     "HeadClassifier": "featx.estimators",
     "Model": "featx.model",
@@ -40,6 +42,7 @@ _PUBLIC = {
     "compare_heads": "featx.compare",
     "evaluate_model": "featx.evaluate",
     "extract_features": "featx.extract",
+    "fine_tune": "featx.finetune",
     "fit_head": "featx.fit",
     "inspect_path": "featx.inspect",
     "load_model": "featx.model",
@@ -58,6 +61,7 @@ __all__ = [
     "ExtractResult",
     "FeatureCache",
     "FeatureExtractor",
+    "FineTuneResult",
     "FitResult",
     "HeadClassifier",
     "Model",
@@ -66,6 +70,7 @@ __all__ = [
     "compare_heads",
     "evaluate_model",
     "extract_features",
+    "fine_tune",
     "fit_head",
     "inspect_path",
     "load_model",

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import load_backbone
-from featx.errors import AugmentError, WeightsError
+from featx.errors import AugmentError
+from featx.head_features import HeadFeatures, weights_hint
 from featx.images import MAX_PIXELS, MOST_VIEWS, Augmentation, Views, load_batches
 from featx.model import Model
 from featx.progress import Progress
-from featx.store import pool_maps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +72,7 @@ def classify_files(
     AugmentError
         With ``tta``: if the head learned from clean images alone.
     """
-    if weights is not None and not weights.is_file():
-        raise WeightsError(f"{weights}: no such weights file. Give the one that the features were extracted with, or none.")
+    weights = weights_hint(model, weights)
     count = _views_to_average(model) if tta else 1
     items = [path for path in paths for _ in range(count)]
     views = None
@@ -86,15 +85,15 @@ def classify_files(
     digests = [b""] * len(paths)
     rejected: dict[int, str] = {}
     backbone = None
-    hint = model.source.get("weights_file")
+    features = HeadFeatures(model, weights, batch_size)
     if progress:
         progress("predict", 0, len(items))
     for batch in load_batches(items, model.recipe, batch_size, workers, max_pixels, views):
         rejected |= {position // count: reason for position, reason in batch.rejected.items()}
         if batch.positions:
             # Only now: a list of files that are no images need not wait for Keras.
-            backbone = backbone or load_backbone(model.recipe, weights or (Path(hint) if hint else None), batch_size)
-            X = pool_maps(backbone(batch.images)[model.layer], model.pooling, model.recipe.stored_dtype)
+            backbone = backbone or load_backbone(model.cached_recipe, weights, batch_size)
+            X = features.of_maps(backbone(batch.images)[model.layer])
             files = np.array(batch.positions) // count
             np.add.at(probabilities, files, model.head.predict_proba(X) / count)
             for file, digest in zip(files, batch.digests, strict=True):

@@ -1,7 +1,6 @@
 """featx inside scikit-learn: image files to features as a transformer, any head as a classifier."""
 
 import contextlib
-import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -196,11 +195,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         options = ExtractOptions(
             backbone=self.backbone,
             weights=str(self.weights),
+            layers=(self.layer,) if self.layer else None,
             image_size=None if size is None else (size[0], size[1]),
             resize=self.resize,
         )
-        recipe, weights_file = options.make_recipe()
-        return dataclasses.replace(recipe, layers=(self.layer or recipe.layers[-1],)), weights_file
+        return options.make_recipe()
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types

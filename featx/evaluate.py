@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.classify import classify_files
+from featx.head_features import HeadFeatures
 from featx.images import MAX_PIXELS, list_images
 from featx.measured import Measured, check_classes, from_cache, from_files
 from featx.model import Model, load_model
@@ -140,7 +141,9 @@ def evaluate_model(
         measured = from_files(loaded, list_images(Path(images)), split, classify)
         notes = []
     else:
-        measured = from_cache(loaded, split, Path(cache or loaded.source.get("cache", "")), classify if tta else None)
+        folder = Path(cache or loaded.source.get("cache", ""))
+        features = HeadFeatures(loaded, weights, batch_size)
+        measured = from_cache(loaded, split, folder, features, classify if tta else None)
         notes = _say_where(loaded, measured)
     if tta:
         notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")

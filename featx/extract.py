@@ -119,8 +119,9 @@ def extract_features(
     progress : callable or None
         Called as (stage, newly done, total).
     **options
-        Those of ``ExtractOptions``: ``backbone``, ``weights``, ``image_size``, ``resize``, ``background``,
-        ``exact_decode``, ``allow_truncated``, ``augment``, ``views``, ``val_fraction``, ``test_fraction``, ``seed``.
+        Those of ``ExtractOptions``: ``backbone``, ``weights``, ``layers``, ``preprocess``, ``image_size``, ``resize``,
+        ``background``, ``exact_decode``, ``allow_truncated``, ``augment``, ``views``, ``val_fraction``, ``test_fraction``,
+        ``seed``.
 
     Returns
     -------

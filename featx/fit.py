@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from featx.errors import HeadError, OutputError, SingleClassError
+from featx.errors import HeadError, OutputError
 from featx.files import is_foreign, replacing_text
 from featx.heads import HeadSpec, head_spec
+from featx.learning import choose_images
 from featx.model import TRAINED_ON_BYTES, Model, check_model_path, library_versions, save_model
 from featx.progress import OnEpoch, Progress
 from featx.search import cut_into_folds, search
-from featx.store import CachedRows, Catalog, FeatureCache, check_pooling
+from featx.store import CachedRows, FeatureCache, check_pooling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,33 +142,30 @@ def fit_head(
         settings.setdefault("map_shape", list(store.row_shape(layer)))
     spec.make(**settings)  # a setting that there is none of must not wait for a search
     started = time.monotonic()
-    train, val, class_names, notes = _choose_rows(catalog, store.folder)
+    chosen = choose_images(catalog, store.folder)
+    train, val, notes = chosen.train, chosen.val, chosen.notes
     tuning: list[dict[str, Any]] = []
     if tune:
         pooling, settings, tuning = _tune(store, layer, head, pooling, settings, folds, progress)
     pooling = pooling or spec.pooling
     unfitted = spec.make(**settings)
-    label_of = {catalog.class_names.index(name): label for label, name in enumerate(class_names)}
-    rows, views = catalog.learning_rows()
-    y, y_val = (np.array([label_of[int(label)] for label in catalog.labels[some]], np.int64) for some in (rows, val))
     # Whole maps stay in half precision where the cache has them so; heads widen them a batch at a time.
     dtype = store.maps_dtype if pooling == "flatten" else np.float32
-    X = CachedRows(store, rows, views, layer, pooling, dtype)
+    X = CachedRows(store, chosen.rows, chosen.views, layer, pooling, dtype)
     X_val = CachedRows(store, val, np.zeros_like(val), layer, pooling, dtype) if len(val) else None
-    fitted = unfitted.fit(X, y, X_val, y_val if len(val) else None, on_epoch)
+    fitted = unfitted.fit(X, chosen.y, X_val, chosen.y_val if len(val) else None, on_epoch)
     val_accuracy = None
     if X_val is not None:
-        right = [(fitted.predict_proba(block).argmax(axis=1) == y_val[some]).sum() for some, block in X_val.blocks()]
+        right = [(fitted.predict_proba(block).argmax(axis=1) == chosen.y_val[some]).sum() for some, block in X_val.blocks()]
         val_accuracy = float(sum(right) / len(val))
     seconds = time.monotonic() - started
-    network = store.network
     model = Model(
         recipe=store.recipe,
         layer=layer,
         pooling=pooling,
         head_name=head,
         head=fitted,
-        class_names=class_names,
+        class_names=chosen.class_names,
         history=fitted.history_,
         metrics={
             "train_images": len(train),
@@ -177,11 +174,11 @@ def fit_head(
             "seconds": seconds,
             "notes": notes + fitted.notes_,
         },
-        network={name: network.get(name, default) for name, default in (("parameters", 0), ("layers", []))},
+        network=network_up_to(store.network, layer),
         source={
             "cache": str(store.folder.resolve()),
             "images": catalog.source,
-            "weights_file": network.get("weights_file", ""),
+            "weights_file": store.network.get("weights_file", ""),
         },
         versions=library_versions(),
         tuning=tuning,
@@ -195,7 +192,7 @@ def fit_head(
         model=path,
         head=head,
         pooling=pooling,
-        classes=len(class_names),
+        classes=len(chosen.class_names),
         train_images=len(train),
         val_images=len(val),
         views=1 + len(catalog.view_keys),
@@ -207,6 +204,15 @@ def fit_head(
         notes=notes + fitted.notes_,
         tuning=tuning,
     )
+
+
+def network_up_to(network: dict[str, Any], layer: str) -> dict[str, Any]:
+    """Return the description of a backbone as far as one of its layers."""
+    layers = network.get("layers", [])
+    last = next((place for place, one in enumerate(layers) if one["name"] == layer), len(layers))
+    kept = layers[: last + 1]
+    # A description without layers, as tests have it, still has its count.
+    return {"parameters": sum(one["parameters"] for one in kept) if kept else network.get("parameters", 0), "layers": kept}
 
 
 def _check_log(path: Path, spec: HeadSpec) -> None:
@@ -255,26 +261,3 @@ def _tune(
         for one in tried
     ]
     return tried[0].candidate.pooling, tried[0].candidate.settings, table
-
-
-def _choose_rows(catalog: Catalog, folder: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...], list[str]]:
-    """Return training rows, validation rows, the classes that can be learned, and what to say about the others."""
-    train = catalog.rows("train")
-    if not len(train):
-        raise HeadError(f"{folder}: has no training images. Put some into train/, or extract with a smaller --test-fraction.")
-    learned = np.unique(catalog.labels[train])
-    class_names = tuple(catalog.class_names[label] for label in learned)
-    if len(class_names) < 2:
-        raise SingleClassError(
-            f"{folder}: all {len(train)} training images are of one class, {class_names[0]!r}. "
-            "A classifier needs at least two: add a folder of images of another class and extract again."
-        )
-    notes = []
-    for label, name in enumerate(catalog.class_names):
-        if label not in learned:
-            notes.append(f"class {name!r} has no training image: it cannot be learned")
-    val = catalog.rows("val")
-    trained_on = {digest.tobytes() for digest in catalog.digests[train]}
-    if leaked := sum(digest.tobytes() in trained_on for digest in catalog.digests[val]):
-        notes.append(f"{leaked} of {len(val)} validation images are exact duplicates of training images: they flatter the head")
-    return train, val[np.isin(catalog.labels[val], learned)], class_names, notes

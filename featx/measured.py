@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featx.classify import FileProbabilities
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
+from featx.head_features import HeadFeatures
 from featx.images import ImageIndex
 from featx.model import Model
 from featx.store import SPLITS, Catalog, FeatureCache
@@ -31,7 +32,7 @@ class Measured:
 Classify = Callable[[Sequence[Path]], FileProbabilities]
 
 
-def from_cache(model: Model, split: str | None, folder: Path, classify: Classify | None) -> Measured:
+def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeatures, classify: Classify | None) -> Measured:
     """Take the images that a cache lists; with ``classify``, run their files through the backbone again.
 
     Raises
@@ -49,7 +50,7 @@ def from_cache(model: Model, split: str | None, folder: Path, classify: Classify
             "Give --cache, or --images with a folder of labelled images."
         )
     store = FeatureCache.open(folder)
-    differences = store.recipe.differences(model.recipe)
+    differences = store.recipe.differences(model.cached_recipe)
     if differences:
         name, (found, wanted) = next(iter(differences.items()))
         raise RecipeMismatch(
@@ -71,7 +72,7 @@ def from_cache(model: Model, split: str | None, folder: Path, classify: Classify
         probabilities, rejected = _classify_listed(catalog, measured, digests, classify)
     else:
         # A whole split of maps may not fit into memory.
-        blocks = store.blocks(measured, layer=model.layer, pooling=model.pooling)
+        blocks = features.of_cache(store, measured)
         probabilities, rejected = np.concatenate([model.head.predict_proba(X) for _, X in blocks]), {}
     kept = [place for place, row in enumerate(measured) if catalog.paths[row] not in rejected]
     if not kept:

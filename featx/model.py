@@ -25,16 +25,47 @@ from featx.heads import Head, best_epoch, rebuild_head
 from featx.recipe import Recipe
 from featx.store import check_pooling
 
-SCHEMA_VERSION = 1
-"""Raised whenever an older featx could no longer read the file."""
+SCHEMA_VERSION = 2
+"""Raised whenever an older featx could no longer read the file. Only fine-tuned models need 2; the others are written as 1."""
 
 TRAINED_ON_BYTES = 8
 """How much of a training image's digest a model keeps, to tell later whether it is shown its own training images."""
 
+_TAIL = "tail/"
 _LARGEST_DOCUMENT = 64_000_000
-_MOST_MEMBERS = 1000
+_MOST_MEMBERS = 5000
 _ALLOWED_KINDS = "fiub"
 _LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTuned:
+    """Layers of the backbone that were trained together with the head.
+
+    Parameters
+    ----------
+    start, end : str
+        The first and the last of them; the head takes what the last one gives.
+    arrays : dict of str to ndarray
+        Their weights, as ``layer/name``.
+    """
+
+    start: str
+    end: str
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of values in these layers."""
+        return sum(array.size for array in self.arrays.values())
+
+    @property
+    def identity(self) -> str:
+        """First layer and digest of the weights, as the recipe has it."""
+        digest = hashlib.sha256()
+        for name in sorted(self.arrays):
+            digest.update(name.encode() + b"\0" + _npy(self.arrays[name]))
+        return f"{self.start}:{digest.hexdigest()}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +77,7 @@ class Model:
     recipe : Recipe
         How its features were made.
     layer, pooling : str
-        Where and how they were taken.
+        Which cached layer it starts from, and how the head's features are pooled.
     head_name : str
         Name of the head.
     head : Head
@@ -70,6 +101,8 @@ class Model:
     tuning : list of dict
         Every setting that a search tried, the best first: ``pooling``, ``settings``, ``accuracy``, ``log_loss``,
         ``seconds``; empty without a search.
+    tail : FineTuned or None
+        Layers between ``layer`` and the head; None where the head takes ``layer`` itself.
     """
 
     recipe: Recipe
@@ -86,11 +119,18 @@ class Model:
     trained_on: NDArray[np.uint8]
     views: dict[str, Any] = dataclasses.field(default_factory=lambda: {"augment": "", "seed": 0, "count": 1})
     tuning: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    tail: FineTuned | None = None
+
+    @property
+    def cached_recipe(self) -> Recipe:
+        """The recipe of the cached features that it starts from: without the fine-tuned layers."""
+        return dataclasses.replace(self.recipe, tail="")
 
     @property
     def parameters(self) -> dict[str, int]:
-        """Counts: ``total``, ``trainable`` (the head's) and ``frozen`` (the backbone's)."""
-        frozen, trainable = int(self.network.get("parameters", 0)), self.head.n_parameters
+        """Counts: ``total``, ``trainable`` (the head's, and of fine-tuned layers) and ``frozen`` (the backbone's)."""
+        tuned = self.tail.n_parameters if self.tail else 0
+        frozen, trainable = int(self.network.get("parameters", 0)) - tuned, self.head.n_parameters + tuned
         return {"total": frozen + trainable, "trainable": trainable, "frozen": frozen}
 
     @property
@@ -143,8 +183,10 @@ def save_model(model: Model, path: Path) -> None:
     check_model_path(path)
     members = {f"head/{name}.npy": _npy(array) for name, array in model.head.arrays().items()}
     members["trained_on.npy"] = _npy(model.trained_on)
+    if model.tail:
+        members |= {f"{_TAIL}{name}.npy": _npy(array) for name, array in model.tail.arrays.items()}
     document = {
-        "schema": SCHEMA_VERSION,
+        "schema": SCHEMA_VERSION if model.tail else 1,
         "recipe": model.recipe.to_dict(),
         "fingerprint": model.recipe.fingerprint,
         "layer": model.layer,
@@ -158,6 +200,7 @@ def save_model(model: Model, path: Path) -> None:
         "versions": model.versions,
         "views": model.views,
         "tuning": model.tuning,
+        **({"tail": {"start": model.tail.start, "end": model.tail.end}} if model.tail else {}),
         "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
     members["model.json"] = (json.dumps(document, indent=2) + "\n").encode()
@@ -196,7 +239,7 @@ def load_model(path: Path | str) -> Model:
             wrong = sorted(
                 name for name in {*digests, *document["members"]} if digests.get(name) != document["members"].get(name)
             )
-            raise ModelDamaged(f"{path}: {', '.join(wrong)} is not what was written. Fit the model again.")
+            raise ModelDamaged(f"{path}: {', '.join(wrong[:5])} is not what was written. Fit the model again.")
         return _rebuild(document, {name: _array(data) for name, data in members.items()})
     except ModelDamaged:
         raise
@@ -239,6 +282,9 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
     if document["fingerprint"] != recipe.fingerprint:
         raise ValueError("its recipe does not fit its fingerprint")
     trained_on = arrays.pop("trained_on.npy")
+    tail = _take_tail(document, arrays)
+    if recipe.tail != (tail.identity if tail else ""):
+        raise ValueError("its fine-tuned layers do not fit its recipe")
     learned = {name.removeprefix("head/").removesuffix(".npy"): array for name, array in arrays.items()}
     check_pooling(document["pooling"])
     class_names = tuple(document["class_names"])
@@ -272,7 +318,19 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         trained_on=trained_on,
         views=document["views"],
         tuning=tuning,
+        tail=tail,
     )
+
+
+def _take_tail(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FineTuned | None:
+    """Take the arrays of fine-tuned layers out of all."""
+    if "tail" not in document:
+        return None
+    start, end = document["tail"]["start"], document["tail"]["end"]
+    if not isinstance(start, str) or not isinstance(end, str):
+        raise ValueError("its fine-tuned layers have no names")
+    names = [name for name in arrays if name.startswith(_TAIL)]
+    return FineTuned(start, end, {name.removeprefix(_TAIL).removesuffix(".npy"): arrays.pop(name) for name in names})
 
 
 def _check_figures(metrics: dict[str, Any], network: dict[str, Any], tuning: object) -> None:

@@ -41,7 +41,11 @@ class ExtractOptions:
     backbone : str
         Name of the backbone.
     weights : str
-        ``imagenet``, ``random`` or a weights file.
+        ``imagenet``, ``random``, ``random:SEED`` or a weights file.
+    layers : tuple of str or None
+        Layers to keep, all from one forward pass; by default the backbone's last.
+    preprocess : str
+        How pixels are scaled: ``auto``, as the backbone was trained, or by name.
     image_size : tuple of int or None
         (height, width) [px]; by default the backbone's own.
     resize : str
@@ -71,6 +75,8 @@ class ExtractOptions:
 
     backbone: str = "vgg16"
     weights: str = "imagenet"
+    layers: tuple[str, ...] | None = None
+    preprocess: str = "auto"
     image_size: tuple[int, int] | None = None
     resize: str = "stretch"
     background: tuple[int, int, int] = (255, 255, 255)
@@ -123,13 +129,14 @@ class ExtractOptions:
         if not isinstance(size, tuple | list) or len(size) != 2:
             raise ImageSizeError(f"image size must be (height, width). Received: {size!r}.")
         check_image_size(spec, size)
-        digest, weights_file = resolve_weights(spec, self.weights)
+        layers = tuple(self.layers or spec.layers)
+        digest, weights_file = resolve_weights(spec, self.weights, layers)
         recipe = Recipe(
             backbone=spec.name,
             weights=digest,
-            layers=spec.layers,
+            layers=layers,
             image_size=size,
-            preprocess=spec.preprocess,
+            preprocess=spec.preprocess if self.preprocess == "auto" else self.preprocess,
             resize=self.resize,
             background=self.background,
             exact_decode=self.exact_decode,

@@ -20,7 +20,7 @@ STORED_DTYPES = ("float16", "float32")
 
 # Settings that caches and models of the first featx know nothing of. Left out at their default, so that the fingerprints
 # of everything extracted before stay what they were.
-_LATER: dict[str, Any] = {"allow_truncated": False}
+_LATER: dict[str, Any] = {"allow_truncated": False, "tail": ""}
 
 LARGEST_SIDE = 8192
 """An image side past this is taken for a damaged recipe [px]."""
@@ -57,6 +57,9 @@ class Recipe:
         Arithmetic of the forward pass.
     stored_dtype : str
         Type of the cached maps.
+    tail : str
+        Which fine-tuned layers took the place of frozen ones, as ``FIRST:DIGEST``; empty where all are frozen. Only models
+        have it: the features that their heads take are no longer those of any cache.
     decode_version, format_version : int
         Of the decode rules and of the cache's files.
 
@@ -79,6 +82,7 @@ class Recipe:
     stored_dtype: str = "float16"
     decode_version: int = DECODE_VERSION
     format_version: int = FORMAT_VERSION
+    tail: str = ""
 
     def __post_init__(self) -> None:
         """Refuse values that no featx could have written."""
@@ -98,6 +102,7 @@ class Recipe:
             f"(height, width), each 1 to {LARGEST_SIDE} px",
         )
         self._require("background", _is_whole_numbers(self.background, 3, 0, 255), "three numbers from 0 to 255")
+        self._require("tail", isinstance(self.tail, str) and len(self.tail) <= 200, "a layer and a digest, or empty")
         for name in ("exact_decode", "allow_truncated"):
             self._require(name, isinstance(getattr(self, name), bool), "true or false")
         for name, allowed in (

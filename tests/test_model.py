@@ -365,7 +365,7 @@ def test_a_member_twice_is_refused(path: Path) -> None:
 
 def test_a_crowd_of_members_is_refused(path: Path) -> None:
     """Thousands of members are no model."""
-    write_zip(path, read_zip(path) | {f"head/{number}.npy": b"" for number in range(1001)})
+    write_zip(path, read_zip(path) | {f"head/{number}.npy": b"" for number in range(5001)})
     with pytest.raises(ModelDamaged, match="too many members"):
         load_model(path)
 

@@ -1,14 +1,7 @@
 """Backbones: which networks exist, and running one. Importing this loads no Keras; ``load_backbone`` does."""
 
-from featx.backbones.registry import (
-    BACKBONES,
-    Backbone,
-    BackboneSpec,
-    backbone_spec,
-    check_image_size,
-    load_backbone,
-    resolve_weights,
-)
+from featx.backbones.registry import Backbone, check_image_size, find_weights, load_backbone, load_tail, resolve_weights
+from featx.backbones.table import BACKBONES, BackboneSpec, backbone_spec
 
 __all__ = [
     "BACKBONES",
@@ -16,6 +9,8 @@ __all__ = [
     "BackboneSpec",
     "backbone_spec",
     "check_image_size",
+    "find_weights",
     "load_backbone",
+    "load_tail",
     "resolve_weights",
 ]

@@ -1,5 +1,6 @@
 """The frozen convolutional base, through Keras 3."""
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.backbones.table import BackboneSpec, backbone_spec, say_unknown
+from featx.backbones.weights_file import say_shapes, shapes_in
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
 from featx.recipe import Recipe
 
-_BUILDERS = {"vgg16": keras.applications.VGG16}
+# What Keras says of a weights file that is no weights file, or another network's: whatever it stumbles over first.
+_REFUSALS = (ValueError, OSError, KeyError, IndexError, TypeError)
 
 
 class KerasBackbone:
-    """A network of ``keras.applications`` without its top, cut at the recipe's layers.
+    """A network of ``keras.applications``, cut at the recipe's layers.
 
     Parameters
     ----------
@@ -38,18 +42,15 @@ class KerasBackbone:
         self._recipe = recipe
         self._batch_size = batch_size
         self._shape = (*recipe.image_size, 3)
-        base = _build(recipe, weights)
+        base = build_network(recipe, weights)
         base.trainable = False
-        names = [layer.name for layer in base.layers]
-        for layer in recipe.layers:
-            if layer not in names:
-                raise UnknownLayer(f"{recipe.backbone}: has no layer {layer!r}. It has: {', '.join(names[1:])}.")
-        self._network = _describe(base)
-        self._model = keras.Model(base.input, {layer: base.get_layer(layer).output for layer in recipe.layers})
+        layers = layers_by_name(base)
+        self._model = keras.Model(base.input, {name: layers[name].output for name in recipe.layers})
+        self._network = describe(self._model, layers)
 
     @property
     def network(self) -> dict[str, Any]:
-        """``parameters`` (int) and ``layers`` (name, type, output shape, parameters of each)."""
+        """``parameters`` (int) and ``layers`` (name, type, output shape, parameters of each), as far as the last layer kept."""
         return self._network
 
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -63,7 +64,8 @@ class KerasBackbone:
         Returns
         -------
         maps : dict of layer name to ndarray of shape (n_images, h, w, n_channels), float32
-            ``block5_pool`` at 224 x 224 px: (n_images, 7, 7, 512), 98 KiB an image.
+            ``block5_pool`` at 224 x 224 px: (n_images, 7, 7, 512), 98 KiB an image. What a dense layer gives, such as
+            ``fc2``, is a map of 1 x 1.
 
         Raises
         ------
@@ -85,39 +87,60 @@ class KerasBackbone:
         # happened to be left for the last batch.
         padded = np.zeros((self._batch_size, *self._shape), np.float32)
         padded[: len(images)] = images
-        outputs = self._model.predict_on_batch(_preprocess(padded, self._recipe.preprocess))
-        return {layer: np.asarray(output)[: len(images)] for layer, output in outputs.items()}
+        outputs = self._model.predict_on_batch(preprocess(padded, self._recipe.preprocess))
+        return {layer: as_maps(np.asarray(output)[: len(images)]) for layer, output in outputs.items()}
 
 
-def _build(recipe: Recipe, weights: Path | None) -> Any:
-    shape = (*recipe.image_size, 3)
-    try:
-        with warnings.catch_warnings():
-            # Of a foreign file Keras first warns, a line for every layer it skips; one error says it better.
-            warnings.simplefilter("ignore", UserWarning)
-            base = _BUILDERS[recipe.backbone](include_top=False, weights=str(weights) if weights else None, input_shape=shape)
-    # Keras answers a file that is no weights file, or another network's, with whatever it stumbles over first.
-    except (ValueError, OSError, KeyError, IndexError) as error:
-        said = str(error).strip().splitlines()
-        raise WeightsError(
-            f"{weights}: does not hold weights of {recipe.backbone} without its top: {said[0] if said else error!r}. "
-            "Give --weights imagenet, or a file saved from that network."
-        ) from error
-    if weights is None:
-        _draw_weights(base, seed=int(recipe.weights.removeprefix("random:")))
+def build_network(recipe: Recipe, weights: Path | None) -> Any:
+    """Build the whole network that a recipe's layers are in: without its top, or with it where a layer is in the top.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Names backbone, weights, layers and image size.
+    weights : Path or None
+        The weights file; None draws random weights from the recipe's seed.
+
+    Returns
+    -------
+    network : keras.Model
+        From float32 pixels, already preprocessed, to its last layer.
+
+    Raises
+    ------
+    WeightsError, UnknownLayer, ImageSizeError
+        As for ``KerasBackbone``.
+    """
+    spec = backbone_spec(recipe.backbone)
+    base = _build(spec, recipe, weights, with_top=spec.needs_top(recipe.layers))
+    _check_layers(base, spec, recipe.layers)
     return base
 
 
-def _draw_weights(base: Any, seed: int) -> None:
-    """Fill a network with He-normal weights from NumPy, so that every Keras backend gets the same ones."""
-    rng = np.random.default_rng(seed)
-    for variable in base.weights:
-        fan_in = int(np.prod(variable.shape[:-1])) or 1
-        scale = np.sqrt(2.0 / fan_in) if len(variable.shape) > 1 else 0.0
-        variable.assign(rng.normal(0.0, scale, variable.shape).astype(np.float32))
+def layers_by_name(network: Any) -> dict[str, Any]:
+    """Return a network's layers by name, in order.
+
+    Layers that Keras' builders leave unnamed are numbered through the whole process, so that a second network of the same
+    kind has other names. Here they are numbered within the network: the names they have in a fresh process. If the last
+    layer is unnamed, it is called ``last``: in some networks its number depends on the image size.
+    """
+    unnamed: dict[str, list[tuple[int, Any]]] = {}
+    for layer in network.layers:
+        parts = re.fullmatch(r"(.+?)(?:_(\d+))?", layer.name)
+        # An unnamed layer is called by its class: Conv2D is conv2d_7, ReLU is re_lu_7.
+        if parts and parts[1].replace("_", "") == type(layer).__name__.lower():
+            unnamed.setdefault(parts[1], []).append((int(parts[2] or 0), layer))
+    names = {
+        id(layer): f"{kind}_{place}" if place else kind
+        for kind, numbered in unnamed.items()
+        for place, (_, layer) in enumerate(sorted(numbered, key=lambda one: one[0]))
+    }
+    if id(network.layers[-1]) in names:
+        names[id(network.layers[-1])] = "last"
+    return {names.get(id(layer), layer.name): layer for layer in network.layers}
 
 
-def _preprocess(pixels: NDArray[np.float32], mode: str) -> NDArray[np.float32]:
+def preprocess(pixels: NDArray[np.float32], mode: str) -> NDArray[np.float32]:
     """Scale pixels as the network was trained; ``pixels`` is ours alone, Keras may change it in place."""
     if mode == "none":
         return pixels
@@ -129,14 +152,162 @@ def _preprocess(pixels: NDArray[np.float32], mode: str) -> NDArray[np.float32]:
     return scaled
 
 
-def _describe(base: Any) -> dict[str, Any]:
-    layers = [
+def as_maps(output: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a layer's output as maps (n_images, h, w, n_channels): that of a dense layer is one of 1 x 1."""
+    return output if output.ndim == 4 else output.reshape(len(output), 1, 1, -1)
+
+
+def describe(network: Any, layers: dict[str, Any]) -> dict[str, Any]:
+    """Return ``parameters`` (int) and ``layers`` (name, type, output shape, parameters of each) of a part of a backbone.
+
+    Parameters
+    ----------
+    network : keras.Model
+        The part.
+    layers : dict of str to keras.Layer
+        Those of the whole, by name.
+    """
+    within = {id(layer) for layer in network.layers}
+    rows = [
         {
-            "name": layer.name,
+            "name": name,
             "type": type(layer).__name__,
             "output_shape": list(layer.output.shape[1:]),
             "parameters": layer.count_params(),
         }
-        for layer in base.layers
+        for name, layer in layers.items()
+        if id(layer) in within
     ]
-    return {"parameters": base.count_params(), "layers": layers}
+    return {"parameters": network.count_params(), "layers": rows}
+
+
+def download_weights(spec: BackboneSpec, with_top: bool) -> None:
+    """Let Keras fetch ImageNet weights into its own folder.
+
+    Raises
+    ------
+    WeightsError
+        If it cannot.
+    """
+    file = spec.top_weights_file if with_top else spec.weights_file
+    try:
+        getattr(keras.applications, spec.builder)(include_top=with_top, weights="imagenet", input_shape=(*spec.image_size, 3))
+    except Exception as error:  # Keras raises plain Exception where the network is not there
+        said = str(error).strip().splitlines()
+        raise WeightsError(
+            f"{spec.name}: its ImageNet weights, {file}, are not at hand and Keras could not download them: "
+            f"{said[0] if said else error!r}. Put that file into {keras.config.keras_home()}/models "
+            "where Keras looks for it, or give it with --weights FILE."
+        ) from error
+
+
+def _build(spec: BackboneSpec, recipe: Recipe, weights: Path | None, *, with_top: bool) -> Any:
+    if with_top and recipe.image_size != spec.image_size and not spec.top_is_pooled:
+        height, width = spec.image_size
+        raise ImageSizeError(
+            f"{spec.name}: layers of its top, such as {spec.top_layers[-2]}, take images of {height}x{width} px alone. "
+            f"Received: {recipe.image_size[0]}x{recipe.image_size[1]}. Leave --image-size out."
+        )
+    base = _builder(spec, with_top)(recipe.image_size)
+    if weights is None:
+        _draw_weights(base, seed=int(recipe.weights.removeprefix("random:")))
+        return base
+    try:
+        _load(base, weights)
+    except _REFUSALS as error:
+        # A file of the whole network, with its top, holds the base as well.
+        if with_top or not _copy_from_whole(base, spec, weights):
+            raise _refused(weights, spec, base, error, with_top) from error
+    if spec.rescales:
+        _rescale_as_keras_does(base)
+    return base
+
+
+def _builder(spec: BackboneSpec, with_top: bool) -> Any:
+    def build(image_size: tuple[int, int]) -> Any:
+        builder = getattr(keras.applications, spec.builder)
+        with warnings.catch_warnings():
+            # MobileNets warn that weights for another size would be loaded; none are, here.
+            warnings.simplefilter("ignore", UserWarning)
+            return builder(include_top=with_top, weights=None, input_shape=(*image_size, 3))
+
+    return build
+
+
+def _load(network: Any, weights: Path) -> None:
+    with warnings.catch_warnings():
+        # Of a foreign file Keras first warns, a line for every layer it skips; one error says it better.
+        warnings.simplefilter("ignore", UserWarning)
+        network.load_weights(str(weights))
+
+
+def _copy_from_whole(base: Any, spec: BackboneSpec, weights: Path) -> bool:
+    """Fill the base from a file of the network with its top, if it is one."""
+    if not shapes_in(weights) or len(shapes_in(weights)) <= len(base.weights):
+        return False
+    whole = _builder(spec, True)(spec.image_size)
+    try:
+        _load(whole, weights)
+    except _REFUSALS:
+        return False
+    arrays = [weight.numpy() for weight in whole.weights[: len(base.weights)]]
+    if [array.shape for array in arrays] != [tuple(weight.shape) for weight in base.weights]:
+        return False
+    base.set_weights(arrays)
+    return True
+
+
+def _refused(weights: Path, spec: BackboneSpec, network: Any, error: Exception, with_top: bool) -> WeightsError:
+    found, wanted = shapes_in(weights), [tuple(weight.shape) for weight in network.weights]
+    said = str(error).strip().splitlines()
+    reason = say_shapes(found, wanted) if found else said[0] if said else repr(error)
+    kind = "with its top" if with_top else "without its top"
+    return WeightsError(
+        f"{weights}: does not hold weights of {spec.name} {kind}: {reason.rstrip('.')}. "
+        "Give --weights imagenet, or a file saved from that network."
+    )
+
+
+def _rescale_as_keras_does(network: Any) -> None:
+    """Divide pixels by the square root of their deviation once more.
+
+    Keras' EfficientNets have a layer for it, but only where ``weights="imagenet"`` is given by that name and not by the
+    path of the very file. Its effect on the variance that pixels are divided by is the same.
+    """
+    layer = next(layer for layer in network.layers if isinstance(layer, keras.layers.Normalization))
+    layer.adapt_variance.assign(layer.adapt_variance.numpy() * np.array(_IMAGENET_DEVIATION, np.float32))
+    layer.finalize_state()
+
+
+_IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+"""Of red, green and blue, for pixels from 0 to 1; Keras' own constant."""
+
+
+def _draw_weights(base: Any, seed: int) -> None:
+    """Fill a network with He-normal weights from NumPy, so that every Keras backend gets the same ones.
+
+    What normalises stays as it is: means of 0, variances and factors of 1.
+    """
+    rng = np.random.default_rng(seed)
+    for variable in base.weights:
+        shape = tuple(variable.shape)
+        is_kernel = len(shape) > 1
+        # Each channel of a depthwise kernel (h, w, c, 1) sees itself alone.
+        fan_in = int(np.prod(shape[:2] if "depthwise" in variable.name else shape[:-1])) or 1
+        values = rng.normal(0.0, np.sqrt(2.0 / fan_in) if is_kernel else 0.0, shape).astype(np.float32)
+        if variable.name in ("gamma", "moving_variance", "variance"):
+            values = np.ones(shape, np.float32)
+        variable.assign(values if variable.name != "count" else np.zeros(shape, np.int32))
+    for layer in base.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
+def _check_layers(base: Any, spec: BackboneSpec, layers: tuple[str, ...]) -> None:
+    names = layers_by_name(base)
+    for layer in layers:
+        if layer not in names or names[layer] is base.layers[0]:  # the input layer gives the pixels, not features
+            raise say_unknown(spec.name, layer, [*names][1:], spec.top_layers)
+        shape = names[layer].output.shape
+        if len(shape) not in (2, 4):
+            raise UnknownLayer(f"{spec.name}: layer {layer!r} gives no map, but an array of shape {tuple(shape[1:])} an image.")

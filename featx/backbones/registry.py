@@ -1,19 +1,20 @@
-"""Which backbones exist, where their weights are, and how to get one that runs."""
+"""Where the weights of a backbone are, and how to get one that runs."""
 
-import dataclasses
-import difflib
+import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import ImageSizeError, RecipeError, UnknownBackbone, WeightsError
+from featx.backbones.table import BackboneSpec, backbone_spec
+from featx.errors import BackboneError, ImageSizeError, RecipeError, WeightsError
 from featx.files import file_digest
 from featx.quiet import quiet_loading
 from featx.recipe import Recipe
 
-_WEIGHTS_FOLDER = Path(__file__).with_name("weights")
+if TYPE_CHECKING:
+    from featx.backbones.tail import Tail
 
 
 class Backbone(Protocol):
@@ -27,70 +28,6 @@ class Backbone(Protocol):
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Map uint8 images (n_images, height, width, 3) to each layer's output (n_images, h, w, n_channels)."""
         ...
-
-
-@dataclasses.dataclass(frozen=True)
-class BackboneSpec:
-    """What is known of a backbone without building it.
-
-    Parameters
-    ----------
-    name : str
-        What the user types.
-    preprocess : str
-        The pixel scaling it was trained with, by Keras' name.
-    image_size : tuple of int
-        Default (height, width) [px].
-    smallest_side : int
-        It cannot take smaller images [px].
-    layers : tuple of str
-        Layers kept by default.
-    bundled : Path or None
-        Weights file inside this package.
-    bundled_digest : str
-        SHA-256 of that file, in hexadecimal.
-    """
-
-    name: str
-    preprocess: str
-    image_size: tuple[int, int]
-    smallest_side: int
-    layers: tuple[str, ...]
-    bundled: Path | None = None
-    bundled_digest: str = ""
-
-
-BACKBONES: dict[str, BackboneSpec] = {
-    spec.name: spec
-    for spec in (
-        BackboneSpec(
-            name="vgg16",
-            preprocess="caffe",
-            image_size=(224, 224),
-            smallest_side=32,
-            layers=("block5_pool",),
-            bundled=_WEIGHTS_FOLDER / "vgg16-imagenet-notop.weights.h5",
-            bundled_digest="417aae7520d1ef3cdc876551fa815cd628d976506bf7840add19592cc705664d",
-        ),
-        # Not a network: the mean colour of each cell. Tests and fault injection run the whole pipeline in seconds on it.
-        BackboneSpec(name="stub", preprocess="none", image_size=(224, 224), smallest_side=32, layers=("cells",)),
-    )
-}
-
-
-def backbone_spec(name: str) -> BackboneSpec:
-    """Look a backbone up.
-
-    Raises
-    ------
-    UnknownBackbone
-        If there is none of that name.
-    """
-    if name in BACKBONES:
-        return BACKBONES[name]
-    near = difflib.get_close_matches(name.lower(), BACKBONES, n=1, cutoff=0.6)
-    hint = f"Did you mean {near[0]}? " if near else ""
-    raise UnknownBackbone(f"backbone {name!r}: unknown. {hint}There are: {', '.join(BACKBONES)}.")
 
 
 def check_image_size(spec: BackboneSpec, image_size: tuple[int, int]) -> None:
@@ -109,7 +46,7 @@ def check_image_size(spec: BackboneSpec, image_size: tuple[int, int]) -> None:
         )
 
 
-def resolve_weights(spec: BackboneSpec, weights: str) -> tuple[str, Path | None]:
+def resolve_weights(spec: BackboneSpec, weights: str, layers: tuple[str, ...] = ()) -> tuple[str, Path | None]:
     """Turn ``--weights`` into an identity and a file.
 
     Parameters
@@ -117,33 +54,58 @@ def resolve_weights(spec: BackboneSpec, weights: str) -> tuple[str, Path | None]
     spec : BackboneSpec
         The backbone.
     weights : str
-        ``imagenet``, ``random`` (seed 0), or a weights file.
+        ``imagenet``, ``random`` (seed 0), ``random:SEED``, or a weights file.
+    layers : tuple of str
+        Layers to be kept: those of the network's top are in another file.
 
     Returns
     -------
     digest : str
-        ``sha256:…`` of the file, ``random:0``, or ``none`` for a backbone without weights.
+        ``sha256:…`` of the file, ``random:SEED``, or ``none`` for a backbone without weights.
     path : Path or None
         The file, where there is one.
 
     Raises
     ------
     WeightsError
-        If the file does not exist or cannot be read.
+        If the file does not exist, cannot be read, or cannot be downloaded.
     """
-    if spec.name == "stub":
+    if spec.is_stub:
         return "none", None
-    if weights == "random":
-        return "random:0", None
-    if weights == "imagenet":
+    if weights == "random" or weights.startswith("random:"):
+        seed = weights.removeprefix("random").removeprefix(":") or "0"
+        _check_random(f"random:{seed}")
+        return f"random:{int(seed)}", None
+    with_top = spec.needs_top(layers)
+    if weights == "imagenet" and spec.bundled and not with_top:
         return f"sha256:{spec.bundled_digest}", spec.bundled
-    path = Path(weights)
+    path = _imagenet_file(spec, with_top) if weights == "imagenet" else Path(weights)
     try:
         return f"sha256:{file_digest(path).hex()}", path.resolve()
     except OSError as error:
         raise WeightsError(
             f"{path}: cannot be read as weights: {error.strerror}. Give --weights imagenet, random or a weights file."
         ) from None
+
+
+def _imagenet_file(spec: BackboneSpec, with_top: bool) -> Path:
+    """Return the file that Keras downloads, downloading it where it is not there yet."""
+    name = spec.top_weights_file if with_top else spec.weights_file
+    path = keras_models_folder() / name
+    if not path.is_file():
+        with quiet_loading():
+            from featx.backbones.network import download_weights  # here, not above: this loads Keras
+
+        download_weights(spec, with_top)
+    return path
+
+
+def keras_models_folder() -> Path:
+    """Return the folder that Keras keeps downloaded weights in, without loading Keras: see ``keras.config.keras_home``."""
+    if "KERAS_HOME" in os.environ:
+        return Path(os.environ["KERAS_HOME"]) / "models"
+    home = Path("~").expanduser()
+    return (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras" / "models"
 
 
 def load_backbone(recipe: Recipe, weights_file: Path | None = None, batch_size: int = 32) -> Backbone:
@@ -171,29 +133,55 @@ def load_backbone(recipe: Recipe, weights_file: Path | None = None, batch_size: 
     """
     spec = backbone_spec(recipe.backbone)
     check_image_size(spec, recipe.image_size)
-    if spec.name == "stub":
+    if spec.is_stub:
         from featx.backbones.stub import StubBackbone
 
         return StubBackbone(recipe)
     if recipe.precision != "float32":
         raise RecipeError(f"precision {recipe.precision!r}: this featx computes in float32 only. Use that.")
-    path = _find_weights(spec, recipe, weights_file)
+    path = find_weights(recipe, weights_file)
     with quiet_loading():
         from featx.backbones.network import KerasBackbone  # here, not above: this loads Keras
 
     return KerasBackbone(recipe, path, batch_size)
 
 
-def _find_weights(spec: BackboneSpec, recipe: Recipe, weights_file: Path | None) -> Path | None:
-    """Return the file whose digest the recipe names; None for random weights."""
-    if recipe.weights.startswith("random:"):
-        if not recipe.weights.removeprefix("random:").isdecimal():
-            raise WeightsError(f"{recipe.weights}: random weights need a whole number as seed.")
+def load_tail(
+    recipe: Recipe,
+    weights: Path | None,
+    start: str | None,
+    end: str,
+    arrays: dict[str, NDArray[Any]] | None = None,
+    batch_size: int = 32,
+) -> "Tail":
+    """Build the part of a backbone behind a cut; parameters and errors as for ``Tail``."""
+    if backbone_spec(recipe.backbone).is_stub:
+        raise BackboneError(f"backbone {recipe.backbone}: has no layers to fine-tune. Extract with another --backbone.")
+    with quiet_loading():
+        from featx.backbones.tail import Tail  # here, not above: this loads Keras
+
+    return Tail(recipe, weights, start, end, arrays, batch_size)
+
+
+def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
+    """Return the file whose digest the recipe names; None for random weights.
+
+    Raises
+    ------
+    WeightsError
+        If no such file is at hand.
+    """
+    spec = backbone_spec(recipe.backbone)
+    if spec.is_stub:
         return None
-    path = spec.bundled if recipe.weights == f"sha256:{spec.bundled_digest}" else weights_file
-    if path is None or not path.is_file():
+    if recipe.weights.startswith("random:"):
+        _check_random(recipe.weights)
+        return None
+    downloaded = keras_models_folder() / (spec.top_weights_file if spec.needs_top(recipe.layers) else spec.weights_file)
+    path = spec.bundled if spec.bundled and recipe.weights == f"sha256:{spec.bundled_digest}" else weights_file or downloaded
+    if not path.is_file():
         raise WeightsError(
-            f"{spec.name}: the weights {recipe.weights} are not at hand (looked for {path or 'no file'}). "
+            f"{spec.name}: the weights {recipe.weights} are not at hand (looked for {path}). "
             "Give --weights FILE, the file that the features were extracted with."
         )
     found = f"sha256:{file_digest(path).hex()}"
@@ -203,3 +191,9 @@ def _find_weights(spec: BackboneSpec, recipe: Recipe, weights_file: Path | None)
             "The file is damaged or another one: reinstall featx, or give --weights FILE."
         )
     return path
+
+
+def _check_random(weights: str) -> None:
+    seed = weights.removeprefix("random:")
+    if not (seed.isdecimal() and len(seed) < 16):
+        raise WeightsError(f"{weights}: random weights need a whole number as seed, such as random:0.")

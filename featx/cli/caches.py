@@ -1,4 +1,4 @@
-"""Commands that make and look after caches: extract, inspect, verify, pack."""
+"""Commands that make and look after caches: backbones, extract, inspect, verify, pack."""
 
 import dataclasses
 from pathlib import Path
@@ -10,15 +10,44 @@ import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, batch_option, json_option, max_pixels_option, workers_option
 from featx.cli.terminal import newest_cache, print_json, show_progress
-from featx.cli.values import Colour, Fraction, ImageSize
+from featx.cli.values import Colour, Fraction, ImageSize, Names
 from featx.errors import CacheDamaged, TooManyRejects
+
+
+@main.command()
+@json_option
+def backbones(as_json: bool) -> None:
+    """List the convolutional bases.
+
+    Image size, parameters without the top, and features an image at that size. vgg16 comes with its weights; the ImageNet
+    weights of the others are downloaded by Keras, once.
+    """
+    from featx.backbones import BACKBONES
+
+    specs = [spec for spec in BACKBONES.values() if not spec.is_stub]
+    if as_json:
+        names = ("name", "image_size", "smallest_side", "preprocess", "layers", "map_shape", "features", "parameters")
+        rows = [{name: getattr(spec, name) for name in names} | {"bundled": spec.bundled is not None} for spec in specs]
+        print_json({"backbones": rows})
+    else:
+        from featx.report import backbones_text
+
+        click.echo(backbones_text(specs))
 
 
 @main.command()
 @click.argument("images", type=FOLDER)
 @click.option("--cache", type=FOLDER, help="The cache's folder.  [default: cache/<name of IMAGES>]")
-@click.option("--backbone", default="vgg16", show_default=True, help="The convolutional base.")
-@click.option("--weights", default="imagenet", show_default=True, help="imagenet, random, or a weights file.")
+@click.option("--backbone", default="vgg16", show_default=True, help="The convolutional base; see featx backbones.")
+@click.option("--weights", default="imagenet", show_default=True, help="imagenet, random, random:SEED, or a weights file.")
+@click.option("--layers", type=Names(), help="Layers to keep, with commas, from one forward pass.  [default: the last]")
+@click.option(
+    "--preprocess",
+    type=click.Choice(["auto", "caffe", "torch", "tf", "rescale", "none"]),
+    default="auto",
+    show_default=True,
+    help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do.",
+)
 @click.option(
     "--image-size", type=ImageSize(), help="Pixels the backbone sees: 224, or HEIGHTxWIDTH.  [default: the backbone's]"
 )

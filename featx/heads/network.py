@@ -103,7 +103,7 @@ class KerasSteps:
         if rules.optimizer in ("sgd", "rmsprop"):
             options["momentum"] = rules.momentum
         # TensorFlow's convolutions are slower with XLA, and take seconds to compile.
-        has_filters = any(isinstance(layer, keras.layers.Conv2D) for layer in network.layers)
+        has_filters = any(isinstance(layer, keras.layers.Conv2D) for layer in _all_layers(network))
         is_slower = has_filters and keras.backend.backend() == "tensorflow"
         network.compile(
             builders[rules.optimizer](rules.learning_rate, **options),
@@ -122,6 +122,24 @@ class KerasSteps:
         """Return copies of kernel and bias of each layer."""
         return [np.array(weight.numpy(), np.float32) for weight in self._network.weights]
 
+    def set_learning_rate(self, rate: float) -> None:
+        """Change the optimizer's step."""
+        self._network.optimizer.learning_rate = rate
+
+    def state(self) -> list[NDArray[Any]]:
+        """Return copies of everything that training changes: weights, seeds of dropout, and what the optimizer remembers."""
+        return [np.array(variable.numpy()) for variable in self._variables()]
+
+    def restore(self, state: Sequence[NDArray[Any]]) -> None:
+        """Take what ``state`` gave, in a network that was built alike."""
+        for variable, array in zip(self._variables(), state, strict=True):
+            variable.assign(array)
+
+    def _variables(self) -> list[Any]:
+        if not self._network.optimizer.built:
+            self._network.optimizer.build(self._network.trainable_variables)
+        return [*self._network.variables, *self._network.optimizer.variables]
+
     def step(
         self, X: NDArray[np.floating], labels: NDArray[np.integer], row_weights: NDArray[np.float32] | None
     ) -> tuple[float, float]:
@@ -131,6 +149,11 @@ class KerasSteps:
         rows = X.astype(self._network.inputs[0].dtype, copy=False)
         values = self._network.train_on_batch(rows, targets, sample_weight=row_weights, return_dict=True)
         return float(values["loss"]), float(values["accuracy"])
+
+
+def _all_layers(network: Any) -> list[Any]:
+    """Return the layers of a network, and of those networks that are layers of it."""
+    return [inner for layer in network.layers for inner in (_all_layers(layer) if hasattr(layer, "layers") else [layer])]
 
 
 def _cross_entropy(keras: Any, rules: TrainingRules) -> Any:

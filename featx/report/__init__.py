@@ -1,5 +1,6 @@
 """Reports: results as text tables, files and plots. Computes nothing."""
 
+from featx.report.backbone_text import backbones_text, finetune_text
 from featx.report.files import ReportFiles, check_report_folder, write_report
 from featx.report.text import (
     cache_text,
@@ -14,11 +15,13 @@ from featx.report.text import (
 
 __all__ = [
     "ReportFiles",
+    "backbones_text",
     "cache_text",
     "check_report_folder",
     "comparison_text",
     "evaluation_text",
     "extract_text",
+    "finetune_text",
     "fit_text",
     "model_text",
     "plan_text",

@@ -52,6 +52,11 @@ def number_of(n: int, noun: str) -> str:
     return f"{n:,} {noun if n == 1 else plural}"
 
 
+def parameters_text(counts: dict[str, int]) -> str:
+    """Give the counts of parameters."""
+    return f"parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen"
+
+
 def extract_text(result: ExtractResult) -> str:
     """Say what an extract did."""
     parts = [f"{result.extracted:,} extracted", f"{result.reused:,} reused", f"{result.rejected:,} rejected"]
@@ -139,7 +144,7 @@ def fit_text(result: FitResult) -> str:
         lines.append(f"  {number_of(result.epochs, 'epoch')}, the best was {result.best_epoch}")
     if result.val_accuracy is not None:
         lines.append(f"  validation accuracy {result.val_accuracy:.3f} on {number_of(result.val_images, 'image')}")
-    lines.append(f"  parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen")
+    lines.append("  " + parameters_text(counts))
     lines += [f"  note: {note}" for note in result.notes]
     lines.append(f"model {result.model}")
     return "\n".join(lines)
@@ -280,5 +285,5 @@ def model_text(summary: ModelSummary) -> str:
         for layer in summary.layers
     ]
     lines += ["", table(("layer", "type", "output", "parameters", ""), rows), ""]
-    lines.append(f"parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen")
+    lines.append(parameters_text(counts))
     return "\n".join(lines)

@@ -29,7 +29,9 @@ _PATIENCE = 50
 _PAUSE_SECONDS = 0.02
 
 # With recipe.json: another process may have written it since it was looked for; it is compared under the lock again.
-_OWN_ENTRIES = frozenset({"recipe.json", ".lock", "shards", "network.json", "catalog.h5", "rejects.csv", ASIDE, UNFINISHED})
+_OWN_ENTRIES = frozenset(
+    {"recipe.json", ".lock", "shards", "network.json", "catalog.h5", "rejects.csv", "layers", ASIDE, UNFINISHED}
+)
 
 
 class FeatureCache:

@@ -200,10 +200,15 @@ def test_other_image_shape_is_refused(backbone: Backbone, shape: tuple[int, ...]
         backbone(np.zeros(shape, np.uint8))
 
 
-@pytest.mark.parametrize("layer", ["block6_pool", "input_layer", "predictions"])
-def test_unknown_layer_is_refused(layer: str) -> None:
-    """The error lists the layers there are; those of the top and the input are none of them."""
-    with pytest.raises(UnknownLayer, match=rf"no layer '{layer}'\. It has: block1_conv1, .+, block5_pool\.$"):
+@pytest.mark.parametrize(
+    ("layer", "near"),
+    [("block6_pool", "block5_pool"), ("block5pool", "block5_pool"), ("input_layer", None), ("zzz", None)],
+)
+def test_unknown_layer_is_refused(layer: str, near: str | None) -> None:
+    """The error names the near ones and lists those there are; the input, which would give the pixels, is none of them."""
+    hint = rf"Did you mean {near} or .+\? " if near else ""
+    listed = r"It has: block1_conv1, .+, block5_pool; with --weights of the whole network also flatten, fc1, fc2, predictions\."
+    with pytest.raises(UnknownLayer, match=rf"no layer '{layer}'\. {hint}{listed}$"):
         load_backbone(recipe(32, (layer,)))
 
 

@@ -1,0 +1,206 @@
+"""The part of a network behind a cut: run on cached maps, and trained together with a head."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones.cuts import choose_cut
+from featx.backbones.network import as_maps, build_network, describe, layers_by_name
+from featx.errors import BackboneError
+from featx.recipe import Recipe
+
+
+class Tail:
+    """The layers from ``start`` to ``end``, fed with maps of the layer before.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the frozen backbone.
+    weights : Path or None
+        Its weights file, already checked; None for random weights.
+    start : str or None
+        The first layer that is no longer frozen; by default the last cut with two fifths of the parameters behind it.
+    end : str
+        The layer whose output is wanted.
+    arrays : dict of str to ndarray
+        Weights of these layers in place of the backbone's own, as ``arrays`` gives them.
+    batch_size : int
+        Maps in every forward pass; fewer are padded.
+
+    Raises
+    ------
+    UnknownLayer, BackboneError
+        If the network cannot be cut there, or the arrays are not those of the tail.
+    WeightsError, ImageSizeError
+        If the backbone cannot be built.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        weights: Path | None,
+        start: str | None,
+        end: str,
+        arrays: dict[str, NDArray[Any]] | None = None,
+        batch_size: int = 32,
+    ) -> None:
+        base = build_network(recipe, weights)
+        self.start, self.before = choose_cut(base, recipe.backbone, start, end)
+        self.end = end
+        self._batch_size = batch_size
+        layers = layers_by_name(base)
+        self._network = keras.Model(layers[self.before].output, layers[end].output)
+        # By the layers of the backbone: cutting it makes an input layer of its own.
+        within = {id(layer) for layer in self._network.layers}
+        self._layers = {name: layer for name, layer in layers.items() if id(layer) in within}
+        self.network = describe(keras.Model(base.input, layers[end].output), layers)
+        if arrays is not None:
+            assign_arrays(self._layers, arrays)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one map of the layer before: (h, w, n_channels)."""
+        shape = tuple(self._network.input_shape[1:])
+        return shape if len(shape) == 3 else (1, 1, *shape)
+
+    def __call__(self, maps: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Run the tail.
+
+        Parameters
+        ----------
+        maps : ndarray of shape (n_images, h, w, n_channels)
+            Of the layer before.
+
+        Returns
+        -------
+        maps : ndarray of shape (n_images, h, w, n_channels), float32
+            Of the layer ``end``.
+        """
+        return as_maps(in_full_batches(self._network, maps, self._network.input_shape[1:], self._batch_size))
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return copies of the weights, as ``layer/name``."""
+        return {
+            f"{name}/{variable.name}": np.array(variable.numpy())
+            for name, layer in self._layers.items()
+            for variable in layer.weights
+        }
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of values in the tail."""
+        return int(self._network.count_params())
+
+    def with_head(
+        self,
+        kernels: Sequence[NDArray[np.float32]],
+        biases: Sequence[NDArray[np.float32]],
+        *,
+        scale: float,
+        pooling: str,
+        dropout: float,
+        seed: int,
+        dtype: np.dtype[Any],
+    ) -> Any:
+        """Put a dense head on top; the whole is trainable, and shares its weights with this tail.
+
+        Batch normalisation stays in inference mode: the statistics of the network's own training images are kept.
+
+        Parameters
+        ----------
+        kernels, biases : sequence of ndarray
+            Of the dense layers, all but the last with ReLU; the last gives logits.
+        scale : float
+            Pooled features are multiplied by it before the first kernel.
+        pooling : str
+            ``flatten``, ``avg``, ``max`` or ``avgmax``.
+        dropout : float
+            Share of inputs dropped before each dense layer while training.
+        seed : int
+            Of dropout.
+        dtype : numpy dtype
+            Of the maps.
+
+        Returns
+        -------
+        network : keras.Model
+            From maps of the layer before to logits.
+        """
+        self._network.trainable = True
+        options = {"dtype": "float32"}
+        inputs = keras.Input(self._network.input_shape[1:], dtype="float16" if dtype == np.float16 else "float32")
+        values = self._network(keras.ops.cast(inputs, "float32"), training=False)
+        values = keras.layers.Rescaling(scale, **options)(_pool(values, pooling, options))
+        for place, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+            if dropout:
+                values = keras.layers.Dropout(dropout, seed=seed + place, **options)(values)
+            activation = None if place == len(kernels) - 1 else "relu"
+            dense = keras.layers.Dense(kernel.shape[1], activation=activation, name=f"head_{place}", **options)
+            values = dense(values)
+            dense.set_weights([kernel, bias])
+        return keras.Model(inputs, values)
+
+    def logits(self, network: Any, maps: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Run what ``with_head`` gave on maps (n_images, h, w, n_channels): logits (n_images, n_classes)."""
+        return in_full_batches(network, maps, self._network.input_shape[1:], self._batch_size)
+
+    def head_arrays(self, network: Any) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+        """Return copies of kernels and biases of the head in what ``with_head`` gave."""
+        dense = [layer for layer in network.layers if layer.name.startswith("head_")]
+        arrays = [[np.array(variable.numpy()) for variable in layer.weights] for layer in dense]
+        return [kernel for kernel, _ in arrays], [bias for _, bias in arrays]
+
+
+def assign_arrays(layers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    """Replace weights of a network's layers.
+
+    Parameters
+    ----------
+    layers : dict of str to keras.Layer
+        By name, from ``layers_by_name``.
+    arrays : dict of str to ndarray
+        As ``layer/name``.
+
+    Raises
+    ------
+    BackboneError
+        If there is no such weight, or it has another shape.
+    """
+    variables = {f"{name}/{variable.name}": variable for name, layer in layers.items() for variable in layer.weights}
+    for name, array in arrays.items():
+        if name not in variables or tuple(variables[name].shape) != array.shape:
+            found = tuple(variables[name].shape) if name in variables else "no such weight"
+            raise BackboneError(
+                f"weight {name!r} of shape {array.shape} does not fit the backbone: it has {found}. Fine-tune again."
+            )
+        variables[name].assign(array)
+
+
+def in_full_batches(network: Any, rows: NDArray[np.floating], row_shape: Sequence[int], batch_size: int) -> NDArray[np.float32]:
+    """Run a network on batches of one size, so that a row's result does not depend on its company."""
+    parts = []
+    for start in range(0, max(1, len(rows)), batch_size):
+        block = rows[start : start + batch_size]
+        padded = np.zeros((batch_size, *row_shape), np.float32)
+        padded[: len(block)] = block.reshape(len(block), *row_shape)
+        parts.append(np.asarray(network.predict_on_batch(padded))[: len(block)])
+    return np.concatenate(parts)
+
+
+def _pool(maps: Any, pooling: str, options: dict[str, Any]) -> Any:
+    if len(maps.shape) == 2:
+        return keras.layers.Concatenate(**options)([maps, maps]) if pooling == "avgmax" else maps
+    channels_last = {"data_format": "channels_last"} | options
+    if pooling == "flatten":
+        return keras.layers.Flatten(**channels_last)(maps)
+    parts = []
+    if pooling in ("avg", "avgmax"):
+        parts.append(keras.layers.GlobalAveragePooling2D(**channels_last)(maps))
+    if pooling in ("max", "avgmax"):
+        parts.append(keras.layers.GlobalMaxPooling2D(**channels_last)(maps))
+    return parts[0] if len(parts) == 1 else keras.layers.Concatenate(**options)(parts)
