@@ -112,10 +112,12 @@ def _inspect_cache(path: Path) -> CacheSummary:
 
 def _inspect_model(path: Path) -> ModelSummary:
     model = load_model(path)
-    layers = [layer | {"trainable": False} for layer in model.network.get("layers", [])]
+    tuned = {name.split("/")[0] for name in model.tail.arrays} if model.tail else set()
+    layers = [layer | {"trainable": layer["name"] in tuned} for layer in model.network.get("layers", [])]
+    end = model.tail.end if model.tail else model.layer
     layers.append(
         {
-            "name": f"{model.head_name} head on {model.layer}, {model.pooling}",
+            "name": f"{model.head_name} head on {end}, {model.pooling}",
             "type": "Head",
             "output_shape": [len(model.class_names)],
             "parameters": model.head.n_parameters,

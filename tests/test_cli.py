@@ -211,7 +211,7 @@ def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, r
         (("extract", "empty"), "no images in it"),
         (("extract", photos / "red"), "Put each image into a folder named by its class"),
         (("extract", photos, "--image-size", "31"), "at least 32 px"),
-        (("extract", photos, "--backbone", "vgg17"), "Did you mean vgg16"),
+        (("extract", photos, "--backbone", "vgg17"), "Did you mean vgg19 or vgg16"),
         (("extract", photos, "--weights", "nowhere.h5"), "cannot be read as weights"),
         (("extract", photos, "--cache", stub_cache, "--backbone", "stub", "--image-size", "32"), "image_size=[64, 64]"),
         (("fit", "cache/one", "--head", "logreg"), "are of one class, 'only'"),

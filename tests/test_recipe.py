@@ -44,6 +44,7 @@ OTHER_VALUES = {
     "background": (255, 255, 254),
     "exact_decode": True,
     "allow_truncated": True,
+    "tail": "block5_conv1:00",
     "precision": "float16",
     "stored_dtype": "float32",
     "decode_version": 2,
@@ -180,7 +181,7 @@ def test_what_is_no_recipe_is_refused(settings: Any) -> None:
         Recipe.from_dict(settings)
 
 
-@pytest.mark.parametrize("name", sorted(set(OTHER_VALUES) - {"allow_truncated"}))
+@pytest.mark.parametrize("name", sorted(set(OTHER_VALUES) - {"allow_truncated", "tail"}))
 def test_missing_setting_is_refused(name: str) -> None:
     """None is guessed: not even those with a default."""
     settings = RECIPE.to_dict()

@@ -181,23 +181,22 @@ def describe(network: Any, layers: dict[str, Any]) -> dict[str, Any]:
     return {"parameters": network.count_params(), "layers": rows}
 
 
-def download_weights(spec: BackboneSpec, with_top: bool) -> None:
-    """Let Keras fetch ImageNet weights into its own folder.
+def download_weights(spec: BackboneSpec, with_top: bool, path: Path) -> None:
+    """Let Keras fetch ImageNet weights into its own folder, where they are to be ``path``.
 
     Raises
     ------
     WeightsError
         If it cannot.
     """
-    file = spec.top_weights_file if with_top else spec.weights_file
     try:
         getattr(keras.applications, spec.builder)(include_top=with_top, weights="imagenet", input_shape=(*spec.image_size, 3))
     except Exception as error:  # Keras raises plain Exception where the network is not there
-        said = str(error).strip().splitlines()
+        said = (str(error).strip() or repr(error)).splitlines()[0]
         raise WeightsError(
-            f"{spec.name}: its ImageNet weights, {file}, are not at hand and Keras could not download them: "
-            f"{said[0] if said else error!r}. Put that file into {keras.config.keras_home()}/models "
-            "where Keras looks for it, or give it with --weights FILE."
+            f"{spec.name}: its ImageNet weights, {path.name}, are not at hand and Keras could not download them: "
+            f"{said}. Put that file into {path.parent}, where Keras looks for it, or give it "
+            "with --weights FILE."
         ) from error
 
 
@@ -259,8 +258,8 @@ def _copy_from_whole(base: Any, spec: BackboneSpec, weights: Path) -> bool:
 
 def _refused(weights: Path, spec: BackboneSpec, network: Any, error: Exception, with_top: bool) -> WeightsError:
     found, wanted = shapes_in(weights), [tuple(weight.shape) for weight in network.weights]
-    said = str(error).strip().splitlines()
-    reason = say_shapes(found, wanted) if found else said[0] if said else repr(error)
+    said = (str(error).strip() or repr(error)).splitlines()[0]
+    reason = say_shapes(found, wanted) if found else said
     kind = "with its top" if with_top else "without its top"
     return WeightsError(
         f"{weights}: does not hold weights of {spec.name} {kind}: {reason.rstrip('.')}. "

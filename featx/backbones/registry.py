@@ -96,7 +96,7 @@ def _imagenet_file(spec: BackboneSpec, with_top: bool) -> Path:
         with quiet_loading():
             from featx.backbones.network import download_weights  # here, not above: this loads Keras
 
-        download_weights(spec, with_top)
+        download_weights(spec, with_top, path)
     return path
 
 

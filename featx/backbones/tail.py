@@ -134,7 +134,7 @@ class Tail:
         self._network.trainable = True
         options = {"dtype": "float32"}
         inputs = keras.Input(self._network.input_shape[1:], dtype="float16" if dtype == np.float16 else "float32")
-        values = self._network(keras.ops.cast(inputs, "float32"), training=False)
+        values = _InferenceMode(self._network)(keras.ops.cast(inputs, "float32"))
         values = keras.layers.Rescaling(scale, **options)(_pool(values, pooling, options))
         for place, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
             if dropout:
@@ -154,6 +154,26 @@ class Tail:
         dense = [layer for layer in network.layers if layer.name.startswith("head_")]
         arrays = [[np.array(variable.numpy()) for variable in layer.weights] for layer in dense]
         return [kernel for kernel, _ in arrays], [bias for _, bias in arrays]
+
+
+class _InferenceMode(keras.layers.Layer):  # type: ignore[misc] # Keras ships no types
+    """A network that runs as it does for predictions, also while it is trained.
+
+    ``network(inputs, training=False)`` inside a functional model does not do that: while training, Keras replaces the False.
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    @property
+    def layers(self) -> list[Any]:
+        """The network's."""
+        return list(self.network.layers)
+
+    def call(self, inputs: Any) -> Any:
+        """Run the network."""
+        return self.network(inputs, training=False)
 
 
 def assign_arrays(layers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:

@@ -161,6 +161,7 @@ def inspect(path: Path | None, as_json: bool) -> None:
                 "settings": model.head.settings(),
                 "layer": model.layer,
                 "pooling": model.pooling,
+                "finetuned_from": model.tail.start if model.tail else None,
                 "class_names": model.class_names,
                 "recipe": model.recipe.to_dict(),
                 "fingerprint": model.recipe.fingerprint,

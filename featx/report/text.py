@@ -262,7 +262,8 @@ def model_text(summary: ModelSummary) -> str:
     lines = [
         f"model {summary.path}",
         f"  head       {model.head_name} on {model.pooling} features",
-        f"  backbone   {model.recipe.backbone} to {model.layer} at {height} x {width} px, frozen",
+        f"  backbone   {model.recipe.backbone} to {model.tail.end if model.tail else model.layer} at {height} x {width} px, "
+        + (f"fine-tuned from {model.tail.start}, frozen before" if model.tail else "frozen"),
         f"  classes    {len(model.class_names)}: {', '.join(model.class_names[:12])}{more}",
         f"  fitted on  {metrics.get('train_images', '?')} images of {model.source.get('images', '?')}",
     ]
