@@ -145,7 +145,7 @@ def test_steps_are_those_of_keras(home: Path, here: Path) -> None:
     values = inputs
     for name in ("block5_conv1", "block5_conv2", "block5_conv3", "block5_pool"):
         layer = base.get_layer(name)
-                values = layer(values)
+        values = layer(values)
     features = np.asarray(keras.Model(inputs, values).predict(maps, verbose=0)).reshape(len(rows), -1)
     scale = 20 / np.linalg.norm(features, axis=1).mean()
     start = load_model(home / "of-both.featx").head.arrays()
