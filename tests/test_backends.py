@@ -1,0 +1,35 @@
+"""The same tests on Keras' other backends: features, heads, fine-tuning and exports do not depend on what runs underneath."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# What touches Keras, and of the long files those tests that compare numbers.
+FILES = ("tests/backbones/test_network.py", "tests/backbones/test_tail.py", "tests/heads/test_conv.py")
+CHOSEN = ("tests/test_finetune.py", "steps_are or pixels or equals_keras or taken_up")
+
+
+@pytest.mark.skipif("KERAS_BACKEND" in os.environ, reason="a backend was chosen for this run already")
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize("arguments", [FILES, (CHOSEN[0], "-k", CHOSEN[1])], ids=["networks", "finetune"])
+def test_numbers_hold_on_another_backend(backend: str, arguments: tuple[str, ...]) -> None:
+    """A test run of its own under ``KERAS_BACKEND``, since Keras chooses once for a process."""
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
