@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from featx.compare import Comparison, compare_heads
     from featx.estimators import FeatureExtractor, HeadClassifier
     from featx.evaluate import Evaluation, evaluate_model
+    from featx.export import ExportResult, export_model
     from featx.extract import ExtractResult, extract_features
     from featx.fit import FitResult, fit_head
     from featx.inspect import inspect_path
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Comparison": "featx.compare",
     "Evaluation": "featx.evaluate",
+    "ExportResult": "featx.export",
     "ExtractPlan": "featx.plan",
     "ExtractResult": "featx.extract",
     "FeatureCache": "featx.store",
@@ -39,6 +41,7 @@ _PUBLIC = {
     "Recipe": "featx.recipe",
     "compare_heads": "featx.compare",
     "evaluate_model": "featx.evaluate",
+    "export_model": "featx.export",
     "extract_features": "featx.extract",
     "fit_head": "featx.fit",
     "inspect_path": "featx.inspect",
@@ -54,6 +57,7 @@ _PUBLIC = {
 __all__ = [
     "Comparison",
     "Evaluation",
+    "ExportResult",
     "ExtractPlan",
     "ExtractResult",
     "FeatureCache",
@@ -65,6 +69,7 @@ __all__ = [
     "Recipe",
     "compare_heads",
     "evaluate_model",
+    "export_model",
     "extract_features",
     "fit_head",
     "inspect_path",
