@@ -264,21 +264,22 @@ def _facts(model: Model, form: Format) -> dict[str, Any]:
         "recipe": recipe.to_dict(),
         "fingerprint": recipe.fingerprint,
         "versions": library_versions() | _versions(),
-        "notes": _notes(form),
+        "notes": _notes(form, model),
     }
 
 
-def _notes(form: Format) -> list[str]:
+def _notes(form: Format, model: Model) -> list[str]:
+    notes = []
     if form.name == "openvino":
-        return [
+        notes.append(
             "on processors with bfloat16 OpenVINO computes in it unless told otherwise; this was compared with "
             "compile_model(…, {'INFERENCE_PRECISION_HINT': 'f32'})"
-        ]
+        )
     if form.name == "joblib":
-        return [
-            "load it with the scikit-learn version that its metadata names; joblib runs what a file asks for, so load your own alone"
-        ]
-    return []
+        notes.append("load it with the scikit-learn version that its metadata names; joblib runs what a file asks for")
+    if form.name == "joblib" and model.head_name == "knn":
+        notes.append("of training images equally far away scikit-learn may let others vote than featx")
+    return notes
 
 
 def _versions() -> dict[str, str]:

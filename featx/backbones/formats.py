@@ -114,9 +114,9 @@ def _write_and_run(kind: str, network: Any, path: Path, images: NDArray[np.uint8
             doing = "run"
             return np.asarray(run(path, images), np.float64)
     except Exception as error:  # converters raise whatever they stumble over
-        said = str(error).strip().splitlines()
+        said = str(error).strip().splitlines() or ["no reason given"]
         raise ExportError(
-            f"{path.name}: cannot be {doing} as {kind}: {type(error).__name__}: {said[0] if said else 'no reason given'}. "
+            f"{path.name}: cannot be {doing} as {kind}: {type(error).__name__}: {said[0].rstrip('.')}. "
             "Export to another format."
         ) from error
 
@@ -192,9 +192,12 @@ def _run_saved_model(path: Path, images: NDArray[np.uint8]) -> NDArray[np.floati
 
 
 def _write_onnx(network: Any, path: Path, facts: Facts) -> None:
-    network.export(path, format="onnx", verbose=False)
+    import keras
     import onnx
 
+    # Named outright: Keras would ask a network that has never run for its inputs, and refuse.
+    inputs = [keras.InputSpec("uint8", network.input.shape, name=INPUT)]
+    network.export(path, format="onnx", verbose=False, input_signature=inputs)
     model = onnx.load(path)
     _name_ends(model.graph)
     onnx.helper.set_model_props(model, {name: v if isinstance(v, str) else json.dumps(v) for name, v in facts.items()})

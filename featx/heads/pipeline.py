@@ -1,5 +1,6 @@
 """A fitted head as a scikit-learn pipeline that is loaded and used without featx."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,8 @@ def _sigmoids(coef: Values, intercept: Values, names: NDArray[np.str_]) -> Any:
     # Two sigmoids of their own, not one and its complement.
     together.label_binarizer_.y_type_ = "multiclass"
     together.n_features_in_ = coef.shape[1]
+    with contextlib.suppress(AttributeError):  # before 1.9 it asks the binarizer
+        together.classes_ = names
     return together
 
 
