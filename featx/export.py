@@ -215,7 +215,7 @@ def format_of(path: Path) -> Format:
         If it is none, with those that there are.
     """
     for one in FORMATS.values():
-        if path.suffix.lower() in one.suffixes and path.name:
+        if path.suffix in one.suffixes and path.name:  # Keras and LiteRT take small letters alone
             return one
     raise ExportError(
         f"{path}: {path.suffix or 'this name'} is no format to export to. There are: .keras, .onnx, .tflite, .xml (OpenVINO), "
