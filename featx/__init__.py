@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from featx.compare import Comparison, compare_heads
     from featx.estimators import FeatureExtractor, HeadClassifier
     from featx.evaluate import Evaluation, evaluate_model
+    from featx.export import ExportResult, export_model
     from featx.extract import ExtractResult, extract_features
     from featx.finetune import FineTuneResult, fine_tune
     from featx.fit import FitResult, fit_head
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Comparison": "featx.compare",
     "Evaluation": "featx.evaluate",
+    "ExportResult": "featx.export",
     "ExtractPlan": "featx.plan",
     "ExtractResult": "featx.extract",
     "FeatureCache": "featx.store",
@@ -41,6 +43,7 @@ _PUBLIC = {
     "Recipe": "featx.recipe",
     "compare_heads": "featx.compare",
     "evaluate_model": "featx.evaluate",
+    "export_model": "featx.export",
     "extract_features": "featx.extract",
     "fine_tune": "featx.finetune",
     "fit_head": "featx.fit",
@@ -57,6 +60,7 @@ _PUBLIC = {
 __all__ = [
     "Comparison",
     "Evaluation",
+    "ExportResult",
     "ExtractPlan",
     "ExtractResult",
     "FeatureCache",
@@ -69,6 +73,7 @@ __all__ = [
     "Recipe",
     "compare_heads",
     "evaluate_model",
+    "export_model",
     "extract_features",
     "fine_tune",
     "fit_head",

@@ -24,6 +24,8 @@ FeatxError
 │   ├── ModelNotFound
 │   ├── ModelDamaged
 │   └── ClassMismatch       the model's classes and the images' classes differ
+├── ExportError             a model cannot be exported to that format, or what was exported gives other numbers
+│   └── ExtraMissing        an optional library that the format needs is not installed
 ├── OutputError             a result cannot be written where it was asked for
 ├── TooManyRejects          more images were rejected than allowed
 └── Interrupted             Ctrl-C, after the finished shards were kept
@@ -134,6 +136,14 @@ class ModelDamaged(ModelError):
 
 class ClassMismatch(ModelError):
     """The model's classes and the images' classes differ."""
+
+
+class ExportError(FeatxError):
+    """A model cannot be exported to a format, or what was exported gives other numbers."""
+
+
+class ExtraMissing(ExportError):
+    """An optional library that a format needs is not installed."""
 
 
 class OutputError(FeatxError):

@@ -299,6 +299,13 @@ def test_the_newest_dense_model_of_the_cache_is_found(home: Path, here: Path) ->
     assert result.model == Path("models/both-finetuned.featx")
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".joblib", ".tflite"])
+def test_a_fine_tuned_model_is_exported_with_its_layers(tuned: featx.FineTuneResult, here: Path, suffix: str) -> None:
+    """The export itself compares with featx's own prediction of sample images; the frozen layers would be far off."""
+    result = featx.export_model(tuned.model, here / f"tuned{suffix}")
+    assert result.largest_difference <= 1e-4
+
+
 def test_counts_and_layers_say_what_was_trained(home: Path, tuned: featx.FineTuneResult) -> None:
     """Two convolutions of 512 channels and the head are trainable, all else frozen."""
     convolutions = 2 * (3 * 3 * 512 * 512 + 512)

@@ -1,6 +1,6 @@
 """The part of a network behind a cut: run on cached maps, and trained together with a head."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ class _InferenceMode(keras.layers.Layer):  # type: ignore[misc] # Keras ships no
         return self.network(inputs, training=False)
 
 
-def assign_arrays(layers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+def assign_arrays(layers: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Replace weights of a network's layers.
 
     Parameters

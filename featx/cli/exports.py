@@ -1,0 +1,40 @@
+"""The command that writes models for other runtimes: export."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import FOLDER, json_option, weights_option
+from featx.cli.terminal import print_json
+
+
+@main.command()
+@click.argument("model", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export of that name.")
+@weights_option
+@json_option
+def export(model: Path, out: Path, as_json: bool, **options: Any) -> None:
+    """Write a model for other runtimes.
+
+    The ending of OUT says the format: .keras, .onnx, .tflite, .xml (OpenVINO), none or .savedmodel (TensorFlow's folder):
+    from uint8 pixels to probabilities in one file; .joblib: a scikit-learn pipeline from features to probabilities. The
+    result is run on sample images at once, and kept only if it predicts what featx predicts.
+    """
+    result = featx.export_model(model, out, **options)
+    if as_json:
+        print_json(result)
+        return
+    height, width = result.image_size
+    click.echo(f"{result.path}: {result.format}, {result.bytes / 1e6:.1f} MB, {result.seconds:.1f} s")
+    if result.format != "joblib":
+        click.echo(
+            f"  from uint8 RGB pixels of {height} x {width} px to the probabilities of {len(result.class_names)} classes"
+        )
+    click.echo(f"  differs from featx by {result.largest_difference:.1e} at most, on {result.images} sample images")
+    for note in result.notes:
+        click.echo(f"  {note}")
+    click.echo(f"  class names, image size and versions: {result.sidecar}")
