@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import network
 from featx.backbones.whole import build_whole
-from featx.errors import UnknownLayer
+from featx.errors import BackboneError, UnknownLayer
 from featx.plain_layers import Convolution, Dense, Maps, PlainLayer, Probabilities, SignedRoots, UnitRows
 from featx.recipe import Recipe
 from featx.store import pool_maps
