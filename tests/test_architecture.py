@@ -71,7 +71,7 @@ def test_every_room_has_a_level() -> None:
         (("keras", "tensorflow", "jax", "torch"), ("backbones/network.py", "heads/network.py")),
         (("h5py",), ("store/",)),
         (("PIL",), ("images/",)),
-        (("matplotlib",), ("report/",)),
+        (("matplotlib", "jinja2", "markupsafe"), ("report/",)),
         (("click", "tqdm", "argparse"), ("cli/",)),
         (("joblib",), ("search.py",)),
         (("threadpoolctl",), ("search.py", "heads/steps.py")),
