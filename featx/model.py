@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 
 from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
 from featx.files import check_file, replacing
-from featx.heads import Head, best_epoch, rebuild_head
+from featx.heads import HIGHEST, LOWEST, Head, best_epoch, rebuild_head, scaled
 from featx.recipe import Recipe
 from featx.store import check_pooling
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever an older featx could no longer read the file."""
+
+_SCHEMA_WITHOUT_TEMPERATURE = 1
 
 TRAINED_ON_BYTES = 8
 """How much of a training image's digest a model keeps, to tell later whether it is shown its own training images."""
@@ -70,6 +72,8 @@ class Model:
     tuning : list of dict
         Every setting that a search tried, the best first: ``pooling``, ``settings``, ``accuracy``, ``log_loss``,
         ``seconds``; empty without a search.
+    temperature : float
+        What the logarithms of the head's probabilities are divided by; 1 leaves them as they are.
     """
 
     recipe: Recipe
@@ -86,6 +90,11 @@ class Model:
     trained_on: NDArray[np.uint8]
     views: dict[str, Any] = dataclasses.field(default_factory=lambda: {"augment": "", "seed": 0, "count": 1})
     tuning: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    temperature: float = 1.0
+
+    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return class probabilities (n_samples, n_classes) of features: the head's, at the model's temperature."""
+        return scaled(self.head.predict_proba(X), self.temperature)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -144,7 +153,8 @@ def save_model(model: Model, path: Path) -> None:
     members = {f"head/{name}.npy": _npy(array) for name, array in model.head.arrays().items()}
     members["trained_on.npy"] = _npy(model.trained_on)
     document = {
-        "schema": SCHEMA_VERSION,
+        # An older featx would leave a temperature out and give other probabilities: it is to refuse, but only these models.
+        "schema": _SCHEMA_WITHOUT_TEMPERATURE if model.temperature == 1.0 else SCHEMA_VERSION,
         "recipe": model.recipe.to_dict(),
         "fingerprint": model.recipe.fingerprint,
         "layer": model.layer,
@@ -158,6 +168,7 @@ def save_model(model: Model, path: Path) -> None:
         "versions": model.versions,
         "views": model.views,
         "tuning": model.tuning,
+        **({} if model.temperature == 1.0 else {"temperature": model.temperature}),
         "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
     members["model.json"] = (json.dumps(document, indent=2) + "\n").encode()
@@ -256,6 +267,9 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         if not isinstance(document[name], dict):
             raise ValueError(f"its {name} is not a JSON object")
     tuning = document.get("tuning", [])
+    temperature = document.get("temperature", 1.0)
+    if not _is_figure(temperature) or not LOWEST <= temperature <= HIGHEST:
+        raise ValueError(f"its temperature is not a number from {LOWEST} to {HIGHEST}")
     _check_figures(document["metrics"], document["network"], tuning)
     return Model(
         recipe=recipe,
@@ -272,6 +286,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         trained_on=trained_on,
         views=document["views"],
         tuning=tuning,
+        temperature=float(temperature),
     )
 
 

@@ -18,14 +18,21 @@ NOUNS = ("images", "backbones", "store", "heads", "sample")
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "files", "recipe", "quiet", "interrupt", "progress"), 0),
     **dict.fromkeys(NOUNS, 1),
-    **dict.fromkeys(("model", "classify", "measured", "prepare", "search"), 2),
+    **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search"), 2),
     **dict.fromkeys(("extract", "plan", "fit", "compare", "evaluate", "predict", "inspect", "verify", "pack", "estimators"), 3),
+    "exhibit": 3,
     "report": 4,
     "cli": 5,
 }
 
 # Within the two levels of several single modules, who may use whom.
-BELOW_ALL = {("files", "errors"), ("recipe", "errors"), ("classify", "model"), ("measured", "classify"), ("measured", "model")}
+BELOW_ALL = {
+    ("files", "errors"),
+    ("recipe", "errors"),
+    *((room, other) for room in ("classify", "measured") for other in ("model", "featuremap")),
+    ("measured", "classify"),
+    *(("exhibit", verb) for verb in ("evaluate", "predict")),
+}
 
 
 def room_of(path: Path) -> str:

@@ -4,9 +4,12 @@ from featx.heads.head import HEADS, Features, Head, HeadSpec, Rows, check_seed, 
 from featx.heads.losses import best_epoch
 from featx.heads.scaling import Scaling, check_scale
 from featx.heads.span import Span
+from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
 
 __all__ = [
     "HEADS",
+    "HIGHEST",
+    "LOWEST",
     "Features",
     "Head",
     "HeadSpec",
@@ -16,7 +19,10 @@ __all__ = [
     "best_epoch",
     "check_scale",
     "check_seed",
+    "fit_temperature",
     "head_spec",
     "make_head",
     "rebuild_head",
+    "scaled",
+    "unscaled",
 ]

@@ -1,0 +1,91 @@
+"""What a page shows beside figures: thumbnails of the images, and a map of their features."""
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.evaluate import Evaluation
+from featx.featuremap import FeatureMap, map_features
+from featx.images import make_thumbnails
+from featx.predict import Prediction
+from featx.progress import Progress
+from featx.recipe import Recipe
+
+MOST_THUMBNAILS = 4000
+"""At some 2.5 KB each, and a third more as text, a page of them stays below 15 MB."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Exhibits:
+    """Thumbnails of some images, and a map.
+
+    Parameters
+    ----------
+    thumbnails : dict of int to bytes
+        Position of an image to its WebP file.
+    left_out : int
+        Images for which none was made, because there are so many.
+    missing : dict of str to int
+        Reason to number of images that could not be shown.
+    map : FeatureMap or None
+        If there is one.
+    """
+
+    thumbnails: dict[int, bytes]
+    left_out: int
+    missing: dict[str, int]
+    map: FeatureMap | None = None
+
+
+def exhibits_of(evaluation: Evaluation, *, map: str = "auto", progress: Progress | None = None) -> Exhibits:  # noqa: A002
+    """Gather what the page of an evaluation shows.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was measured. Its images are read again, where they still are.
+    map : str
+        ``auto``, ``pca``, ``tsne`` or ``none``.
+    progress : callable or None
+        Called as (stage, newly done, total).
+    """
+    order = _telling_first(evaluation)
+    shown = order[:MOST_THUMBNAILS]
+    paths = [Path(evaluation.source) / evaluation.paths[place] for place in shown]
+    digests = [evaluation.digests[place] for place in shown] if evaluation.digests else None
+    exhibits = _thumbnails(paths, shown.tolist(), evaluation.model.recipe, digests, len(order), progress)
+    mapped = None
+    if evaluation.pooled is not None and len(evaluation.pooled):
+        mapped = map_features(evaluation.pooled, evaluation.pooled_rows, map)
+    return dataclasses.replace(exhibits, map=mapped)
+
+
+def exhibits_of_predictions(predictions: list[Prediction], recipe: Recipe, *, progress: Progress | None = None) -> Exhibits:
+    """Gather the thumbnails of predicted images, in their order, those that were rejected left out."""
+    places = [place for place, prediction in enumerate(predictions) if not prediction.error]
+    shown = places[:MOST_THUMBNAILS]
+    paths = [Path(predictions[place].path) for place in shown]
+    return _thumbnails(paths, shown, recipe, None, len(places), progress)
+
+
+def _thumbnails(
+    paths: list[Path], places: list[int], recipe: Recipe, digests: list[bytes] | None, total: int, progress: Progress | None
+) -> Exhibits:
+    step = (lambda done: progress("thumbnails", done, len(paths))) if progress else None
+    made = make_thumbnails(paths, recipe, digests, progress=step)
+    return Exhibits(
+        thumbnails={place: one.data for place, one in zip(places, made, strict=True) if one.data},
+        left_out=total - len(places),
+        missing=dict(Counter(one.reason for one in made if one.reason).most_common()),
+    )
+
+
+def _telling_first(evaluation: Evaluation) -> NDArray[np.int64]:
+    """Order the images by what a reader learns from seeing them: mistakes, then hits that were near to be ones."""
+    predicted = evaluation.probabilities.argmax(axis=1)
+    confidence = evaluation.probabilities.max(axis=1)
+    right = predicted == evaluation.y
+    return np.lexsort((np.where(right, confidence, -confidence), right))
