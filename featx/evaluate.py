@@ -14,6 +14,8 @@ from featx.measured import Measured, check_classes, from_cache, from_files
 from featx.measures import (
     PrecisionRecall,
     ReliabilityBin,
+    Threshold,
+    answered_from,
     bootstrap_intervals,
     expected_calibration_error,
     precision_recall_curves,
@@ -103,6 +105,8 @@ class Evaluation:
         As they were before the model's temperature; None for a model without one.
     curves : list of PrecisionRecall
         Of the classes that have images here.
+    thresholds : list of Threshold
+        What would be answered, and how well, if only sure answers were taken.
     digests : list of bytes
         Content digests of the images.
     pooled, pooled_rows : ndarray
@@ -132,6 +136,7 @@ class Evaluation:
     confidence: Confidence | None = None
     uncalibrated: Confidence | None = None
     curves: list[PrecisionRecall] = dataclasses.field(default_factory=list)
+    thresholds: list[Threshold] = dataclasses.field(default_factory=list)
     digests: list[bytes] = dataclasses.field(default_factory=list)
     pooled: NDArray[np.float32] | None = None
     pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
@@ -259,6 +264,7 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
         confidence=confidence,
         uncalibrated=uncalibrated,
         curves=curves,
+        thresholds=answered_from(measured.probabilities, y),
         digests=measured.digests,
         pooled=measured.pooled,
         pooled_rows=measured.pooled_rows,

@@ -12,6 +12,9 @@ RESAMPLES = 2000
 BINS = 10
 """Of the reliability diagram, equally wide."""
 
+THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""Least confidences that a user may ask for."""
+
 MOST_CURVE_POINTS = 100
 """Of a precision-recall curve: more cannot be told apart on a page."""
 
@@ -60,6 +63,16 @@ class PrecisionRecall:
     average_precision: float
     recall: list[float]
     precision: list[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Threshold:
+    """Answers of at least some confidence: how many, what share of all, and what share of them is right (None: none)."""
+
+    confidence: float
+    images: int
+    share: float
+    accuracy: float | None
 
 
 def bootstrap_intervals(
@@ -164,6 +177,18 @@ def expected_calibration_error(bins: list[ReliabilityBin]) -> float:
         if one.confidence is not None and one.accuracy is not None
     ]
     return sum(gaps) / total
+
+
+def answered_from(probabilities: NDArray[np.float64], y: NDArray[np.integer]) -> list[Threshold]:
+    """Return what taking only answers of some confidence or more would give."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == y
+    found = []
+    for least in THRESHOLDS:
+        taken = confidence >= least
+        accuracy = float(right[taken].mean()) if taken.any() else None
+        found.append(Threshold(least, int(taken.sum()), float(taken.mean()), accuracy))
+    return found
 
 
 def precision_recall_curves(probabilities: NDArray[np.float64], y: NDArray[np.integer]) -> list[PrecisionRecall]:
