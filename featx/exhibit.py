@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ class Exhibits:
         Position of an image to its WebP file.
     left_out : int
         Images for which none was made, because there are so many.
+    tried : set of int
+        Those for which one was to be made.
     missing : dict of str to int
         Reason to number of images that could not be shown.
     map : FeatureMap or None
@@ -36,6 +39,7 @@ class Exhibits:
 
     thumbnails: dict[int, bytes]
     left_out: int
+    tried: set[int]
     missing: dict[str, int]
     map: FeatureMap | None = None
 
@@ -63,12 +67,44 @@ def exhibits_of(evaluation: Evaluation, *, map: str = "auto", progress: Progress
     return dataclasses.replace(exhibits, map=mapped)
 
 
-def exhibits_of_predictions(predictions: list[Prediction], recipe: Recipe, *, progress: Progress | None = None) -> Exhibits:
-    """Gather the thumbnails of predicted images, in their order, those that were rejected left out."""
-    places = [place for place, prediction in enumerate(predictions) if not prediction.error]
-    shown = places[:MOST_THUMBNAILS]
-    paths = [Path(predictions[place].path) for place in shown]
-    return _thumbnails(paths, shown, recipe, None, len(places), progress)
+def group_predictions(predictions: Sequence[Prediction], min_confidence: float) -> tuple[dict[str, list[int]], list[int]]:
+    """Return positions by predicted class, and those of less confidence, each the surest first.
+
+    Classes come by how many images they have; rejected images are in neither.
+    """
+    by_class: dict[str, list[int]] = {}
+    unsure = []
+    confidence = [prediction.confidence or 0.0 for prediction in predictions]
+    for place in sorted(range(len(predictions)), key=lambda place: -confidence[place]):
+        if predictions[place].error:
+            continue
+        if confidence[place] < min_confidence:
+            unsure.append(place)
+        else:
+            by_class.setdefault(predictions[place].label, []).append(place)
+    return dict(sorted(by_class.items(), key=lambda group: -len(group[1]))), unsure
+
+
+def exhibits_of_predictions(
+    groups: Sequence[list[int]], predictions: Sequence[Prediction], recipe: Recipe, *, progress: Progress | None = None
+) -> Exhibits:
+    """Gather the thumbnails of predicted images; of many, the first of each group.
+
+    Parameters
+    ----------
+    groups : sequence of list of int
+        Positions among ``predictions``, in the order that the page shows them in.
+    predictions : sequence of Prediction
+        What was predicted.
+    recipe : Recipe
+        The model's.
+    progress : callable or None
+        Called as (stage, newly done, total).
+    """
+    ranked = sorted((rank, place) for group in groups for rank, place in enumerate(group))
+    places = [place for _, place in ranked[:MOST_THUMBNAILS]]
+    paths = [Path(predictions[place].path) for place in places]
+    return _thumbnails(paths, places, recipe, None, len(ranked), progress)
 
 
 def _thumbnails(
@@ -79,6 +115,7 @@ def _thumbnails(
     return Exhibits(
         thumbnails={place: one.data for place, one in zip(places, made, strict=True) if one.data},
         left_out=total - len(places),
+        tried=set(places),
         missing=dict(Counter(one.reason for one in made if one.reason).most_common()),
     )
 

@@ -1,6 +1,7 @@
 """Reports: results as text tables, files and plots. Computes nothing."""
 
 from featx.report.files import ReportFiles, check_report_folder, write_report
+from featx.report.predictions import check_prediction_page, write_prediction_page
 from featx.report.text import (
     cache_text,
     comparison_text,
@@ -15,6 +16,7 @@ from featx.report.text import (
 __all__ = [
     "ReportFiles",
     "cache_text",
+    "check_prediction_page",
     "check_report_folder",
     "comparison_text",
     "evaluation_text",
@@ -23,5 +25,6 @@ __all__ = [
     "model_text",
     "plan_text",
     "verify_text",
+    "write_prediction_page",
     "write_report",
 ]

@@ -263,7 +263,7 @@ def _curves(evaluation: Evaluation) -> dict[str, Any]:
     label = "Precision-recall curves. Average precision: " + ", ".join(
         f"{line['name']} {line['average_precision']:.3f}" for line in lines[:20]
     )
-    return {"curve_lines": lines, "curve_text": text, "curve_label": label, "curve_frame": Frame(540, 340)}
+    return {"curve_lines": lines, "curve_text": text, "curve_label": label, "curve_frame": Frame(420, 300)}
 
 
 def _map(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | None:
@@ -319,7 +319,7 @@ def _training(evaluation: Evaluation) -> dict[str, Any] | None:
             # The whole scale: nothing looks steeper than it is.
             top = 1.0 if name == "accuracy" else max(max(one["ys"]) for one in series) * 1.05
             last = ", ".join(f"{one['kind']} {one['ys'][best - 1]:.3f}" for one in series)
-            frame = Frame(440, 260, (1.0, float(max(count, 2))), (0.0, top or 1.0), whole_x=True)
+            frame = Frame(400, 250, (1.0, float(max(count, 2))), (0.0, top or 1.0), whole_x=True)
             plots.append({"name": name, "frame": frame, "series": series, "label": f"{name} by epoch; at the one kept: {last}"})
     text = f"Epoch {best} of {count} was kept"
     text += ", chosen by the validation images: their figures flatter a little." if history.get("val_loss") else "."

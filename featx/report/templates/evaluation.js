@@ -50,7 +50,8 @@ document.addEventListener("DOMContentLoaded", () => {
       for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
       return element;
     };
-    const radius = map.rows.length > 1500 ? 3 : 4.5;
+    // On a phone the drawing is shrunk, and its points with it.
+    const radius = (map.rows.length > 1500 ? 3 : 4.5) * (svg.clientWidth < 480 ? 1.6 : 1);
     const points = map.rows.map((place, number) => ({
       place, x: MARGIN + map.x[number] * (WIDTH - 2 * MARGIN), y: MARGIN + map.y[number] * (HEIGHT - 2 * MARGIN),
       wrong: truth[place] !== predicted[place],
