@@ -298,7 +298,8 @@ def _cautions(model: Model, support: NDArray[np.int64], duplicates: int) -> list
             "a single image moves their figures by several hundredths"
         )
     if duplicates:
-        cautions.append(f"{duplicates} images are exact copies of others among those measured: each copy counts again")
+        copies = "1 image is an exact copy of another" if duplicates == 1 else f"{duplicates} images are exact copies of others"
+        cautions.append(f"{copies} among those measured: each counts again")
     return cautions
 
 

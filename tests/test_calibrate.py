@@ -116,7 +116,7 @@ def test_without_validation_images_it_is_refused(photos: Path, tmp_path: Path, e
 
 
 def test_the_command_says_it_and_the_report_compares(noisy_cache: Path, tmp_path: Path, run: Run) -> None:
-    """fit --calibrate --json gives the temperature; metrics.json has the figures before and after."""
+    """With --json both commands give the temperature; metrics.json has the figures before and after."""
     fitted = as_json(run("fit", noisy_cache, "--head", "svm", "--calibrate", "--out", "m.featx", "--json"))
     shown = as_json(run("evaluate", "m.featx", "--out", "r", "--json"))
     assert shown["temperature"] == fitted["temperature"] != 1.0
