@@ -154,7 +154,8 @@ def _decode(
             if image_format == "WEBP" and max(image.size) > _WEBP_LARGEST_SIDE:
                 raise ImageRejected(f"too large (a side over {_WEBP_LARGEST_SIDE} pixels)")
             if image_format == "JPEG" and not recipe.exact_decode:
-                _decode_reduced(image, (longest, longest) if longest else recipe.image_size)
+                # For people once the longer side is enough; the backbone's features want twice both.
+                _decode_reduced(image, (-(-longest // 2),) * 2 if longest else recipe.image_size)
             if image_format == "PNG":
                 _scale_transparent_grey(image)
             image.load()

@@ -91,7 +91,7 @@ def make_thumbnails(
         if digests is not None and digest != digests[position]:
             return Thumbnail(b"", "changed since it was measured")
         file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "WEBP", quality=_QUALITY, method=3)
+        Image.fromarray(pixels).save(file, "WEBP", quality=_QUALITY, method=2)
         return Thumbnail(file.getvalue(), "")
 
     made = []
