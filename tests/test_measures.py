@@ -20,7 +20,7 @@ def measured() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(4)
     y = rng.choice(6, 300, p=[0.4, 0.25, 0.15, 0.1, 0.07, 0.03])
     logits = rng.normal(size=(300, 7)) + 1.5 * np.eye(7)[y]
-    logits[:, 5] -= 20
+    logits[:, 3] -= 20
     shares = np.exp(logits)
     return shares / shares.sum(axis=1, keepdims=True), y
 
