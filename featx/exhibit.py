@@ -19,6 +19,10 @@ MOST_THUMBNAILS = 4000
 """At some 2.5 KB each, and a third more as text, a page of them stays below 15 MB."""
 
 
+MOST_LISTED = 20_000
+"""Images whose names a page of figures holds: 2 MB of them."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Exhibits:
     """Thumbnails of some images, and a map.
@@ -35,6 +39,8 @@ class Exhibits:
         Reason to number of images that could not be shown.
     map : FeatureMap or None
         If there is one.
+    listed : ndarray of shape (n_listed,), int64
+        Positions, ascending, of the images that the page knows by name: of very many, those on the map and the most telling.
     """
 
     thumbnails: dict[int, bytes]
@@ -42,6 +48,7 @@ class Exhibits:
     tried: set[int]
     missing: dict[str, int]
     map: FeatureMap | None = None
+    listed: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def exhibits_of(evaluation: Evaluation, *, map: str = "auto", progress: Progress | None = None) -> Exhibits:  # noqa: A002
@@ -64,7 +71,8 @@ def exhibits_of(evaluation: Evaluation, *, map: str = "auto", progress: Progress
     mapped = None
     if evaluation.pooled is not None and len(evaluation.pooled):
         mapped = map_features(evaluation.pooled, evaluation.pooled_rows, map)
-    return dataclasses.replace(exhibits, map=mapped)
+    listed = np.union1d(order[:MOST_LISTED], evaluation.pooled_rows)
+    return dataclasses.replace(exhibits, map=mapped, listed=listed)
 
 
 def group_predictions(predictions: Sequence[Prediction], min_confidence: float) -> tuple[dict[str, list[int]], list[int]]:

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featx.evaluate import Confidence, Evaluation
 from featx.exhibit import Exhibits
@@ -62,17 +63,29 @@ def evaluation_page(evaluation: Evaluation, exhibits: Exhibits) -> str:
         training=_training(evaluation),
         about=_about(evaluation),
         rejected=_rejected(evaluation),
-        page_data={
-            "classes": names,
-            "paths": evaluation.paths,
-            "truth": evaluation.y.tolist(),
-            "predicted": predicted.tolist(),
-            "confidence": [round(float(row[best]), 6) for row, best in zip(evaluation.probabilities, predicted, strict=True)],
-            "kind": THUMBNAIL_TYPE,
-            "thumbnails": {place: base64.b64encode(data).decode() for place, data in exhibits.thumbnails.items()},
-            "map": _map_data(evaluation, exhibits),
-        },
+        listed=len(exhibits.listed) if len(exhibits.listed) < len(evaluation.y) else None,
+        page_data=_page_data(evaluation, exhibits, predicted),
     )
+
+
+def _page_data(evaluation: Evaluation, exhibits: Exhibits, predicted: NDArray[np.int64]) -> dict[str, Any]:
+    """Return what the scripts read: of each listed image its name, classes and confidence, by its place among the listed."""
+    listed = exhibits.listed
+    confidence = evaluation.probabilities[listed, predicted[listed]]
+    shown = sorted(exhibits.thumbnails)
+    return {
+        "classes": evaluation.model.class_names,
+        "paths": [evaluation.paths[place] for place in listed],
+        "truth": evaluation.y[listed].tolist(),
+        "predicted": predicted[listed].tolist(),
+        "confidence": [round(value, 6) for value in confidence.tolist()],
+        "kind": THUMBNAIL_TYPE,
+        "thumbnails": {
+            int(number): base64.b64encode(exhibits.thumbnails[place]).decode()
+            for number, place in zip(np.searchsorted(listed, shown), shown, strict=True)
+        },
+        "map": _map_data(evaluation, exhibits),
+    }
 
 
 def _lead(evaluation: Evaluation) -> str:
@@ -205,7 +218,7 @@ def _missing(exhibits: Exhibits) -> str:
         reasons = ", ".join(f"{reason} ({count:,})" for reason, count in list(exhibits.missing.items())[:5])
         parts.append(f"{_number(sum(exhibits.missing.values()), 'image')} could not be shown: {reasons}.")
     if exhibits.left_out:
-        parts.append(f"{exhibits.left_out:,} further hits have no preview, to keep this file small.")
+        parts.append(f"{exhibits.left_out:,} further images have no preview, to keep this file small.")
     return " ".join(parts)
 
 
@@ -296,7 +309,7 @@ def _map_data(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | No
     low, extent = found.points.min(axis=0), np.ptp(found.points, axis=0)
     places = (found.points - low) / np.where(extent > 0, extent, 1)
     return {
-        "rows": found.rows.tolist(),
+        "rows": np.searchsorted(exhibits.listed, found.rows).tolist(),
         "x": places[:, 0].round(4).tolist(),
         "y": places[:, 1].round(4).tolist(),
         "colours": colours(len(evaluation.model.class_names)),

@@ -258,6 +258,33 @@ def test_the_map_has_every_image_from_the_cache_and_from_files(noisy_cache: Path
     assert all(0 <= value <= 1 for value in data["x"] + data["y"])
 
 
+def test_of_very_many_images_the_page_holds_the_most_telling(
+    noisy_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mistakes before hits, and those on the map; each thumbnail is still that of its own image."""
+    monkeypatch.setattr("featx.exhibit.MOST_LISTED", 70)
+    monkeypatch.setattr("featx.exhibit.MOST_THUMBNAILS", 25)
+    monkeypatch.setattr("featx.featuremap.MOST_MAPPED", 20)
+    model = featx.fit_head(noisy_cache, "logreg", out=tmp_path / "m.featx").model
+    page, evaluation = page_of(model, tmp_path / "r", split="all")
+    data = page.data("evaluation")
+    wrong = evaluation.probabilities.argmax(axis=1) != evaluation.y
+    assert 10 < wrong.sum() < 70, "some mistakes, all to be listed"
+    assert {path for path, mistaken in zip(evaluation.paths, wrong, strict=True) if mistaken} <= set(data["paths"])
+    mapped = [evaluation.paths[place] for place in evaluation.pooled_rows]
+    assert [data["paths"][number] for number in data["map"]["rows"]] == mapped
+    assert len(mapped) == 20
+    assert 70 <= len(data["paths"]) <= 90
+    assert len(data["thumbnails"]) == 25
+    for number, thumbnail in data["thumbnails"].items():
+        with Image.open(io.BytesIO(base64.b64decode(thumbnail))) as small:
+            shown = np.asarray(small.convert("RGB")).mean()
+        with Image.open(tmp_path / "noisy" / data["paths"][int(number)]) as file:
+            assert shown == pytest.approx(np.asarray(file).mean(), abs=1.5)
+    assert "95 further images have no preview" in page.text
+    assert f"of those measured, {len(data['paths'])} are in this file" in page.text
+
+
 def test_the_page_can_be_left_out_and_an_earlier_one_goes(stub_cache: Path, tmp_path: Path, run: Run) -> None:
     """--no-page writes the plain files alone; a page of other figures must not stay beside them."""
     featx.fit_head(stub_cache, "logreg", out=tmp_path / "m.featx")
