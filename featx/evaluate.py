@@ -293,6 +293,8 @@ def _cautions(model: Model, support: NDArray[np.int64], duplicates: int) -> list
     few = [(model.class_names[i], int(support[i])) for i in np.flatnonzero((support > 0) & (support < FEW_IMAGES))]
     if few:
         named = ", ".join(f"{name!r} {count}" for name, count in few[:10]) + (" …" if len(few) > 10 else "")
+        if len(few) > 1 and len(few) == len(support):
+            named = f"the smallest {min(count for _, count in few)}"
         cautions.append(
             f"{len(few)} of {len(support)} classes have fewer than {FEW_IMAGES} images here ({named}): "
             "a single image moves their figures by several hundredths"

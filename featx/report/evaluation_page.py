@@ -119,7 +119,7 @@ def _accuracy_note(evaluation: Evaluation) -> str:
         # The bootstrap draws from what was seen, so of mistakes that were not it knows nothing.
         return f"no mistake among {counted:,}; up to {1 - 0.05 ** (1 / counted):.3f} wrong would still fit that (95 %)"
     interval = _interval(evaluation, "accuracy")
-    return (f"{interval} with 95 % confidence, " if interval else "") + f"n = {counted:,}, {wrong:,} wrong"
+    return (f"{interval} with 95 % confidence, " if interval else "") + f"n\u00a0=\u00a0{counted:,}, {wrong:,}\u00a0wrong"
 
 
 def _interval(evaluation: Evaluation, name: str) -> str:

@@ -85,7 +85,7 @@ def test_what_the_page_holds_is_what_the_tables_hold(noisy_cache: Path, tmp_path
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "top3_accuracy"):
         assert f"{metrics[name]:.3f}" in page.texts, name
     low, high = metrics["intervals"]["accuracy"]
-    assert f"{low:.3f} to {high:.3f} with 95 % confidence, n = 120" in page.text
+    assert f"{low:.3f} to {high:.3f} with 95 % confidence, n = 120" in page.text.replace("\u00a0", " ")
     assert f"calibration error {metrics['calibration']['ece']:.3f}" in page.text
     with (tmp_path / "r" / "confusion_matrix.csv").open(newline="") as file:
         header, *counts = list(csv.reader(file))
