@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.errors import DecoderError
 from featx.evaluate import Evaluation
 from featx.featuremap import FeatureMap, map_features
-from featx.images import make_thumbnails
+from featx.images import Thumbnail, make_thumbnails
 from featx.predict import Prediction
 from featx.progress import Progress
 from featx.recipe import Recipe
@@ -119,7 +120,10 @@ def _thumbnails(
     paths: list[Path], places: list[int], recipe: Recipe, digests: list[bytes] | None, total: int, progress: Progress | None
 ) -> Exhibits:
     step = (lambda done: progress("thumbnails", done, len(paths))) if progress else None
-    made = make_thumbnails(paths, recipe, digests, progress=step)
+    try:
+        made = make_thumbnails(paths, recipe, digests, progress=step)
+    except DecoderError as error:  # the figures are to be read all the same
+        made = [Thumbnail(b"", str(error).rstrip("."))] * len(paths)
     return Exhibits(
         thumbnails={place: one.data for place, one in zip(places, made, strict=True) if one.data},
         left_out=total - len(places),

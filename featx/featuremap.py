@@ -81,7 +81,7 @@ def map_features(X: NDArray[np.floating], rows: NDArray[np.int64], method: str =
     Returns
     -------
     featuremap : FeatureMap or None
-        None for fewer than three images, for features that are all the same, and for ``none``.
+        None for fewer than three images, for features that have no map (all the same, not finite), and for ``none``.
     """
     from sklearn.decomposition import PCA  # here, not above: importing featx must not import scikit-learn
 
@@ -93,7 +93,10 @@ def map_features(X: NDArray[np.floating], rows: NDArray[np.int64], method: str =
         return None
     n_components = min(_COMPONENTS, *X.shape)
     pca = PCA(n_components, random_state=seed)
-    components = pca.fit_transform(values)
+    try:
+        components = pca.fit_transform(values)
+    except np.linalg.LinAlgError:  # a decomposition that does not converge: there is no map, and a page without one
+        return None
     if method == "pca" or (method == "auto" and len(X) > _MOST_AT_ONCE):
         return FeatureMap("pca", rows, components[:, :2], float(pca.explained_variance_ratio_[:2].sum()))
     from sklearn.manifold import TSNE

@@ -123,5 +123,6 @@ def test_the_command_says_it_and_the_report_compares(noisy_cache: Path, tmp_path
     metrics = json.loads((tmp_path / "r" / "metrics.json").read_text())
     assert metrics["calibration"]["ece"] == shown["ece"]
     assert metrics["calibration"]["log_loss_before"] != metrics["log_loss"]
+    assert f"calibrated temperature {fitted['temperature']:.2f}" in run("inspect", "m.featx").stdout
     page = (tmp_path / "r" / "report.html").read_text()
     assert f"temperature {fitted['temperature']:.2f}" in page

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import featx
+from featx.errors import DecoderError
 from featx.files import file_digest
 from tests.conftest import COLOURS, Run, as_json, write_image
 from tests.report.pages import Page
@@ -240,6 +241,25 @@ def test_images_that_are_gone_or_changed_leave_a_report_without_them(photos: Pat
     page, _ = page_of(model, tmp_path / "r", split="all")
     assert page.data("evaluation")["thumbnails"] == {}
     assert "no preview" in page.texts
+
+
+def test_without_a_process_to_decode_the_report_is_written_all_the_same(
+    stub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The figures are there, and the page says why the images are not."""
+    model = featx.fit_head(stub_cache, "logreg", out=tmp_path / "m.featx").model
+
+    def none(*_: object, **__: object) -> None:
+        raise DecoderError("python: no process to decode images can be started: too many.")
+
+    monkeypatch.setattr("featx.images.thumbnail.decode_file", none)
+    page, evaluation = page_of(model, tmp_path / "r")
+    assert page.data("evaluation")["thumbnails"] == {}
+    count = len(evaluation.y)
+    assert (
+        f"{count} images could not be shown: python: no process to decode images can be started: too many ({count})."
+        in page.texts
+    )
 
 
 def test_the_map_has_every_image_from_the_cache_and_from_files(noisy_cache: Path, tmp_path: Path) -> None:
