@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from featx.backbones import load_backbone
 from featx.errors import AugmentError
+from featx.featuremap import choose_mapped
 from featx.head_features import HeadFeatures, weights_hint
 from featx.images import MAX_PIXELS, MOST_VIEWS, Augmentation, Views, load_batches
 from featx.model import Model
 from featx.progress import Progress
+from featx.store import pool_maps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +29,17 @@ class FileProbabilities:
         Content digests; empty where a file was rejected.
     rejected : dict of int to str
         Position and reason.
+    pooled : ndarray of shape (n_mapped, n_channels), float32, or None
+        Average features of some of the files, for a map; of a rejected one NaN. None if they were not asked for.
+    pooled_files : ndarray of shape (n_mapped,), int64
+        Which files those are.
     """
 
     probabilities: NDArray[np.float64]
     digests: list[bytes]
     rejected: dict[int, str]
+    pooled: NDArray[np.float32] | None = None
+    pooled_files: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def classify_files(
@@ -43,6 +51,7 @@ def classify_files(
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
     tta: bool = False,
+    keep_pooled: bool = False,
     progress: Progress | None = None,
 ) -> FileProbabilities:
     """Run files through decode, backbone and head, exactly as the model's training images went.
@@ -62,6 +71,8 @@ def classify_files(
     tta : bool
         Test-time augmentation: average the probabilities of the clean image and of augmented views made as those were
         that the head learned from.
+    keep_pooled : bool
+        Keep the average features of as many files as a map shows; with ``tta`` the mean over the views.
     progress : callable or None
         Called as (stage, done, total).
 
@@ -84,6 +95,8 @@ def classify_files(
     probabilities = np.zeros((len(paths), len(model.class_names)))
     digests = [b""] * len(paths)
     rejected: dict[int, str] = {}
+    pooled: NDArray[np.float32] | None = None
+    pooled_files = choose_mapped(len(paths)) if keep_pooled else np.empty(0, np.int64)
     backbone = None
     features = HeadFeatures(model, weights, batch_size)
     if progress:
@@ -93,15 +106,23 @@ def classify_files(
         if batch.positions:
             # Only now: a list of files that are no images need not wait for Keras.
             backbone = backbone or load_backbone(model.cached_recipe, weights, batch_size)
-            X = features.of_maps(backbone(batch.images)[model.layer])
+            maps = backbone(batch.images)[model.layer]
+            X = features.of_maps(maps)
             files = np.array(batch.positions) // count
-            np.add.at(probabilities, files, model.head.predict_proba(X) / count)
+            if keep_pooled:
+                average = pool_maps(maps, "avg", model.recipe.stored_dtype)
+                pooled = np.zeros((len(pooled_files), average.shape[1]), np.float32) if pooled is None else pooled
+                kept = np.isin(files, pooled_files)
+                np.add.at(pooled, np.searchsorted(pooled_files, files[kept]), average[kept] / count)
+            np.add.at(probabilities, files, model.predict_proba(X) / count)
             for file, digest in zip(files, batch.digests, strict=True):
                 digests[file] = digest
         if progress:
             progress("predict", len(batch.positions) + len(batch.rejected), len(items))
     probabilities[list(rejected)] = np.nan
-    return FileProbabilities(probabilities, digests, rejected)
+    if pooled is not None:
+        pooled[np.isin(pooled_files, list(rejected))] = np.nan
+    return FileProbabilities(probabilities, digests, rejected, pooled, pooled_files)
 
 
 def _views_to_average(model: Model) -> int:

@@ -20,7 +20,7 @@ from featx.heads import make_pipeline, plain_layers, run_pipeline, save_pipeline
 from featx.images import MAX_PIXELS, load_batches
 from featx.model import Model, library_versions, load_model
 from featx.outputs import check_place, put_in_place, sidecar_of, workshop
-from featx.plain_layers import PlainLayer
+from featx.plain_layers import PlainLayer, Probabilities
 from featx.sample import ARCHIVE
 
 TOLERANCE = 1e-4
@@ -157,9 +157,16 @@ def export_model(
     layers: tuple[PlainLayer, ...] = ()
     # The head is told first: a refusal must not wait for the backbone.
     if form.name == "joblib":
+        if loaded.temperature != 1.0:
+            raise ExportError(
+                f"{model}: is calibrated by a temperature of {loaded.temperature:.3g}, and no classifier of scikit-learn has "
+                "one. Export to another format, or fit without --calibrate."
+            )
         pipeline = make_pipeline(loaded.head, loaded.class_names)
     else:
-        layers = plain_layers(loaded.head)
+        *others, last = plain_layers(loaded.head)
+        assert isinstance(last, Probabilities)
+        layers = (*others, dataclasses.replace(last, temperature=loaded.temperature))
     weights = weights_hint(loaded, weights)
     facts = _facts(loaded, form)
     with tempfile.TemporaryDirectory() as folder:

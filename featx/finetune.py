@@ -358,6 +358,7 @@ def _tuned_model(
         trained_on=trained_on(deep, images),
         tuning=[],
         tail=tuned,
+        temperature=1.0,  # a calibrated head's was fitted to other probabilities
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from featx.errors import HeadError, OutputError
 from featx.files import is_foreign, replacing_text
-from featx.heads import HeadSpec, head_spec
+from featx.heads import HeadSpec, fit_temperature, head_spec
 from featx.learning import choose_images
 from featx.model import TRAINED_ON_BYTES, Model, check_model_path, library_versions, save_model
 from featx.progress import OnEpoch, Progress
@@ -48,6 +48,8 @@ class FitResult:
         What a user should know about this fit.
     tuning : list of dict
         With ``tune``: what was tried, the best first.
+    temperature : float
+        With ``calibrate``: what the logarithms of the probabilities are divided by; else 1.
     """
 
     model: Path
@@ -64,6 +66,7 @@ class FitResult:
     best_epoch: int
     notes: list[str]
     tuning: list[dict[str, Any]]
+    temperature: float = 1.0
 
 
 def fit_head(
@@ -76,6 +79,7 @@ def fit_head(
     seed: int = 0,
     tune: bool = False,
     folds: int = 5,
+    calibrate: bool = False,
     log: Path | str | None = None,
     on_epoch: OnEpoch | None = None,
     progress: Progress | None = None,
@@ -101,6 +105,8 @@ def fit_head(
         Choose the settings and the pooling that are not given by cross-validation inside the training images.
     folds : int
         For ``tune``.
+    calibrate : bool
+        Fit one temperature on the validation images, so that the probabilities are as sure as they are right.
     log : Path, str or None
         A CSV file for loss and accuracy of each epoch.
     on_epoch : callable or None
@@ -122,7 +128,7 @@ def fit_head(
     SingleClassError
         If the training images are all of one class.
     HeadError
-        If a setting is unknown or outside its range.
+        If a setting is unknown or outside its range, or there is no validation image to calibrate on.
     OutputError
         If the model file or the log cannot be written.
     """
@@ -144,6 +150,11 @@ def fit_head(
     started = time.monotonic()
     chosen = choose_images(catalog, store.folder)
     train, val, notes = chosen.train, chosen.val, chosen.notes
+    if calibrate and not len(val):
+        raise HeadError(
+            f"{store.folder}: has no validation images to calibrate on. "
+            "Put some into val/, extract with a larger --val-fraction, or leave --calibrate out."
+        )
     tuning: list[dict[str, Any]] = []
     if tune:
         pooling, settings, tuning = _tune(store, layer, head, pooling, settings, folds, progress)
@@ -154,10 +165,13 @@ def fit_head(
     X = CachedRows(store, chosen.rows, chosen.views, layer, pooling, dtype)
     X_val = CachedRows(store, val, np.zeros_like(val), layer, pooling, dtype) if len(val) else None
     fitted = unfitted.fit(X, chosen.y, X_val, chosen.y_val if len(val) else None, on_epoch)
-    val_accuracy = None
+    val_accuracy, temperature = None, None
     if X_val is not None:
-        right = [(fitted.predict_proba(block).argmax(axis=1) == chosen.y_val[some]).sum() for some, block in X_val.blocks()]
-        val_accuracy = float(sum(right) / len(val))
+        probabilities = np.concatenate([fitted.predict_proba(block) for _, block in X_val.blocks()])
+        val_accuracy = float((probabilities.argmax(axis=1) == chosen.y_val).mean())
+        if calibrate:
+            temperature = fit_temperature(probabilities, chosen.y_val)
+            notes = [*notes, _say_temperature(temperature, len(val), bool(fitted.history_))]
     seconds = time.monotonic() - started
     model = Model(
         recipe=store.recipe,
@@ -182,6 +196,7 @@ def fit_head(
         },
         versions=library_versions(),
         tuning=tuning,
+        temperature=temperature or 1.0,
         views={"augment": catalog.augment, "seed": catalog.view_seed, "count": 1 + len(catalog.view_keys)},
         trained_on=np.unique(catalog.digests[train][:, :TRAINED_ON_BYTES], axis=0),
     )
@@ -203,6 +218,16 @@ def fit_head(
         best_epoch=model.best_epoch,
         notes=notes + fitted.notes_,
         tuning=tuning,
+        temperature=model.temperature,
+    )
+
+
+def _say_temperature(temperature: float | None, n_val: int, has_epochs: bool) -> str:
+    if temperature is None:
+        return f"all {n_val} validation images are right: they tell no temperature, the probabilities stay as they are"
+    also = ", which chose the epoch too" if has_epochs else ""
+    return (
+        f"temperature {temperature:.2f}, fitted on the {n_val} validation images{also}: judge the probabilities by test images"
     )
 
 

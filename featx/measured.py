@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featx.classify import FileProbabilities
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
+from featx.featuremap import choose_mapped
 from featx.head_features import HeadFeatures
 from featx.images import ImageIndex
 from featx.model import Model
@@ -27,6 +28,8 @@ class Measured:
     rejected: dict[str, str]
     source: str
     unknown: int = 0  # images of classes that had no training image, left out
+    pooled: NDArray[np.float32] | None = None  # average features of some images, for a map
+    pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # which they are
 
 
 Classify = Callable[[Sequence[Path]], FileProbabilities]
@@ -73,10 +76,13 @@ def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeat
     else:
         # A whole split of maps may not fit into memory.
         blocks = features.of_cache(store, measured)
-        probabilities, rejected = np.concatenate([model.head.predict_proba(X) for _, X in blocks]), {}
+        probabilities, rejected = np.concatenate([model.predict_proba(X) for _, X in blocks]), {}
     kept = [place for place, row in enumerate(measured) if catalog.paths[row] not in rejected]
     if not kept:
         raise ImageListError(f"{catalog.source}: none of its {len(measured)} images could be read. Leave --tta out.")
+    # A map shows the features of the clean images, also where the probabilities are of several views.
+    pooled_rows = choose_mapped(len(kept))
+    pooled = store.features(measured[kept][pooled_rows], layer=model.layer, pooling="avg")
     return Measured(
         split=split,
         paths=[catalog.paths[row] for row in measured[kept]],
@@ -86,6 +92,8 @@ def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeat
         rejected=rejected,
         source=catalog.source,
         unknown=unknown,
+        pooled=pooled.astype(np.float32),
+        pooled_rows=pooled_rows,
     )
 
 
@@ -135,6 +143,8 @@ def from_files(
     if not kept:
         raise ImageListError(f"{index.root}: none of its {len(rows)} images could be used. Try featx predict on one of them.")
     rejected = {index.paths[listed[place]]: reason for place, reason in result.rejected.items()}
+    # From places among all files to places among those that are measured.
+    mapped = ~np.isin(result.pooled_files, list(result.rejected))
     return Measured(
         split=split,
         paths=[index.paths[listed[place]] for place in kept],
@@ -143,6 +153,8 @@ def from_files(
         digests=[result.digests[place] for place in kept],
         rejected=rejected | {index.paths[row]: index.reasons[row] for row in rows if index.reasons[row]},
         source=str(index.root),
+        pooled=None if result.pooled is None else result.pooled[mapped],
+        pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
     )
 
 

@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 
 from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
 from featx.files import check_file, replacing
-from featx.heads import Head, best_epoch, rebuild_head
+from featx.heads import HIGHEST, LOWEST, Head, best_epoch, rebuild_head, scaled
 from featx.recipe import Recipe
 from featx.store import check_pooling
 
 SCHEMA_VERSION = 2
-"""Raised whenever an older featx could no longer read the file. Only fine-tuned models need 2; the others are written as 1."""
+"""Raised whenever an older featx could no longer read the file. Models that are neither fine-tuned nor calibrated need less."""
+
+_SCHEMA_OF_PLAIN = 1
 
 TRAINED_ON_BYTES = 8
 """How much of a training image's digest a model keeps, to tell later whether it is shown its own training images."""
@@ -103,6 +105,8 @@ class Model:
         ``seconds``; empty without a search.
     tail : FineTuned or None
         Layers between ``layer`` and the head; None where the head takes ``layer`` itself.
+    temperature : float
+        What the logarithms of the head's probabilities are divided by; 1 leaves them as they are.
     """
 
     recipe: Recipe
@@ -120,11 +124,16 @@ class Model:
     views: dict[str, Any] = dataclasses.field(default_factory=lambda: {"augment": "", "seed": 0, "count": 1})
     tuning: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     tail: FineTuned | None = None
+    temperature: float = 1.0
 
     @property
     def cached_recipe(self) -> Recipe:
         """The recipe of the cached features that it starts from: without the fine-tuned layers."""
         return dataclasses.replace(self.recipe, tail="")
+
+    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return class probabilities (n_samples, n_classes) of features: the head's, at the model's temperature."""
+        return scaled(self.head.predict_proba(X), self.temperature)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -186,7 +195,8 @@ def save_model(model: Model, path: Path) -> None:
     if model.tail:
         members |= {f"{_TAIL}{name}.npy": _npy(array) for name, array in model.tail.arrays.items()}
     document = {
-        "schema": SCHEMA_VERSION if model.tail else 1,
+        # An older featx would leave fine-tuned layers or a temperature out and give other probabilities: it is to refuse.
+        "schema": SCHEMA_VERSION if model.tail or model.temperature != 1.0 else _SCHEMA_OF_PLAIN,
         "recipe": model.recipe.to_dict(),
         "fingerprint": model.recipe.fingerprint,
         "layer": model.layer,
@@ -201,6 +211,7 @@ def save_model(model: Model, path: Path) -> None:
         "views": model.views,
         "tuning": model.tuning,
         **({"tail": {"start": model.tail.start, "end": model.tail.end}} if model.tail else {}),
+        **({} if model.temperature == 1.0 else {"temperature": model.temperature}),
         "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
     members["model.json"] = (json.dumps(document, indent=2) + "\n").encode()
@@ -302,6 +313,9 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         if not isinstance(document[name], dict):
             raise ValueError(f"its {name} is not a JSON object")
     tuning = document.get("tuning", [])
+    temperature = document.get("temperature", 1.0)
+    if not _is_figure(temperature) or not LOWEST <= temperature <= HIGHEST:
+        raise ValueError(f"its temperature is not a number from {LOWEST} to {HIGHEST}")
     _check_figures(document["metrics"], document["network"], tuning)
     return Model(
         recipe=recipe,
@@ -319,6 +333,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         views=document["views"],
         tuning=tuning,
         tail=tail,
+        temperature=float(temperature),
     )
 
 

@@ -70,9 +70,12 @@ class Probabilities:
     ----------
     kind : str
         ``softmax``; or ``sigmoid``, one for each class, divided by their sum.
+    temperature : float
+        What the probabilities' logarithms are divided by before they are made to sum to 1 again.
     """
 
     kind: Literal["softmax", "sigmoid"]
+    temperature: float = 1.0
 
 
 PlainLayer = SignedRoots | UnitRows | Maps | Convolution | Dense | Probabilities

@@ -20,10 +20,10 @@ LEVELS: dict[str, int] = {
         ("errors", "files", "recipe", "quiet", "interrupt", "progress", "checkpoint", "plain_layers", "outputs"), 0
     ),
     **dict.fromkeys(NOUNS, 1),
-    **dict.fromkeys(("model", "classify", "measured", "prepare", "search", "learning", "head_features"), 2),
-    **dict.fromkeys(("another_layer", "tuning", "starting"), 2),
+    **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
+    **dict.fromkeys(("head_features", "another_layer", "tuning", "starting"), 2),
     **dict.fromkeys(("extract", "plan", "fit", "compare", "finetune", "evaluate", "predict", "inspect"), 3),
-    **dict.fromkeys(("export", "verify", "pack", "estimators"), 3),
+    **dict.fromkeys(("export", "verify", "pack", "estimators", "exhibit"), 3),
     "report": 4,
     "cli": 5,
 }
@@ -32,9 +32,10 @@ LEVELS: dict[str, int] = {
 BELOW_ALL = {
     *(("outputs", "errors"), ("outputs", "files")),
     *(("files", "errors"), ("recipe", "errors"), ("checkpoint", "errors"), ("checkpoint", "files")),
-    *(("classify", "model"), ("measured", "classify"), ("measured", "model"), ("head_features", "model")),
-    *(("classify", "head_features"), ("measured", "head_features")),
+    *((room, other) for room in ("classify", "measured") for other in ("model", "featuremap", "head_features")),
+    *(("measured", "classify"), ("head_features", "model")),
     *(("starting", "learning"), ("starting", "model"), ("starting", "tuning")),
+    *(("exhibit", verb) for verb in ("evaluate", "predict")),
 }
 
 
@@ -83,7 +84,7 @@ def test_every_room_has_a_level() -> None:
         # Weights files are HDF5, and which of their shapes differ only they can tell.
         (("h5py",), ("store/", "backbones/weights_file.py")),
         (("PIL",), ("images/",)),
-        (("matplotlib",), ("report/",)),
+        (("matplotlib", "jinja2", "markupsafe"), ("report/",)),
         (("click", "tqdm", "argparse"), ("cli/",)),
         (("joblib",), ("search.py", "heads/pipeline.py")),
         (("threadpoolctl",), ("search.py", "heads/steps.py")),

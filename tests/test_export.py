@@ -1,5 +1,6 @@
 """``featx export``: what is written predicts what featx predicts, in its own runtime and without featx."""
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -22,6 +23,7 @@ from featx.backbones import formats
 from featx.classify import classify_files
 from featx.errors import ExportError, ExtraMissing, ModelNotFound, OutputError
 from featx.images import MAX_PIXELS, load_batches
+from featx.model import save_model
 from tests.conftest import COLOURS, Run, as_json, write_image
 
 SIZE = (64, 96)
@@ -483,3 +485,18 @@ def test_converters_write_nothing_on_the_terminal(workplace: Path, tmp_path: Pat
     assert json.loads(done.stdout)["format"] == name
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "logreg-standard", "svm"])
+def test_a_calibrated_model_is_exported_with_its_temperature(workplace: Path, tmp_path: Path, name: str) -> None:
+    """The network divides by it, as the comparison with featx shows; scikit-learn has no place for it, and that is said."""
+    model = dataclasses.replace(featx.load_model(workplace / f"{name}.featx"), temperature=2.5)
+    save_model(model, tmp_path / "calibrated.featx")
+    result = featx.export_model(tmp_path / "calibrated.featx", tmp_path / "it.keras")
+    assert result.largest_difference <= 1e-5
+    plain = featx.export_model(workplace / f"{name}.featx", tmp_path / "plain.keras")
+    pixels = pixels_of(model, photos_of(workplace))
+    sure, unsure = (keras.saving.load_model(one.path).predict_on_batch(pixels).max(axis=1) for one in (plain, result))
+    assert (np.asarray(unsure) < np.asarray(sure)).all()
+    with pytest.raises(ExportError, match=r"calibrated by a temperature of 2\.5, and no classifier of scikit-learn has one"):
+        featx.export_model(tmp_path / "calibrated.featx", tmp_path / "it.joblib")

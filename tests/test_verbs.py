@@ -211,10 +211,13 @@ def test_a_report_leaves_other_files_alone_and_curves_of_another_model_do_not_st
     assert files.curves is None
     assert sorted(path.name for path in folder.iterdir()) == [
         ".featx-report",
+        "classification_report.csv",
+        "confusion_matrix.csv",
         "confusion_matrix.png",
         "metrics.json",
         "notes.txt",
         "predictions.csv",
+        "report.html",
     ]
 
 

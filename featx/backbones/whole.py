@@ -146,11 +146,13 @@ def _applied(plain: PlainLayer, values: Any) -> Any:
         case Dense(kernel, bias, relu):
             flat = layers.Flatten(**options)(values) if len(values.shape) > 2 else values
             return _filled(layers.Dense(len(bias), activation="relu" if relu else None, **_FLOAT), flat, kernel, bias)
-        case Probabilities(kind):
+        case Probabilities(kind, temperature):
             if kind == "sigmoid":
                 # The softmax of their logarithms: no row of tiny sigmoids is ever divided by zero.
                 away = ops.log(ops.add(ops.exp(ops.negative(ops.absolute(values))), 1.0))
                 values = ops.subtract(ops.minimum(values, 0.0), away)
+            if temperature != 1.0:
+                values = ops.divide(values, temperature)
             return layers.Softmax(name=OUTPUT, **_FLOAT)(values)
 
 

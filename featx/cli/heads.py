@@ -26,6 +26,9 @@ from featx.cli.values import Names
 @training_options
 @click.option("--tune", is_flag=True, help="Choose what is not given by cross-validation inside the training images.")
 @click.option("--folds", type=int, default=5, show_default=True, help="For --tune.")
+@click.option(
+    "--calibrate", is_flag=True, help="Fit one temperature on the validation images: confidences closer to the truth."
+)
 @click.option("--log", type=FOLDER, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
 @json_option

@@ -11,6 +11,7 @@ import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, batch_option, json_option, max_pixels_option, tta_option, weights_option, workers_option
 from featx.cli.terminal import newest_model, print_json, show_progress
+from featx.cli.values import Fraction
 
 
 @main.command()
@@ -23,13 +24,21 @@ from featx.cli.terminal import newest_model, print_json, show_progress
 @click.option("--images", type=FOLDER, help="Measure on this folder of class folders instead of the cached images.")
 @click.option("--cache", type=FOLDER, help="The cache, if it is no longer where the model was fitted.")
 @click.option("--out", type=FOLDER, help="Folder of the report.  [default: reports/<model>-<split>]")
+@click.option("--page/--no-page", default=True, help="Write report.html, which shows the images.  [default: page]")
+@click.option(
+    "--map",
+    "map_",
+    type=click.Choice(["auto", "pca", "tsne", "none"]),
+    default="auto",
+    help="How the page lays the features out.  [default: t-SNE for up to 500 images, else PCA]",
+)
 @tta_option
 @weights_option
 @batch_option
 @workers_option
 @max_pixels_option
 @json_option
-def evaluate(model: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
+def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_json: bool, **options: Any) -> None:
     """Measure a model and write a report.
 
     MODEL is by default the newest in models/; the images are by default the test images of the cache it was fitted on.
@@ -42,13 +51,24 @@ def evaluate(model: Path | None, out: Path | None, as_json: bool, **options: Any
         evaluation = featx.evaluate_model(model or newest_model(), progress=progress, **options)
     measured = evaluation.split if options["images"] is None else Path(evaluation.source).name
     folder = out or Path("reports") / f"{evaluation.model_path.stem}-{measured}"
-    report = featx.write_report(evaluation, folder)
+    with show_progress() as progress:
+        report = featx.write_report(evaluation, folder, page=page, map=map_, progress=progress)
     if as_json:
         names = ("split", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "notes")
         figures = {name: getattr(evaluation, name) for name in names}
         per_class = [dataclasses.asdict(measures) for measures in evaluation.per_class]
         figures |= {"model": evaluation.model_path, "source": evaluation.source, "per_class": per_class}
-        print_json({"images": len(evaluation.y), **figures, "rejected": len(evaluation.rejected), "report": report.folder})
+        figures |= {name: getattr(evaluation, name) for name in ("top3_accuracy", "intervals", "cautions", "counts")}
+        figures |= {"ece": evaluation.confidence and evaluation.confidence.ece, "temperature": evaluation.model.temperature}
+        print_json(
+            {
+                "images": len(evaluation.y),
+                **figures,
+                "rejected": len(evaluation.rejected),
+                "report": report.folder,
+                "page": report.page,
+            }
+        )
     else:
         from featx.report import evaluation_text
 
@@ -60,13 +80,23 @@ def evaluate(model: Path | None, out: Path | None, as_json: bool, **options: Any
 @click.argument("model", type=FOLDER)
 @click.argument("paths", type=FOLDER, nargs=-1, required=True, metavar="PATH...")
 @click.option("--out", type=FOLDER, help="CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]")
+@click.option("--report", type=FOLDER, help="A page (.html) of the images by predicted class, the surest first.")
+@click.option("--min-confidence", type=Fraction(), help='With --report: less confident images stand under "unsure".')
 @tta_option
 @weights_option
 @batch_option
 @workers_option
 @max_pixels_option
 @json_option
-def predict(model: Path, paths: tuple[Path, ...], out: Path | None, as_json: bool, **options: Any) -> None:
+def predict(
+    model: Path,
+    paths: tuple[Path, ...],
+    out: Path | None,
+    report: Path | None,
+    min_confidence: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Classify new images.
 
     Gives class and confidence of image files, and of all images below folders.
@@ -75,13 +105,24 @@ def predict(model: Path, paths: tuple[Path, ...], out: Path | None, as_json: boo
 
     if out:
         check_output(out)  # before minutes of work, not after
+    if min_confidence is not None and not report:
+        raise click.UsageError("--min-confidence sorts the images of a page: give --report too.")
+    if report:
+        from featx.report import check_prediction_page
+
+        check_prediction_page(report)
     with show_progress() as progress:
         predictions = featx.predict_images(model, paths, progress=progress, **options)
     if out:
         save_predictions(predictions, out)
+    if report:
+        from featx.report import write_prediction_page
+
+        with show_progress() as progress:
+            write_prediction_page(predictions, report, model, min_confidence=min_confidence or 0.0, progress=progress)
     rejected = sum(1 for prediction in predictions if prediction.error)
     if as_json:
-        summary = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": out}
+        summary = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": out, "report": report}
         print_json(summary if out else summary | {"predictions": list(map(dataclasses.asdict, predictions))})
     elif out:
         click.echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")

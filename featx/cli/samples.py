@@ -51,6 +51,7 @@ def demo(folder: Path, as_json: bool) -> None:
     with show_progress() as progress:
         say(extract_text(featx.extract_features(images, cache, image_size=(height, width), progress=progress)) + "\n")
     accuracies: dict[str, float] = {}
+    page = None
     for head in ("dense", "logreg", "svm"):
         model = folder / f"{head}.featx"
         say(f"$ featx fit {cache} --head {head} --out {model}")
@@ -61,11 +62,11 @@ def demo(folder: Path, as_json: bool) -> None:
         if head == "dense":
             say(f"$ featx evaluate {model} --out {report}")
             say(evaluation_text(evaluation) + "\n")
-            featx.write_report(evaluation, report)
+            page = featx.write_report(evaluation, report).page
     seconds = time.monotonic() - started
     if as_json:
-        print_json({"accuracy": accuracies["dense"], "report": report, "heads": accuracies, "seconds": seconds})
+        print_json({"accuracy": accuracies["dense"], "report": report, "page": page, "heads": accuracies, "seconds": seconds})
         return
     per_head = ", ".join(f"{head} {accuracy:.3f}" for head, accuracy in accuracies.items())
     say(f"test accuracy from the same cached features: {per_head}")
-    say(f"report {report}, {seconds:.0f} s in all")
+    say(f"report {page}, {seconds:.0f} s in all")

@@ -6,9 +6,12 @@ from featx.heads.losses import balanced_weights, best_epoch, probabilities_of, r
 from featx.heads.pipeline import make_pipeline, run_pipeline, save_pipeline
 from featx.heads.scaling import Scaling, check_scale
 from featx.heads.span import Span
+from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
 
 __all__ = [
     "HEADS",
+    "HIGHEST",
+    "LOWEST",
     "Features",
     "Head",
     "HeadSpec",
@@ -19,6 +22,7 @@ __all__ = [
     "best_epoch",
     "check_scale",
     "check_seed",
+    "fit_temperature",
     "head_spec",
     "make_head",
     "make_pipeline",
@@ -28,4 +32,6 @@ __all__ = [
     "row_losses",
     "run_pipeline",
     "save_pipeline",
+    "scaled",
+    "unscaled",
 ]

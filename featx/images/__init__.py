@@ -6,6 +6,7 @@ from featx.images.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFil
 from featx.images.index import ImageIndex, list_images, list_unlabelled
 from featx.images.loader import Batch, Views, available_cores, load_batches
 from featx.images.split import assign_splits
+from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, make_thumbnails
 from featx.images.walk import REPORT_MARKER, REPORT_PLOTS
 
 __all__ = [
@@ -16,11 +17,13 @@ __all__ = [
     "NO_DIGEST",
     "REPORT_MARKER",
     "REPORT_PLOTS",
+    "THUMBNAIL_TYPE",
     "Augmentation",
     "Batch",
     "Identities",
     "ImageIndex",
     "KnownFile",
+    "Thumbnail",
     "Views",
     "assign_splits",
     "available_cores",
@@ -29,6 +32,7 @@ __all__ = [
     "list_images",
     "list_unlabelled",
     "load_batches",
+    "make_thumbnails",
     "read_image_file",
     "view_key",
 ]

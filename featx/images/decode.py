@@ -105,7 +105,7 @@ def read_image_file(path: Path) -> bytes:
         raise ImageRejected(f"cannot be read: {error.strerror or error}") from None
 
 
-def decode_image(data: bytes, recipe: Recipe, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode_image(data: bytes, recipe: Recipe, max_pixels: int = MAX_PIXELS, longest: int | None = None) -> NDArray[np.uint8]:
     """Decode one image to the pixels that the backbone sees.
 
     Parameters
@@ -116,6 +116,8 @@ def decode_image(data: bytes, recipe: Recipe, max_pixels: int = MAX_PIXELS) -> N
         Gives image size, resize mode, background and whether JPEG may be decoded at reduced size.
     max_pixels : int
         Larger images are rejected before they are decoded [px].
+    longest : int or None
+        For people to look at: keep the image's shape and shrink it to this longer side [px], whatever the recipe says.
 
     Returns
     -------
@@ -133,14 +135,16 @@ def decode_image(data: bytes, recipe: Recipe, max_pixels: int = MAX_PIXELS) -> N
     if image_format is None:
         raise ImageRejected("not an image (JPEG, PNG, WebP, BMP, GIF or TIFF)")
     try:
-        return _decode(data, image_format, recipe, max_pixels)
+        return _decode(data, image_format, recipe, max_pixels, longest)
     except ImageRejected as rejected:
         if not (recipe.allow_truncated and rejected.reason == f"{_TRUNCATED} {image_format}"):
             raise
-        return _decode(data, image_format, recipe, max_pixels, truncated=True)
+        return _decode(data, image_format, recipe, max_pixels, longest, truncated=True)
 
 
-def _decode(data: bytes, image_format: str, recipe: Recipe, max_pixels: int, truncated: bool = False) -> NDArray[np.uint8]:
+def _decode(
+    data: bytes, image_format: str, recipe: Recipe, max_pixels: int, longest: int | None, truncated: bool = False
+) -> NDArray[np.uint8]:
     if image_format == "BMP":
         data = _with_whole_palette(data)
     try:
@@ -150,7 +154,8 @@ def _decode(data: bytes, image_format: str, recipe: Recipe, max_pixels: int, tru
             if image_format == "WEBP" and max(image.size) > _WEBP_LARGEST_SIDE:
                 raise ImageRejected(f"too large (a side over {_WEBP_LARGEST_SIDE} pixels)")
             if image_format == "JPEG" and not recipe.exact_decode:
-                _decode_reduced(image, recipe.image_size)
+                # For people once the longer side is enough; the backbone's features want twice both.
+                _decode_reduced(image, (-(-longest // 2),) * 2 if longest else recipe.image_size)
             if image_format == "PNG":
                 _scale_transparent_grey(image)
             image.load()
@@ -160,7 +165,8 @@ def _decode(data: bytes, image_format: str, recipe: Recipe, max_pixels: int, tru
             if truncated and _is_nearly_one_colour(image):
                 raise ImageRejected(f"{_TRUNCATED} {image_format}, nothing of the picture left")
             _turn_upright(image)
-            return np.asarray(_resize(_to_rgb(image, recipe.background), recipe), dtype=np.uint8)
+            rgb = _to_rgb(image, recipe.background)
+            return np.asarray(_shrink(rgb, longest) if longest else _resize(rgb, recipe), dtype=np.uint8)
     except ImageRejected:
         raise
     except Image.DecompressionBombError:
@@ -265,6 +271,13 @@ def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:
     if recipe.resize == "crop":
         return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
     return _pad(image, width, height, recipe.background)
+
+
+def _shrink(image: Image.Image, longest: int) -> Image.Image:
+    """Bring the longer side to ``longest``, unless it is shorter already; a line of one pixel never shrinks to nothing."""
+    scale = min(1.0, longest / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BILINEAR)
 
 
 def _pad(image: Image.Image, width: int, height: int, background: tuple[int, int, int]) -> Image.Image:

@@ -73,7 +73,7 @@ def _decode(request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8]]:
     """Return the content digest of a file and the views asked for, (n_views, height, width, 3)."""
     data = read_image_file(Path(request["path"]))
     digest = content_digest(data)
-    clean = decode_image(data, Recipe.from_dict(request["recipe"]), request["max_pixels"])
+    clean = decode_image(data, Recipe.from_dict(request["recipe"]), request["max_pixels"], request.get("longest"))
     if request["augment"] is None:
         return digest, clean[None]
     augmentation = Augmentation.parse(request["augment"]) if request["augment"] else Augmentation()

@@ -2,6 +2,7 @@
 
 from featx.report.backbone_text import backbones_text, finetune_text
 from featx.report.files import ReportFiles, check_report_folder, write_report
+from featx.report.predictions import check_prediction_page, write_prediction_page
 from featx.report.text import (
     cache_text,
     comparison_text,
@@ -17,6 +18,7 @@ __all__ = [
     "ReportFiles",
     "backbones_text",
     "cache_text",
+    "check_prediction_page",
     "check_report_folder",
     "comparison_text",
     "evaluation_text",
@@ -26,5 +28,6 @@ __all__ = [
     "model_text",
     "plan_text",
     "verify_text",
+    "write_prediction_page",
     "write_report",
 ]

@@ -270,6 +270,8 @@ def model_text(summary: ModelSummary) -> str:
     if metrics.get("val_accuracy") is not None:
         epoch = f", epoch {model.best_epoch} of {len(model.history['loss'])}" if model.history.get("loss") else ""
         lines.append(f"  validation accuracy {metrics['val_accuracy']:.3f} on {metrics['val_images']} images{epoch}")
+    if model.temperature != 1.0:
+        lines.append(f"  calibrated temperature {model.temperature:.2f}, fitted on the validation images")
     if model.tuning:
         lines.append(f"  chosen     by cross-validation from {number_of(len(model.tuning), 'setting')}, the best:")
         for one in model.tuning[:5]:

@@ -16,8 +16,18 @@ from featx.model import Model
 from featx.recipe import Recipe
 from featx.report import check_report_folder, write_report
 
-NAMES = ("metrics.json", "predictions.csv", "confusion_matrix.png", "curves.png", "history.csv")
-ALWAYS = [".featx-report", "confusion_matrix.png", "metrics.json", "predictions.csv"]
+ALWAYS = sorted(
+    [
+        ".featx-report",
+        "classification_report.csv",
+        "confusion_matrix.csv",
+        "confusion_matrix.png",
+        "metrics.json",
+        "predictions.csv",
+        "report.html",
+    ]
+)
+NAMES = (*ALWAYS[1:], "curves.png", "history.csv")
 
 Evaluate = Callable[..., Evaluation]
 

@@ -1,0 +1,68 @@
+"""One temperature for all of a head's probabilities: it changes how sure they are, and never which class is first.
+
+References
+----------
+Guo, Pleiss, Sun & Weinberger (2017), On calibration of modern neural networks, arXiv:1706.04599, section 4.2.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.heads.head import softmax
+
+LEAST = 1e-12
+"""Smaller probabilities are taken for this: a head of votes gives zeros, which have no logarithm."""
+
+LOWEST, HIGHEST = 0.01, 100.0
+"""Past these a temperature only says that the probabilities are worth nothing."""
+
+# Above what float64 cannot hold with all its digits.
+_SMALLEST = 1e-300
+
+# Halvings of the interval between them on a logarithmic scale: past the resolution of float64.
+_HALVINGS = 60
+
+
+def scaled(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Return probabilities (n, n_classes) whose logarithms are divided by a temperature; 1 leaves every bit as it is."""
+    if temperature == 1.0:
+        return probabilities
+    return softmax(np.log(np.maximum(probabilities, LEAST)) / temperature)
+
+
+def unscaled(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Return what ``scaled`` was given, for a temperature that leaves it numbers to come back from (from some 0.05)."""
+    if temperature == 1.0:
+        return probabilities
+    return softmax(np.log(np.maximum(probabilities, _SMALLEST)) * temperature)
+
+
+def fit_temperature(probabilities: NDArray[np.float64], y: NDArray[np.integer]) -> float | None:
+    """Return the temperature under which the labels are most likely.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, n_classes)
+        Of images that the head did not learn from.
+    y : ndarray of shape (n,)
+        Their labels: columns of ``probabilities``.
+
+    Returns
+    -------
+    temperature : float or None
+        Above 1 where the head was too sure. None where every image is right: the colder, the likelier, without end.
+    """
+    if (probabilities.argmax(axis=1) == y).all():
+        return None
+    logits = np.log(np.maximum(probabilities, LEAST))
+    own = logits[np.arange(len(y)), y]
+    # The log loss is convex in the inverse temperature, so that its slope changes sign once.
+    low, high = np.log(LOWEST), np.log(HIGHEST)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        shares = softmax(logits / np.exp(middle))
+        if float((own - (shares * logits).sum(axis=1)).sum()) < 0:  # warmer is likelier
+            low = middle
+        else:
+            high = middle
+    return float(np.clip(np.exp((low + high) / 2), LOWEST, HIGHEST))

@@ -1,0 +1,304 @@
+"""The pages in a browser; skipped without one: apt-get install chromium chromium-driver, and pip install selenium."""
+
+import csv
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import featx
+from featx.report import write_prediction_page
+from tests.conftest import write_image
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed")
+
+NAMES = ("<script>alert(1)<", 'b"onload="alert(2)', "caf\udce9 & <b>", "plain")
+FILE = "<img src=x onerror=alert(3)>.png"
+
+Show = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both pages, ``r/report.html`` and ``p.html``, of 4 classes of 20 images, some mistaken, with hostile names."""
+    root = tmp_path_factory.mktemp("site")
+    for label, name in enumerate(NAMES):
+        for number in range(20):
+            level = 100 + 4 * label + int(np.random.default_rng(label * 100 + number).integers(-5, 6))
+            stem = FILE if number == 0 else f"{number}.png"
+            for split in ("train", "val", "test"):
+                seed = label * 1000 + number + 333 * ("train", "val", "test").index(split)
+                write_image(root / "images" / split / name / stem, (level, level, 255 - level), seed=seed)
+    cache = featx.extract_features(root / "images", root / "cache", backbone="stub", image_size=(64, 64)).cache
+    model = featx.fit_head(cache, "dense", out=root / "m.featx", epochs=5, calibrate=True).model
+    featx.write_report(featx.evaluate_model(model), root / "r")
+    predictions = featx.predict_images(model, [root / "images" / "test"])
+    middle = float(np.median([one.confidence for one in predictions]))
+    write_prediction_page(predictions, root / "p.html", model, min_confidence=middle)
+    return root
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium that writes down what it logs and asks for."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def show(browser: Any, site: Path) -> Show:
+    """Open a page, of a width and in light or dark as the system would have it; its kept choice is forgotten."""
+
+    def run(name: str = "r/report.html", width: int = 1200, theme: str = "light") -> Any:
+        media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        browser.get((site / name).as_uri())
+        browser.execute_script("try { localStorage.clear() } catch {}")
+        browser.get((site / name).as_uri())
+        for log in ("browser", "performance"):
+            browser.get_log(log)
+        browser.get((site / name).as_uri())
+        return browser
+
+    return run
+
+
+def rows_of(site: Path) -> list[dict[str, str]]:
+    """Read predictions.csv."""
+    with (site / "r" / "predictions.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def dialog(browser: Any) -> tuple[str, list[str]]:
+    """Return title and captions of the open dialog."""
+    found = browser.execute_script(
+        "const d = document.getElementById('viewer');"
+        "const captions = [...d.querySelectorAll('figcaption')].map(c => c.textContent);"
+        "return d.open ? [d.querySelector('h2').textContent, captions] : null"
+    )
+    assert found is not None, "the dialog is not open"
+    return found[0], found[1]
+
+
+def press(browser: Any, key: str) -> None:
+    """Press one key."""
+    webdriver.ActionChains(browser).send_keys(key).perform()
+
+
+@pytest.mark.parametrize("name", ["r/report.html", "p.html"])
+def test_nothing_is_asked_for_and_nothing_goes_wrong(show: Show, site: Path, name: str) -> None:
+    """No message on the console, no alert, and no request but for the page itself and what stands in it."""
+    browser = show(name)
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert [url for url in urls if not url.startswith("data:")] == [(site / name).as_uri()]
+    assert browser.execute_script("return [...document.images].filter(i => i.complete && !i.naturalWidth).length") == 0
+
+
+def test_the_policy_keeps_a_script_out(show: Show) -> None:
+    """Even one that got into the page: the browser refuses to run what is not featx's own."""
+    browser = show()
+    browser.execute_script(
+        "const s = document.createElement('script'); s.textContent = 'window.got = 1'; document.body.append(s);"
+        "const i = new Image(); i.src = 'http://127.0.0.1:9/x.png'; document.body.append(i);"
+    )
+    assert browser.execute_script("return window.got") is None
+    messages = " ".join(entry["message"] for entry in browser.get_log("browser"))
+    assert messages.count("Content Security Policy") == 2
+
+
+@pytest.mark.parametrize("name", ["r/report.html", "p.html"])
+def test_hostile_names_are_read_as_they_are(show: Show, site: Path, name: str) -> None:
+    """As text, letter by letter; a name that is not UTF-8 with its byte's escape."""
+    browser = show(name)
+    if name.startswith("r/"):
+        place = next(place for place, row in enumerate(rows_of(site)) if row["path"].endswith(FILE))
+        click = "document.querySelector(arguments[0]).dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+        browser.execute_script(click, f'#map [data-place="{place}"]')  # the dialog names the file
+    text = browser.execute_script(
+        "document.querySelectorAll('script').forEach(s => s.remove()); return document.body.textContent"
+    )
+    for wanted in ("<script>alert(1)<", 'b"onload="alert(2)', "caf\\udce9 & <b>", FILE):
+        assert wanted in text
+
+
+def test_a_column_sorts_both_ways(show: Show, site: Path) -> None:
+    """Numbers largest first, names from A; the heading says which way."""
+    browser = show()
+    metrics = json.loads((site / "r" / "metrics.json").read_text())["per_class"]
+    shown = {one["class_name"].encode("utf-8", "backslashreplace").decode(): one["recall"] for one in metrics}
+
+    def column() -> list[str]:
+        names = browser.execute_script("return [...document.querySelectorAll('#per-class tbody th')].map(c => c.textContent)")
+        assert isinstance(names, list)
+        return names
+
+    button = browser.find_element("css selector", "#per-class thead th:nth-child(3) button")
+    for way, sign in (("descending", -1), ("ascending", 1)):
+        button.click()
+        recalls = [shown[name] for name in column()]
+        assert recalls == sorted(recalls, key=lambda value: sign * value)
+        assert button.find_element("xpath", "..").get_attribute("aria-sort") == way
+    browser.find_element("css selector", "#per-class thead th:first-child button").click()
+    assert column()[-1] == "plain"
+    assert len(browser.find_elements("css selector", "[aria-sort]")) == 1
+
+
+def test_a_cell_opens_its_images_and_the_keyboard_closes_them(show: Show, site: Path) -> None:
+    """Every cell: exactly the images of that class taken for that other one, the surest first; Escape gives the focus back."""
+    browser = show()
+    rows = rows_of(site)
+    classes = json.loads((site / "r" / "metrics.json").read_text())["confusion"]["class_names"]
+    plain = [name.encode("utf-8", "backslashreplace").decode() for name in classes]
+    cells = browser.find_elements("css selector", "button.cell")
+    assert len(cells) > len(classes), "there should be mistakes"
+    for cell in cells:
+        true, predicted = (plain[int(cell.get_attribute(f"data-{name}"))] for name in ("true", "predicted"))
+        cell.send_keys("\ue007")  # Enter
+        title, captions = dialog(browser)
+        own = [row for row in rows if (row["label"], row["predicted"]) == (true, predicted)]
+        own.sort(key=lambda row: -float(row["confidence"]))
+        assert [caption.split("\n")[1] for caption in captions] == [row["path"] for row in own]
+        assert title == (f"{true}, found" if true == predicted else f"{true}, taken for {predicted}")
+        press(browser, "\ue00c")  # Escape
+        assert not browser.execute_script("return document.getElementById('viewer').open")
+        assert browser.execute_script("return document.activeElement") == cell
+
+
+def test_the_image_in_the_dialog_is_the_file(show: Show, site: Path) -> None:
+    """The browser decodes a thumbnail to the mean colour of the image that its caption names."""
+    browser = show()
+    browser.find_element("css selector", "#mistakes .open").click()
+    _, (caption,) = dialog(browser)
+    mean = browser.execute_async_script(
+        "const done = arguments[0], image = document.querySelector('#viewer img');"
+        "image.decode().then(() => { const c = document.createElement('canvas');"
+        "c.width = image.naturalWidth; c.height = image.naturalHeight; const x = c.getContext('2d'); x.drawImage(image, 0, 0);"
+        "const p = x.getImageData(0, 0, c.width, c.height).data; const s = [0, 0, 0];"
+        "p.forEach((v, i) => { if (i % 4 < 3) s[i % 4] += v }); done(s.map(v => v / p.length * 4)) })"
+    )
+    name = caption.split("\n")[1].encode().replace(b"\\udce9", b"\xe9")
+    with Image.open(site / "images" / os.fsdecode(name)) as file:
+        np.testing.assert_allclose(mean, np.asarray(file).mean(axis=(0, 1)), atol=3)
+
+
+def test_a_point_of_the_map_opens_its_image_by_mouse_and_by_keys(show: Show, site: Path) -> None:
+    """The click; the arrows, which say where they are; Enter."""
+    browser = show()
+    rows = rows_of(site)
+    points = browser.find_elements("css selector", "#map .point")
+    assert len(points) == len(rows) == 80
+    browser.execute_script("document.getElementById('map').scrollIntoView({block: 'center'})")
+    for point in points[:3] + points[-2:]:
+        row = rows[int(point.get_attribute("data-place"))]
+        browser.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", point)
+        _, captions = dialog(browser)
+        assert [caption.split("\n")[1] for caption in captions] == [row["path"]]
+        assert ("wrong" in point.get_attribute("class")) == (row["correct"] == "0")
+        press(browser, "\ue00c")
+    browser.find_element("id", "map").send_keys("\ue012")  # left
+    said = [browser.find_element("id", "map-said").text]
+    for _ in range(3):
+        press(browser, "\ue014")  # right
+        said.append(browser.find_element("id", "map-said").text)
+    assert len(set(said)) > 1
+    press(browser, "\ue007")
+    _, (caption,) = dialog(browser)
+    assert said[-1] == caption.replace("\n", ", ")
+
+
+def test_a_class_of_the_map_and_a_curve_can_be_singled_out(show: Show) -> None:
+    """The others fade; the chosen curve is the one drawn strong."""
+    browser = show()
+    button = browser.find_element("css selector", "#legend button")
+    browser.execute_script("arguments[0].click()", button)
+    assert len(browser.find_elements("css selector", "#map .point:not(.dim)")) == 20
+    assert button.get_attribute("aria-pressed") == "true"
+    browser.execute_script(
+        "const s = document.getElementById('curve-class'); s.value = s.options[2].value; s.dispatchEvent(new Event('change'))"
+    )
+    chosen = browser.execute_script("return document.getElementById('curve-class').value")
+    on = browser.find_elements("css selector", "#curves .on")
+    assert [curve.get_attribute("data-class") for curve in on] == [chosen]
+
+
+def brightness(browser: Any, path: Path) -> float:
+    """Take a screenshot and return how bright its left margin is, from 0 to 255."""
+    browser.save_screenshot(str(path))
+    with Image.open(path) as image:
+        return float(np.asarray(image.convert("L"))[:, :8].mean())
+
+
+@pytest.mark.parametrize("name", ["r/report.html", "p.html"])
+def test_light_and_dark_follow_the_system_until_they_are_chosen(show: Show, tmp_path: Path, name: str) -> None:
+    """The button switches and is remembered; the screenshots show it."""
+    browser = show(name, theme="light")
+    assert brightness(browser, tmp_path / "light.png") > 240
+    browser.find_element("id", "theme").click()
+    assert brightness(browser, tmp_path / "chosen.png") < 40
+    browser.refresh()
+    assert brightness(browser, tmp_path / "again.png") < 40
+    browser = show(name, theme="dark")
+    assert brightness(browser, tmp_path / "dark.png") < 40
+
+
+@pytest.mark.parametrize("name", ["r/report.html", "p.html"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(show: Show, name: str) -> None:
+    """390 px: tables scroll inside their own frames, the page does not."""
+    browser = show(name, width=390)
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+    assert browser.execute_script("return document.scrollingElement.clientWidth") == 390
+    if name.startswith("r/"):
+        wide = browser.execute_script(
+            "return [...document.querySelectorAll('.scroll')].filter(s => s.scrollWidth > s.clientWidth).length"
+        )
+        assert wide >= 1
+
+
+@pytest.mark.parametrize("name", ["r/report.html", "p.html"])
+def test_whoever_cannot_see_it_is_told_what_everything_is(show: Show, name: str) -> None:
+    """Every button, image, table region, heading and field has a name in the browser's accessibility tree."""
+    browser = show(name)
+    browser.execute_cdp_cmd("Accessibility.enable", {})
+    nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles: dict[str, list[str]] = {}
+    for node in nodes:
+        if not node.get("ignored"):
+            roles.setdefault(node["role"]["value"], []).append(node.get("name", {}).get("value", ""))
+    for role in ("button", "image", "link", "heading", "region", "combobox", "application", "navigation"):
+        assert all(name.strip() for name in roles.get(role, [])), role
+    assert len(roles["heading"]) >= 4
+    headings = browser.execute_script("return [...document.querySelectorAll('main :is(h1,h2,h3)')].map(h => +h.tagName[1])")
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
+
+
+def test_tab_reaches_the_content_and_its_parts(show: Show) -> None:
+    """The first stop skips to the content; what has the focus shows it."""
+    browser = show()
+    press(browser, "\ue004")  # Tab
+    assert browser.execute_script("return document.activeElement.className") == "skip"
+    for _ in range(4):
+        press(browser, "\ue004")
+        outline = browser.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
+        assert outline not in ("none", "")
