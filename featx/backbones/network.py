@@ -1,6 +1,8 @@
 """The frozen convolutional base, through Keras 3."""
 
+import contextlib
 import re
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -189,8 +191,11 @@ def download_weights(spec: BackboneSpec, with_top: bool, path: Path) -> None:
     WeightsError
         If it cannot.
     """
+    builder = getattr(keras.applications, spec.builder)
     try:
-        getattr(keras.applications, spec.builder)(include_top=with_top, weights="imagenet", input_shape=(*spec.image_size, 3))
+        # Keras says on stdout what it downloads, and how far it is; there a command writes its result.
+        with contextlib.redirect_stdout(sys.stderr):
+            builder(include_top=with_top, weights="imagenet", input_shape=(*spec.image_size, 3))
     except Exception as error:  # Keras raises plain Exception where the network is not there
         said = (str(error).strip() or repr(error)).splitlines()[0]
         raise WeightsError(

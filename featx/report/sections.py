@@ -170,7 +170,8 @@ def about_section(evaluation: Evaluation) -> list[dict[str, Any]]:
     features = [
         ("backbone", recipe.backbone),
         ("weights", recipe.weights[:30]),
-        ("layer", model.layer),
+        ("layer", model.tail.end if model.tail else model.layer),
+        *([("fine-tuned from", model.tail.start)] if model.tail else []),
         ("image size", f"{height} × {width} px, {recipe.resize}"),
         ("preprocess", recipe.preprocess),
         ("precision", f"{recipe.precision}, stored as {recipe.stored_dtype}"),

@@ -93,7 +93,7 @@ def test_weights_files_are_the_ones_that_keras_asks_for(
     "name", ["vgg19", "resnet50", "mobilenet", "mobilenetv2", "mobilenetv3small", "nasnetmobile", "xception"]
 )
 def test_a_missing_download_says_which_file_and_where_to_put_it(
-    name: str, with_top: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    name: str, with_top: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Keras asks for exactly the file of the table; without a network the error names it, Keras' folder and --weights."""
     from keras.src.utils import file_utils
@@ -102,6 +102,7 @@ def test_a_missing_download_says_which_file_and_where_to_put_it(
 
     def no_network(fname: str, origin: str, **options: Any) -> str:
         asked.append(fname)
+        print(f"Downloading data from {origin}")  # as Keras does
         raise Exception(f"URL fetch failure on {origin}: None -- [Errno -3] Temporary failure in name resolution")
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -113,6 +114,8 @@ def test_a_missing_download_says_which_file_and_where_to_put_it(
     assert wanted in str(error.value)
     assert str(tmp_path / "models") in str(error.value)
     assert "--weights FILE" in str(error.value)
+    # What a command writes to stdout is its result alone.
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined or non-square:UserWarning")  # Keras' own MobileNet
