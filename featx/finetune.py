@@ -12,7 +12,7 @@ import numpy as np
 from featx.another_layer import cache_of_layer
 from featx.backbones import find_weights, load_tail
 from featx.checkpoint import check_checkpoint_path
-from featx.errors import HeadError, ModelError
+from featx.errors import HeadError, Interrupted, ModelError
 from featx.heads import batches, rebuild_head
 from featx.heads.network import KerasSteps
 from featx.heads.settings import TrainingRules, check_optimizer
@@ -154,6 +154,8 @@ def fine_tune(
         If there is nothing to start from, or a setting is outside its range.
     OutputError
         If the model or a checkpoint cannot be written.
+    Interrupted
+        On Ctrl-C; finished epochs are kept in the checkpoint.
     """
     started = time.monotonic()
     rate = Schedule(epochs, learning_rate, schedule, patience, monitor, batch_size)
@@ -168,8 +170,12 @@ def fine_tune(
     end = _end_of(store, found[1] if found else None)
     hint = store.network.get("weights_file")
     weights = find_weights(store.recipe, Path(hint) if hint else None)
-    arrays = found[1].tail.arrays if found and found[1].tail else None
-    tail = load_tail(store.recipe, weights, start or _start_of(found), end, arrays, batch_size)
+    tuned = found[1].tail if found else None
+    if tuned and start not in (None, tuned.start):
+        raise ModelError(
+            f"{model}: was fine-tuned from {tuned.start!r}, not from {start!r}. Give --from {tuned.start}, or no --from."
+        )
+    tail = load_tail(store.recipe, weights, tuned.start if tuned else start, end, tuned.arrays if tuned else None, batch_size)
     deep, extracted = cache_of_layer(store, tail.before, batch_size=batch_size, workers=workers, wait=wait, progress=progress)
     images = choose_images(deep.catalog, deep.folder)
     train, val = _examples(deep, tail.before, images)
@@ -194,7 +200,13 @@ def fine_tune(
         checkpoint,
         _identity(store, origin, tail, images, rate, rules, seed),
     )
-    tuning.run(train, val, on_epoch)
+    try:
+        tuning.run(train, val, on_epoch)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{path}: stopped after {tuning.epochs_done} of {epochs} epochs; they are kept in {checkpoint}. "
+            "Run the same command again to go on."
+        ) from None
     notes = images.notes + _notes(tuning, images, rate)
     seconds = time.monotonic() - started
     kept = origin
@@ -243,10 +255,6 @@ def _check(rate: Schedule, seed: int) -> None:
     for name, value, holds, wanted in rules:
         if not holds:
             raise HeadError(f"{name} must be {wanted}. Received: {value!r}.")
-
-
-def _start_of(found: tuple[Path, Model] | None) -> str | None:
-    return found[1].tail.start if found and found[1].tail else None
 
 
 def _end_of(store: FeatureCache, model: Model | None) -> str:

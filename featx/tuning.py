@@ -132,6 +132,11 @@ class Tuning:
         return float(self._done["seconds"])
 
     @property
+    def epochs_done(self) -> int:
+        """Epochs that are finished."""
+        return int(self._done["epoch"])
+
+    @property
     def is_better(self) -> bool:
         """Whether some epoch did better on the validation images than the start; without validation, the last one counts."""
         if not self.before:

@@ -15,6 +15,7 @@ from featx.errors import (
     FeatxError,
     HeadError,
     ImageListError,
+    Interrupted,
     ModelDamaged,
     ModelError,
     OutputError,
@@ -178,7 +179,7 @@ def test_an_interrupted_run_is_taken_up_and_ends_the_same(home: Path, here: Path
         if epoch == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match=r"stopped after 2 of 3 epochs.+Run the same command again"):
         featx.fine_tune(home / "both", "block5_conv3", out=here / "parts.featx", on_epoch=stop, **options)
     assert not (here / "parts.featx").exists()
     assert (here / "parts.featx.checkpoint").exists()
@@ -205,7 +206,7 @@ def test_a_checkpoint_of_another_training_is_not_taken_up(home: Path, here: Path
         raise KeyboardInterrupt
 
     options: dict[str, Any] = {"model": home / "of-both.featx", "out": here / "t.featx"} | GENTLE
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         featx.fine_tune(home / "both", "block5_conv3", on_epoch=stop, **options)
     checkpoint = here / "t.featx.checkpoint"
     kept = checkpoint.read_bytes()
@@ -286,6 +287,10 @@ def test_it_goes_on_from_a_fine_tuned_model(home: Path, here: Path, tuned: featx
     """The layers and the head of the first run are where the second starts."""
     result = featx.fine_tune(home / "both", model=tuned.model, out=here / "t.featx", learning_rate=1e-6, epochs=1)
     assert result.start == "block5_conv2"
+    with pytest.raises(
+        ModelError, match=r"was fine-tuned from 'block5_conv2', not from 'block5_conv3'\. Give --from block5_conv2"
+    ):
+        featx.fine_tune(home / "both", "block5_conv3", model=tuned.model, out=here / "u.featx")
     assert result.val_loss_before == pytest.approx(tuned.val_loss, abs=1e-5)
 
 
