@@ -5,22 +5,29 @@ from featx.images.decode import MAX_PIXELS, decode_image, read_image_file
 from featx.images.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFile, identify_files
 from featx.images.index import ImageIndex, list_images, list_unlabelled
 from featx.images.loader import Batch, Views, available_cores, load_batches
+from featx.images.picture import MEASURES, PICTURE_SIDE, Picture
 from featx.images.split import assign_splits
+from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, make_thumbnails
 from featx.images.walk import REPORT_MARKER, REPORT_PLOTS
 
 __all__ = [
     "DEFAULT_AUGMENT",
     "MAX_PIXELS",
+    "MEASURES",
     "MOST_VIEWS",
     "NEVER_TRUSTED",
     "NO_DIGEST",
     "REPORT_MARKER",
     "REPORT_PLOTS",
+    "PICTURE_SIDE",
+    "THUMBNAIL_TYPE",
     "Augmentation",
     "Batch",
     "Identities",
     "ImageIndex",
     "KnownFile",
+    "Picture",
+    "Thumbnail",
     "Views",
     "assign_splits",
     "available_cores",
@@ -29,6 +36,7 @@ __all__ = [
     "list_images",
     "list_unlabelled",
     "load_batches",
+    "make_thumbnails",
     "read_image_file",
     "view_key",
 ]
