@@ -13,6 +13,7 @@ from featx.errors import HeadError, OutputError, SingleClassError
 from featx.files import is_foreign, replacing_text
 from featx.heads import HeadSpec, head_spec
 from featx.model import TRAINED_ON_BYTES, Model, check_model_path, library_versions, save_model
+from featx.pictures import TrainingCopies, find_training_copies
 from featx.progress import OnEpoch, Progress
 from featx.search import cut_into_folds, search
 from featx.store import CachedRows, Catalog, FeatureCache, check_pooling
@@ -76,6 +77,7 @@ def fit_head(
     seed: int = 0,
     tune: bool = False,
     folds: int = 5,
+    group_duplicates: bool = False,
     log: Path | str | None = None,
     on_epoch: OnEpoch | None = None,
     progress: Progress | None = None,
@@ -101,6 +103,9 @@ def fit_head(
         Choose the settings and the pooling that are not given by cross-validation inside the training images.
     folds : int
         For ``tune``.
+    group_duplicates : bool
+        Look for near duplicates: with ``tune`` they share a fold, as exact ones always do; the notes say how many validation
+        and test images are near duplicates of training images.
     log : Path, str or None
         A CSV file for loss and accuracy of each epoch.
     on_epoch : callable or None
@@ -143,9 +148,12 @@ def fit_head(
     spec.make(**settings)  # a setting that there is none of must not wait for a search
     started = time.monotonic()
     train, val, class_names, notes = _choose_rows(catalog, store.folder)
+    copies = find_training_copies(store, progress) if group_duplicates else None
+    if copies:
+        notes.append(_say_copies(copies, len(val), len(catalog.rows("test"))))
     tuning: list[dict[str, Any]] = []
     if tune:
-        pooling, settings, tuning = _tune(store, layer, head, pooling, settings, folds, progress)
+        pooling, settings, tuning = _tune(store, layer, head, pooling, settings, folds, copies, progress)
     pooling = pooling or spec.pooling
     unfitted = spec.make(**settings)
     label_of = {catalog.class_names.index(name): label for label, name in enumerate(class_names)}
@@ -239,10 +247,11 @@ def _tune(
     pooling: str | None,
     settings: dict[str, Any],
     folds: int,
+    copies: TrainingCopies | None,
     progress: Progress | None,
 ) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     """Return pooling and settings of the best candidate, and what was tried, the best first."""
-    images = cut_into_folds(store, layer, folds, settings["seed"])
+    images = cut_into_folds(store, layer, folds, settings["seed"], copies.groups if copies else None)
     tried = search(images, head, pooling, settings, progress)
     table = [
         {
@@ -255,6 +264,15 @@ def _tune(
         for one in tried
     ]
     return tried[0].candidate.pooling, tried[0].candidate.settings, table
+
+
+def _say_copies(copies: TrainingCopies, n_val: int, n_test: int) -> str:
+    shares = [
+        f"{count} of {n} {split}"
+        for split, count, n in (("validation", copies.in_val, n_val), ("test", copies.in_test, n_test))
+    ]
+    flatter = ": they flatter the head, see featx audit" if copies.in_val + copies.in_test else ""
+    return f"{' and '.join(shares)} images are near duplicates of training images{flatter}"
 
 
 def _choose_rows(catalog: Catalog, folder: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...], list[str]]:

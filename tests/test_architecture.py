@@ -14,12 +14,14 @@ PACKAGE = Path(featx.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the bottom up. A module may import modules of lower levels, and those of its own room.
-NOUNS = ("images", "backbones", "store", "heads", "sample")
+NOUNS = ("images", "backbones", "store", "heads", "alike", "sample")
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "files", "recipe", "quiet", "interrupt", "progress"), 0),
     **dict.fromkeys(NOUNS, 1),
-    **dict.fromkeys(("model", "classify", "measured", "prepare", "search"), 2),
-    **dict.fromkeys(("extract", "plan", "fit", "compare", "evaluate", "predict", "inspect", "verify", "pack", "estimators"), 3),
+    **dict.fromkeys(("model", "classify", "measured", "prepare", "search", "pictures", "misfits", "findings"), 2),
+    **dict.fromkeys(
+        ("extract", "plan", "fit", "compare", "evaluate", "predict", "inspect", "verify", "pack", "audit", "estimators"), 3
+    ),
     "report": 4,
     "cli": 5,
 }
@@ -71,10 +73,10 @@ def test_every_room_has_a_level() -> None:
         (("keras", "tensorflow", "jax", "torch"), ("backbones/network.py", "heads/network.py")),
         (("h5py",), ("store/",)),
         (("PIL",), ("images/",)),
-        (("matplotlib",), ("report/",)),
+        (("matplotlib", "jinja2", "markupsafe"), ("report/",)),
         (("click", "tqdm", "argparse"), ("cli/",)),
         (("joblib",), ("search.py",)),
-        (("threadpoolctl",), ("search.py", "heads/steps.py")),
+        (("threadpoolctl",), ("search.py", "heads/steps.py", "alike/nearest.py")),
         (("pickle", "shelve", "marshal"), ()),
     ],
 )
@@ -161,6 +163,7 @@ def test_the_public_names_are_exactly_these() -> None:
     """What ``import featx`` offers is a promise: a change here is a change of the interface."""
     assert sorted(featx.__all__) == sorted(
         [
+            "Audit",
             "Comparison",
             "Evaluation",
             "ExtractPlan",
@@ -172,6 +175,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "Model",
             "Prediction",
             "Recipe",
+            "audit_cache",
             "compare_heads",
             "evaluate_model",
             "extract_features",
@@ -184,6 +188,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "predict_images",
             "unpack_sample",
             "verify_cache",
+            "write_clean_manifest",
             "write_report",
         ]
     )

@@ -77,7 +77,8 @@ def disagreement(templates: Values, pictures: Values, steps: int) -> Values:
     y, x = (np.linspace(-1, 1, side, dtype=np.float32)[inner] for side in (height, width))
     wanted, step_of, _ = _prepare(templates, inner, y, x)
     flat = pictures.reshape(n * k, height, width)
-    place = np.tile(np.array([1, 0, 1, 0], np.float32), (n * k, 1))  # scale and shift along y, then along x
+    # Scale and shift along y, then along x.
+    place: NDArray[np.floating] = np.tile(np.array([1, 0, 1, 0], np.float32), (n * k, 1))
     best = np.full((n, k), 2, np.float32)
     for step in range(steps + 1):
         laid = _normalised(_sample(flat, place, y, x)).reshape(n, k, -1)
@@ -134,7 +135,7 @@ def _normalised(values: Values) -> Values:
     return flat
 
 
-def _composed(place: NDArray[np.floating], change: Values) -> NDArray[np.floating]:
+def _composed(place: NDArray[np.floating], change: NDArray[np.floating]) -> NDArray[np.floating]:
     """Undo a change of the template's place in the picture's: x -> scale * (x - shift') / (1 + scale') + shift."""
     scale = np.clip(place[:, 0::2] / (1 + change[:, 0::2]), 1 - FARTHEST, 1 + FARTHEST)
     shift = np.clip(place[:, 1::2] - scale * change[:, 1::2], -FARTHEST, FARTHEST)

@@ -12,7 +12,7 @@ from featx.errors import FeatxError, Interrupted, TooManyRejects
 from featx.quiet import LOG_LEVEL
 
 _EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
-_SESSION = ("extract", "fit", "compare", "evaluate", "predict", "inspect", "verify", "pack", "sample", "demo")
+_SESSION = ("extract", "audit", "fit", "compare", "evaluate", "predict", "inspect", "verify", "pack", "sample", "demo")
 
 
 class Failure(click.ClickException):

@@ -8,7 +8,7 @@ import click
 
 import featx
 from featx.cli.group import main
-from featx.cli.options import FOLDER, POOLINGS, json_option, training_options
+from featx.cli.options import FOLDER, POOLINGS, group_duplicates_option, json_option, training_options
 from featx.cli.terminal import newest_cache, print_json, show_epochs, show_progress
 from featx.cli.values import Names
 
@@ -26,6 +26,7 @@ from featx.cli.values import Names
 @training_options
 @click.option("--tune", is_flag=True, help="Choose what is not given by cross-validation inside the training images.")
 @click.option("--folds", type=int, default=5, show_default=True, help="For --tune.")
+@group_duplicates_option
 @click.option("--log", type=FOLDER, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
 @json_option
@@ -55,6 +56,7 @@ def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
     help="Poolings, with commas; each head takes each.  [default: each its own]",
 )
 @click.option("--folds", type=int, default=5, show_default=True, help="Parts that the training images are cut into.")
+@group_duplicates_option
 @click.option("--layer", help="A cached layer.  [default: the last]")
 @training_options
 @click.option("--out", type=FOLDER, help="A CSV file for the table.")

@@ -1,5 +1,7 @@
 """Reports: results as text tables, files and plots. Computes nothing."""
 
+from featx.report.audit_files import AuditFiles, check_audit_folder, write_audit
+from featx.report.audit_text import audit_text
 from featx.report.files import ReportFiles, check_report_folder, write_report
 from featx.report.text import (
     cache_text,
@@ -13,8 +15,11 @@ from featx.report.text import (
 )
 
 __all__ = [
+    "AuditFiles",
     "ReportFiles",
+    "audit_text",
     "cache_text",
+    "check_audit_folder",
     "check_report_folder",
     "comparison_text",
     "evaluation_text",
@@ -23,5 +28,6 @@ __all__ = [
     "model_text",
     "plan_text",
     "verify_text",
+    "write_audit",
     "write_report",
 ]
