@@ -31,7 +31,7 @@ FALSE_ALARMS = 1.0
 """Pairs of different pictures to be expected among the near duplicates of a whole set, were they spread by chance."""
 
 _SMALL = 8
-_STEPS = 4
+_STEPS = 3
 _BLOCK = 64
 
 # A picture of fewer grey levels shows nothing that could be compared.
@@ -40,12 +40,13 @@ _LEAST_DEVIATION = 4.0
 # Rounding to whole levels, twice, and compression leave about this much: such pictures are one, however many there are.
 _SAME_LEVELS = 1.0
 
-# Up to so many pictures, all are laid over their candidates; the spread of larger sets is learned from so many of them.
+# Up to so many pictures, all are laid over their candidates; how larger sets spread is learned from so many of them.
 _LEARNED_FROM = 2000
 
-# In larger sets only those are laid over another whose best candidate promises to be this much nearer than the usual. Of 150
-# copies (cropped by 4 %, recompressed) among the sample's 800 images it was 0.41 at most, and 80 % of the others are above.
-_PROMISING = 0.5
+# In larger sets only those are laid over their candidates of which one is expected to be striking, or up to so many times as
+# far; and nearer than this share of the usual. Of 150 copies (cropped by 4 %, recompressed) among the sample's 800 images, each
+# was expected at less than 0.42 of the usual distance; half of all other images lie above 0.64.
+_PROMISING, _MOST_PROMISING = 8, 0.5
 
 # Median of the sum of SCALE - 1 logarithms, in one dimension: of the gamma distribution of that shape.
 _MEDIAN_SUM = 3.672060748850897
@@ -108,20 +109,22 @@ def find_near_duplicates(
         return _only_the_same(shown, neighbors, showing, spread[showing])
     layer = _Layer(shown, threads)
     learned_from = np.sort(np.random.default_rng(0).permutation(len(shown))[:all_of_up_to])
-    promising = np.ones(len(shown), np.bool_)
-    if len(shown) > all_of_up_to:
-        left = layer.expected(neighbors, note)
-        nearest = np.sort(left, axis=1)
-        promising = (nearest[:, 0] <= _PROMISING * nearest[:, SCALE - 1]) | (_levels(nearest[:, 0], spread[showing]) <= 4)
-        promising[learned_from] = True
-    else:
-        note(len(shown))
-    asked = np.flatnonzero(promising)
-    pairs = _unique_pairs(asked, neighbors[asked])
+    pairs = _unique_pairs(learned_from, neighbors[learned_from])
     left = layer.left(pairs)
-    note(len(shown))
     reach = _reach(pairs, left, len(shown))
     dimension = _dimension(pairs, left, reach, learned_from)
+    promising = np.ones(len(shown), np.bool_)
+    if len(shown) > all_of_up_to:
+        expected = np.sort(layer.expected(neighbors, note), axis=1)
+        limit = min(_PROMISING * _striking(dimension, len(shown)), _MOST_PROMISING)
+        promising = (expected[:, 0] <= limit * expected[:, SCALE - 1]) | (_levels(expected[:, 0], spread[showing]) <= 4)
+        asked = np.flatnonzero(promising)
+        pairs = _unique_pairs(asked, neighbors[asked])
+        left = layer.left(pairs)
+        reach = _reach(pairs, left, len(shown))
+        note(len(shown))
+    else:
+        note(2 * len(shown))
     share = np.minimum(left[:, None] / reach[pairs], 1) ** (dimension / 2)
     # Of SCALE - 1 pictures spread by chance within the reach, that the nearest comes this near; the less striking side counts.
     chance = -np.expm1((SCALE - 1) * np.log1p(-np.minimum(share, 1 - 1e-15))).max(axis=1)
@@ -198,6 +201,11 @@ def _small_copies(thumbnails: NDArray[np.uint8]) -> NDArray[np.floating]:
     cells = thumbnails.reshape(n, _SMALL, side // _SMALL, _SMALL, side // _SMALL).mean(axis=(2, 4), dtype=np.float32)
     flat = cells.reshape(n, -1)
     return np.asarray(flat - flat.mean(axis=1, keepdims=True))
+
+
+def _striking(dimension: float, n: int) -> float:
+    """Return the ratio of the distance to the nearest to that to the SCALE-th at which a near duplicate begins."""
+    return float((FALSE_ALARMS / n / (SCALE - 1)) ** (2 / dimension))
 
 
 def _unique_pairs(asked: NDArray[np.int64], neighbors: NDArray[np.int64]) -> NDArray[np.int64]:

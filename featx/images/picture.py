@@ -56,9 +56,10 @@ def measure_picture(image: Image.Image, height: int, width: int) -> Picture:
     -------
     picture : Picture
     """
-    # Grey first: a third of the work.
-    grey = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    counts = np.array(grey.histogram()) / _SIDE**2
+    # By a whole factor first, which is quick: all this is to cost two percent of decoding a photograph.
+    nearly = image.reduce((max(1, image.width // _SIDE), max(1, image.height // _SIDE)))
+    grey = nearly.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    counts = np.bincount(np.asarray(grey).ravel(), minlength=256) / _SIDE**2
     brightness = counts @ _LEVELS
     variance = counts @ (_LEVELS - brightness) ** 2
     levels = np.asarray(grey, np.int16)

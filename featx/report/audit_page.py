@@ -114,4 +114,4 @@ def _shown(audit: Audit) -> Iterator[str]:
     for group in audit.duplicates[:_MOST_GROUPS]:
         yield from (image.path for image in group.images[:_MOST_OF_A_GROUP])
     for entries in (audit.label_errors, audit.outliers, audit.quality):
-        yield from (entry.image.path for entry in entries[:_MOST_IMAGES])  # type: ignore[attr-defined] # each has an image
+        yield from (entry.image.path for entry in entries[:_MOST_IMAGES])
