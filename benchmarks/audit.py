@@ -151,15 +151,16 @@ def scale(work: Path, rows: int) -> str:
     """Audit in a process of its own, as the command does, without the page: the files are not there."""
     make_cache(work / "cache", rows)
     code = (
-        "import resource, sys, featx; a = featx.audit_cache(sys.argv[1]); "
-        "print(a.seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, len(a.duplicates), len(a.label_errors))"
+        "import resource, sys, time, featx; a = featx.audit_cache(sys.argv[1]); "
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6; "
+        "print(a.seconds, time.process_time(), peak, len(a.duplicates), len(a.label_errors))"
     )
     command = [sys.executable, "-c", code, str(work / "cache")]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    seconds, peak, duplicates, label_errors = map(float, shown.split())
+    seconds, cpu, peak, duplicates, label_errors = map(float, shown.split())
     return (
-        f"{rows:,} rows of 512 features, {rows // 1000} planted copies: {seconds:.1f} s, peak {peak:.2f} GB; "
-        f"{duplicates:.0f} groups of duplicates, {label_errors:.0f} doubtful labels"
+        f"{rows:,} rows of 512 features, {rows // 1000} planted copies: {seconds:.1f} s ({cpu:.0f} s of CPU time), "
+        f"peak {peak:.2f} GB; {duplicates:.0f} groups of duplicates, {label_errors:.0f} doubtful labels"
     )
 
 

@@ -100,7 +100,7 @@ def find_near_duplicates(
     -------
     found : NearDuplicates
     """
-    spread = thumbnails.reshape(len(thumbnails), -1).std(axis=1)
+    spread = thumbnails.std(axis=(1, 2))
     showing = np.flatnonzero(spread >= _LEAST_DEVIATION)
     shown, note = thumbnails[showing], progress or (lambda done: None)
     neighbors = nearest_rows(_small_copies(shown), CANDIDATES, threads=threads, progress=progress)
@@ -199,7 +199,7 @@ def _small_copies(thumbnails: NDArray[np.uint8]) -> NDArray[np.floating]:
     """Return 8 x 8 copies, flat, without their brightness (n, 64)."""
     n, side, _ = thumbnails.shape
     cells = thumbnails.reshape(n, _SMALL, side // _SMALL, _SMALL, side // _SMALL).mean(axis=(2, 4), dtype=np.float32)
-    flat = cells.reshape(n, -1)
+    flat = cells.reshape(n, _SMALL**2)
     return np.asarray(flat - flat.mean(axis=1, keepdims=True))
 
 
