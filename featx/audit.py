@@ -20,7 +20,8 @@ from featx.findings import (
     QualityProblem,
     flags_of,
 )
-from featx.images import MEASURES, check_manifest_path, write_manifest
+from featx.flaws import find_flaws
+from featx.images import check_manifest_path, write_manifest
 from featx.misfits import Judged, confused, distances_from_classes, far_out, judge_labels
 from featx.pictures import Copies, MeasuredPictures, find_copies, measure_missing, stored_pictures
 from featx.progress import Progress
@@ -36,16 +37,6 @@ ALIKE = 0.15
 """Two classes are named as alike when this share of their images fits the other one better."""
 
 _POOLING = "avg"
-
-# A picture with hardly another pixel is dark, or bright; of fewer grey levels than this it shows nothing.
-_NEARLY_ALL = 0.95
-_BLANK = 4 / 255
-
-# Enlarged more than this for the backbone, a picture has hardly anything to tell it.
-_ENLARGED = 4
-
-# What is true of most images is a property of the set, said once.
-_MOST = 0.5
 
 # Of a group of copies, one of these is kept first: what is measured on stays as it is, training can spare an image.
 _KEPT_FIRST = ("test", "val", "train")
@@ -93,7 +84,7 @@ def audit_cache(
     copies = find_copies(store, rows, pictures, progress)
     listing = _Listing(catalog, rows)
     notes = _say_unmeasured(pictures, store, measure)
-    quality, said = _find_bad_pictures(listing, pictures, store.recipe.image_size)
+    flaws, said = find_flaws(pictures, store.recipe.image_size)
     labels, judged = _judge(store, rows, copies, layer)
     alone = np.flatnonzero(copies.groups == np.arange(len(rows)))
     return Audit(
@@ -105,7 +96,7 @@ def audit_cache(
         duplicates=_list_duplicates(listing, copies, pictures),
         label_errors=_list_label_errors(listing, alone, labels, judged) if judged else [],
         outliers=_list_outliers(listing, store, rows, alone, labels, layer),
-        quality=quality,
+        quality=[QualityProblem(listing[flaw.position], flaw.problem, flaw.measure, flaw.value) for flaw in flaws],
         small_classes=_small_classes(listing, copies),
         alike_classes=_list_alike(listing, alone, labels, judged) if judged else [],
         notes=notes + said + ([] if judged else ["only one class has images: labels cannot be judged"]),
@@ -225,49 +216,6 @@ def _small_classes(listing: _Listing, copies: Copies) -> dict[str, int]:
     labels = catalog.labels[listing.rows[training]]
     counts = {name: len(np.unique(copies.groups[training][labels == label])) for label, name in enumerate(catalog.class_names)}
     return {name: count for name, count in sorted(counts.items(), key=lambda item: item[1]) if count < SMALL_CLASS}
-
-
-def _find_bad_pictures(
-    listing: _Listing, pictures: MeasuredPictures, image_size: tuple[int, int]
-) -> tuple[list[QualityProblem], list[str]]:
-    """Return the pictures with a problem, and notes of the problems that most have."""
-    measured = np.flatnonzero(pictures.present)
-    if not len(measured):
-        return [], []
-    columns = {name: pictures.column(name)[measured].astype(np.float64) for name in MEASURES}
-    blank = columns["contrast"] < _BLANK
-    soft = far_out(-np.log(np.maximum(columns["sharpness"], 1e-6)), len(measured))
-    share = np.minimum(columns["height"] / image_size[0], columns["width"] / image_size[1])
-    # Problem, the measure that says so, whether it holds, and what the worst has most of.
-    checks: list[tuple[str, str, NDArray[np.bool_], NDArray[np.float64]]] = [
-        ("blank", "contrast", blank, -columns["contrast"]),
-        ("dark", "black", (columns["black"] >= _NEARLY_ALL) & ~blank, columns["black"]),
-        ("bright", "white", (columns["white"] >= _NEARLY_ALL) & ~blank, columns["white"]),
-        ("blurred", "sharpness", (soft > 1) & ~blank, soft),
-        ("tiny", "height", share * _ENLARGED < 1, -share),
-    ]  # fmt: skip
-    problems: list[QualityProblem] = []
-    notes = []
-    for problem, measure, holds, badness in checks:
-        if holds.sum() > _MOST * len(measured):
-            notes.append(f"{int(holds.sum())} of {len(measured)} pictures are {problem}: {_MEANING[problem]}")
-            continue
-        bad = np.flatnonzero(holds)
-        for at in bad[np.argsort(-badness[bad], kind="stable")]:
-            which = measure
-            if problem == "tiny":  # the side that is enlarged most
-                which = min(("height", 0), ("width", 1), key=lambda side: columns[side[0]][at] / image_size[side[1]])[0]
-            problems.append(QualityProblem(listing[measured[at]], problem, which, float(columns[which][at])))
-    return problems, notes
-
-
-_MEANING = {
-    "blank": "nearly of one grey level",
-    "dark": f"at least {_NEARLY_ALL:.0%} of the pixels nearly black",
-    "bright": f"at least {_NEARLY_ALL:.0%} of the pixels nearly white",
-    "blurred": "far less sharp than the others",
-    "tiny": f"enlarged more than {_ENLARGED} times for the backbone",
-}
 
 
 def write_clean_manifest(audit: Audit, path: Path | str, drop: Sequence[str] = FLAGS[:1]) -> dict[str, int]:

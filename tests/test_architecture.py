@@ -18,7 +18,7 @@ NOUNS = ("images", "backbones", "store", "heads", "alike", "sample")
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "files", "recipe", "quiet", "interrupt", "progress"), 0),
     **dict.fromkeys(NOUNS, 1),
-    **dict.fromkeys(("model", "classify", "measured", "prepare", "search", "pictures", "misfits", "findings"), 2),
+    **dict.fromkeys(("model", "classify", "measured", "prepare", "search", "pictures", "misfits", "findings", "flaws"), 2),
     **dict.fromkeys(
         ("extract", "plan", "fit", "compare", "evaluate", "predict", "inspect", "verify", "pack", "audit", "estimators"), 3
     ),
@@ -27,7 +27,15 @@ LEVELS: dict[str, int] = {
 }
 
 # Within the two levels of several single modules, who may use whom.
-BELOW_ALL = {("files", "errors"), ("recipe", "errors"), ("classify", "model"), ("measured", "classify"), ("measured", "model")}
+BELOW_ALL = {
+    ("flaws", "misfits"),
+    ("flaws", "pictures"),
+    ("files", "errors"),
+    ("recipe", "errors"),
+    ("classify", "model"),
+    ("measured", "classify"),
+    ("measured", "model"),
+}
 
 
 def room_of(path: Path) -> str:
