@@ -30,7 +30,7 @@ _MEANING = {
 
 @dataclasses.dataclass(frozen=True)
 class Flaw:
-    """A picture, by position, that is ``blank``, ``dark``, ``bright``, ``blurred`` or ``tiny``, and the measure that says so."""
+    """A picture, by position, that is ``blank``, ``dark``, ``bright``, ``blurred`` or ``tiny``, and the measure that tells."""
 
     position: int
     problem: str
