@@ -85,10 +85,11 @@ def measure_missing(
     if progress and paths:
         progress("measure", 0, len(paths))
     for batch in load_batches(paths, store.recipe, _BATCH, workers, MAX_PIXELS):
-        for position, digest, picture in zip(batch.positions, batch.digests, batch.pictures, strict=True):
+        measured = batch.measured()
+        for at, (position, digest) in enumerate(zip(batch.positions, batch.digests, strict=True)):
             place = lacking[position]
             if digest == catalog.digests[rows[place]].tobytes():
-                measures[place], thumbnails[place] = picture
+                measures[place], thumbnails[place] = measured["measures"][at], measured["thumbnail"][at]
         if progress:
             progress("measure", len(batch.positions) + len(batch.rejected), len(paths))
     return MeasuredPictures(measures, thumbnails)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from featx.errors import ImageRejected
-from featx.images.picture import Picture, measure_picture
+from featx.images.picture import Picture, take_picture
 from featx.images.png import lacks_pixels
 from featx.recipe import Recipe
 
@@ -187,7 +187,7 @@ def _decode(
                 width, height = height, width
             rgb = _to_rgb(image, recipe.background)
             resized, inside = (_shrink(rgb, longest), None) if longest else _resize(rgb, recipe)
-            picture = measure_picture(resized.crop(inside) if inside else resized, height, width) if measure else None
+            picture = take_picture(resized.crop(inside) if inside else resized, height, width) if measure else None
             return np.asarray(resized, dtype=np.uint8), picture
     except ImageRejected:
         raise

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import DecoderError, ImageRejected
-from featx.images.picture import MEASURES, PICTURE_SIDE, Picture
+from featx.images.picture import SIDE, Picture
 from featx.images.worker import READY
 
 DECODE_SECONDS = 60.0
@@ -155,11 +155,11 @@ class Decoder:
 
 
 def _picture_of(head: dict[str, Any]) -> Picture | None:
-    if "measures" not in head:
+    if "grey" not in head:
         return None
-    thumbnail = np.frombuffer(bytes.fromhex(head["thumbnail"]), np.uint8)
-    measures = np.array(head["measures"], np.float32)
-    return Picture(measures.reshape(len(MEASURES)), thumbnail.reshape(PICTURE_SIDE, PICTURE_SIDE))
+    grey = np.frombuffer(bytes.fromhex(head["grey"]), np.uint8).reshape(SIDE, SIDE)
+    height, width = head["size"]
+    return Picture(height, width, grey)
 
 
 _idle: list[Decoder] = []

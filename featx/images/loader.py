@@ -16,7 +16,7 @@ from featx.errors import ImageRejected, RecipeError
 from featx.images.augment import Augmentation
 from featx.images.decode import MAX_PIXELS
 from featx.images.decoder import Decoded, decode_file
-from featx.images.picture import Picture
+from featx.images.picture import Picture, measure_pictures
 from featx.recipe import DECODE_VERSION, Recipe
 
 
@@ -45,9 +45,11 @@ class Batch:
     pictures: list[Picture] = dataclasses.field(default_factory=list)
 
     def measured(self) -> dict[str, NDArray[Any]]:
-        """Return the pictures column by column, ``measures`` and ``thumbnail``; empty where there are none."""
-        columns = zip(Picture._fields, zip(*self.pictures, strict=True), strict=False)
-        return {name: np.stack(values) for name, values in columns}
+        """Return ``measures`` and ``thumbnail`` of the pictures, one row each; nothing where there are none."""
+        if not self.pictures:
+            return {}
+        measures, thumbnails = measure_pictures(self.pictures)
+        return {"measures": measures, "thumbnail": thumbnails}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,7 +59,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
             digest, images, picture = _decode(request)
             head: dict[str, Any] = {"digest": digest.hex(), "shape": images.shape}
             if picture:
-                head |= {"measures": picture.measures.tolist(), "thumbnail": picture.thumbnail.tobytes().hex()}
+                head |= {"size": picture[:2], "grey": picture.grey.tobytes().hex()}
         except ImageRejected as rejected:
             head, images = {"reason": rejected.reason}, NOTHING
         except MemoryError:

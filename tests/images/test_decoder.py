@@ -670,9 +670,8 @@ def test_answer_is_a_line_of_json_and_the_pixels(image: Callable[..., Path]) -> 
     path = image(5)
     requests = [request | {"path": str(path)}, request | {"path": str(path), "max_pixels": 71}]
     level = Image.new("RGB", (1, 1), tuple(colour_of(5))).convert("L").getpixel((0, 0))
-    measures = [float(np.float32(value)) for value in (9, 8, level / 255, 0, float(level < 26), float(level > 229), 0)]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    head = {"digest": digest, "shape": [1, 6, 5, 3], "measures": measures, "thumbnail": f"{level:02x}" * 32 * 32}
+    head = {"digest": digest, "shape": [1, 6, 5, 3], "size": [9, 8], "grey": f"{level:02x}" * 64 * 64}
     wanted = b"ready\n" + json.dumps(head).encode() + b"\n" + bytes(colour_of(5)) * 30
     wanted += b'{"reason": "too large (over 71 pixels)"}\n'
     command = [sys.executable, "-m", "featx.images.worker"]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from featx.images import MEASURES, PICTURE_SIDE, Picture
+from featx.images import MEASURES, PICTURE_SIDE
 from featx.images.decode import decode_and_measure, decode_image
+from featx.images.picture import measure_pictures
 from featx.recipe import Recipe
 
 
@@ -16,13 +17,14 @@ def recipe(side: int = 64, **options: str) -> Recipe:
     return Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(side, side), preprocess="none", **options)
 
 
-def measured(pixels: np.ndarray, using: Recipe | None = None, **save: object) -> tuple[dict[str, float], Picture]:
-    """Return the measures of pixels saved as PNG, or as something else, by name."""
+def measured(pixels: np.ndarray, using: Recipe | None = None, **save: object) -> tuple[dict[str, float], np.ndarray]:
+    """Return the measures, by name, and the thumbnail of pixels saved as PNG, or as something else."""
     file = io.BytesIO()
     Image.fromarray(pixels.astype(np.uint8)).save(file, **({"format": "PNG"} | save))
     _, picture = decode_and_measure(file.getvalue(), using or recipe())
     assert picture is not None
-    return dict(zip(MEASURES, picture.measures.tolist(), strict=True)), picture
+    (measures,), (thumbnail,) = measure_pictures([picture])
+    return dict(zip(MEASURES, measures.tolist(), strict=True)), thumbnail
 
 
 def checkerboard(cell: int, side: int = 64, low: int = 0, high: int = 255) -> np.ndarray:
@@ -36,7 +38,7 @@ def checkerboard(cell: int, side: int = 64, low: int = 0, high: int = 255) -> np
 )
 def test_one_grey_level(level: int, black: int, white: int) -> None:
     """Its brightness is the level, its contrast and sharpness nothing; the outer tenths are nearly black or white."""
-    found, picture = measured(np.full((40, 50), level))
+    found, thumbnail = measured(np.full((40, 50), level))
     wanted = {
         "height": 40,
         "width": 50,
@@ -47,8 +49,8 @@ def test_one_grey_level(level: int, black: int, white: int) -> None:
         "sharpness": 0,
     }
     assert found == pytest.approx(wanted)
-    assert (picture.thumbnail == level).all()
-    assert picture.thumbnail.shape == (PICTURE_SIDE, PICTURE_SIDE)
+    assert (thumbnail == level).all()
+    assert thumbnail.shape == (PICTURE_SIDE, PICTURE_SIDE)
 
 
 def test_checkerboard_by_hand() -> None:
@@ -77,15 +79,16 @@ def test_height_and_width_are_those_of_the_file_upright() -> None:
     exif = Image.Exif()
     exif[274] = 6
     pixels = np.zeros((900, 1200, 3))
-    assert measured(pixels, recipe(32), format="JPEG")[1].measures[:2].tolist() == [900, 1200]
-    assert measured(pixels, recipe(32), format="JPEG", exif=exif)[1].measures[:2].tolist() == [1200, 900]
+    for options, wanted in (({}, [900, 1200]), ({"exif": exif}, [1200, 900])):
+        found, _ = measured(pixels, recipe(32), format="JPEG", **options)
+        assert [found["height"], found["width"]] == wanted
 
 
 def test_margins_of_pad_are_no_part_of_the_picture() -> None:
     """A black line of pixels padded with white is all black."""
-    found, picture = measured(np.zeros((10, 60)), recipe(resize="pad"))
+    found, thumbnail = measured(np.zeros((10, 60)), recipe(resize="pad"))
     assert (found["black"], found["white"]) == (1, 0)
-    assert (picture.thumbnail == 0).all()
+    assert (thumbnail == 0).all()
 
 
 def test_measuring_changes_no_pixel() -> None:

@@ -40,8 +40,8 @@ def test_what_extract_stores_is_what_decoding_measures(stub_cache: Path) -> None
     paths = [Path(store.catalog.source) / store.catalog.paths[row] for row in rows]
     (batch,) = load_batches(paths, store.recipe, len(paths))
     assert found.present.all()
-    assert found.measures.tobytes() == np.stack([picture.measures for picture in batch.pictures]).tobytes()
-    assert found.thumbnails.tobytes() == np.stack([picture.thumbnail for picture in batch.pictures]).tobytes()
+    assert found.measures.tobytes() == batch.measured()["measures"].tobytes()
+    assert found.thumbnails.tobytes() == batch.measured()["thumbnail"].tobytes()
     assert found.column("width").tolist() == [48] * 36
 
 
