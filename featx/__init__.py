@@ -6,11 +6,13 @@ A frozen VGG16 runs once over all images; its features are kept in HDF5; heads l
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from featx.audit import audit_cache, write_clean_manifest
     from featx.compare import Comparison, compare_heads
     from featx.estimators import FeatureExtractor, HeadClassifier
     from featx.evaluate import Evaluation, evaluate_model
     from featx.export import ExportResult, export_model
     from featx.extract import ExtractResult, extract_features
+    from featx.findings import Audit
     from featx.finetune import FineTuneResult, fine_tune
     from featx.fit import FitResult, fit_head
     from featx.inspect import inspect_path
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 
 # Name to the module it comes from. They are imported on first use, so that `import featx` costs next to nothing.
 _PUBLIC = {
+    "Audit": "featx.findings",
     "Comparison": "featx.compare",
     "Evaluation": "featx.evaluate",
     "ExportResult": "featx.export",
@@ -41,6 +44,7 @@ _PUBLIC = {
     "Model": "featx.model",
     "Prediction": "featx.predict",
     "Recipe": "featx.recipe",
+    "audit_cache": "featx.audit",
     "compare_heads": "featx.compare",
     "evaluate_model": "featx.evaluate",
     "export_model": "featx.export",
@@ -54,10 +58,12 @@ _PUBLIC = {
     "predict_images": "featx.predict",
     "unpack_sample": "featx.sample",
     "verify_cache": "featx.verify",
+    "write_clean_manifest": "featx.audit",
     "write_report": "featx.report",
 }
 
 __all__ = [
+    "Audit",
     "Comparison",
     "Evaluation",
     "ExportResult",
@@ -71,6 +77,7 @@ __all__ = [
     "Model",
     "Prediction",
     "Recipe",
+    "audit_cache",
     "compare_heads",
     "evaluate_model",
     "export_model",
@@ -85,6 +92,7 @@ __all__ = [
     "predict_images",
     "unpack_sample",
     "verify_cache",
+    "write_clean_manifest",
     "write_report",
 ]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from featx.errors import HeadError, OutputError
 from featx.files import is_foreign, replacing_text
 from featx.heads import head_spec
+from featx.pictures import find_training_copies
 from featx.progress import Progress
 from featx.search import Candidate, Tried, cross_validate, cut_into_folds, rank_of
 from featx.store import FeatureCache, check_pooling
@@ -90,6 +91,7 @@ def compare_heads(
     folds: int = 5,
     layer: str | None = None,
     seed: int = 0,
+    group_duplicates: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Comparison:
@@ -109,6 +111,8 @@ def compare_heads(
         One of the cached layers; by default the last.
     seed : int
         Of the folds and of everything random in the fits.
+    group_duplicates : bool
+        Near duplicates share a fold too.
     progress : callable or None
         Called as (stage, newly done, total).
     **settings
@@ -132,7 +136,8 @@ def compare_heads(
         check_pooling(pooling)
     candidates = _candidates(heads, poolings, settings | {"seed": seed})
     store = FeatureCache.open(Path(cache))
-    images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed)
+    groups = find_training_copies(store, progress).groups if group_duplicates else None
+    images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)
     tried = sorted(cross_validate(images, candidates, progress), key=rank_of)
     compared = [_compare(one, tried[0]) for one in tried]
     return Comparison(store.folder, len(images.rows), len(images.class_names), images.n_folds, compared)

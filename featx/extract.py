@@ -200,7 +200,7 @@ class _Run:
             for batch in self._batches(rows, views):
                 if batch.positions:
                     chosen = keys[[numbers[position] for position in batch.positions]] if numbers else 0
-                    self._writer.append(batch.digests, self._ready_backbone()(batch.images), chosen)
+                    self._writer.append(batch.digests, self._ready_backbone()(batch.images), chosen, batch.measured())
                     self._count()
                 self._prepared.note(rows, batch)
                 if self._progress:

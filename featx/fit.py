@@ -13,6 +13,7 @@ from featx.files import is_foreign, replacing_text
 from featx.heads import HeadSpec, fit_temperature, head_spec
 from featx.learning import choose_images
 from featx.model import TRAINED_ON_BYTES, Model, check_model_path, library_versions, save_model
+from featx.pictures import TrainingCopies, find_training_copies
 from featx.progress import OnEpoch, Progress
 from featx.search import cut_into_folds, search
 from featx.store import CachedRows, FeatureCache, check_pooling
@@ -80,6 +81,7 @@ def fit_head(
     tune: bool = False,
     folds: int = 5,
     calibrate: bool = False,
+    group_duplicates: bool = False,
     log: Path | str | None = None,
     on_epoch: OnEpoch | None = None,
     progress: Progress | None = None,
@@ -107,6 +109,9 @@ def fit_head(
         For ``tune``.
     calibrate : bool
         Fit one temperature on the validation images, so that the probabilities are as sure as they are right.
+    group_duplicates : bool
+        Look for near duplicates: with ``tune`` they share a fold, as exact ones always do; the notes say how many validation
+        and test images are near duplicates of training images.
     log : Path, str or None
         A CSV file for loss and accuracy of each epoch.
     on_epoch : callable or None
@@ -155,9 +160,12 @@ def fit_head(
             f"{store.folder}: has no validation images to calibrate on. "
             "Put some into val/, extract with a larger --val-fraction, or leave --calibrate out."
         )
+    copies = find_training_copies(store, progress) if group_duplicates else None
+    if copies:
+        notes.append(_say_copies(copies, len(val), len(catalog.rows("test"))))
     tuning: list[dict[str, Any]] = []
     if tune:
-        pooling, settings, tuning = _tune(store, layer, head, pooling, settings, folds, progress)
+        pooling, settings, tuning = _tune(store, layer, head, pooling, settings, folds, copies, progress)
     pooling = pooling or spec.pooling
     unfitted = spec.make(**settings)
     # Whole maps stay in half precision where the cache has them so; heads widen them a batch at a time.
@@ -270,10 +278,11 @@ def _tune(
     pooling: str | None,
     settings: dict[str, Any],
     folds: int,
+    copies: TrainingCopies | None,
     progress: Progress | None,
 ) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     """Return pooling and settings of the best candidate, and what was tried, the best first."""
-    images = cut_into_folds(store, layer, folds, settings["seed"])
+    images = cut_into_folds(store, layer, folds, settings["seed"], copies.groups if copies else None)
     tried = search(images, head, pooling, settings, progress)
     table = [
         {
@@ -286,3 +295,12 @@ def _tune(
         for one in tried
     ]
     return tried[0].candidate.pooling, tried[0].candidate.settings, table
+
+
+def _say_copies(copies: TrainingCopies, n_val: int, n_test: int) -> str:
+    shares = [
+        f"{count} of {n} {split}"
+        for split, count, n in (("validation", copies.in_val, n_val), ("test", copies.in_test, n_test))
+    ]
+    flatter = ": they flatter the head, see featx audit" if copies.in_val + copies.in_test else ""
+    return f"{' and '.join(shares)} images are near duplicates of training images{flatter}"

@@ -139,6 +139,7 @@ def plan_extract(
     usable = catalog.rows()
     to_augment = len(prepared.views_to_extract(catalog)[0])
     new = (len(extracted), to_augment)  # each a shard of its own, at least
+    dtype = prepared.recipe.stored_dtype
     of_split = {split: catalog.images_of_class(split) for split in SPLITS}
     return ExtractPlan(
         cache=store.folder,
@@ -158,7 +159,10 @@ def plan_extract(
         unlearnable=[name for name, count in of_split["train"].items() if not count],
         reasons=catalog.reason_counts(),
         skipped=prepared.index.skipped,
-        bytes=store.stored_bytes + sum(expected_bytes(trial.maps, prepared.recipe.stored_dtype, n) for n in new if trial.maps),
+        bytes=store.stored_bytes
+        + sum(
+            expected_bytes(trial.maps, dtype, n, one) for n, one in zip(new, (trial.pictures, {}), strict=True) if trial.maps
+        ),
         images_per_second=trial.rate,
         seconds=listing_seconds + trial.startup + (sum(new) / trial.rate if trial.rate else 0.0),
     )
@@ -171,6 +175,7 @@ class _Trial:
         self.rate = 0.0
         self.startup = 0.0
         self.maps: dict[str, NDArray[np.float32]] = {}
+        self.pictures: dict[str, NDArray[Any]] = {}
         self._prepared = prepared
         self._batch_size = batch_size
         self._timed = 0
@@ -185,6 +190,7 @@ class _Trial:
             start = time.monotonic()
             self._backbone = load_backbone(self._prepared.recipe, self._prepared.weights_file, self._batch_size)
             self.maps = self._backbone(batch.images)
+            self.pictures = batch.measured()
             self.startup = time.monotonic() - start
             self._since = time.monotonic()
         # The first batch once more: there may be no other.

@@ -81,7 +81,7 @@ class TrainingImages:
     class_names : tuple of str
         Classes that have training images.
     fold_of : ndarray of shape (n_images,), int64
-        Fold that each is left out of. Exact duplicates share one, and classes are spread evenly.
+        Fold that each is left out of. Duplicates share one, and classes are spread evenly.
     inner_val : ndarray of shape (n_images,), bool
         Images that validate where a head stops by a validation loss, unless they are left out themselves.
     """
@@ -100,7 +100,9 @@ class TrainingImages:
         return int(self.fold_of.max()) + 1
 
 
-def cut_into_folds(store: FeatureCache, layer: str, n_folds: int, seed: int) -> TrainingImages:
+def cut_into_folds(
+    store: FeatureCache, layer: str, n_folds: int, seed: int, groups: NDArray[np.int64] | None = None
+) -> TrainingImages:
     """Deal the training images of a cache out.
 
     Parameters
@@ -113,6 +115,8 @@ def cut_into_folds(store: FeatureCache, layer: str, n_folds: int, seed: int) -> 
         How many, from 2 to 100; fewer where a class has fewer different images, but at least two.
     seed : int
         Another seed deals otherwise.
+    groups : ndarray of shape (n_images,), int64, or None
+        Training images of one group share a fold; by default exact duplicates.
 
     Raises
     ------
@@ -125,7 +129,7 @@ def cut_into_folds(store: FeatureCache, layer: str, n_folds: int, seed: int) -> 
     catalog = store.catalog
     rows = catalog.rows("train")
     present, labels = np.unique(catalog.labels[rows], return_inverse=True)
-    _, contents = np.unique(catalog.digests[rows], axis=0, return_inverse=True)
+    _, contents = np.unique(catalog.digests[rows] if groups is None else groups[:, None], axis=0, return_inverse=True)
     different = [len(np.unique(contents[labels == label])) for label in range(len(present))]
     fewest = min(different, default=0)
     if fewest < 2 or len(present) < 2:

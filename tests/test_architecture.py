@@ -14,16 +14,16 @@ PACKAGE = Path(featx.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the bottom up. A module may import modules of lower levels, and those of its own room.
-NOUNS = ("images", "backbones", "store", "heads", "sample")
+NOUNS = ("images", "backbones", "store", "heads", "alike", "sample")
 LEVELS: dict[str, int] = {
     **dict.fromkeys(
         ("errors", "files", "recipe", "quiet", "interrupt", "progress", "checkpoint", "plain_layers", "outputs"), 0
     ),
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
-    **dict.fromkeys(("head_features", "another_layer", "tuning", "starting"), 2),
+    **dict.fromkeys(("head_features", "another_layer", "tuning", "starting", "pictures", "misfits", "findings", "flaws"), 2),
     **dict.fromkeys(("extract", "plan", "fit", "compare", "finetune", "evaluate", "predict", "inspect"), 3),
-    **dict.fromkeys(("export", "verify", "pack", "estimators", "exhibit"), 3),
+    **dict.fromkeys(("export", "verify", "pack", "estimators", "exhibit", "audit"), 3),
     "report": 4,
     "cli": 5,
 }
@@ -36,6 +36,7 @@ BELOW_ALL = {
     *(("measured", "classify"), ("head_features", "model")),
     *(("starting", "learning"), ("starting", "model"), ("starting", "tuning")),
     *(("exhibit", verb) for verb in ("evaluate", "predict")),
+    *(("flaws", "misfits"), ("flaws", "pictures")),
 }
 
 
@@ -87,7 +88,7 @@ def test_every_room_has_a_level() -> None:
         (("matplotlib", "jinja2", "markupsafe"), ("report/",)),
         (("click", "tqdm", "argparse"), ("cli/",)),
         (("joblib",), ("search.py", "heads/pipeline.py")),
-        (("threadpoolctl",), ("search.py", "heads/steps.py")),
+        (("threadpoolctl",), ("search.py", "heads/steps.py", "alike/nearest.py")),
         (("pickle", "shelve", "marshal"), ()),
     ],
 )
@@ -178,6 +179,7 @@ def test_the_public_names_are_exactly_these() -> None:
     """What ``import featx`` offers is a promise: a change here is a change of the interface."""
     assert sorted(featx.__all__) == sorted(
         [
+            "Audit",
             "Comparison",
             "Evaluation",
             "ExportResult",
@@ -191,6 +193,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "Model",
             "Prediction",
             "Recipe",
+            "audit_cache",
             "compare_heads",
             "evaluate_model",
             "export_model",
@@ -205,6 +208,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "predict_images",
             "unpack_sample",
             "verify_cache",
+            "write_clean_manifest",
             "write_report",
         ]
     )

@@ -3,7 +3,7 @@
 Nothing heavy is imported at the top: ``featx --help`` must answer at once, and a command pays only for what it uses.
 """
 
-from featx.cli import caches, exports, heads, models, samples  # each adds its commands to the group
+from featx.cli import audits, caches, exports, heads, models, samples  # each adds its commands to the group
 from featx.cli.group import main
 
-__all__ = ["caches", "exports", "heads", "main", "models", "samples"]
+__all__ = ["audits", "caches", "exports", "heads", "main", "models", "samples"]

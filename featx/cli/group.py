@@ -13,7 +13,7 @@ from featx.quiet import LOG_LEVEL
 
 _EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
 _SESSION = (
-    *("extract", "fit", "compare", "finetune", "evaluate", "predict", "export"),
+    *("extract", "audit", "fit", "compare", "finetune", "evaluate", "predict", "export"),
     *("inspect", "verify", "pack", "backbones", "sample", "demo"),
 )
 

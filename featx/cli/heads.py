@@ -8,7 +8,14 @@ import click
 
 import featx
 from featx.cli.group import main
-from featx.cli.options import FOLDER, POOLINGS, json_option, training_options, workers_option
+from featx.cli.options import (
+    FOLDER,
+    POOLINGS,
+    group_duplicates_option,
+    json_option,
+    training_options,
+    workers_option,
+)
 from featx.cli.terminal import newest_cache, print_json, show_epochs, show_progress
 from featx.cli.values import Names
 
@@ -26,6 +33,7 @@ from featx.cli.values import Names
 @training_options
 @click.option("--tune", is_flag=True, help="Choose what is not given by cross-validation inside the training images.")
 @click.option("--folds", type=int, default=5, show_default=True, help="For --tune.")
+@group_duplicates_option
 @click.option(
     "--calibrate", is_flag=True, help="Fit one temperature on the validation images: confidences closer to the truth."
 )
@@ -58,6 +66,7 @@ def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
     help="Poolings, with commas; each head takes each.  [default: each its own]",
 )
 @click.option("--folds", type=int, default=5, show_default=True, help="Parts that the training images are cut into.")
+@group_duplicates_option
 @click.option("--layer", help="A cached layer.  [default: the last]")
 @training_options
 @click.option("--out", type=FOLDER, help="A CSV file for the table.")

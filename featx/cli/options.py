@@ -25,6 +25,9 @@ max_pixels_option = click.option(
 tta_option = click.option(
     "--tta", is_flag=True, help="Average over augmented views, made as those were that the head learned from (--views)."
 )
+group_duplicates_option = click.option(
+    "--group-duplicates", is_flag=True, help="Look for near duplicates, and keep them in one fold as exact ones always are."
+)
 weights_option = click.option(
     "--weights", type=FOLDER, default=None, help="The weights file that the features were extracted with, if it has moved."
 )

@@ -60,6 +60,8 @@ class RidgeHead(ClassicalHead):
         Of the training features, with ``standard``; else zeros and ones.
     left_out_ : ndarray of shape (n_samples, n_classes) or (n_samples, 1)
         What the fit without each one of the training rows would decide about it. Known after ``fit`` alone.
+    left_out_proba_ : ndarray of shape (n_samples, n_classes)
+        The same as class probabilities.
     """
 
     coef_: Values
@@ -68,6 +70,7 @@ class RidgeHead(ClassicalHead):
     offset_: Values
     alpha_: Values
     left_out_: Values
+    left_out_proba_: Values
 
     def __init__(
         self, alpha: float | None = None, scale: str = "standard", class_weight: str | None = None, seed: int = 0
@@ -211,6 +214,7 @@ class RidgeHead(ClassicalHead):
         decision = problem.untold(self.left_out_)
         sigmoids = [fit_sigmoid(column, target > 0) for column, target in zip(decision.T, problem.targets.T, strict=True)]
         self.slope_, self.offset_ = (np.array(values) for values in zip(*sigmoids, strict=True))
+        self.left_out_proba_ = calibrated(decision, self.slope_, self.offset_)
         return alpha
 
     def _best_alpha(self, problem: LeastSquares, blocks: Blocks) -> float:

@@ -5,6 +5,8 @@ from featx.images.decode import MAX_PIXELS, decode_image, read_image_file
 from featx.images.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFile, identify_files
 from featx.images.index import ImageIndex, list_images, list_unlabelled
 from featx.images.loader import Batch, Views, available_cores, load_batches
+from featx.images.manifest import check_manifest_path, write_manifest
+from featx.images.picture import MEASURES, PICTURE_SIDE, Picture
 from featx.images.split import assign_splits
 from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, make_thumbnails
 from featx.images.walk import REPORT_MARKER, REPORT_PLOTS
@@ -12,9 +14,11 @@ from featx.images.walk import REPORT_MARKER, REPORT_PLOTS
 __all__ = [
     "DEFAULT_AUGMENT",
     "MAX_PIXELS",
+    "MEASURES",
     "MOST_VIEWS",
     "NEVER_TRUSTED",
     "NO_DIGEST",
+    "PICTURE_SIDE",
     "REPORT_MARKER",
     "REPORT_PLOTS",
     "THUMBNAIL_TYPE",
@@ -23,10 +27,12 @@ __all__ = [
     "Identities",
     "ImageIndex",
     "KnownFile",
+    "Picture",
     "Thumbnail",
     "Views",
     "assign_splits",
     "available_cores",
+    "check_manifest_path",
     "decode_image",
     "identify_files",
     "list_images",
@@ -35,4 +41,5 @@ __all__ = [
     "make_thumbnails",
     "read_image_file",
     "view_key",
+    "write_manifest",
 ]

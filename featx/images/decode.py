@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from featx.errors import ImageRejected
+from featx.images.picture import Picture, take_picture
 from featx.images.png import lacks_pixels
 from featx.recipe import Recipe
 
@@ -56,6 +57,9 @@ _GREY_STEP = {"L;2": 85, "L;4": 17}
 
 # 32-bit whole numbers and floats have no agreed range, so any scaling to 8 bits would be a guess.
 _MODES_WITHOUT_A_RANGE = ("I", "F")
+
+# Left, top, right, bottom [px].
+Box = tuple[int, int, int, int]
 
 
 def sniff_format(head: bytes) -> str | None:
@@ -129,22 +133,35 @@ def decode_image(data: bytes, recipe: Recipe, max_pixels: int = MAX_PIXELS, long
     ImageRejected
         With a short reason: empty, not an image, truncated, corrupt, too large or of unsupported depth.
     """
+    return decode_and_measure(data, recipe, max_pixels, longest, measure=False)[0]
+
+
+def decode_and_measure(
+    data: bytes, recipe: Recipe, max_pixels: int = MAX_PIXELS, longest: int | None = None, measure: bool = True
+) -> tuple[NDArray[np.uint8], Picture | None]:
+    """Decode one image as ``decode_image`` does, and measure the picture on the way; without ``measure`` it is None."""
     if not data:
         raise ImageRejected("empty file")
     image_format = sniff_format(data[:SNIFF_BYTES])
     if image_format is None:
         raise ImageRejected("not an image (JPEG, PNG, WebP, BMP, GIF or TIFF)")
     try:
-        return _decode(data, image_format, recipe, max_pixels, longest)
+        return _decode(data, image_format, recipe, max_pixels, longest, measure)
     except ImageRejected as rejected:
         if not (recipe.allow_truncated and rejected.reason == f"{_TRUNCATED} {image_format}"):
             raise
-        return _decode(data, image_format, recipe, max_pixels, longest, truncated=True)
+        return _decode(data, image_format, recipe, max_pixels, longest, measure, truncated=True)
 
 
 def _decode(
-    data: bytes, image_format: str, recipe: Recipe, max_pixels: int, longest: int | None, truncated: bool = False
-) -> NDArray[np.uint8]:
+    data: bytes,
+    image_format: str,
+    recipe: Recipe,
+    max_pixels: int,
+    longest: int | None,
+    measure: bool,
+    truncated: bool = False,
+) -> tuple[NDArray[np.uint8], Picture | None]:
     if image_format == "BMP":
         data = _with_whole_palette(data)
     try:
@@ -153,9 +170,9 @@ def _decode(
                 raise ImageRejected(f"too large (over {max_pixels} pixels)")
             if image_format == "WEBP" and max(image.size) > _WEBP_LARGEST_SIDE:
                 raise ImageRejected(f"too large (a side over {_WEBP_LARGEST_SIDE} pixels)")
+            width, height = image.size
             if image_format == "JPEG" and not recipe.exact_decode:
-                # For people once the longer side is enough; the backbone's features want twice both.
-                _decode_reduced(image, (-(-longest // 2),) * 2 if longest else recipe.image_size)
+                _decode_reduced(image, (longest, longest) if longest else recipe.image_size)
             if image_format == "PNG":
                 _scale_transparent_grey(image)
             image.load()
@@ -164,9 +181,14 @@ def _decode(
                 raise ImageRejected(f"{_TRUNCATED} {image_format}")
             if truncated and _is_nearly_one_colour(image):
                 raise ImageRejected(f"{_TRUNCATED} {image_format}, nothing of the picture left")
+            stored = image.size
             _turn_upright(image)
+            if image.size != stored:
+                width, height = height, width
             rgb = _to_rgb(image, recipe.background)
-            return np.asarray(_shrink(rgb, longest) if longest else _resize(rgb, recipe), dtype=np.uint8)
+            resized, inside = (_shrink(rgb, longest), None) if longest else _resize(rgb, recipe)
+            picture = take_picture(resized.crop(inside) if inside else resized, height, width) if measure else None
+            return np.asarray(resized, dtype=np.uint8), picture
     except ImageRejected:
         raise
     except Image.DecompressionBombError:
@@ -262,14 +284,14 @@ def _with_whole_palette(data: bytes) -> bytes:
     return data[:46] + bytes(4) + data[50:] if declares_two else data
 
 
-def _resize(image: Image.Image, recipe: Recipe) -> Image.Image:
-    """Bring the image to the recipe's size with an antialiased bilinear filter."""
+def _resize(image: Image.Image, recipe: Recipe) -> tuple[Image.Image, Box | None]:
+    """Bring the image to the recipe's size with an antialiased bilinear filter; where it has margins, say what is inside."""
     height, width = recipe.image_size
     if recipe.resize == "stretch":
         # Pillow's bilinear widens its support when shrinking, which is what antialiased means here.
-        return image.resize((width, height), Image.Resampling.BILINEAR)
+        return image.resize((width, height), Image.Resampling.BILINEAR), None
     if recipe.resize == "crop":
-        return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+        return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR), None
     return _pad(image, width, height, recipe.background)
 
 
@@ -280,10 +302,11 @@ def _shrink(image: Image.Image, longest: int) -> Image.Image:
     return image.resize(size, Image.Resampling.BILINEAR)
 
 
-def _pad(image: Image.Image, width: int, height: int, background: tuple[int, int, int]) -> Image.Image:
+def _pad(image: Image.Image, width: int, height: int, background: tuple[int, int, int]) -> tuple[Image.Image, Box]:
     """Fit the whole image in and fill the margins. Unlike Pillow's own, a line of one pixel never shrinks to nothing."""
     scale = min(width / image.width, height / image.height)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
     canvas = Image.new("RGB", (width, height), background)
-    canvas.paste(image.resize(inner, Image.Resampling.BILINEAR), ((width - inner[0]) // 2, (height - inner[1]) // 2))
-    return canvas
+    canvas.paste(image.resize(inner, Image.Resampling.BILINEAR), (left, top))
+    return canvas, (left, top, left + inner[0], top + inner[1])

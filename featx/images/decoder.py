@@ -10,12 +10,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import DecoderError, ImageRejected
+from featx.images.picture import SIDE, Picture
 from featx.images.worker import READY
 
 DECODE_SECONDS = 60.0
@@ -33,6 +34,24 @@ _PROGRAM = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from featx.
 
 class DecoderDied(Exception):
     """The process ended in the middle of an image."""
+
+
+class Decoded(NamedTuple):
+    """What a file gave.
+
+    Parameters
+    ----------
+    digest : bytes
+        Of the file's content.
+    images : ndarray of shape (n_views, height, width, 3), uint8
+        The views asked for.
+    picture : Picture or None
+        What the clean image is like; None where views were asked for.
+    """
+
+    digest: bytes
+    images: NDArray[np.uint8]
+    picture: Picture | None
 
 
 class Decoder:
@@ -75,7 +94,7 @@ class Decoder:
         """Number of the process."""
         return self._process.pid
 
-    def decode(self, request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8]]:
+    def decode(self, request: dict[str, Any]) -> Decoded:
         """Decode one file.
 
         Parameters
@@ -85,10 +104,8 @@ class Decoder:
 
         Returns
         -------
-        digest : bytes
-            Of the file's content.
-        images : ndarray of shape (n_views, height, width, 3), uint8
-            The views asked for.
+        decoded : Decoded
+            The views asked for, and what they are of.
 
         Raises
         ------
@@ -117,7 +134,7 @@ class Decoder:
             raise ImageRejected(head["reason"])
         if "fault" in head:
             raise RuntimeError(f"in the process that decodes images:\n{head['fault']}")
-        return bytes.fromhex(head["digest"]), images
+        return Decoded(bytes.fromhex(head["digest"]), images, _picture_of(head))
 
     def _wait_for_answer(self) -> bool:
         return any(self._selector.select(DECODE_SECONDS / _WAITS) for _ in range(_WAITS)) or bool(self._selector.select(0))
@@ -135,6 +152,14 @@ class Decoder:
             with contextlib.suppress(OSError):  # a request that was never read
                 pipe.close()
         self._process.wait()
+
+
+def _picture_of(head: dict[str, Any]) -> Picture | None:
+    if "grey" not in head:
+        return None
+    grey = np.frombuffer(bytes.fromhex(head["grey"]), np.uint8).reshape(SIDE, SIDE)
+    height, width = head["size"]
+    return Picture(height, width, grey)
 
 
 _idle: list[Decoder] = []
@@ -160,7 +185,7 @@ def _borrowed(new: bool) -> Iterator[Decoder]:
             decoder.close()
 
 
-def decode_file(path: Path, **request: Any) -> tuple[bytes, NDArray[np.uint8]]:
+def decode_file(path: Path, **request: Any) -> Decoded:
     """Decode one file in another process; see ``Decoder.decode`` for what it gives.
 
     Raises

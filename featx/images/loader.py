@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,9 @@ from numpy.typing import NDArray
 from featx.errors import ImageRejected, RecipeError
 from featx.images.augment import Augmentation
 from featx.images.decode import MAX_PIXELS
-from featx.images.decoder import decode_file
+from featx.images.decoder import Decoded, decode_file
+from featx.images.picture import Picture, measure_pictures
 from featx.recipe import DECODE_VERSION, Recipe
-
-_Decoded = tuple[bytes, NDArray[np.uint8]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +34,22 @@ class Batch:
         Digest of the very bytes that were decoded: a file edited since it was listed shows here.
     rejected : dict of int to str
         Position and reason of the images that gave no pixels.
+    pictures : list of Picture
+        What each decoded image is like; empty where views were asked for.
     """
 
     positions: list[int]
     images: NDArray[np.uint8]
     digests: list[bytes]
     rejected: dict[int, str]
+    pictures: list[Picture] = dataclasses.field(default_factory=list)
+
+    def measured(self) -> dict[str, NDArray[Any]]:
+        """Return ``measures`` and ``thumbnail`` of the pictures, one row each; nothing where there are none."""
+        if not self.pictures:
+            return {}
+        measures, thumbnails = measure_pictures(self.pictures)
+        return {"measures": measures, "thumbnail": thumbnails}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,12 +131,12 @@ def load_batches(
         "seed": views.seed if views else 0,
     }
 
-    def decode(positions: list[int]) -> _Decoded:
+    def decode(positions: list[int]) -> Decoded:
         numbers = [int(views.numbers[position]) for position in positions] if views else [0] * len(positions)
         return decode_file(paths[positions[0]], **request, views=numbers)
 
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="featx-decode") as pool:
-        ahead: deque[list[tuple[list[int], Future[_Decoded]]]] = deque()
+        ahead: deque[list[tuple[list[int], Future[Decoded]]]] = deque()
         try:
             for start in range(0, len(paths), batch_size):
                 positions = range(start, min(start + batch_size, len(paths)))
@@ -142,19 +152,22 @@ def load_batches(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _gather(decoded: list[tuple[list[int], Future[_Decoded]]], recipe: Recipe) -> Batch:
+def _gather(decoded: list[tuple[list[int], Future[Decoded]]], recipe: Recipe) -> Batch:
     kept: list[int] = []
     digests: list[bytes] = []
     pixels: list[NDArray[np.uint8]] = []
     rejected: dict[int, str] = {}
+    pictures: list[Picture] = []
     for positions, future in decoded:
         try:
-            digest, images = future.result()
+            digest, images, picture = future.result()
         except ImageRejected as error:
             rejected |= dict.fromkeys(positions, error.reason)
             continue
         kept += positions
         digests += [digest] * len(positions)
         pixels.append(images)
+        if picture:
+            pictures.append(picture)
     images = np.concatenate(pixels) if pixels else np.empty((0, *recipe.image_size, 3), np.uint8)
-    return Batch(kept, images, digests, rejected)
+    return Batch(kept, images, digests, rejected, pictures)

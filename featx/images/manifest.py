@@ -6,11 +6,12 @@ import io
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from featx.errors import ImageListError
+from featx.errors import ImageListError, OutputError
+from featx.files import is_foreign, replacing_text
 from featx.images.walk import real_path
 
 _WANTED = "path,label or path,label,split"
@@ -209,3 +210,68 @@ def _find_reasons(paths: list[str], labels: list[str], splits: list[str], split_
             reason = ""
         reasons.append(reason)
     return reasons
+
+
+_WRITTEN = ("path", "label", "split", "audit_flags")
+
+
+def check_manifest_path(path: Path) -> None:
+    """Make sure that a manifest can be written there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If it cannot, or a file stands there that ``write_manifest`` did not write: a manifest of the user's is none of ours.
+    """
+    try:
+        foreign = is_foreign(path, ",".join(_WRITTEN).encode())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another manifest.") from error
+    if foreign:
+        raise OutputError(f"{path}: exists and was not written by featx audit. Give another manifest, or delete it.")
+
+
+def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """Write a manifest that ``read_manifest`` reads, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV file.
+    root : Path
+        Absolute folder that the rows' paths are relative to. Written are paths relative to the manifest where it lies above
+        all images, else absolute ones.
+    rows : sequence of (path, label, split, flags)
+        In their order.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or a path is no text: a manifest cannot name it.
+    """
+    check_manifest_path(path)
+    folder = Path(real_path(path.absolute().parent))
+    within = folder == root or folder in root.parents
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_text(path) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_WRITTEN)
+            for name, *others in rows:
+                place = root / name
+                written = str(place.relative_to(folder) if within else place)
+                if not written.isascii():
+                    _check_is_text(path, written)
+                writer.writerow((written, *others))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another manifest.") from error
+
+
+def _check_is_text(path: Path, written: str) -> None:
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        shown = written.encode("utf-8", "backslashreplace").decode()
+        raise OutputError(
+            f"{path}: cannot name {shown!r}, whose name is not UTF-8. Rename that file and extract again."
+        ) from None

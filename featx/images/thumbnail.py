@@ -85,7 +85,7 @@ def make_thumbnails(
 
     def make(position: int) -> Thumbnail:
         try:
-            digest, (pixels,) = decode_file(paths[position], **request)
+            digest, (pixels,), _ = decode_file(paths[position], **request)
         except ImageRejected as rejected:
             return Thumbnail(b"", rejected.reason)
         if digests is not None and digest != digests[position]:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from featx.errors import ImageRejected
 from featx.files import content_digest
 from featx.images.augment import Augmentation, augmented
-from featx.images.decode import TOO_MUCH_MEMORY, decode_image, read_image_file
+from featx.images.decode import TOO_MUCH_MEMORY, decode_and_measure, read_image_file
+from featx.images.picture import Picture
 from featx.recipe import Recipe
 
 NOTHING = np.empty(0, np.uint8)
@@ -55,8 +56,10 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         # Should nobody be left to end it: the system does, even where a decoder never gives Python's lock back.
         signal.setitimer(signal.ITIMER_REAL, request.get("seconds", 0) * _PATIENCE)
         try:
-            digest, images = _decode(request)
+            digest, images, picture = _decode(request)
             head: dict[str, Any] = {"digest": digest.hex(), "shape": images.shape}
+            if picture:
+                head |= {"size": picture[:2], "grey": picture.grey.tobytes().hex()}
         except ImageRejected as rejected:
             head, images = {"reason": rejected.reason}, NOTHING
         except MemoryError:
@@ -69,16 +72,18 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         answers.flush()
 
 
-def _decode(request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8]]:
-    """Return the content digest of a file and the views asked for, (n_views, height, width, 3)."""
+def _decode(request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8], Picture | None]:
+    """Return the content digest of a file, the views asked for, (n_views, height, width, 3), and what the picture is like."""
     data = read_image_file(Path(request["path"]))
     digest = content_digest(data)
-    clean = decode_image(data, Recipe.from_dict(request["recipe"]), request["max_pixels"], request.get("longest"))
-    if request["augment"] is None:
-        return digest, clean[None]
+    alone, longest = request["augment"] is None, request.get("longest")
+    measure = alone and not longest  # of what the backbone sees, and once
+    clean, picture = decode_and_measure(data, Recipe.from_dict(request["recipe"]), request["max_pixels"], longest, measure)
+    if alone:
+        return digest, clean[None], picture
     augmentation = Augmentation.parse(request["augment"]) if request["augment"] else Augmentation()
     views = [augmented(clean, digest, augmentation, request["seed"], view) for view in request["views"]]
-    return digest, np.stack(views)
+    return digest, np.stack(views), None
 
 
 def _limit_memory(max_pixels: int) -> None:

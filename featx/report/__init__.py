@@ -1,5 +1,7 @@
 """Reports: results as text tables, files and plots. Computes nothing."""
 
+from featx.report.audit_files import AuditFiles, check_audit_folder, write_audit
+from featx.report.audit_text import audit_text
 from featx.report.backbone_text import backbones_text, finetune_text
 from featx.report.files import ReportFiles, check_report_folder, write_report
 from featx.report.predictions import check_prediction_page, write_prediction_page
@@ -15,9 +17,12 @@ from featx.report.text import (
 )
 
 __all__ = [
+    "AuditFiles",
     "ReportFiles",
+    "audit_text",
     "backbones_text",
     "cache_text",
+    "check_audit_folder",
     "check_prediction_page",
     "check_report_folder",
     "comparison_text",
@@ -28,6 +33,7 @@ __all__ = [
     "model_text",
     "plan_text",
     "verify_text",
+    "write_audit",
     "write_prediction_page",
     "write_report",
 ]

@@ -315,6 +315,24 @@ class FeatureCache:
         """Read average and maximum of catalog rows, (n, 2, c), as float32."""
         return self._read(rows, self._dataset(layer, "avgmax"), np.float32)
 
+    def pictures(
+        self, rows: NDArray[np.int64], name: str, shape: tuple[int, ...], dtype: type[np.generic]
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read what was measured of the clean pictures of catalog rows, and tell which have it: (n, *shape) and (n,).
+
+        Raises
+        ------
+        CacheDamaged
+            If a row is missing or a checksum does not fit.
+        """
+        try:
+            return self._rows.read_pictures(self._places(rows), name, shape, dtype)
+        except CacheDamaged:
+            if all(shard.path.exists() for shard in self._shards):
+                raise
+            self.refresh()  # shards were rewritten by another process since they were listed
+            return self._rows.read_pictures(self._places(rows), name, shape, dtype)
+
     def _read(self, rows: NDArray[np.int64], name: str, dtype: type[np.floating], views: Views = 0) -> NDArray[np.floating]:
         try:
             return self._rows.read(self._places(rows, views), name, dtype)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.errors import CacheDamaged
+from featx.store.documents import MEND
 from featx.store.lookup import RowLookup
 from featx.store.shard import Shard
 
@@ -85,6 +87,44 @@ class ShardRows:
             step = max(1, BLOCK_BYTES // (math.prod(shard.row_shape(name)) * np.dtype(dtype).itemsize))
             for at in range(first, last, step):
                 yield shard, ascending[at : min(at + step, last)] - self._starts[number], at
+
+    def read_pictures(
+        self, places: NDArray[np.int64], name: str, shape: tuple[int, ...], dtype: type[np.generic]
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read what was measured of the pictures at some places.
+
+        Parameters
+        ----------
+        places : ndarray of shape (n,), int64
+            In any order.
+        name : str
+            Of the measurement.
+        shape, dtype
+            What a row of it must be.
+
+        Returns
+        -------
+        values : ndarray of shape (n, *shape)
+            Zeros where a shard does not have it.
+        present : ndarray of shape (n,), bool
+            Whether the shard has it.
+
+        Raises
+        ------
+        CacheDamaged
+            If a checksum does not fit, or a row is something else.
+        """
+        values, present = np.zeros((len(places), *shape), dtype), np.zeros(len(places), np.bool_)
+        for number, shard in enumerate(self._shards):
+            inside = np.flatnonzero((places >= self._starts[number]) & (places < self._starts[number + 1]))
+            if not len(inside) or name not in shard.layers("picture"):
+                continue
+            if shard.row_shape(f"picture/{name}") != shape:
+                raise CacheDamaged(f"{shard.path}: 'picture/{name}' has rows of another shape than {shape}. {MEND}")
+            ascending, back = np.unique(places[inside] - self._starts[number], return_inverse=True)
+            values[inside] = shard.read(f"picture/{name}", ascending)[back]
+            present[inside] = True
+        return values, present
 
     def row_shape(self, name: str) -> tuple[int, ...]:
         """Shape of a row of one dataset; (1,) if there are no shards."""

@@ -8,13 +8,16 @@
       view          (n,) int64         0 is the clean image
       maps/<layer>  (n, h, w, c)       what the layer gave, float16 or float32
       pooled/<layer>(n, 2, c) float32  average and maximum over height and width
+      picture/<name>(n, …)             what was measured of the clean picture; NaN or zeros in rows without
+
+``picture`` came later and is optional: shards without it are whole, and a featx that knows nothing of it passes it over.
 """
 
 import io
 import math
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -34,10 +37,17 @@ there could hand out another image's row without an error."""
 # Pooled rows are small: several share a chunk, so that HDF5's cost per chunk is paid once for all of them.
 _POOLED_CHUNK_BYTES = 64 * 1024
 _KEY_CHUNK_ROWS = 1024
+_PICTURE_CHUNK_ROWS = 64
 _GZIP_LEVEL = 1
 
 
-def expected_bytes(maps: dict[str, NDArray[np.float32]], stored_dtype: str, n_rows: int) -> int:
+Pictures = Mapping[str, NDArray[np.generic]]
+"""What was measured of some pictures, by name: arrays of shape (n, …), floats with NaN or whole numbers."""
+
+
+def expected_bytes(
+    maps: dict[str, NDArray[np.float32]], stored_dtype: str, n_rows: int, pictures: Pictures | None = None
+) -> int:
     """Tell what a shard of many rows like these would take on disk; nothing is written.
 
     Parameters
@@ -48,6 +58,8 @@ def expected_bytes(maps: dict[str, NDArray[np.float32]], stored_dtype: str, n_ro
         The recipe's.
     n_rows : int
         How many rows there would be.
+    pictures : mapping of str to ndarray of shape (n, …) or None
+        What was measured of the same images, if it goes into the shard too.
 
     Returns
     -------
@@ -64,6 +76,10 @@ def expected_bytes(maps: dict[str, NDArray[np.float32]], stored_dtype: str, n_ro
             row_bytes = 2 * values.shape[3] * 4
             chunk_rows = max(1, _POOLED_CHUNK_BYTES // row_bytes)
             total += math.ceil(n_rows / chunk_rows) * chunk_rows * row_bytes
+    for measured in (pictures or {}).values():
+        parts = np.split(measured, range(_PICTURE_CHUNK_ROWS, len(measured), _PICTURE_CHUNK_ROWS))
+        packed_bytes = sum(len(zlib.compress(part.tobytes(), _GZIP_LEVEL)) for part in parts)
+        total += n_rows * packed_bytes / len(measured)
     return round(total + math.ceil(n_rows / _KEY_CHUNK_ROWS) * _KEY_CHUNK_ROWS * (DIGEST_BYTES + 8))
 
 
@@ -113,6 +129,7 @@ class ShardWriter:
         views: NDArray[np.int64],
         maps: dict[str, NDArray[np.float32]],
         pooled: dict[str, NDArray[np.float32]],
+        pictures: Pictures | None = None,
     ) -> None:
         """Add rows.
 
@@ -126,6 +143,8 @@ class ShardWriter:
             What each layer gave.
         pooled : dict of layer to ndarray of shape (n, 2, c), float32
             Average and maximum of each map.
+        pictures : mapping of str to ndarray of shape (n, …) or None
+            What was measured of them; None where nothing was.
         """
         keys = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
         self._extend("digest", keys, _KEY_CHUNK_ROWS, compress=False)
@@ -137,7 +156,19 @@ class ShardWriter:
         for layer, values in pooled.items():
             chunk_rows = max(1, _POOLED_CHUNK_BYTES // values[0].nbytes)
             self._extend(f"pooled/{layer}", values, chunk_rows, compress=False)
+        self._append_pictures(pictures, len(keys))
         self._n_rows += len(keys)
+
+    def _append_pictures(self, pictures: Pictures | None, n_new: int) -> None:
+        """Add what was measured of the pictures; rows without, before or now, are filled up."""
+        present = {name: (values.shape[1:], values.dtype) for name, values in (pictures or {}).items()}
+        present |= {name: (dataset.shape[1:], dataset.dtype) for name, dataset in self._file.get("picture", {}).items()}
+        for name, (shape, dtype) in present.items():
+            blank = np.nan if dtype.kind == "f" else 0
+            values = (pictures or {}).get(name, np.full((n_new, *shape), blank, dtype))
+            if f"picture/{name}" not in self._file and self._n_rows:
+                values = np.concatenate([np.full((self._n_rows, *shape), blank, dtype), values])
+            self._extend(f"picture/{name}", values, _PICTURE_CHUNK_ROWS, compress=True)
 
     def commit(self) -> "Shard":
         """Publish the rows as a shard.
@@ -280,7 +311,7 @@ class Shard:
             raise CacheDamaged(f"{self.path}: keeps the layers {found}, but its recipe names {sorted(layers)}.")
 
     def layers(self, kind: str) -> list[str]:
-        """Return the layers in ``maps`` or ``pooled``."""
+        """Return the layers in ``maps`` or ``pooled``, or the names in ``picture``."""
         with open_guarded(self.path) as file, damage_named(self.path):
             return list(file.get(kind, ()))
 
@@ -312,12 +343,14 @@ class Shard:
                     file[name][start : start + _KEY_CHUNK_ROWS]
 
     def _names(self, file: h5py.File) -> list[str]:
-        return ["digest", "view"] + [f"{group}/{layer}" for group in ("maps", "pooled") for layer in file.get(group, ())]
+        return ["digest", "view"] + [
+            f"{group}/{name}" for group in ("maps", "pooled", "picture") for name in file.get(group, ())
+        ]
 
 
 def copy_rows(source: Shard, rows: NDArray[np.int64], target: ShardWriter, block_rows: int = 256) -> None:
     """Append rows of one shard to another, a block at a time, unchanged to the bit."""
-    names = {kind: source.layers(kind) for kind in ("maps", "pooled")}
+    names = {kind: source.layers(kind) for kind in ("maps", "pooled", "picture")}
     for start in range(0, len(rows), block_rows):
         block = rows[start : start + block_rows]
         target.append(
@@ -325,4 +358,5 @@ def copy_rows(source: Shard, rows: NDArray[np.int64], target: ShardWriter, block
             source.views[block],
             {layer: source.read(f"maps/{layer}", block).astype(np.float32) for layer in names["maps"]},
             {layer: source.read(f"pooled/{layer}", block).astype(np.float32) for layer in names["pooled"]},
+            {name: source.read(f"picture/{name}", block) for name in names["picture"]},
         )

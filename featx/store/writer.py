@@ -10,7 +10,7 @@ from featx.interrupt import finishing_first
 from featx.store.catalog import Catalog
 from featx.store.documents import UNFINISHED, read_recipe, shard_paths, write_json, write_recipe, writing_named
 from featx.store.pooling import average_and_maximum, fits_in
-from featx.store.shard import ShardWriter
+from featx.store.shard import Pictures, ShardWriter
 
 if TYPE_CHECKING:
     from featx.store.cache import FeatureCache
@@ -39,7 +39,13 @@ class CacheWriter:
         self._begun = False
         self.added = 0
 
-    def append(self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], views: int | NDArray[np.int64] = 0) -> int:
+    def append(
+        self,
+        digests: Sequence[bytes],
+        maps: dict[str, NDArray[np.float32]],
+        views: int | NDArray[np.int64] = 0,
+        pictures: Pictures | None = None,
+    ) -> int:
         """Add the features of some images; those that have a row already are left out.
 
         Parameters
@@ -50,6 +56,8 @@ class CacheWriter:
             What the backbone gave.
         views : int or ndarray of shape (n,), int64
             View of each, or of all; 0 is the clean image.
+        pictures : mapping of str to ndarray of shape (n, …) or None
+            What was measured of the images, by name.
 
         Returns
         -------
@@ -62,9 +70,11 @@ class CacheWriter:
             If a full shard cannot be written.
         """
         with finishing_first():  # half a batch, or one dataset longer than the next, would spoil the whole shard
-            return self._append(digests, maps, np.broadcast_to(np.asarray(views, np.int64), len(digests)))
+            return self._append(digests, maps, np.broadcast_to(np.asarray(views, np.int64), len(digests)), pictures or {})
 
-    def _append(self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], views: NDArray[np.int64]) -> int:
+    def _append(
+        self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], views: NDArray[np.int64], pictures: Pictures
+    ) -> int:
         new: list[int] = []
         for row, present in enumerate(self._cache.has(digests, views)):
             key = (digests[row], int(views[row]))
@@ -81,7 +91,7 @@ class CacheWriter:
                 (np.dtype(np.float32), chosen[~fits]),
             ):
                 if len(members):
-                    self._append_as(dtype, members, digests, maps, views)
+                    self._append_as(dtype, members, digests, maps, views, pictures)
             if any(shard.stored_bytes >= SHARD_BYTES or shard.age >= SHARD_SECONDS for shard in self._open.values()):
                 self.flush()
         self.added += len(new)
@@ -94,13 +104,15 @@ class CacheWriter:
         digests: Sequence[bytes],
         maps: dict[str, NDArray[np.float32]],
         views: NDArray[np.int64],
+        pictures: Pictures,
     ) -> None:
         if dtype not in self._open:
             self._open[dtype] = ShardWriter(self._cache.folder / "shards", self._cache.recipe.fingerprint, dtype)
         shard = self._open[dtype]
         chosen = {layer: values[rows] for layer, values in maps.items()}
         pooled = {layer: average_and_maximum(values) for layer, values in chosen.items() if values.ndim == 4}
-        shard.append([digests[row] for row in rows], views[rows], chosen, pooled)
+        measured = {name: values[rows] for name, values in pictures.items()}
+        shard.append([digests[row] for row in rows], views[rows], chosen, pooled, measured)
 
     def flush(self) -> None:
         """Commit the rows collected so far.

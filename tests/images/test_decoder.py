@@ -35,11 +35,11 @@ import os, resource, signal, time
 from pathlib import Path
 from featx.images import worker
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-real = worker.decode_image
-def decode_image(data, *rest):
+real = worker.decode_and_measure
+def decode_and_measure(data, *rest):
 LINES
     return real(data, *rest)
-worker.decode_image = decode_image
+worker.decode_and_measure = decode_and_measure
 worker.main()
 """
 
@@ -85,7 +85,7 @@ def image(tmp_path: Path) -> Callable[..., Path]:
 
 def decode(path: Path, max_pixels: int = MAX_PIXELS) -> list[int]:
     """Return the colour of an image, decoded in another process."""
-    _, (pixels,) = decoder.decode_file(path, recipe=RECIPE.to_dict(), max_pixels=max_pixels, augment=None, seed=0, views=[0])
+    _, (pixels,), _ = decoder.decode_file(path, recipe=RECIPE.to_dict(), max_pixels=max_pixels, augment=None, seed=0, views=[0])
     assert pixels.shape == (6, 5, 3)
     assert (pixels == pixels[0, 0]).all()
     colour: list[int] = pixels[0, 0].tolist()
@@ -499,7 +499,7 @@ def test_large_answers_come_whole(image: Callable[..., Path]) -> None:
     recipe = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(1000, 700), preprocess="none")
     request: dict[str, Any] = {"recipe": recipe.to_dict(), "max_pixels": MAX_PIXELS, "augment": "flip", "seed": 0}
     for number in (1, 2):
-        _, images = decoder.decode_file(image(number), **request, views=[0, 1, 2])
+        _, images, _ = decoder.decode_file(image(number), **request, views=[0, 1, 2])
         assert images.shape == (3, 1000, 700, 3)
         assert (images == colour_of(number)).all()
 
@@ -669,7 +669,9 @@ def test_answer_is_a_line_of_json_and_the_pixels(image: Callable[..., Path]) -> 
     request: dict[str, Any] = {"recipe": RECIPE.to_dict(), "max_pixels": 72, "augment": None, "seed": 0, "views": [0]}
     path = image(5)
     requests = [request | {"path": str(path)}, request | {"path": str(path), "max_pixels": 71}]
-    head = {"digest": hashlib.sha256(path.read_bytes()).hexdigest(), "shape": [1, 6, 5, 3]}
+    level = Image.new("RGB", (1, 1), tuple(colour_of(5))).convert("L").getpixel((0, 0))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    head = {"digest": digest, "shape": [1, 6, 5, 3], "size": [9, 8], "grey": f"{level:02x}" * 64 * 64}
     wanted = b"ready\n" + json.dumps(head).encode() + b"\n" + bytes(colour_of(5)) * 30
     wanted += b'{"reason": "too large (over 71 pixels)"}\n'
     command = [sys.executable, "-m", "featx.images.worker"]
