@@ -11,20 +11,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # What touches Keras, and of the long files those tests that compare numbers.
-FILES = ("tests/backbones/test_network.py", "tests/backbones/test_tail.py", "tests/heads/test_conv.py")
-CHOSEN = ("tests/test_finetune.py", "steps_are or pixels or equals_keras or taken_up")
+NETWORKS = ("backbones/test_network.py", "backbones/test_tail.py", "backbones/test_whole.py", "heads/test_conv.py")
+FINE_TUNE = ("test_finetune.py", "-k", "steps_are or pixels or equals_keras or taken_up")
+EXPORT = ("test_export.py", "-k", "each_head and keras")
 
 
 @pytest.mark.skipif("KERAS_BACKEND" in os.environ, reason="a backend was chosen for this run already")
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-@pytest.mark.parametrize("arguments", [FILES, (CHOSEN[0], "-k", CHOSEN[1])], ids=["networks", "finetune"])
+@pytest.mark.parametrize("arguments", [NETWORKS, FINE_TUNE, EXPORT], ids=["networks", "finetune", "export"])
 def test_numbers_hold_on_another_backend(backend: str, arguments: tuple[str, ...]) -> None:
     """A test run of its own under ``KERAS_BACKEND``, since Keras chooses once for a process."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
-        cwd=ROOT,
+        cwd=ROOT / "tests",
         env=os.environ | {"KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
