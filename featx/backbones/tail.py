@@ -135,7 +135,7 @@ class Tail:
         options = {"dtype": "float32"}
         inputs = keras.Input(self._network.input_shape[1:], dtype="float16" if dtype == np.float16 else "float32")
         values = _InferenceMode(self._network)(keras.ops.cast(inputs, "float32"))
-        values = keras.layers.Rescaling(scale, **options)(_pool(values, pooling, options))
+        values = keras.layers.Rescaling(scale, **options)(pool_layers(values, pooling))
         for place, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
             if dropout:
                 values = keras.layers.Dropout(dropout, seed=seed + place, **options)(values)
@@ -212,15 +212,24 @@ def in_full_batches(network: Any, rows: NDArray[np.floating], row_shape: Sequenc
     return np.concatenate(parts)
 
 
-def _pool(maps: Any, pooling: str, options: dict[str, Any]) -> Any:
-    if len(maps.shape) == 2:
-        return keras.layers.Concatenate(**options)([maps, maps]) if pooling == "avgmax" else maps
-    channels_last = {"data_format": "channels_last"} | options
+def pool_layers(maps: Any, pooling: str) -> Any:
+    """Pool a network's maps into features by layers of Keras, as ``store.pool_maps`` does it for arrays, unrounded.
+
+    Parameters
+    ----------
+    maps : KerasTensor of shape (n, h, w, c), or (n, c) of a dense layer
+        What a layer gives.
+    pooling : str
+        ``flatten``, ``avg``, ``max`` or ``avgmax``.
+    """
+    options = {"data_format": "channels_last", "dtype": "float32"}
+    if len(maps.shape) == 2:  # one place: its average, and its maximum, is itself
+        return keras.layers.Concatenate(dtype="float32")([maps, maps]) if pooling == "avgmax" else maps
     if pooling == "flatten":
-        return keras.layers.Flatten(**channels_last)(maps)
+        return keras.layers.Flatten(**options)(maps)
     parts = []
     if pooling in ("avg", "avgmax"):
-        parts.append(keras.layers.GlobalAveragePooling2D(**channels_last)(maps))
+        parts.append(keras.layers.GlobalAveragePooling2D(**options)(maps))
     if pooling in ("max", "avgmax"):
-        parts.append(keras.layers.GlobalMaxPooling2D(**channels_last)(maps))
-    return parts[0] if len(parts) == 1 else keras.layers.Concatenate(**options)(parts)
+        parts.append(keras.layers.GlobalMaxPooling2D(**options)(maps))
+    return parts[0] if len(parts) == 1 else keras.layers.Concatenate(dtype="float32")(parts)

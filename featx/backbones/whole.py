@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from featx.backbones.formats import INPUT, OUTPUT
 from featx.backbones.network import layers_by_name
 from featx.backbones.table import say_unknown
-from featx.backbones.tail import assign_arrays
+from featx.backbones.tail import assign_arrays, pool_layers
 from featx.plain_layers import Convolution, Dense, Maps, PlainLayer, Probabilities, SignedRoots, UnitRows
 from featx.recipe import Recipe
 
@@ -87,7 +87,9 @@ def build_whole(
         values = _rounded(values) if stored_dtype == "float16" else values
         values = keras.Model(named[layer].output, named[end].output, name="fine_tuned")(values, training=False)
         stored_dtype = "float32"
-    values = _pooled(values, pooling, stored_dtype)
+    values = pool_layers(values, pooling)
+    if pooling == "flatten" and stored_dtype == "float16":
+        values = _rounded(values)
     for plain in head:
         values = _applied(plain, values)
     return keras.Model(images, values, name="featx")
@@ -104,20 +106,6 @@ def _preprocessed(images: Any, mode: str) -> Any:
     values = layers.Rescaling(scale, offset, **_FLOAT)
     # Turned round first, as the means are of blue, green and red.
     return values(ops.flip(images, axis=-1) if mode == "caffe" else images)
-
-
-def _pooled(maps: Any, pooling: str, stored_dtype: str) -> Any:
-    options = {"data_format": "channels_last"} | _FLOAT
-    if len(maps.shape) == 2:  # of a layer behind the maps
-        maps = layers.Reshape((1, 1, maps.shape[-1]), **_FLOAT)(maps)
-    if pooling == "flatten":
-        flat = layers.Flatten(**options)(maps)
-        return _rounded(flat) if stored_dtype == "float16" else flat
-    average = layers.GlobalAveragePooling2D(**options)
-    maximum = layers.GlobalMaxPooling2D(**options)
-    if pooling == "avgmax":
-        return layers.Concatenate(**_FLOAT)([average(maps), maximum(maps)])
-    return average(maps) if pooling == "avg" else maximum(maps)
 
 
 def _rounded(values: Any) -> Any:

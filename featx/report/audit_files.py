@@ -2,15 +2,14 @@
 
 import csv
 import dataclasses
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from featx.errors import OutputError
-from featx.files import check_folder, final_file, replacing_text
+from featx.files import replacing_text
 from featx.findings import Audit, ListedImage
 from featx.images import REPORT_MARKER
 from featx.progress import Progress
+from featx.report.folder import check_marked_folder, refused
 
 _NAMES = ("audit.csv", "audit.html")
 _HEADER = ("finding", "group", "path", "label", "split", "value", "detail")
@@ -33,15 +32,7 @@ def check_audit_folder(folder: Path) -> None:
     OutputError
         If the folder cannot be made or written, or holds a file of an audit's name that is not an earlier one's.
     """
-    place = folder
-    try:
-        check_folder(folder)
-        for place in (folder / name for name in _NAMES):
-            if os.path.lexists(place) and not (folder / REPORT_MARKER).is_file():
-                raise OutputError(f"{place}: exists and is not from featx audit. Give another --out.")
-            final_file(place)
-    except OSError as error:
-        raise _refused(place, error) from error
+    check_marked_folder(folder, _NAMES, "featx audit")
 
 
 def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress: Progress | None = None) -> AuditFiles:
@@ -79,7 +70,7 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
             # That of an earlier audit would be taken for this one's.
             (folder / "audit.html").unlink(missing_ok=True)
     except OSError as error:
-        raise _refused(folder, error) from error
+        raise refused(folder, error) from error
     if files.page:
         from featx.report.audit_page import write_audit_page  # here, not above: it loads Jinja
 
@@ -115,7 +106,3 @@ def _findings(audit: Audit) -> Iterator[tuple[object, ...]]:
 
 def _image(image: ListedImage) -> tuple[str, str, str]:
     return image.path, image.label, image.split
-
-
-def _refused(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.")

@@ -3,18 +3,17 @@
 import csv
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from featx.errors import OutputError
 from featx.evaluate import ClassMeasures, Evaluation
 from featx.exhibit import exhibits_of
 from featx.featuremap import check_map
-from featx.files import check_folder, final_file, replacing
+from featx.files import replacing
 from featx.images import REPORT_MARKER, REPORT_PLOTS
 from featx.progress import Progress
+from featx.report.folder import check_marked_folder, refused
 
 # A folder with the marker holds a report: what is in it under one of these names is featx's own, to replace and delete.
 NAMES = (
@@ -54,15 +53,7 @@ def check_report_folder(folder: Path) -> None:
     OutputError
         If the folder cannot be made or written, or holds a file of a report's name that is not an earlier report's.
     """
-    place = folder
-    try:
-        check_folder(folder)
-        for place in (folder / name for name in NAMES):
-            if os.path.lexists(place) and not (folder / REPORT_MARKER).is_file():
-                raise OutputError(f"{place}: exists and is not from a featx report. Give another --out.")
-            final_file(place)
-    except OSError as error:
-        raise _refused(place, error) from error
+    check_marked_folder(folder, NAMES, "a featx report")
 
 
 def write_report(
@@ -122,7 +113,7 @@ def write_report(
         for name in stale:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
-        raise _refused(folder, error) from error
+        raise refused(folder, error) from error
     # First of all: a report that was cut short is still known as one, and can be written again.
     _write(
         folder / REPORT_MARKER,
@@ -205,8 +196,4 @@ def _write(path: Path, writer: Callable[[Path], object]) -> None:
         with replacing(path) as temporary:
             writer(temporary)
     except OSError as error:
-        raise _refused(path, error) from error
-
-
-def _refused(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.")
+        raise refused(path, error) from error
