@@ -11,14 +11,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # What touches Keras, and of the long files those tests that compare numbers.
-NETWORKS = ("backbones/test_network.py", "backbones/test_tail.py", "backbones/test_whole.py", "heads/test_conv.py")
+NETWORKS = ("backbones/test_network.py", "backbones/test_tail.py", "backbones/test_whole.py")
+# Left out is a test of reading rows in blocks, which compares two trainings by how well they end, not by their numbers.
+HEADS = ("heads/test_conv.py", "heads/test_dense.py", "heads/test_training.py", "-k", "not larger_than_memory")
 FINE_TUNE = ("test_finetune.py", "-k", "steps_are or pixels or equals_keras or taken_up")
 EXPORT = ("test_export.py", "-k", "each_head and keras")
 
 
 @pytest.mark.skipif("KERAS_BACKEND" in os.environ, reason="a backend was chosen for this run already")
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-@pytest.mark.parametrize("arguments", [NETWORKS, FINE_TUNE, EXPORT], ids=["networks", "finetune", "export"])
+@pytest.mark.parametrize("arguments", [NETWORKS, HEADS, FINE_TUNE, EXPORT], ids=["networks", "heads", "finetune", "export"])
 def test_numbers_hold_on_another_backend(backend: str, arguments: tuple[str, ...]) -> None:
     """A test run of its own under ``KERAS_BACKEND``, since Keras chooses once for a process."""
     if importlib.util.find_spec(backend) is None:

@@ -41,6 +41,12 @@ def plain_keras(head: Head, optimizer: Any, loss: Any) -> Any:
 
     settings = head.settings()
     filters = settings.get("filters", [])
+    activation_of_last = settings["activation"]
+    # From probabilities TensorFlow's losses find their way back to the logits; other backends cut at 1e-7 instead, where the
+    # slope is gone. Asked for the logits at once, all backends mean the same.
+    if keras.backend.backend() != "tensorflow" and isinstance(loss, keras.losses.Loss):
+        loss = type(loss).from_config(loss.get_config() | {"from_logits": True})
+        activation_of_last = None
     layers: list[Any] = [keras.Input((N_FEATURES,))]
     if filters:
         layers.append(keras.layers.Reshape(MAP_SHAPE))
@@ -53,7 +59,7 @@ def plain_keras(head: Head, optimizer: Any, loss: Any) -> Any:
     for number, units in enumerate([*settings["hidden"], 3], len(filters)):
         initializer = keras.initializers.GlorotUniform(seed=settings["seed"] + number)
         last = number == len(filters) + len(settings["hidden"])
-        activation = settings["activation"] if last else "relu"
+        activation = activation_of_last if last else "relu"
         layers.append(keras.layers.Dense(units, activation=activation, kernel_initializer=initializer))
     network = keras.Sequential(layers)
     network.compile(optimizer, loss)
