@@ -12,10 +12,11 @@ import numpy as np
 from featx.another_layer import cache_of_layer
 from featx.backbones import find_weights, load_tail
 from featx.checkpoint import check_checkpoint_path
-from featx.errors import HeadError, Interrupted, ModelError
-from featx.heads import batches, rebuild_head
+from featx.errors import Interrupted, ModelError
+from featx.heads import batches, check_seed, rebuild_head
+from featx.heads.head import check_setting
 from featx.heads.network import KerasSteps
-from featx.heads.settings import TrainingRules, check_optimizer
+from featx.heads.settings import TrainingRules, check_optimizer, rules_of
 from featx.learning import LearningImages, choose_images
 from featx.model import FineTuned, Model, check_model_path, library_versions, save_model
 from featx.progress import OnEpoch, Progress
@@ -250,11 +251,10 @@ def _check(rate: Schedule, seed: int) -> None:
         ("patience", rate.patience, 1 <= rate.patience <= 10**6, "a whole number from 1"),
         ("monitor", rate.monitor, rate.monitor in ("val_loss", "val_accuracy"), "val_loss or val_accuracy"),
         ("batch_size", rate.batch_size, 1 <= rate.batch_size <= 4096, "a whole number from 1 to 4096"),
-        ("seed", seed, 0 <= seed <= 2**31, "a whole number from 0 to 2147483648"),
     )
     for name, value, holds, wanted in rules:
-        if not holds:
-            raise HeadError(f"{name} must be {wanted}. Received: {value!r}.")
+        check_setting(name, value, holds, wanted)
+    check_seed(seed)
 
 
 def _end_of(store: FeatureCache, model: Model | None) -> str:
@@ -296,16 +296,9 @@ def _network(tail: Any, origin: Model, train: Examples, seed: int) -> tuple[Any,
 
 
 def _rules(origin: Model, optimizer: str, learning_rate: float, momentum: float) -> TrainingRules:
-    settings = origin.head.settings()
-    softmax = settings["activation"] == "softmax"
-    return TrainingRules(
-        activation=settings["activation"],
-        loss=settings["loss"] or ("categorical_crossentropy" if softmax else "binary_crossentropy"),
-        label_smoothing=float(settings["label_smoothing"]),
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        momentum=momentum,
-        weight_decay=None,
+    """Return the loss of the head, and steps as asked for."""
+    return dataclasses.replace(
+        rules_of(origin.head), optimizer=optimizer, learning_rate=learning_rate, momentum=momentum, weight_decay=None
     )
 
 
