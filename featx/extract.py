@@ -4,19 +4,18 @@ import csv
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from featx.backbones import Backbone, load_backbone
-from featx.errors import CacheWriteError, ImageListError, Interrupted
+from featx.errors import CacheWriteError, ImageListError
 from featx.files import replacing_text
-from featx.images import MAX_PIXELS, Batch, Views, load_batches
+from featx.images import MAX_PIXELS
+from featx.local_run import Compute, LocalRun
 from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
 from featx.progress import Progress
-from featx.store import EXTRACTED, REJECTED, SPLITS, CacheWriter, Catalog
+from featx.store import EXTRACTED, REJECTED, SPLITS, Catalog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +144,7 @@ def extract_features(
     prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=workers, progress=progress)
     store = prepared.store
     with store.writing(wait) as writer:
-        run = _Run(prepared, writer, batch_size, workers, max_pixels, progress)
+        run = LocalRun(prepared, writer, Compute(batch_size, workers, max_pixels), progress)
         # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
         for _ in range(2):
             run.extract(prepared.rows_to_extract())
@@ -156,84 +155,6 @@ def extract_features(
         _check_something_is_left(catalog, store.folder)
         writer.commit(catalog)
     return _summarise(prepared, catalog, find_repeats(catalog), run, time.monotonic() - started)
-
-
-class _Run:
-    """The part of an extract that runs the backbone: how much is done so far, and the rate."""
-
-    def __init__(
-        self,
-        prepared: Prepared,
-        writer: CacheWriter,
-        batch_size: int,
-        workers: int | None,
-        max_pixels: int,
-        progress: Progress | None,
-    ) -> None:
-        self.rate = 0.0
-        self.augmented = 0
-        self._prepared = prepared
-        self._writer = writer
-        self._batch_size = batch_size
-        self._workers = workers
-        self._max_pixels = max_pixels
-        self._progress = progress
-        self._backbone: Backbone | None = None
-        self._since: tuple[int, float] | None = None
-
-    @property
-    def extracted(self) -> int:
-        """Images whose features were added to the cache."""
-        return self._writer.added - self.augmented
-
-    def extract(self, rows: list[int], numbers: list[int] | None = None) -> None:
-        """Decode images, run the backbone, keep the features; with numbers, of that augmented view of each row."""
-        if not rows:
-            return
-        stage, options = "augment" if numbers else "extract", self._prepared.options
-        views = Views(options.augmentation, options.seed, numbers) if numbers else None
-        keys = np.array((0, *options.view_keys), np.int64)
-        before = self._writer.added
-        try:
-            if self._progress:
-                self._progress(stage, 0, len(rows))
-            for batch in self._batches(rows, views):
-                if batch.positions:
-                    chosen = keys[[numbers[position] for position in batch.positions]] if numbers else 0
-                    self._writer.append(batch.digests, self._ready_backbone()(batch.images), chosen, batch.measured())
-                    self._count()
-                self._prepared.note(rows, batch)
-                if self._progress:
-                    self._progress(stage, len(batch.positions) + len(batch.rejected), len(rows))
-            self._writer.flush()
-        except KeyboardInterrupt:
-            self._writer.flush()
-            done = self._writer.added - before
-            what = "augmented views" if numbers else "images"
-            kept = f"after {done} of {len(rows)} {what}; their features are kept" if self._writer.added else "before any image"
-            folder = self._prepared.store.folder
-            raise Interrupted(f"{folder}: stopped {kept}. Run the same command again to go on.") from None
-        if numbers:
-            self.augmented += self._writer.added - before
-
-    def _batches(self, rows: list[int], views: Views | None) -> Iterator[Batch]:
-        prepared = self._prepared
-        return load_batches(prepared.paths(rows), prepared.recipe, self._batch_size, self._workers, self._max_pixels, views)
-
-    def _count(self) -> None:
-        """Keep the rate up to date. The first batch pays for compiling the network, so it is counted from its end."""
-        if self._since is None:
-            self._since = self._writer.added, time.monotonic()
-        first, start = self._since
-        self.rate = (self._writer.added - first) / max(time.monotonic() - start, 1e-9)
-
-    def _ready_backbone(self) -> Backbone:
-        """Load the backbone with the first batch that needs it: images that are all rejected need no Keras."""
-        if self._backbone is None:
-            prepared = self._prepared
-            self._backbone = load_backbone(prepared.recipe, prepared.weights_file, self._batch_size)
-            self._writer.record_network(self._backbone.network | {"weights_file": str(prepared.weights_file or "")})
-        return self._backbone
 
 
 def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
@@ -274,7 +195,7 @@ def _check_something_is_left(catalog: Catalog, folder: Path) -> None:
         )
 
 
-def _summarise(prepared: Prepared, catalog: Catalog, repeats: Repeats, run: _Run, seconds: float) -> ExtractResult:
+def _summarise(prepared: Prepared, catalog: Catalog, repeats: Repeats, run: LocalRun, seconds: float) -> ExtractResult:
     usable = catalog.rows()
     return ExtractResult(
         cache=prepared.store.folder,

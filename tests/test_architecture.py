@@ -22,6 +22,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
     **dict.fromkeys(("head_features", "another_layer", "tuning", "starting", "pictures", "misfits", "findings", "flaws"), 2),
+    **dict.fromkeys(("local_run",), 2),
     **dict.fromkeys(("extract", "plan", "fit", "compare", "finetune", "evaluate", "predict", "inspect"), 3),
     **dict.fromkeys(("export", "verify", "pack", "estimators", "exhibit", "audit"), 3),
     "report": 4,
@@ -37,6 +38,7 @@ BELOW_ALL = {
     *(("starting", "learning"), ("starting", "model"), ("starting", "tuning")),
     *(("exhibit", verb) for verb in ("evaluate", "predict")),
     *(("flaws", "misfits"), ("flaws", "pictures")),
+    ("local_run", "prepare"),
 }
 
 
@@ -162,14 +164,14 @@ def test_extract_on_a_complete_cache_never_loads_tensorflow(photos: Path, tmp_pa
     cache = tmp_path / "cache"
     fill = f"""
 import numpy as np
-import featx.extract
+import featx.local_run
 class Ready:
     network = {{"parameters": 0, "layers": []}}
     def __call__(self, images):
         return {{"block5_pool": np.ones((len(images), 1, 1, 512), np.float32)}}
-featx.extract.load_backbone = lambda *a: Ready()
+featx.local_run.load_backbone = lambda *a, **k: Ready()
 featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))
-featx.extract.load_backbone = None
+featx.local_run.load_backbone = None
 """
     again = f"result = featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))\nassert result.reused == 36"
     assert modules_loaded_by(fill + again, tmp_path) & {"tensorflow", "keras", "sklearn", "matplotlib"} == set()

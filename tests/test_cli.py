@@ -277,7 +277,7 @@ def test_interrupt_exits_with_130(photos: Path, run: Run, monkeypatch: pytest.Mo
         def __call__(self, images: object) -> Any:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("featx.extract.load_backbone", lambda *_: Pressed())
+    monkeypatch.setattr("featx.local_run.load_backbone", lambda *_, **__: Pressed())
     result = run("extract", photos, *STUB)
     assert result.exit_code == 130
     assert "stopped before any image" in result.stderr

@@ -71,7 +71,7 @@ def test_second_extract_extracts_nothing(photos: Path, extract: Extract, monkeyp
     """A complete cache is left as it is, to the byte, and the backbone is not even loaded."""
     cache = extract(photos).cache
     shards = {path.name: path.stat().st_mtime_ns for path in (cache / "shards").iterdir()}
-    monkeypatch.setattr("featx.extract.load_backbone", None)
+    monkeypatch.setattr("featx.local_run.load_backbone", None)
     result = extract(photos)
     assert (result.extracted, result.reused, result.rejected) == (0, 36, 0)
     assert {path.name: path.stat().st_mtime_ns for path in (cache / "shards").iterdir()} == shards
@@ -136,15 +136,15 @@ def test_an_image_edited_during_the_run_is_stored_as_what_was_decoded(
     photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between hashing and decoding a file may change; its row is keyed by the bytes that made the pixels."""
-    import featx.extract
+    import featx.local_run
 
-    real = featx.extract.load_batches
+    real = featx.local_run.load_batches
 
     def edit_then_load(*arguments: Any, **options: Any) -> Iterator[Any]:
         write_image(photos / "red" / "0.png", (1, 1, 1), seed=5)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(featx.extract, "load_batches", edit_then_load)
+    monkeypatch.setattr(featx.local_run, "load_batches", edit_then_load)
     result = extract(photos)
     assert adds_up(result)
     assert result.rejected == 0
@@ -302,7 +302,7 @@ def test_a_second_writer_is_told_who_holds_the_cache(photos: Path, tmp_path: Pat
 def run_slow_extract(photos: Path, cache: Path) -> subprocess.Popen[bytes]:
     """Start an extract that commits every image as a shard of its own and then pauses a little."""
     script = f"""
-import time, featx.extract, featx.store.writer as writer
+import time, featx.local_run, featx.store.writer as writer
 from featx.backbones import load_backbone
 from featx.errors import Interrupted
 writer.SHARD_BYTES = 1
@@ -310,7 +310,7 @@ real = load_backbone
 class Slow:
     def __init__(self, inner): self.inner, self.network = inner, inner.network
     def __call__(self, images): time.sleep(0.05); return self.inner(images)
-featx.extract.load_backbone = lambda *a: Slow(real(*a))
+featx.local_run.load_backbone = lambda *a, **k: Slow(real(*a, **k))
 try:
     featx.extract_features({str(photos)!r}, {str(cache)!r}, backbone="stub", image_size=(64, 64), batch_size=1)
 except Interrupted as error:
@@ -434,15 +434,15 @@ def test_a_duplicate_stands_in_for_a_file_that_vanished_during_the_run(
 ) -> None:
     """The intact copy is not rejected for what happened to the other."""
     shutil.copy(photos / "blue" / "0.png", photos / "red" / "copy.png")
-    import featx.extract
+    import featx.local_run
 
-    real = featx.extract.load_batches
+    real = featx.local_run.load_batches
 
     def vanish_then_load(*arguments: Any, **options: Any) -> Iterator[Any]:
         (photos / "blue" / "0.png").unlink(missing_ok=True)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(featx.extract, "load_batches", vanish_then_load)
+    monkeypatch.setattr(featx.local_run, "load_batches", vanish_then_load)
     result = extract(photos)
     assert (result.listed, result.extracted, result.rejected) == (37, 36, 1)
     assert [row["path"] for row in rejects(result.cache)] == ["blue/0.png"]

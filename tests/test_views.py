@@ -219,7 +219,7 @@ def test_image_that_changes_between_its_clean_row_and_its_views_is_rejected(
     photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has no complete set of rows in the listing; the next extract takes it as it is now."""
-    real = featx.extract.load_batches
+    real = featx.local_run.load_batches
 
     def edit_before_the_views(*arguments: Any) -> Any:
         if arguments[5] is not None:
@@ -229,7 +229,7 @@ def test_image_that_changes_between_its_clean_row_and_its_views_is_rejected(
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(featx.extract, "load_batches", edit_before_the_views)
+        patch.setattr(featx.local_run, "load_batches", edit_before_the_views)
         result = extract(photos, augment=SPEC, views=2)
     assert result.reasons == {"changed while it was being read": result.rejected}
     assert result.rejected > 20

@@ -1,0 +1,115 @@
+"""Images through decode and backbone into a cache, in this process."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from featx.backbones import Backbone, load_backbone
+from featx.errors import Interrupted
+from featx.images import MAX_PIXELS, Batch, Views, load_batches
+from featx.prepare import Prepared
+from featx.progress import Progress
+from featx.store import CacheWriter
+
+
+@dataclasses.dataclass(frozen=True)
+class Compute:
+    """How features are computed; nothing here changes what they are.
+
+    Parameters
+    ----------
+    batch_size : int
+        Images in a forward pass.
+    workers : int or None
+        Decoding processes; by default one for each core.
+    max_pixels : int
+        Larger images are rejected [px].
+    """
+
+    batch_size: int = 32
+    workers: int | None = None
+    max_pixels: int = MAX_PIXELS
+
+
+class LocalRun:
+    """The part of an extract that runs the backbone, in this process.
+
+    Attributes
+    ----------
+    rate : float
+        Images a second, decoding included, after the first batch; 0 before a second one.
+    augmented : int
+        Augmented views that were added to the cache.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        writer: CacheWriter,
+        compute: Compute,
+        progress: Progress | None,
+    ) -> None:
+        self.rate = 0.0
+        self.augmented = 0
+        self._prepared = prepared
+        self._writer = writer
+        self._compute = compute
+        self._progress = progress
+        self._backbone: Backbone | None = None
+        self._since: tuple[int, float] | None = None
+
+    @property
+    def extracted(self) -> int:
+        """Images whose features were added to the cache."""
+        return self._writer.added - self.augmented
+
+    def extract(self, rows: list[int], numbers: list[int] | None = None) -> None:
+        """Decode images, run the backbone, keep the features; with numbers, of that augmented view of each row."""
+        if not rows:
+            return
+        stage, options = "augment" if numbers else "extract", self._prepared.options
+        views = Views(options.augmentation, options.seed, numbers) if numbers else None
+        keys = np.array((0, *options.view_keys), np.int64)
+        before = self._writer.added
+        try:
+            if self._progress:
+                self._progress(stage, 0, len(rows))
+            for batch in self._batches(rows, views):
+                if batch.positions:
+                    chosen = keys[[numbers[position] for position in batch.positions]] if numbers else 0
+                    self._writer.append(batch.digests, self._ready_backbone()(batch.images), chosen, batch.measured())
+                    self._count()
+                self._prepared.note(rows, batch)
+                if self._progress:
+                    self._progress(stage, len(batch.positions) + len(batch.rejected), len(rows))
+            self._writer.flush()
+        except KeyboardInterrupt:
+            self._writer.flush()
+            done = self._writer.added - before
+            what = "augmented views" if numbers else "images"
+            kept = f"after {done} of {len(rows)} {what}; their features are kept" if self._writer.added else "before any image"
+            folder = self._prepared.store.folder
+            raise Interrupted(f"{folder}: stopped {kept}. Run the same command again to go on.") from None
+        if numbers:
+            self.augmented += self._writer.added - before
+
+    def _batches(self, rows: list[int], views: Views | None) -> Iterator[Batch]:
+        prepared, how = self._prepared, self._compute
+        return load_batches(prepared.paths(rows), prepared.recipe, how.batch_size, how.workers, how.max_pixels, views)
+
+    def _count(self) -> None:
+        """Keep the rate up to date. The first batch pays for compiling the network, so it is counted from its end."""
+        if self._since is None:
+            self._since = self._writer.added, time.monotonic()
+        first, start = self._since
+        self.rate = (self._writer.added - first) / max(time.monotonic() - start, 1e-9)
+
+    def _ready_backbone(self) -> Backbone:
+        """Load the backbone with the first batch that needs it: images that are all rejected need no Keras."""
+        if self._backbone is None:
+            prepared = self._prepared
+            self._backbone = load_backbone(prepared.recipe, prepared.weights_file, self._compute.batch_size)
+            self._writer.record_network(self._backbone.network | {"weights_file": str(prepared.weights_file or "")})
+        return self._backbone
