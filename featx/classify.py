@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import load_backbone
+from featx.backbones import choose_batch_size, load_backbone
 from featx.errors import AugmentError
 from featx.featuremap import choose_mapped
 from featx.head_features import HeadFeatures, weights_hint
@@ -47,9 +47,10 @@ def classify_files(
     paths: Sequence[Path],
     *,
     weights: Path | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
     tta: bool = False,
     keep_pooled: bool = False,
     progress: Progress | None = None,
@@ -64,10 +65,12 @@ def classify_files(
         Image files.
     weights : Path or None
         The backbone's weights file, if it is neither bundled nor where it was at extraction.
-    batch_size, workers : int
-        Images a forward pass, decoding processes.
+    batch_size, workers : int or None
+        Images a forward pass, by default as many as memory allows; decoding processes.
     max_pixels : int
         Larger images are rejected [px].
+    device : str or None
+        Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     tta : bool
         Test-time augmentation: average the probabilities of the clean image and of augmented views made as those were
         that the head learned from.
@@ -91,7 +94,7 @@ def classify_files(
         augmentation, seed = Augmentation.parse(model.views["augment"]), int(model.views["seed"])
         views = Views(augmentation, seed, [number for _ in paths for number in range(count)])
     # One image must not cost a forward pass of a whole batch.
-    batch_size = max(1, min(batch_size, len(items)))
+    batch_size = max(1, min(batch_size or choose_batch_size(model.recipe, device), len(items)))
     probabilities = np.zeros((len(paths), len(model.class_names)))
     digests = [b""] * len(paths)
     rejected: dict[int, str] = {}
@@ -105,7 +108,9 @@ def classify_files(
         rejected |= {position // count: reason for position, reason in batch.rejected.items()}
         if batch.positions:
             # Only now: a list of files that are no images need not wait for Keras.
-            backbone = backbone or load_backbone(model.cached_recipe, weights, batch_size)
+            backbone = backbone or load_backbone(
+                model.cached_recipe, weights, batch_size, device=device, quantized=model.quantized
+            )
             maps = backbone(batch.images)[model.layer]
             X = features.of_maps(maps)
             files = np.array(batch.positions) // count

@@ -16,7 +16,10 @@ FeatxError
 ├── BackboneError           a backbone cannot be built
 │   ├── UnknownBackbone
 │   ├── UnknownLayer
-│   └── WeightsError
+│   ├── WeightsError
+│   ├── QuantizedNetworkError   an int8 network is missing, damaged or another one
+│   ├── DeviceError         there is no such device
+│   └── MemoryExhausted     not even one image fits into memory
 ├── HeadError               a head cannot be fitted or used
 │   ├── UnknownHead
 │   └── SingleClassError
@@ -25,7 +28,7 @@ FeatxError
 │   ├── ModelDamaged
 │   └── ClassMismatch       the model's classes and the images' classes differ
 ├── ExportError             a model cannot be exported to that format, or what was exported gives other numbers
-│   └── ExtraMissing        an optional library that the format needs is not installed
+├── ExtraMissing            an optional library is not installed
 ├── OutputError             a result cannot be written where it was asked for
 ├── TooManyRejects          more images were rejected than allowed
 └── Interrupted             Ctrl-C, after the finished shards were kept
@@ -110,6 +113,18 @@ class WeightsError(BackboneError):
     """The weights file is missing, damaged or of another architecture."""
 
 
+class QuantizedNetworkError(BackboneError):
+    """A quantized network is missing, damaged or another one than the recipe's."""
+
+
+class DeviceError(BackboneError):
+    """There is no such device to compute on."""
+
+
+class MemoryExhausted(BackboneError):
+    """Memory ran out with a single image in the forward pass."""
+
+
 class HeadError(FeatxError):
     """A head cannot be fitted or used."""
 
@@ -142,8 +157,8 @@ class ExportError(FeatxError):
     """A model cannot be exported to a format, or what was exported gives other numbers."""
 
 
-class ExtraMissing(ExportError):
-    """An optional library that a format needs is not installed."""
+class ExtraMissing(FeatxError):
+    """An optional library is not installed."""
 
 
 class OutputError(FeatxError):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.backbones import choose_batch_size
 from featx.classify import classify_files
 from featx.head_features import HeadFeatures
 from featx.heads import unscaled
@@ -151,9 +152,10 @@ def evaluate_model(
     images: Path | str | None = None,
     cache: Path | str | None = None,
     weights: Path | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
     tta: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -171,10 +173,12 @@ def evaluate_model(
         The cache, if it is no longer where the model was fitted.
     weights : Path or None
         The backbone's weights file, if ``images`` need it and it is not at hand.
-    batch_size, workers : int
-        For ``images`` and ``tta``: images a forward pass, decoding processes.
+    batch_size, workers : int or None
+        For ``images`` and ``tta``: images a forward pass, by default as many as memory allows; decoding processes.
     max_pixels : int
         For ``images`` and ``tta``: larger images are rejected [px].
+    device : str or None
+        Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     tta : bool
         Average over augmented views made as those were that the head learned from; the files must still be there.
     progress : callable or None
@@ -203,6 +207,7 @@ def evaluate_model(
         batch_size=batch_size,
         workers=workers,
         max_pixels=max_pixels,
+        device=device,
         tta=tta,
         progress=progress,
     )
@@ -212,7 +217,7 @@ def evaluate_model(
         notes = []
     else:
         folder = Path(cache or loaded.source.get("cache", ""))
-        features = HeadFeatures(loaded, weights, batch_size)
+        features = HeadFeatures(loaded, weights, batch_size or choose_batch_size(loaded.recipe, device))
         measured = from_cache(loaded, split, folder, features, classify if tta else None)
         notes = _say_where(loaded, measured)
     if tta:

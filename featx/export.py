@@ -153,6 +153,12 @@ def export_model(
     names = (path.name, *(path.with_suffix(suffix).name for suffix in form.beside))
     check_place(path, names, overwrite)
     loaded = load_model(model)
+    precision = loaded.recipe.precision
+    if precision != "float32" and form.name != "joblib":
+        raise ExportError(
+            f"{model}: was fitted on features in {precision}, and what is exported computes in float32. Extract in float32 and "
+            "fit again; or export to .joblib, which takes features."
+        )
     pipeline: Any = None
     layers: tuple[PlainLayer, ...] = ()
     # The head is told first: a refusal must not wait for the backbone.
@@ -313,7 +319,7 @@ def _unpack_samples(folder: Path) -> list[Path]:
 def _export_pipeline(
     pipeline: Any, model: Model, path: Path, images: NDArray[np.uint8], weights: Path | None
 ) -> NDArray[np.float64]:
-    backbone = load_backbone(model.cached_recipe, weights, len(images))
+    backbone = load_backbone(model.cached_recipe, weights, len(images), quantized=model.quantized)
     X = HeadFeatures(model, weights, len(images)).of_maps(backbone(images)[model.layer])
     save_pipeline(pipeline, path)
     return run_pipeline(path, X)

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from featx.calibrating import calibrate, find_network, keep_network, seconds_in_int8
 from featx.errors import CacheWriteError, ImageListError
 from featx.files import replacing_text
 from featx.images import MAX_PIXELS
 from featx.local_run import Compute, LocalRun
 from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
 from featx.progress import Progress
-from featx.store import EXTRACTED, REJECTED, SPLITS, Catalog
+from featx.store import EXTRACTED, REJECTED, SPLITS, Catalog, FeatureCache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +45,15 @@ class ExtractResult:
         Of the whole run.
     images_per_second : float
         Of the backbone, decoding included, after its first batch; 0 if there was but one.
+    precision : str
+        Arithmetic of the backbone.
+    device : str
+        What the backbone ran on, such as ``cpu:0``; empty if it did not run.
+    calibration_seconds : float
+        That making the quantized network took; 0 if none was made.
+    int8_seconds : float or None
+        What ``precision="int8"`` would have taken instead, roughly; None where it would not have been faster, or that is not
+        known of this processor.
     bytes : int
         Of the cached features on disk.
     classes : int
@@ -74,6 +84,10 @@ class ExtractResult:
     augmented: int
     seconds: float
     images_per_second: float
+    precision: str
+    device: str
+    calibration_seconds: float
+    int8_seconds: float | None
     bytes: int
     classes: int
     images_of_class: dict[str, int]
@@ -89,9 +103,10 @@ def extract_features(
     images: Path | str,
     cache: Path | str | None = None,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
     overwrite: bool = False,
     wait: bool = False,
     progress: Progress | None = None,
@@ -105,12 +120,15 @@ def extract_features(
         Folder of class folders, or of ``train``, ``val``, ``test`` folders of class folders; or a CSV manifest.
     cache : Path, str or None
         The cache's folder; by default ``cache/<name of the images' folder or of the manifest>``.
-    batch_size : int
-        Images a forward pass.
+    batch_size : int or None
+        Images a forward pass; by default what fits into memory, up to 32, or 128 where there may be a GPU. Where memory runs
+        out, half as many from there on.
     workers : int or None
         Decoding processes; by default one for each core.
     max_pixels : int
         Larger images are rejected [px]. Images that are cached already stay.
+    device : str or None
+        Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     overwrite : bool
         Replace features made with other settings; the old ones stay in use until the new ones are complete.
     wait : bool
@@ -119,8 +137,8 @@ def extract_features(
         Called as (stage, newly done, total).
     **options
         Those of ``ExtractOptions``: ``backbone``, ``weights``, ``layers``, ``preprocess``, ``image_size``, ``resize``,
-        ``background``, ``exact_decode``, ``allow_truncated``, ``augment``, ``views``, ``val_fraction``, ``test_fraction``,
-        ``seed``.
+        ``background``, ``exact_decode``, ``allow_truncated``, ``precision``, ``calibration``, ``augment``, ``views``,
+        ``val_fraction``, ``test_fraction``, ``seed``.
 
     Returns
     -------
@@ -133,6 +151,8 @@ def extract_features(
         If there is nothing to extract, or every image was rejected.
     ImageSizeError, BackboneError, AugmentError
         If the backbone or the views cannot be made as asked.
+    ExtraMissing
+        If int8 needs libraries that are not installed.
     RecipeMismatch
         If the cache was made with other settings.
     CacheError
@@ -142,9 +162,11 @@ def extract_features(
     """
     started = time.monotonic()
     prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=workers, progress=progress)
+    compute = Compute(batch_size, workers, max_pixels, device)
+    prepared, calibration_seconds = _with_network(prepared, compute, overwrite, progress)
     store = prepared.store
     with store.writing(wait) as writer:
-        run = LocalRun(prepared, writer, Compute(batch_size, workers, max_pixels), progress)
+        run = LocalRun(prepared, writer, compute, progress)
         # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
         for _ in range(2):
             run.extract(prepared.rows_to_extract())
@@ -154,7 +176,36 @@ def extract_features(
         _write_rejects(store.folder / "rejects.csv", catalog)
         _check_something_is_left(catalog, store.folder)
         writer.commit(catalog)
-    return _summarise(prepared, catalog, find_repeats(catalog), run, time.monotonic() - started)
+    return _summarise(prepared, catalog, find_repeats(catalog), run, calibration_seconds, time.monotonic() - started)
+
+
+def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progress: Progress | None) -> tuple[Prepared, float]:
+    """For int8: see to it that the cache has a quantized network; return the seconds that it took to make one."""
+    recipe, folder = prepared.recipe, prepared.store.folder
+    if prepared.quantized is not None:  # found in the cache, or given
+        keep_network(folder, recipe, prepared.quantized)
+    if not recipe.is_draft:
+        return prepared, 0.0
+    started = time.monotonic()
+    rows = prepared.rows_to_extract()
+    network = calibrate(
+        recipe,
+        prepared.weights_file,
+        prepared.paths(rows),
+        [prepared.identities.digests[row] for row in rows],
+        seed=prepared.options.seed,
+        workers=compute.workers,
+        max_pixels=compute.max_pixels,
+        progress=progress,
+    )
+    if network is None:  # no image can be decoded: the extract itself will say so of each
+        return prepared, 0.0
+    _, found = find_network(folder, recipe, overwrite=overwrite)
+    network = found or network  # another process may have been faster: then its network is the one
+    recipe = dataclasses.replace(recipe, quantized=network.identity)
+    store = FeatureCache.open_or_create(folder, recipe, overwrite)
+    keep_network(folder, recipe, network)
+    return dataclasses.replace(prepared, recipe=recipe, store=store, quantized=network), time.monotonic() - started
 
 
 def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
@@ -195,8 +246,11 @@ def _check_something_is_left(catalog: Catalog, folder: Path) -> None:
         )
 
 
-def _summarise(prepared: Prepared, catalog: Catalog, repeats: Repeats, run: LocalRun, seconds: float) -> ExtractResult:
+def _summarise(
+    prepared: Prepared, catalog: Catalog, repeats: Repeats, run: LocalRun, calibration_seconds: float, seconds: float
+) -> ExtractResult:
     usable = catalog.rows()
+    might_be_faster = prepared.recipe.precision == "float32" and run.device.startswith("cpu:")
     return ExtractResult(
         cache=prepared.store.folder,
         listed=len(catalog),
@@ -208,6 +262,10 @@ def _summarise(prepared: Prepared, catalog: Catalog, repeats: Repeats, run: Loca
         augmented=run.augmented,
         seconds=seconds,
         images_per_second=run.rate,
+        precision=prepared.recipe.precision,
+        device=run.device,
+        calibration_seconds=calibration_seconds,
+        int8_seconds=seconds_in_int8(run.extracted + run.augmented, run.rate) if might_be_faster else None,
         bytes=prepared.store.stored_bytes,
         classes=len(catalog.class_names),
         images_of_class=catalog.images_of_class(),

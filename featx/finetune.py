@@ -11,6 +11,7 @@ import numpy as np
 
 from featx.another_layer import cache_of_layer
 from featx.backbones import find_weights, load_tail
+from featx.calibrating import refuse_int8
 from featx.checkpoint import check_checkpoint_path
 from featx.errors import Interrupted, ModelError
 from featx.heads import batches, check_seed, rebuild_head
@@ -163,6 +164,7 @@ def fine_tune(
     _check(rate, seed)
     check_optimizer(optimizer, momentum)
     store = FeatureCache.open(Path(cache))
+    refuse_int8(store.recipe, "fine-tuning")
     path = Path(out or Path("models") / f"{store.folder.resolve().name}-finetuned.featx")
     check_model_path(path)  # before the work, not after
     checkpoint = path.with_name(path.name + ".checkpoint")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from featx.calibrating import network_of_cache
 from featx.errors import HeadError, OutputError
 from featx.files import is_foreign, replacing_text
 from featx.heads import HeadSpec, fit_temperature, head_spec
@@ -147,6 +148,7 @@ def fit_head(
     check_model_path(path)  # before the work, not after
     if log is not None:
         _check_log(Path(log), spec)
+    quantized = network_of_cache(store)
     layer = layer or store.recipe.layers[-1]
     settings |= {"seed": seed}
     if "map_shape" in spec.settings():
@@ -205,6 +207,7 @@ def fit_head(
         versions=library_versions(),
         tuning=tuning,
         temperature=temperature or 1.0,
+        quantized=quantized,
         views={"augment": catalog.augment, "seed": catalog.view_seed, "count": 1 + len(catalog.view_keys)},
         trained_on=np.unique(catalog.digests[train][:, :TRAINED_ON_BYTES], axis=0),
     )

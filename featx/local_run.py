@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from featx.backbones import Backbone, load_backbone
+from featx.backbones import Backbone, choose_batch_size, load_backbone
 from featx.errors import Interrupted
 from featx.images import MAX_PIXELS, Batch, Views, load_batches
 from featx.prepare import Prepared
 from featx.progress import Progress
+from featx.recipe import Recipe
 from featx.store import CacheWriter
 
 
@@ -20,17 +21,24 @@ class Compute:
 
     Parameters
     ----------
-    batch_size : int
-        Images in a forward pass.
+    batch_size : int or None
+        Images in a forward pass; by default as many as memory allows, up to 32, or 128 where there may be a GPU.
+    device : str or None
+        ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     workers : int or None
         Decoding processes; by default one for each core.
     max_pixels : int
         Larger images are rejected [px].
     """
 
-    batch_size: int = 32
+    batch_size: int | None = None
     workers: int | None = None
     max_pixels: int = MAX_PIXELS
+    device: str | None = None
+
+    def images_a_batch(self, recipe: Recipe) -> int:
+        """Return the number of images in a forward pass."""
+        return self.batch_size or choose_batch_size(recipe, self.device)
 
 
 class LocalRun:
@@ -56,9 +64,15 @@ class LocalRun:
         self._prepared = prepared
         self._writer = writer
         self._compute = compute
+        self._batch_size = compute.images_a_batch(prepared.recipe)
         self._progress = progress
         self._backbone: Backbone | None = None
         self._since: tuple[int, float] | None = None
+
+    @property
+    def device(self) -> str:
+        """What the backbone ran on; empty if it did not run."""
+        return self._backbone.device if self._backbone else ""
 
     @property
     def extracted(self) -> int:
@@ -97,7 +111,7 @@ class LocalRun:
 
     def _batches(self, rows: list[int], views: Views | None) -> Iterator[Batch]:
         prepared, how = self._prepared, self._compute
-        return load_batches(prepared.paths(rows), prepared.recipe, how.batch_size, how.workers, how.max_pixels, views)
+        return load_batches(prepared.paths(rows), prepared.recipe, self._batch_size, how.workers, how.max_pixels, views)
 
     def _count(self) -> None:
         """Keep the rate up to date. The first batch pays for compiling the network, so it is counted from its end."""
@@ -110,6 +124,12 @@ class LocalRun:
         """Load the backbone with the first batch that needs it: images that are all rejected need no Keras."""
         if self._backbone is None:
             prepared = self._prepared
-            self._backbone = load_backbone(prepared.recipe, prepared.weights_file, self._compute.batch_size)
+            self._backbone = load_backbone(
+                prepared.recipe,
+                prepared.weights_file,
+                self._batch_size,
+                device=self._compute.device,
+                quantized=prepared.quantized,
+            )
             self._writer.record_network(self._backbone.network | {"weights_file": str(prepared.weights_file or "")})
         return self._backbone

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.backbones import QuantizedNetwork
 from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
 from featx.files import check_file, replacing
 from featx.heads import HIGHEST, LOWEST, Head, best_epoch, rebuild_head, scaled
@@ -33,7 +34,7 @@ _SCHEMA_OF_PLAIN = 1
 TRAINED_ON_BYTES = 8
 """How much of a training image's digest a model keeps, to tell later whether it is shown its own training images."""
 
-_TAIL = "tail/"
+_TAIL, _QUANTIZED = "tail/", "quantized/"
 _LARGEST_DOCUMENT = 64_000_000
 _MOST_MEMBERS = 5000
 _ALLOWED_KINDS = "fiub"
@@ -107,6 +108,8 @@ class Model:
         Layers between ``layer`` and the head; None where the head takes ``layer`` itself.
     temperature : float
         What the logarithms of the head's probabilities are divided by; 1 leaves them as they are.
+    quantized : QuantizedNetwork or None
+        The network that its features were made with, if they are int8.
     """
 
     recipe: Recipe
@@ -125,6 +128,7 @@ class Model:
     tuning: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     tail: FineTuned | None = None
     temperature: float = 1.0
+    quantized: QuantizedNetwork | None = None
 
     @property
     def cached_recipe(self) -> Recipe:
@@ -194,6 +198,8 @@ def save_model(model: Model, path: Path) -> None:
     members["trained_on.npy"] = _npy(model.trained_on)
     if model.tail:
         members |= {f"{_TAIL}{name}.npy": _npy(array) for name, array in model.tail.arrays.items()}
+    if model.quantized:
+        members |= {f"{_QUANTIZED}{name}.npy": _npy(array) for name, array in model.quantized.arrays().items()}
     document = {
         # An older featx would leave fine-tuned layers or a temperature out and give other probabilities: it is to refuse.
         "schema": SCHEMA_VERSION if model.tail or model.temperature != 1.0 else _SCHEMA_OF_PLAIN,
@@ -296,6 +302,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
     tail = _take_tail(document, arrays)
     if recipe.tail != (tail.identity if tail else ""):
         raise ValueError("its fine-tuned layers do not fit its recipe")
+    quantized = _take_quantized(recipe, arrays)
     learned = {name.removeprefix("head/").removesuffix(".npy"): array for name, array in arrays.items()}
     check_pooling(document["pooling"])
     class_names = tuple(document["class_names"])
@@ -334,7 +341,18 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         tuning=tuning,
         tail=tail,
         temperature=float(temperature),
+        quantized=quantized,
     )
+
+
+def _take_quantized(recipe: Recipe, arrays: dict[str, NDArray[Any]]) -> QuantizedNetwork | None:
+    """Take the parts of the quantized network out of all arrays."""
+    names = [name for name in arrays if name.startswith(_QUANTIZED)]
+    parts = {name.removeprefix(_QUANTIZED).removesuffix(".npy"): arrays.pop(name) for name in names}
+    network = QuantizedNetwork.from_arrays(parts) if parts else None
+    if recipe.is_draft or recipe.quantized != (network.identity if network else ""):
+        raise ValueError("its quantized network does not fit its recipe")
+    return network
 
 
 def _take_tail(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FineTuned | None:

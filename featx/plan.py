@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import load_backbone
+from featx.backbones import Backbone, choose_batch_size, load_backbone, quantize_backbone
 from featx.images import MAX_PIXELS, Batch, load_batches
 from featx.prepare import ExtractOptions, Prepared, find_repeats, prepare
 from featx.progress import Progress
@@ -92,9 +92,10 @@ def plan_extract(
     images: Path | str,
     cache: Path | str | None = None,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     **options: Any,
@@ -106,7 +107,7 @@ def plan_extract(
 
     Parameters
     ----------
-    images, cache, batch_size, workers, max_pixels, overwrite, progress, **options
+    images, cache, batch_size, workers, max_pixels, device, overwrite, progress, **options
         As for ``extract_features``.
 
     Returns
@@ -123,11 +124,12 @@ def plan_extract(
     prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=workers, progress=progress)
     listing_seconds = time.monotonic() - started
     rows = prepared.rows_to_extract()
-    trial = _Trial(prepared, batch_size)
+    size = batch_size or choose_batch_size(prepared.recipe, device)
+    trial = _Trial(prepared, size, device)
     extracted: set[bytes] = set()
     if progress and rows:
         progress("decode", 0, len(rows))
-    for batch in load_batches(prepared.paths(rows), prepared.recipe, batch_size, workers, max_pixels):
+    for batch in load_batches(prepared.paths(rows), prepared.recipe, size, workers, max_pixels):
         extracted |= set(batch.digests)
         prepared.note(rows, batch)
         trial.run(batch)
@@ -171,16 +173,25 @@ def plan_extract(
 class _Trial:
     """A few batches through the backbone, to tell what all of them would take."""
 
-    def __init__(self, prepared: Prepared, batch_size: int) -> None:
+    def __init__(self, prepared: Prepared, batch_size: int, device: str | None) -> None:
         self.rate = 0.0
         self.startup = 0.0
         self.maps: dict[str, NDArray[np.float32]] = {}
         self.pictures: dict[str, NDArray[Any]] = {}
         self._prepared = prepared
         self._batch_size = batch_size
+        self._device = device
         self._timed = 0
         self._images = 0
         self._since = 0.0
+
+    def _load(self, batch: Batch) -> Backbone:
+        recipe, network = self._prepared.recipe, self._prepared.quantized
+        if recipe.is_draft:  # made of these few images alone: it is as fast as the one to come, and is not kept
+            network = quantize_backbone(recipe, self._prepared.weights_file, batch.images)
+            recipe = dataclasses.replace(recipe, quantized=network.identity)
+        weights = self._prepared.weights_file
+        return load_backbone(recipe, weights, self._batch_size, device=self._device, quantized=network)
 
     def run(self, batch: Batch) -> None:
         """Run the backbone over a batch, if it is one of the first."""
@@ -188,7 +199,7 @@ class _Trial:
             return
         if not self._timed:
             start = time.monotonic()
-            self._backbone = load_backbone(self._prepared.recipe, self._prepared.weights_file, self._batch_size)
+            self._backbone = self._load(batch)
             self.maps = self._backbone(batch.images)
             self.pictures = batch.measured()
             self.startup = time.monotonic() - start

@@ -47,9 +47,10 @@ def predict_images(
     paths: Sequence[Path | str],
     *,
     weights: Path | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
     tta: bool = False,
     progress: Progress | None = None,
 ) -> list[Prediction]:
@@ -63,10 +64,12 @@ def predict_images(
         Files are taken as they are; folders are searched for images.
     weights : Path or None
         The backbone's weights file, if it is not at hand.
-    batch_size, workers : int
-        Images a forward pass, decoding processes.
+    batch_size, workers : int or None
+        Images a forward pass, by default as many as memory allows; decoding processes.
     max_pixels : int
         Larger images are rejected [px].
+    device : str or None
+        Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     tta : bool
         Average over augmented views made as those were that the head learned from.
     progress : callable or None
@@ -93,6 +96,7 @@ def predict_images(
         batch_size=batch_size,
         workers=workers,
         max_pixels=max_pixels,
+        device=device,
         tta=tta,
         progress=progress,
     )

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import backbone_spec, check_image_size, resolve_weights
-from featx.errors import AugmentError, CacheError, ImageListError, ImageSizeError
+from featx.backbones import QuantizedNetwork, backbone_spec, check_image_size, check_int8_installed, resolve_weights
+from featx.calibrating import find_network
+from featx.errors import AugmentError, CacheError, ImageListError, ImageSizeError, RecipeError
 from featx.files import DIGEST_BYTES
 from featx.images import (
     DEFAULT_AUGMENT,
@@ -56,6 +57,10 @@ class ExtractOptions:
         Decode JPEGs at full size.
     allow_truncated : bool
         Use what is left of files that end too early.
+    precision : str
+        Arithmetic of the backbone: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
+    calibration : Path or None
+        For int8: a cache or model whose quantized network is used, instead of making one from these images.
     augment : str or None
         How far augmented views are from the clean image, such as ``flip,rotate=15``.
     views : int or None
@@ -82,6 +87,8 @@ class ExtractOptions:
     background: tuple[int, int, int] = (255, 255, 255)
     exact_decode: bool = False
     allow_truncated: bool = False
+    precision: str = "float32"
+    calibration: Path | str | None = None
     augment: str | None = None
     views: int | None = None
     val_fraction: float = 0.15
@@ -97,6 +104,8 @@ class ExtractOptions:
             )
         if not 1 <= self.n_views <= MOST_VIEWS:
             raise AugmentError(f"--views must be from 1 to {MOST_VIEWS}, the clean image included. Received: {self.views}.")
+        if self.calibration is not None and self.precision != "int8":
+            raise RecipeError(f"--calibration is for --precision int8 alone. Received: --precision {self.precision}.")
         _ = self.augmentation  # reads the spec
 
     @property
@@ -123,6 +132,8 @@ class ExtractOptions:
         ------
         BackboneError, ImageSizeError, RecipeError
             If there is no such backbone, or not with these settings.
+        ExtraMissing
+            If int8 needs libraries that are not installed.
         """
         spec = backbone_spec(self.backbone)
         size = self.image_size or spec.image_size
@@ -131,6 +142,8 @@ class ExtractOptions:
         check_image_size(spec, size)
         layers = tuple(self.layers or spec.layers)
         digest, weights_file = resolve_weights(spec, self.weights, layers)
+        if spec.is_stub and self.precision != "float32":
+            raise RecipeError(f"backbone {spec.name}: computes in float32 alone. Received: --precision {self.precision}.")
         recipe = Recipe(
             backbone=spec.name,
             weights=digest,
@@ -141,7 +154,10 @@ class ExtractOptions:
             background=self.background,
             exact_decode=self.exact_decode,
             allow_truncated=self.allow_truncated,
+            precision=self.precision,
         )
+        if recipe.is_draft:
+            check_int8_installed()
         return recipe, weights_file
 
 
@@ -163,6 +179,8 @@ class Prepared:
         Of the backbone.
     store : FeatureCache
         Nothing has been written to it yet.
+    quantized : QuantizedNetwork or None
+        For int8: the network. None where it has yet to be made: the recipe is a draft then.
     """
 
     options: ExtractOptions
@@ -171,6 +189,7 @@ class Prepared:
     recipe: Recipe
     weights_file: Path | None
     store: FeatureCache
+    quantized: QuantizedNetwork | None = None
 
     def rows_to_extract(self) -> list[int]:
         """Return the first row of each content that has no features yet."""
@@ -290,12 +309,16 @@ def prepare(
     index = list_images(Path(images))
     recipe, weights_file = options.make_recipe()
     folder = Path(cache) if cache else Path("cache") / index.name
+    network = None
+    if recipe.is_draft:
+        given = Path(options.calibration) if options.calibration else None
+        recipe, network = find_network(folder, recipe, given, overwrite)
     store = FeatureCache.open_or_create(folder, recipe, overwrite)
     previous = store.previous_catalog()
     if cache is None:
         _refuse_another_folders_cache(index, previous, folder)
     identities = identify_files(index, _known_files(index, previous), workers, progress)
-    return Prepared(options, index, identities, recipe, weights_file, store)
+    return Prepared(options, index, identities, recipe, weights_file, store, network)
 
 
 def _refuse_another_folders_cache(index: ImageIndex, previous: Catalog | None, folder: Path) -> None:

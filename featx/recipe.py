@@ -20,7 +20,7 @@ STORED_DTYPES = ("float16", "float32")
 
 # Settings that caches and models of the first featx know nothing of. Left out at their default, so that the fingerprints
 # of everything extracted before stay what they were.
-_LATER: dict[str, Any] = {"allow_truncated": False, "tail": ""}
+_LATER: dict[str, Any] = {"allow_truncated": False, "quantized": "", "tail": ""}
 
 LARGEST_SIDE = 8192
 """An image side past this is taken for a damaged recipe [px]."""
@@ -57,6 +57,8 @@ class Recipe:
         Arithmetic of the forward pass.
     stored_dtype : str
         Type of the cached maps.
+    quantized : str
+        Digest of the quantized network, for ``int8``; empty until one has been calibrated, and with every other precision.
     tail : str
         Which fine-tuned layers took the place of frozen ones, as ``FIRST:DIGEST``; empty where all are frozen. Only models
         have it: the features that their heads take are no longer those of any cache.
@@ -82,6 +84,7 @@ class Recipe:
     stored_dtype: str = "float16"
     decode_version: int = DECODE_VERSION
     format_version: int = FORMAT_VERSION
+    quantized: str = ""
     tail: str = ""
 
     def __post_init__(self) -> None:
@@ -103,6 +106,8 @@ class Recipe:
         )
         self._require("background", _is_whole_numbers(self.background, 3, 0, 255), "three numbers from 0 to 255")
         self._require("tail", isinstance(self.tail, str) and len(self.tail) <= 200, "a layer and a digest, or empty")
+        quantized = isinstance(self.quantized, str) and len(self.quantized) <= 200
+        self._require("quantized", quantized and (not self.quantized or self.precision == "int8"), "a digest, for int8 alone")
         for name in ("exact_decode", "allow_truncated"):
             self._require(name, isinstance(getattr(self, name), bool), "true or false")
         for name, allowed in (
@@ -114,6 +119,11 @@ class Recipe:
             self._require(name, getattr(self, name) in allowed, "one of " + ", ".join(allowed))
         for name in ("decode_version", "format_version"):
             self._require(name, _is_whole_numbers((getattr(self, name),), 1, 1, 10**6), "a whole number from 1")
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether its quantized network has yet to be made: nothing can be extracted with it."""
+        return self.precision == "int8" and not self.quantized
 
     def _require(self, name: str, holds: bool, wanted: str) -> None:
         if not holds:

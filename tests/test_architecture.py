@@ -17,12 +17,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 NOUNS = ("images", "backbones", "store", "heads", "alike", "sample")
 LEVELS: dict[str, int] = {
     **dict.fromkeys(
-        ("errors", "files", "recipe", "quiet", "interrupt", "progress", "checkpoint", "plain_layers", "outputs"), 0
+        ("errors", "files", "recipe", "quiet", "interrupt", "progress", "checkpoint", "plain_layers", "outputs", "memory"), 0
     ),
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
     **dict.fromkeys(("head_features", "another_layer", "tuning", "starting", "pictures", "misfits", "findings", "flaws"), 2),
-    **dict.fromkeys(("local_run",), 2),
+    **dict.fromkeys(("local_run", "calibrating"), 2),
     **dict.fromkeys(("extract", "plan", "fit", "compare", "finetune", "evaluate", "predict", "inspect"), 3),
     **dict.fromkeys(("export", "verify", "pack", "estimators", "exhibit", "audit"), 3),
     "report": 4,
@@ -39,6 +39,8 @@ BELOW_ALL = {
     *(("exhibit", verb) for verb in ("evaluate", "predict")),
     *(("flaws", "misfits"), ("flaws", "pictures")),
     ("local_run", "prepare"),
+    ("prepare", "calibrating"),
+    ("calibrating", "model"),
 }
 
 
@@ -83,7 +85,9 @@ def test_every_room_has_a_level() -> None:
     ("libraries", "allowed"),
     [
         (("keras", "tensorflow", "jax", "torch"), ("backbones/", "heads/network.py")),
-        (("onnx", "tf2onnx", "onnxruntime", "openvino", "ai_edge_litert"), ("backbones/formats.py",)),
+        (("onnx", "tf2onnx", "onnxruntime", "ai_edge_litert"), ("backbones/formats.py",)),
+        (("openvino",), ("backbones/formats.py", "backbones/quantized.py", "backbones/quantize.py")),
+        (("nncf",), ("backbones/quantize.py",)),
         # Weights files are HDF5, and which of their shapes differ only they can tell.
         (("h5py",), ("store/", "backbones/weights_file.py")),
         (("PIL",), ("images/",)),

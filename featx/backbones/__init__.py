@@ -1,18 +1,32 @@
 """Backbones: which networks exist, and running one. Importing this loads no Keras; ``load_backbone`` does."""
 
 from featx.backbones.formats import export_network
-from featx.backbones.registry import Backbone, check_image_size, find_weights, load_backbone, load_tail, resolve_weights
+from featx.backbones.quantize import check_int8_installed, quantize_backbone
+from featx.backbones.quantized import QuantizedNetwork
+from featx.backbones.registry import (
+    Backbone,
+    check_image_size,
+    choose_batch_size,
+    find_weights,
+    load_backbone,
+    load_tail,
+    resolve_weights,
+)
 from featx.backbones.table import BACKBONES, BackboneSpec, backbone_spec
 
 __all__ = [
     "BACKBONES",
     "Backbone",
     "BackboneSpec",
+    "QuantizedNetwork",
     "backbone_spec",
     "check_image_size",
+    "check_int8_installed",
+    "choose_batch_size",
     "export_network",
     "find_weights",
     "load_backbone",
     "load_tail",
+    "quantize_backbone",
     "resolve_weights",
 ]

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.backbones.batched import Batches
+from featx.backbones.device import choose_device, computing_in, on_device
 from featx.backbones.table import BackboneSpec, backbone_spec, say_unknown
 from featx.backbones.weights_file import say_shapes, shapes_in
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
@@ -31,6 +33,8 @@ class KerasBackbone:
         The weights file, already checked against the recipe's digest; None draws random weights from the recipe's seed.
     batch_size : int
         Images in every forward pass; fewer are padded.
+    device : str or None
+        Where it computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default where Keras does by itself.
 
     Raises
     ------
@@ -38,22 +42,30 @@ class KerasBackbone:
         If the file does not fit the architecture.
     UnknownLayer
         If the network has no such layer.
+    DeviceError
+        If there is no such device.
     """
 
-    def __init__(self, recipe: Recipe, weights: Path | None, batch_size: int) -> None:
+    def __init__(self, recipe: Recipe, weights: Path | None, batch_size: int, device: str | None = None) -> None:
         self._recipe = recipe
-        self._batch_size = batch_size
-        self._shape = (*recipe.image_size, 3)
-        base = build_network(recipe, weights)
-        base.trainable = False
-        layers = layers_by_name(base)
-        self._model = keras.Model(base.input, {name: layers[name].output for name in recipe.layers})
+        self._device = choose_device(device)
+        self._batches = Batches(self._forward, recipe, batch_size)
+        with on_device(self._device), computing_in(recipe.precision):
+            base = build_network(recipe, weights)
+            base.trainable = False
+            layers = layers_by_name(base)
+            self._model = keras.Model(base.input, {name: layers[name].output for name in recipe.layers})
         self._network = describe(self._model, layers)
 
     @property
     def network(self) -> dict[str, Any]:
         """``parameters`` (int) and ``layers`` (name, type, output shape, parameters of each), as far as the last layer kept."""
         return self._network
+
+    @property
+    def device(self) -> str:
+        """What it runs on, such as ``cpu:0``."""
+        return self._device
 
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Run the frozen base over one batch.
@@ -73,24 +85,20 @@ class KerasBackbone:
         ------
         ImageSizeError
             If height and width differ from the recipe's image size.
+        MemoryExhausted
+            If there is no room for a single image.
 
         References
         ----------
         Simonyan & Zisserman (2015), arXiv:1409.1556, table 1, column D.
         """
-        if images.shape[1:] != self._shape:
-            raise ImageSizeError(f"{self._recipe.backbone}: wants images of shape {self._shape}. Received: {images.shape[1:]}.")
-        # No images give maps of no rows, not an error.
-        parts = [self._forward(images[i : i + self._batch_size]) for i in range(0, max(1, len(images)), self._batch_size)]
-        return {layer: np.concatenate([part[layer] for part in parts]) for layer in self._recipe.layers}
+        return self._batches.run(images)
 
-    def _forward(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        # One fixed batch shape: the network is compiled once, and an image's feature cannot depend on how many others
-        # happened to be left for the last batch.
-        padded = np.zeros((self._batch_size, *self._shape), np.float32)
-        padded[: len(images)] = images
-        outputs = self._model.predict_on_batch(preprocess(padded, self._recipe.preprocess))
-        return {layer: as_maps(np.asarray(output)[: len(images)]) for layer, output in outputs.items()}
+    def _forward(self, images: NDArray[np.uint8]) -> dict[str, Any]:
+        pixels = preprocess(images.astype(np.float32), self._recipe.preprocess)
+        with on_device(self._device):
+            outputs: dict[str, Any] = self._model.predict_on_batch(pixels)
+        return outputs
 
 
 def build_network(recipe: Recipe, weights: Path | None) -> Any:
@@ -152,11 +160,6 @@ def preprocess(pixels: NDArray[np.float32], mode: str) -> NDArray[np.float32]:
         pixels, data_format="channels_last", mode=mode
     )
     return scaled
-
-
-def as_maps(output: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a layer's output as maps (n_images, h, w, n_channels): that of a dense layer is one of 1 x 1."""
-    return output if output.ndim == 4 else output.reshape(len(output), 1, 1, -1)
 
 
 def describe(network: Any, layers: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Where the weights of a backbone are, and how to get one that runs."""
 
+import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -7,14 +8,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.backbones.quantized import QuantizedBackbone, QuantizedNetwork
 from featx.backbones.table import BackboneSpec, backbone_spec
-from featx.errors import BackboneError, ImageSizeError, RecipeError, WeightsError
+from featx.errors import BackboneError, DeviceError, ExtraMissing, ImageSizeError, QuantizedNetworkError, WeightsError
 from featx.files import file_digest
+from featx.memory import available_memory
 from featx.quiet import quiet_loading
 from featx.recipe import Recipe
 
 if TYPE_CHECKING:
     from featx.backbones.tail import Tail
+
+_BATCH_ON_CPU, _BATCH_ON_GPU = 32, 128
+
+_BYTES_A_PIXEL = 64 * 4 * 3
+"""Of the first layers, which take the most: 64 channels of float32, for what goes in, what comes out and what is between."""
 
 
 class Backbone(Protocol):
@@ -23,6 +31,11 @@ class Backbone(Protocol):
     @property
     def network(self) -> dict[str, Any]:
         """``parameters`` (int) and ``layers`` (name, type, output shape, parameters of each), for inspection."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """What it runs on, such as ``cpu:0``."""
         ...
 
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -108,7 +121,37 @@ def keras_models_folder() -> Path:
     return (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras" / "models"
 
 
-def load_backbone(recipe: Recipe, weights_file: Path | None = None, batch_size: int = 32) -> Backbone:
+def choose_batch_size(recipe: Recipe, device: str | None = None) -> int:
+    """Return how many images a forward pass takes, where nobody has said so.
+
+    32, as a processor is not faster with more, or 128 where there may be an NVIDIA GPU; halved until a rough upper bound of
+    what the network's layers take is within half of the memory at hand. What a GPU has is not asked for: there the number is
+    halved once its memory runs out.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Says the image size.
+    device : str or None
+        The one asked for.
+    """
+    may_be_gpu = not (device or "").startswith("cpu") and Path("/dev/nvidia0").exists() and recipe.precision != "int8"
+    height, width = recipe.image_size
+    fitting = available_memory() // 2 // (height * width * _BYTES_A_PIXEL)
+    size = _BATCH_ON_GPU if may_be_gpu else _BATCH_ON_CPU
+    while size > 1 and size > fitting:
+        size //= 2
+    return size
+
+
+def load_backbone(
+    recipe: Recipe,
+    weights_file: Path | None = None,
+    batch_size: int = 32,
+    *,
+    device: str | None = None,
+    quantized: QuantizedNetwork | None = None,
+) -> Backbone:
     """Build the backbone of a recipe and load its weights.
 
     Parameters
@@ -119,7 +162,11 @@ def load_backbone(recipe: Recipe, weights_file: Path | None = None, batch_size: 
         Where weights that are not bundled lie.
     batch_size : int
         Every forward pass runs on exactly this many images (the last batch is padded), so that a feature does not
-        depend on the company it was computed in.
+        depend on the company it was computed in. Where memory runs out it is halved from there on.
+    device : str or None
+        ``cpu``, ``gpu``, ``gpu:1`` …; by default what Keras takes by itself.
+    quantized : QuantizedNetwork or None
+        For int8: the network that the recipe names.
 
     Returns
     -------
@@ -130,6 +177,10 @@ def load_backbone(recipe: Recipe, weights_file: Path | None = None, batch_size: 
     ------
     UnknownBackbone, UnknownLayer, WeightsError, ImageSizeError
         If the recipe cannot be built.
+    QuantizedNetworkError, ExtraMissing
+        For int8: if it is another network, or OpenVINO is not installed.
+    DeviceError
+        If there is no such device.
     """
     spec = backbone_spec(recipe.backbone)
     check_image_size(spec, recipe.image_size)
@@ -137,13 +188,23 @@ def load_backbone(recipe: Recipe, weights_file: Path | None = None, batch_size: 
         from featx.backbones.stub import StubBackbone
 
         return StubBackbone(recipe)
-    if recipe.precision != "float32":
-        raise RecipeError(f"precision {recipe.precision!r}: this featx computes in float32 only. Use that.")
+    if recipe.precision == "int8":
+        return _load_quantized(recipe, batch_size, device, quantized)
     path = find_weights(recipe, weights_file)
     with quiet_loading():
         from featx.backbones.network import KerasBackbone  # here, not above: this loads Keras
 
-    return KerasBackbone(recipe, path, batch_size)
+    return KerasBackbone(recipe, path, batch_size, device)
+
+
+def _load_quantized(recipe: Recipe, batch_size: int, device: str | None, quantized: QuantizedNetwork | None) -> Backbone:
+    if quantized is None:
+        raise QuantizedNetworkError(f"{recipe.backbone}: its int8 network {recipe.quantized} is not at hand. Extract again.")
+    if device is not None and device.lower() not in ("cpu", "cpu:0"):
+        raise DeviceError(f"--device {device}: int8 networks run on the processor. Leave --device out, or take bfloat16.")
+    if importlib.util.find_spec("openvino") is None:
+        raise ExtraMissing("int8 features: need openvino, not installed. Install with: pip install 'featx[int8]'")
+    return QuantizedBackbone(recipe, quantized, batch_size)
 
 
 def load_tail(

@@ -27,6 +27,11 @@ class StubBackbone:
         shape = [height // CELL, width // CELL, 3]
         return {"parameters": 0, "layers": [{"name": "cells", "type": "Mean", "output_shape": shape, "parameters": 0}]}
 
+    @property
+    def device(self) -> str:
+        """NumPy's."""
+        return "cpu"
+
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Average each cell.
 

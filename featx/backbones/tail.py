@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.backbones.batched import as_maps
 from featx.backbones.cuts import choose_cut
-from featx.backbones.network import as_maps, build_network, describe, layers_by_name
+from featx.backbones.network import build_network, describe, layers_by_name
 from featx.errors import BackboneError
 from featx.recipe import Recipe
 

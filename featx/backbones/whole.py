@@ -80,7 +80,7 @@ def build_whole(
     base.trainable = False
     backbone = keras.Model(base.input, named[layer].output, name=recipe.backbone)
     images = keras.Input((*recipe.image_size, 3), dtype="uint8", name=INPUT)
-    values = backbone(_preprocessed(images, recipe.preprocess), training=False)
+    values = backbone(preprocess_layers(images, recipe.preprocess), training=False)
     stored_dtype = recipe.stored_dtype
     if end:
         # What the cache holds is rounded; what fine-tuned layers make of it is not.
@@ -101,7 +101,8 @@ def stub_base(recipe: Recipe, cell: int) -> Any:
     return keras.Model(images, layers.AveragePooling2D(cell, name=recipe.layers[0], **_FLOAT)(images))
 
 
-def _preprocessed(images: Any, mode: str) -> Any:
+def preprocess_layers(images: Any, mode: str) -> Any:
+    """Scale pixels as ``network.preprocess`` does, as layers: uint8 or float32 (n, h, w, 3) to float32."""
     scale, offset = _SCALING[mode]
     values = layers.Rescaling(scale, offset, **_FLOAT)
     # Turned round first, as the means are of blue, green and red.

@@ -9,7 +9,16 @@ import click
 
 import featx
 from featx.cli.group import main
-from featx.cli.options import FOLDER, batch_option, json_option, max_pixels_option, tta_option, weights_option, workers_option
+from featx.cli.options import (
+    FOLDER,
+    batch_option,
+    device_option,
+    json_option,
+    max_pixels_option,
+    tta_option,
+    weights_option,
+    workers_option,
+)
 from featx.cli.terminal import newest_model, print_json, show_progress
 from featx.cli.values import Fraction
 
@@ -35,6 +44,7 @@ from featx.cli.values import Fraction
 @tta_option
 @weights_option
 @batch_option
+@device_option
 @workers_option
 @max_pixels_option
 @json_option
@@ -85,6 +95,7 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_jso
 @tta_option
 @weights_option
 @batch_option
+@device_option
 @workers_option
 @max_pixels_option
 @json_option

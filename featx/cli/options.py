@@ -10,7 +10,13 @@ from featx.cli.values import Sizes
 FOLDER = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, on stdout.")
 batch_option = click.option(
-    "--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True, help="Images in a forward pass."
+    "--batch-size",
+    type=click.IntRange(1, 4096),
+    default=None,
+    help="Images in a forward pass.  [default: what fits into memory, up to 32, or 128 on a GPU]",
+)
+device_option = click.option(
+    "--device", default=None, help="Where the backbone computes: cpu, gpu, gpu:1 …  [default: a GPU if there is one]"
 )
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), default=None, help="Decoding processes.  [default: one for each core]"

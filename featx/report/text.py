@@ -72,6 +72,14 @@ def extract_text(result: ExtractResult) -> str:
         lines.append(f"  {result.views} views of each training image, {result.augmented:,} extracted now")
     rate = f", {result.images_per_second:.1f} images/s after start-up" if result.images_per_second else ""
     lines.append(f"cache {result.cache}: {size_text(result.bytes)}, {result.seconds:.1f} s{rate}")
+    if result.calibration_seconds:
+        lines[-1] += f"; {result.calibration_seconds:.1f} s of it to make the int8 network"
+    if result.int8_seconds is not None:
+        took = (result.extracted + result.augmented) / result.images_per_second
+        lines.append(
+            f"  --precision int8 would have taken about {_time_text(result.int8_seconds)} instead of {_time_text(took)} here "
+            "(pip install 'featx[int8]')"
+        )
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 from featx.store.cache import FeatureCache, find_cache, no_cache
 from featx.store.catalog import EXTRACTED, REJECTED, SPLITS, Catalog
-from featx.store.documents import read_recipe
+from featx.store.documents import QUANTIZED, read_recipe
 from featx.store.packed import pack
 from featx.store.pooling import POOLINGS, check_pooling, pool_maps
 from featx.store.repair import (
@@ -23,6 +23,7 @@ from featx.store.writer import CacheWriter
 __all__ = [
     "EXTRACTED",
     "POOLINGS",
+    "QUANTIZED",
     "REJECTED",
     "SPLITS",
     "CacheWriter",

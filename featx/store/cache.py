@@ -14,7 +14,16 @@ from featx.errors import CacheDamaged, CacheError, CacheNotFound, RecipeMismatch
 from featx.files import TEMPORARY_PREFIX, locked, sweep_temporaries
 from featx.recipe import Recipe
 from featx.store.catalog import Catalog
-from featx.store.documents import ASIDE, UNFINISHED, read_json, read_recipe, reading_named, shard_paths, writing_named
+from featx.store.documents import (
+    ASIDE,
+    QUANTIZED,
+    UNFINISHED,
+    read_json,
+    read_recipe,
+    reading_named,
+    shard_paths,
+    writing_named,
+)
 from featx.store.lookup import as_digest_rows
 from featx.store.pooling import check_pooling, choose_pooled, flatten_rows
 from featx.store.reader import BLOCK_BYTES, ShardRows, shuffled_blocks
@@ -30,7 +39,7 @@ _PAUSE_SECONDS = 0.02
 
 # With recipe.json: another process may have written it since it was looked for; it is compared under the lock again.
 _OWN_ENTRIES = frozenset(
-    {"recipe.json", ".lock", "shards", "network.json", "catalog.h5", "rejects.csv", "layers", ASIDE, UNFINISHED}
+    {"recipe.json", ".lock", "shards", "network.json", "catalog.h5", "rejects.csv", "layers", QUANTIZED, ASIDE, UNFINISHED}
 )
 
 

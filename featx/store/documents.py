@@ -19,6 +19,9 @@ MEND = "Run featx verify --repair on the cache, then featx extract again: it red
 UNFINISHED = "unfinished"
 """A file that stands in the cache while its shards hold rows that no finished listing names yet."""
 
+QUANTIZED = "quantized"
+"""Folder inside the cache for the network that int8 features are made with."""
+
 ASIDE = "damaged"
 """Folder inside the cache that damaged files are moved to; nothing in it is ever read."""
 

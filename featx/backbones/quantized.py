@@ -1,0 +1,207 @@
+"""The frozen convolutional base in int8: a quantized network in one file, and running it with OpenVINO.
+
+A quantized network goes from uint8 pixels, preprocessing included, to the layers kept. Running one needs neither Keras nor
+the backbone's weights file.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones.batched import Batches
+from featx.errors import QuantizedNetworkError
+from featx.files import replacing
+from featx.recipe import Recipe
+
+MEMBERS = ("graph", "weights", "description")
+_LARGEST_FILE = 4_000_000_000
+_DATE = (1980, 1, 1, 0, 0, 0)
+_MEND = "Extract again into another --cache, or with --overwrite."
+
+
+@dataclasses.dataclass(frozen=True)
+class QuantizedNetwork:
+    """A network of int8 arithmetic, as OpenVINO reads it.
+
+    Parameters
+    ----------
+    graph : bytes
+        OpenVINO's XML.
+    weights : bytes
+        What the graph's constants are.
+    description : bytes
+        JSON: ``parameters`` and ``layers`` of the network that was quantized, ``images`` it was calibrated on, ``versions``.
+    """
+
+    graph: bytes
+    weights: bytes
+    description: bytes
+
+    @property
+    def identity(self) -> str:
+        """``sha256:…`` of all of it, as the recipe has it."""
+        digest = hashlib.sha256()
+        for name in MEMBERS:
+            digest.update(hashlib.sha256(getattr(self, name)).digest())
+        return f"sha256:{digest.hexdigest()}"
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """``parameters`` and ``layers`` of the network that was quantized."""
+        described = json.loads(self.description)
+        return {name: described[name] for name in ("parameters", "layers")}
+
+    def arrays(self) -> dict[str, NDArray[np.uint8]]:
+        """Return the parts as arrays of bytes, by name."""
+        return {name: np.frombuffer(getattr(self, name), np.uint8) for name in MEMBERS}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "QuantizedNetwork":
+        """Rebuild it from ``arrays``'s result.
+
+        Raises
+        ------
+        QuantizedNetworkError
+            If these are no such arrays.
+        """
+        if set(arrays) != set(MEMBERS) or any(array.dtype != np.uint8 or array.ndim != 1 for array in arrays.values()):
+            raise QuantizedNetworkError(f"quantized network: must be the bytes of {MEMBERS}. Received: {sorted(arrays)}.")
+        network = cls(**{name: array.tobytes() for name, array in arrays.items()})
+        _check(network)
+        return network
+
+    def write(self, path: Path) -> None:
+        """Write it as one file, a zip of stored members; atomically."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name in MEMBERS:
+                archive.writestr(zipfile.ZipInfo(name, _DATE), getattr(self, name))
+
+    @classmethod
+    def read(cls, path: Path) -> "QuantizedNetwork":
+        """Read ``write``'s file.
+
+        Raises
+        ------
+        QuantizedNetworkError
+            If the file is missing, damaged, or none of these.
+        """
+        try:
+            if path.stat().st_size > _LARGEST_FILE:
+                raise ValueError("it is far larger than featx writes")
+            data = path.read_bytes()
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                infos = archive.infolist()
+                if sorted(info.filename for info in infos) != sorted(MEMBERS):
+                    raise ValueError("it has other members")
+                if any(info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data) for info in infos):
+                    raise ValueError("its members are compressed")
+                network = cls(**{name: archive.read(name) for name in MEMBERS})
+            _check(network)
+        except QuantizedNetworkError as error:
+            raise QuantizedNetworkError(f"{path}: {error}") from error
+        except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+            raise QuantizedNetworkError(f"{path}: cannot be read as a quantized network: {error}. {_MEND}") from error
+        return network
+
+
+def _check(network: QuantizedNetwork) -> None:
+    """Refuse what featx never writes, before OpenVINO parses it.
+
+    Raises
+    ------
+    QuantizedNetworkError
+        If the graph has operations that are not OpenVINO's own, or constants from outside.
+    """
+    try:
+        described = json.loads(network.description)
+        sound = (
+            isinstance(described, dict) and isinstance(described["parameters"], int) and isinstance(described["layers"], list)
+        )
+        text = network.graph.decode("utf-8")
+    except (ValueError, KeyError, RecursionError) as error:
+        raise QuantizedNetworkError(f"quantized network: has no readable description: {error}. {_MEND}") from error
+    kinds = re.findall(r"<layer\b[^>]*?\bversion=\"([^\"]*)\"", text)
+    sound = sound and "<!" not in text and bool(kinds) and text.count("<layer ") == len(kinds)
+    sound = sound and all(re.fullmatch(r"opset\d+", kind) for kind in kinds)
+    ends = [
+        int(offset) + int(size)
+        for offset, size in zip(re.findall(r"\boffset=\"(\d+)\"", text), re.findall(r"\bsize=\"(\d+)\"", text), strict=False)
+    ]
+    if not sound or max(ends, default=0) > len(network.weights):
+        raise QuantizedNetworkError(f"quantized network: holds a graph that featx never writes. {_MEND}")
+
+
+class QuantizedBackbone:
+    """A quantized network, ready to run on the processor.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Says layers and image size, and which network it is.
+    network : QuantizedNetwork
+        That network.
+    batch_size : int
+        Images in every forward pass; fewer are padded.
+
+    Raises
+    ------
+    QuantizedNetworkError
+        If it is another network than the recipe's, or OpenVINO cannot run it.
+    """
+
+    def __init__(self, recipe: Recipe, network: QuantizedNetwork, batch_size: int) -> None:
+        import openvino  # here, not above: only int8 needs it
+
+        if network.identity != recipe.quantized:
+            raise QuantizedNetworkError(f"quantized network: is {network.identity}, but {recipe.quantized} was wanted. {_MEND}")
+        self._recipe = recipe
+        self._network = network.network
+        self._core = openvino.Core()
+        try:
+            self._model = self._core.read_model(network.graph, openvino.Tensor(np.frombuffer(network.weights, np.uint8)))
+        except RuntimeError as error:
+            raise QuantizedNetworkError(f"quantized network: OpenVINO cannot read it: {_first_line(error)}. {_MEND}") from error
+        if len(self._model.outputs) != len(recipe.layers) or len(self._model.inputs) != 1:
+            raise QuantizedNetworkError(f"quantized network: has other inputs and outputs than layers {recipe.layers}. {_MEND}")
+        self._batches = Batches(self._forward, recipe, batch_size)
+        self._compiled: Any = None
+        self._compiled_for = 0
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """``parameters`` (int) and ``layers`` (name, type, output shape, parameters of each) of what was quantized."""
+        return self._network
+
+    @property
+    def device(self) -> str:
+        """What it runs on."""
+        return "cpu"
+
+    def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Run it over one batch; parameters, returns and errors as for ``KerasBackbone``."""
+        return self._batches.run(images)
+
+    def _forward(self, images: NDArray[np.uint8]) -> dict[str, Any]:
+        if self._compiled_for != len(images):
+            self._compiled = None  # what a larger batch took is given back first
+            self._model.reshape([len(images), *images.shape[1:]])
+            # Whatever is not int8 is to be float32: on some processors OpenVINO would take bfloat16 by itself.
+            hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+            self._compiled = self._core.compile_model(self._model, "CPU", hints)
+            self._compiled_for = len(images)
+        found = self._compiled([images], share_inputs=True)
+        return {layer: found[place] for place, layer in enumerate(self._recipe.layers)}
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__

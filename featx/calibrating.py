@@ -1,0 +1,241 @@
+"""The quantized network of an int8 recipe: found in the cache, or made from some of the images that are to be extracted."""
+
+import dataclasses
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import QuantizedNetwork, check_int8_installed, quantize_backbone
+from featx.errors import CacheError, CacheWriteError, QuantizedNetworkError, RecipeMismatch
+from featx.images import load_batches
+from featx.model import load_model
+from featx.progress import Progress
+from featx.recipe import Recipe
+from featx.store import QUANTIZED, FeatureCache
+
+MOST_IMAGES = 128
+"""Images that set the ranges of int8 numbers. Twice as many changed no accuracy on the sample."""
+
+# Of VGG16 on two cores with AVX512-VNNI (see the README): rate against float32, and what conversion takes beside the pass
+# over the images [s].
+_GAIN, _SECONDS_TO_CONVERT = 4.0, 10.0
+_WORTH_SAYING = 0.75
+_INT8_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
+
+# What the network itself depends on; the rest of a recipe is about the pixels before it.
+_OF_THE_NETWORK = ("backbone", "weights", "layers", "image_size", "preprocess")
+
+
+def network_path(folder: Path, recipe: Recipe) -> Path:
+    """Return where a cache keeps the quantized network of a recipe; its name says what was asked for, not what came out."""
+    draft = dataclasses.replace(recipe, quantized="")
+    return folder / QUANTIZED / f"{draft.fingerprint[:16]}.zip"
+
+
+def find_network(
+    folder: Path, draft: Recipe, given: Path | None = None, overwrite: bool = False
+) -> tuple[Recipe, QuantizedNetwork | None]:
+    """Complete an int8 recipe by the network that is there already.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's.
+    draft : Recipe
+        What was asked for.
+    given : Path or None
+        A cache or model whose network is to be used.
+    overwrite : bool
+        Take a network that cannot be read for one that is not there.
+
+    Returns
+    -------
+    recipe : Recipe
+        With the network's identity; the draft itself where there is none.
+    network : QuantizedNetwork or None
+
+    Raises
+    ------
+    QuantizedNetworkError
+        If the cache's network is gone or damaged, or the one that was given is for another backbone.
+    """
+    path = network_path(folder, draft)
+    try:
+        network = QuantizedNetwork.read(path) if path.exists() else None
+    except QuantizedNetworkError:
+        if not overwrite:
+            raise
+        network = None
+    wanted = network_given(given, draft) if given else None
+    if network is None or (overwrite and wanted):
+        network = wanted
+    elif wanted and wanted.identity != network.identity:
+        raise RecipeMismatch(
+            f"{folder}: holds features made with quantized={network.identity!r}, but {given} has {wanted.identity!r}. "
+            "Give another --cache, or --overwrite to extract again."
+        )
+    if network is None:
+        return draft, None
+    return dataclasses.replace(draft, quantized=network.identity), network
+
+
+def network_given(path: Path, draft: Recipe) -> QuantizedNetwork:
+    """Return the quantized network of a cache's folder or of a model file.
+
+    Raises
+    ------
+    QuantizedNetworkError
+        If it has none, or one of another backbone than the draft's.
+    """
+    if path.is_dir():
+        recipe = FeatureCache.open(path).recipe
+        network = QuantizedNetwork.read(network_path(path, recipe)) if recipe.precision == "int8" else None
+    else:
+        model = load_model(path)
+        recipe, network = model.recipe, model.quantized
+    if network is None:
+        raise QuantizedNetworkError(
+            f"{path}: was made in {recipe.precision} and has no int8 network. Give another --calibration."
+        )
+    for name in _OF_THE_NETWORK:
+        found, wanted = getattr(recipe, name), getattr(draft, name)
+        if found != wanted:
+            raise QuantizedNetworkError(
+                f"{path}: its int8 network has {name}={found!r}, but {name}={wanted!r} was asked for. "
+                "Give another --calibration, or none."
+            )
+    return network
+
+
+def network_of_cache(store: FeatureCache) -> QuantizedNetwork | None:
+    """Return the network that a cache's features were made with; None unless they are int8.
+
+    Raises
+    ------
+    QuantizedNetworkError
+        If it is gone or damaged.
+    """
+    if store.recipe.precision != "int8":
+        return None
+    path = network_path(store.folder, store.recipe)
+    network = QuantizedNetwork.read(path)
+    if network.identity != store.recipe.quantized:
+        raise QuantizedNetworkError(
+            f"{path}: is {network.identity}, but {store.recipe.quantized} was wanted. Extract again with --overwrite."
+        )
+    return network
+
+
+def keep_network(folder: Path, recipe: Recipe, network: QuantizedNetwork) -> None:
+    """Put a network into a cache's folder, if it is not there.
+
+    Raises
+    ------
+    CacheWriteError
+        If the disk refuses.
+    """
+    path = network_path(folder, recipe)
+    try:
+        if not path.exists() or QuantizedNetwork.read(path).identity != network.identity:
+            network.write(path)
+    except OSError as error:
+        raise CacheWriteError(f"{path}: cannot be written: {error.strerror or error}. Make room and run again.") from error
+
+
+def calibrate(
+    draft: Recipe,
+    weights_file: Path | None,
+    paths: Sequence[Path],
+    digests: Sequence[bytes],
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+    max_pixels: int,
+    progress: Progress | None = None,
+) -> QuantizedNetwork | None:
+    """Make the quantized network of a draft from some of the images.
+
+    Parameters
+    ----------
+    draft : Recipe
+        What was asked for.
+    weights_file : Path or None
+        Of the backbone.
+    paths : sequence of Path
+        Image files.
+    digests : sequence of bytes
+        Their contents: the choice depends on nothing else, and on the seed.
+    seed : int
+        Of the choice.
+    workers, max_pixels
+        Decoding processes; larger images are left out [px].
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Returns
+    -------
+    network : QuantizedNetwork or None
+        None if no image could be decoded.
+
+    Raises
+    ------
+    ExtraMissing, BackboneError
+        As for ``quantize_backbone``.
+    """
+    check_int8_installed()
+    places = sorted(range(len(paths)), key=lambda place: digests[place])
+    random.Random(seed).shuffle(places)
+    pixels = _decoded(draft, [paths[place] for place in places], workers, max_pixels)
+    if not len(pixels):
+        return None
+    if progress:
+        progress("calibrate", 0, len(pixels))
+    return quantize_backbone(draft, weights_file, pixels, progress and (lambda: progress("calibrate", 1, len(pixels))))
+
+
+def _decoded(draft: Recipe, paths: list[Path], workers: int | None, max_pixels: int) -> NDArray[np.uint8]:
+    """Decode as many as are wanted; where files are rejected, the next ones take their place."""
+    found: list[NDArray[np.uint8]] = []
+    for start in range(0, len(paths), MOST_IMAGES):
+        for batch in load_batches(paths[start : start + MOST_IMAGES], draft, 32, workers, max_pixels):
+            found += list(batch.images)
+        if len(found) >= MOST_IMAGES:
+            break
+    return np.array(found[:MOST_IMAGES], np.uint8)
+
+
+def seconds_in_int8(n_images: int, rate: float) -> float | None:
+    """Tell about how long int8 would take for images that took ``n_images / rate`` seconds; None where that is no gain.
+
+    Nor is anything said of processors without instructions for int8 products: there the gain is small, or not measured.
+    """
+    if not n_images or not rate or not _has_int8_products():
+        return None
+    seconds = n_images / (rate * _GAIN) + min(n_images, MOST_IMAGES) / rate + _SECONDS_TO_CONVERT
+    return seconds if seconds < _WORTH_SAYING * n_images / rate else None
+
+
+def _has_int8_products() -> bool:
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    found = {word for line in text.splitlines() if line.startswith(("flags", "Features")) for word in line.split()}
+    return bool(found & _INT8_PRODUCTS)
+
+
+def refuse_int8(recipe: Recipe, what: str) -> None:
+    """Say that something is not made for int8 features.
+
+    Raises
+    ------
+    CacheError
+        If the recipe is int8.
+    """
+    if recipe.precision == "int8":
+        raise CacheError(
+            f"{what} starts from features in float32, and these are int8. Extract into another --cache without --precision."
+        )
