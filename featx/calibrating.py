@@ -1,20 +1,21 @@
 """The quantized network of an int8 recipe: found in the cache, or made from some of the images that are to be extracted."""
 
 import dataclasses
-import random
+import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import QuantizedNetwork, check_int8_installed, quantize_backbone
+from featx.backbones import RESTORE, QuantizedNetwork, check_int8_installed, quantize_backbone
 from featx.errors import CacheError, CacheWriteError, QuantizedNetworkError, RecipeMismatch
 from featx.images import load_batches
 from featx.model import load_model
 from featx.progress import Progress
 from featx.recipe import Recipe
-from featx.store import QUANTIZED, FeatureCache
+from featx.store import QUANTIZED, FeatureCache, read_recipe
 
 MOST_IMAGES = 128
 """Images that set the ranges of int8 numbers. Twice as many changed no accuracy on the sample."""
@@ -63,10 +64,14 @@ def find_network(
         If the cache's network is gone or damaged, or the one that was given is for another backbone.
     """
     path = network_path(folder, draft)
+    present = read_recipe(folder)
+    lost = present is not None and dataclasses.replace(present, quantized="") == draft and not path.exists()
+    if lost and given is None and not overwrite:
+        raise QuantizedNetworkError(f"{path}: is gone, and with it the int8 network of these features. {RESTORE}")
     try:
         network = QuantizedNetwork.read(path) if path.exists() else None
     except QuantizedNetworkError:
-        if not overwrite:
+        if given is None and not overwrite:
             raise
         network = None
     wanted = network_given(given, draft) if given else None
@@ -123,10 +128,16 @@ def network_of_cache(store: FeatureCache) -> QuantizedNetwork | None:
     path = network_path(store.folder, store.recipe)
     network = QuantizedNetwork.read(path)
     if network.identity != store.recipe.quantized:
-        raise QuantizedNetworkError(
-            f"{path}: is {network.identity}, but {store.recipe.quantized} was wanted. Extract again with --overwrite."
-        )
+        raise QuantizedNetworkError(f"{path}: is {network.identity}, but {store.recipe.quantized} was wanted. {RESTORE}")
     return network
+
+
+def drop_other_networks(folder: Path, recipe: Recipe) -> None:
+    """Delete the networks of recipes that ``--overwrite`` has replaced; call it only while holding the cache's lock."""
+    kept = network_path(folder, recipe)
+    for path in (folder / QUANTIZED).glob("*.zip"):
+        if path != kept and re.fullmatch(r"[0-9a-f]{16}\.zip", path.name):
+            path.unlink(missing_ok=True)
 
 
 def keep_network(folder: Path, recipe: Recipe, network: QuantizedNetwork) -> None:
@@ -139,10 +150,17 @@ def keep_network(folder: Path, recipe: Recipe, network: QuantizedNetwork) -> Non
     """
     path = network_path(folder, recipe)
     try:
-        if not path.exists() or QuantizedNetwork.read(path).identity != network.identity:
+        if not _holds(path, network):
             network.write(path)
     except OSError as error:
         raise CacheWriteError(f"{path}: cannot be written: {error.strerror or error}. Make room and run again.") from error
+
+
+def _holds(path: Path, network: QuantizedNetwork) -> bool:
+    try:
+        return path.exists() and QuantizedNetwork.read(path).identity == network.identity
+    except QuantizedNetworkError:
+        return False
 
 
 def calibrate(
@@ -186,8 +204,9 @@ def calibrate(
         As for ``quantize_backbone``.
     """
     check_int8_installed()
-    places = sorted(range(len(paths)), key=lambda place: digests[place])
-    random.Random(seed).shuffle(places)
+    # Each image has its rank from its own content: one more or one less displaces one of those chosen, and no others.
+    ranks = [hashlib.sha256(b"%d:%s" % (seed, digest)).digest() for digest in digests]
+    places = sorted(range(len(paths)), key=ranks.__getitem__)
     pixels = _decoded(draft, [paths[place] for place in places], workers, max_pixels)
     if not len(pixels):
         return None

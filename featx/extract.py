@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from featx.calibrating import calibrate, find_network, keep_network, seconds_in_int8
+from featx.calibrating import calibrate, drop_other_networks, find_network, keep_network, seconds_in_int8
 from featx.errors import CacheWriteError, ImageListError
 from featx.files import replacing_text
 from featx.images import MAX_PIXELS
@@ -176,6 +176,7 @@ def extract_features(
         _write_rejects(store.folder / "rejects.csv", catalog)
         _check_something_is_left(catalog, store.folder)
         writer.commit(catalog)
+        drop_other_networks(store.folder, prepared.recipe)
     return _summarise(prepared, catalog, find_repeats(catalog), run, calibration_seconds, time.monotonic() - started)
 
 

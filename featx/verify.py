@@ -3,8 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from featx.errors import CacheDamaged, CacheError
+from featx.calibrating import network_of_cache, network_path
+from featx.errors import CacheDamaged, CacheError, QuantizedNetworkError
 from featx.files import locked
+from featx.recipe import Recipe
 from featx.store import (
     Catalog,
     Damage,
@@ -104,13 +106,13 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
         return _without_recipe(folder, Damage(folder / "recipe.json", str(error)), repair, wait)
     if recipe is None:
         raise no_cache(folder)
-    found = survey(folder, recipe)
+    found = _survey(folder, recipe)
     moved: list[Path] = []
     pruned = 0
     store = FeatureCache(folder, recipe, found.sound)
     if repair and found.damages:
         with store.locked(wait):
-            found = survey(folder, recipe)  # another writer may have changed something before the lock was ours
+            found = _survey(folder, recipe)  # another writer may have changed something before the lock was ours
             moved = set_aside(folder, found.damages)
     if prune and not found.damages:
         with store.locked(wait):
@@ -119,11 +121,11 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
                     f"{folder}: an extract into it was not finished, and what it did is not listed yet. "
                     "Run featx extract again first, then prune."
                 )
-            found = survey(folder, recipe)
+            found = _survey(folder, recipe)
             is_listed = Listed(FeatureCache(folder, recipe, found.sound).catalog)
             pruned = sum(prune_shard(is_listed(shard), shard) for shard in found.sound)
             drop_foreign(found.foreign)
-            found = survey(folder, recipe)
+            found = _survey(folder, recipe)
     store = FeatureCache(folder, recipe, found.sound)
     listing = store.previous_catalog()
     return VerifyResult(
@@ -140,6 +142,16 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
         set_aside=moved,
         pruned=pruned,
     )
+
+
+def _survey(folder: Path, recipe: Recipe) -> Survey:
+    """Look at everything in the cache, the quantized network of int8 features with it."""
+    found = survey(folder, recipe)
+    try:
+        network_of_cache(FeatureCache(folder, recipe, found.sound))
+    except QuantizedNetworkError as error:
+        found.damages.append(Damage(network_path(folder, recipe), str(error)))
+    return found
 
 
 def _count_unlisted(catalog: Catalog, found: Survey) -> int:

@@ -170,7 +170,7 @@ def test_extract_on_a_complete_cache_never_loads_tensorflow(photos: Path, tmp_pa
 import numpy as np
 import featx.local_run
 class Ready:
-    network = {{"parameters": 0, "layers": []}}
+    network, device = {{"parameters": 0, "layers": []}}, "cpu:0"
     def __call__(self, images):
         return {{"block5_pool": np.ones((len(images), 1, 1, 512), np.float32)}}
 featx.local_run.load_backbone = lambda *a, **k: Ready()

@@ -46,10 +46,16 @@ OTHER_VALUES = {
     "allow_truncated": True,
     "tail": "block5_conv1:00",
     "precision": "float16",
+    "quantized": "sha256:22",
     "stored_dtype": "float32",
     "decode_version": 2,
     "format_version": 2,
 }
+
+
+def base_of(name: str) -> Recipe:
+    """Return a recipe that may have another value of a setting: only int8 has a quantized network."""
+    return dataclasses.replace(RECIPE, precision="int8") if name == "quantized" else RECIPE
 
 
 def test_recipe_survives_json() -> None:
@@ -69,17 +75,18 @@ def test_fingerprint_is_the_digest_of_the_canonical_json() -> None:
 @pytest.mark.parametrize(("name", "value"), OTHER_VALUES.items())
 def test_every_setting_changes_the_fingerprint(name: str, value: Any) -> None:
     """And is told as the one difference, with both values as JSON types."""
-    other = dataclasses.replace(RECIPE, **{name: value})
-    assert other.fingerprint != RECIPE.fingerprint
-    mine, theirs = (list(v) if isinstance(v, tuple) else v for v in (getattr(RECIPE, name), value))
-    assert RECIPE.differences(other) == {name: (mine, theirs)}
-    assert other.differences(RECIPE) == {name: (theirs, mine)}
+    recipe = base_of(name)
+    other = dataclasses.replace(recipe, **{name: value})
+    assert other.fingerprint != recipe.fingerprint
+    mine, theirs = (list(v) if isinstance(v, tuple) else v for v in (getattr(recipe, name), value))
+    assert recipe.differences(other) == {name: (mine, theirs)}
+    assert other.differences(recipe) == {name: (theirs, mine)}
 
 
 def test_all_settings_are_tried_above() -> None:
     """A setting added to the recipe must be added to these tests."""
     assert set(OTHER_VALUES) == {field.name for field in dataclasses.fields(Recipe)}
-    others = [dataclasses.replace(RECIPE, **{name: value}).fingerprint for name, value in OTHER_VALUES.items()]
+    others = [dataclasses.replace(base_of(name), **{name: value}).fingerprint for name, value in OTHER_VALUES.items()]
     assert len(set(others)) == len(OTHER_VALUES)
 
 
@@ -141,6 +148,8 @@ ABSURD = [
     ("allow_truncated", 1),
     ("precision", "float64"),
     ("precision", 32),
+    ("quantized", None),
+    ("quantized", "sha256:ab"),  # of a recipe that is not int8
     ("stored_dtype", "int8"),
     ("stored_dtype", "object"),
     ("stored_dtype", np.float16),
@@ -181,7 +190,7 @@ def test_what_is_no_recipe_is_refused(settings: Any) -> None:
         Recipe.from_dict(settings)
 
 
-@pytest.mark.parametrize("name", sorted(set(OTHER_VALUES) - {"allow_truncated", "tail"}))
+@pytest.mark.parametrize("name", sorted(set(OTHER_VALUES) - {"allow_truncated", "quantized", "tail"}))
 def test_missing_setting_is_refused(name: str) -> None:
     """None is guessed: not even those with a default."""
     settings = RECIPE.to_dict()

@@ -2,7 +2,7 @@
 
 from featx.backbones.formats import export_network
 from featx.backbones.quantize import check_int8_installed, quantize_backbone
-from featx.backbones.quantized import QuantizedNetwork
+from featx.backbones.quantized import RESTORE, QuantizedNetwork
 from featx.backbones.registry import (
     Backbone,
     check_image_size,
@@ -16,6 +16,7 @@ from featx.backbones.table import BACKBONES, BackboneSpec, backbone_spec
 
 __all__ = [
     "BACKBONES",
+    "RESTORE",
     "Backbone",
     "BackboneSpec",
     "QuantizedNetwork",

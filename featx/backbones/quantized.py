@@ -24,7 +24,8 @@ from featx.recipe import Recipe
 MEMBERS = ("graph", "weights", "description")
 _LARGEST_FILE = 4_000_000_000
 _DATE = (1980, 1, 1, 0, 0, 0)
-_MEND = "Extract again into another --cache, or with --overwrite."
+RESTORE = "Give --calibration MODEL, one that was fitted on these features, to put it back; or --overwrite to extract again."
+"""What to do about a network that is lost or damaged: models carry a copy."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,7 @@ class QuantizedNetwork:
         except QuantizedNetworkError as error:
             raise QuantizedNetworkError(f"{path}: {error}") from error
         except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
-            raise QuantizedNetworkError(f"{path}: cannot be read as a quantized network: {error}. {_MEND}") from error
+            raise QuantizedNetworkError(f"{path}: cannot be read as a quantized network: {error}. {RESTORE}") from error
         return network
 
 
@@ -128,7 +129,7 @@ def _check(network: QuantizedNetwork) -> None:
         )
         text = network.graph.decode("utf-8")
     except (ValueError, KeyError, RecursionError) as error:
-        raise QuantizedNetworkError(f"quantized network: has no readable description: {error}. {_MEND}") from error
+        raise QuantizedNetworkError(f"quantized network: has no readable description: {error}. {RESTORE}") from error
     kinds = re.findall(r"<layer\b[^>]*?\bversion=\"([^\"]*)\"", text)
     sound = sound and "<!" not in text and bool(kinds) and text.count("<layer ") == len(kinds)
     sound = sound and all(re.fullmatch(r"opset\d+", kind) for kind in kinds)
@@ -137,7 +138,7 @@ def _check(network: QuantizedNetwork) -> None:
         for offset, size in zip(re.findall(r"\boffset=\"(\d+)\"", text), re.findall(r"\bsize=\"(\d+)\"", text), strict=False)
     ]
     if not sound or max(ends, default=0) > len(network.weights):
-        raise QuantizedNetworkError(f"quantized network: holds a graph that featx never writes. {_MEND}")
+        raise QuantizedNetworkError(f"quantized network: holds a graph that featx never writes. {RESTORE}")
 
 
 class QuantizedBackbone:
@@ -162,16 +163,22 @@ class QuantizedBackbone:
         import openvino  # here, not above: only int8 needs it
 
         if network.identity != recipe.quantized:
-            raise QuantizedNetworkError(f"quantized network: is {network.identity}, but {recipe.quantized} was wanted. {_MEND}")
+            raise QuantizedNetworkError(
+                f"quantized network: is {network.identity}, but {recipe.quantized} was wanted. {RESTORE}"
+            )
         self._recipe = recipe
         self._network = network.network
         self._core = openvino.Core()
         try:
             self._model = self._core.read_model(network.graph, openvino.Tensor(np.frombuffer(network.weights, np.uint8)))
         except RuntimeError as error:
-            raise QuantizedNetworkError(f"quantized network: OpenVINO cannot read it: {_first_line(error)}. {_MEND}") from error
+            raise QuantizedNetworkError(
+                f"quantized network: OpenVINO cannot read it: {_first_line(error)}. {RESTORE}"
+            ) from error
         if len(self._model.outputs) != len(recipe.layers) or len(self._model.inputs) != 1:
-            raise QuantizedNetworkError(f"quantized network: has other inputs and outputs than layers {recipe.layers}. {_MEND}")
+            raise QuantizedNetworkError(
+                f"quantized network: has other inputs and outputs than layers {recipe.layers}. {RESTORE}"
+            )
         self._batches = Batches(self._forward, recipe, batch_size)
         self._compiled: Any = None
         self._compiled_for = 0

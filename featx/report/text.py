@@ -220,6 +220,7 @@ def cache_text(summary: CacheSummary) -> str:
         f"  images     {summary.source}",
         f"  backbone   {recipe.backbone}, weights {recipe.weights[:23]}, layers {', '.join(recipe.layers)}",
         f"  pixels     {height} x {width}, {recipe.resize}, preprocess {recipe.preprocess}",
+        *([] if recipe.precision == "float32" else [f"  precision  {recipe.precision}"]),
         f"  stored     {recipe.stored_dtype} maps, fingerprint {recipe.fingerprint[:16]}",
         f"  on disk    {number_of(summary.rows, 'row')} in {number_of(summary.shards, 'shard')}, {size_text(summary.bytes)}",
         f"  listed     {number_of(summary.listed, 'image')}, {summary.rejected:,} rejected",
@@ -271,7 +272,8 @@ def model_text(summary: ModelSummary) -> str:
         f"model {summary.path}",
         f"  head       {model.head_name} on {model.pooling} features",
         f"  backbone   {model.recipe.backbone} to {model.tail.end if model.tail else model.layer} at {height} x {width} px, "
-        + (f"fine-tuned from {model.tail.start}, frozen before" if model.tail else "frozen"),
+        + (f"fine-tuned from {model.tail.start}, frozen before" if model.tail else "frozen")
+        + ("" if model.recipe.precision == "float32" else f", in {model.recipe.precision}"),
         f"  classes    {len(model.class_names)}: {', '.join(model.class_names[:12])}{more}",
         f"  fitted on  {metrics.get('train_images', '?')} images of {model.source.get('images', '?')}",
     ]

@@ -1,6 +1,7 @@
 """FeatureCache: the folder as a whole."""
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -127,6 +128,8 @@ class FeatureCache:
 
     @staticmethod
     def _refuse_another_recipe(folder: Path, present: Recipe | None, recipe: Recipe, overwrite: bool) -> None:
+        if present is not None and recipe.is_draft and present.precision == recipe.precision:
+            recipe = dataclasses.replace(recipe, quantized=present.quantized)  # that it has none yet is no difference
         if present is not None and present != recipe and not overwrite:
             found, wanted = _say_differences(present, recipe)
             raise RecipeMismatch(
@@ -454,6 +457,8 @@ def _foreign_entries(folder: Path) -> Iterator[str]:
 
 def _say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:
     differences = present.differences(wanted)
+    if "precision" in differences:
+        differences.pop("quantized", None)  # which network it would be is no news then
     found = ", ".join(f"{name}={mine!r}" for name, (mine, _) in differences.items())
     asked = ", ".join(f"{name}={theirs!r}" for name, (_, theirs) in differences.items())
     return found, asked

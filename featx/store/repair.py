@@ -97,6 +97,8 @@ def set_aside(folder: Path, damages: list[Damage]) -> list[Path]:
     moved = []
     with writing_named(aside):
         for damage in damages:
+            if not damage.path.exists():  # what is gone cannot be moved
+                continue
             aside.mkdir(exist_ok=True)
             target = _unused(aside / damage.path.name)
             damage.path.rename(target)

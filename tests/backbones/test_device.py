@@ -1,0 +1,51 @@
+"""Where and in which arithmetic Keras computes."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from featx.backbones import load_backbone
+from featx.errors import DeviceError
+from featx.recipe import Recipe
+
+RECIPE = Recipe(backbone="vgg16", weights="random:1", layers=("block2_pool",), image_size=(32, 32), preprocess="caffe")
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def plain() -> np.ndarray:
+    """Features in float32."""
+    return load_backbone(RECIPE, batch_size=4)(IMAGES)["block2_pool"]
+
+
+@pytest.mark.parametrize(("precision", "bits"), [("float16", 11), ("bfloat16", 8)])
+def test_narrower_arithmetic_gives_about_the_same_features(plain: np.ndarray, precision: str, bits: int) -> None:
+    """Within some roundings to the type's bits, and not the same: it really is another arithmetic."""
+    found = load_backbone(dataclasses.replace(RECIPE, precision=precision), batch_size=4)(IMAGES)["block2_pool"]
+    assert found.dtype == np.float32
+    difference = np.abs(found - plain).max() / np.abs(plain).max()
+    assert 0 < difference < 4 * 2.0**-bits
+
+
+def test_precision_of_one_backbone_is_nobody_elses(plain: np.ndarray) -> None:
+    """Keras has one policy for the whole process; featx puts it back."""
+    load_backbone(dataclasses.replace(RECIPE, precision="bfloat16"))
+    assert keras.config.dtype_policy().name == "float32"
+    np.testing.assert_array_equal(load_backbone(RECIPE, batch_size=4)(IMAGES)["block2_pool"], plain)
+
+
+def test_device_is_used_by_name(plain: np.ndarray) -> None:
+    """``cpu`` is the first processor, and gives what no device at all gives here."""
+    for name in ("cpu", "CPU:0"):
+        backbone = load_backbone(RECIPE, batch_size=4, device=name)
+        assert backbone.device == "cpu:0"
+    np.testing.assert_allclose(backbone(IMAGES)["block2_pool"], plain, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["gpu:7", "cuda", "cpu:9", "tpu", ""])
+def test_device_that_is_not_there_is_refused_with_those_that_are(name: str) -> None:
+    """Before anything is built."""
+    with pytest.raises(DeviceError, match=rf"--device {name}: Keras on \w+ has no such device\. Give one of: cpu:0"):
+        load_backbone(RECIPE, device=name)
