@@ -1,6 +1,7 @@
 """featx inside scikit-learn: image files to features as a transformer, any head as a classifier."""
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from featx.backbones import Backbone, load_backbone
+from featx.backbones import Backbone, QuantizedNetwork, load_backbone
+from featx.calibrating import network_given
 from featx.errors import HeadError, ImageListError, RecipeError
 from featx.heads import head_spec
 from featx.images import MAX_PIXELS, load_batches
@@ -55,6 +57,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         Decoding processes; by default one for each core.
     max_pixels : int
         Larger images are rejected [px].
+    precision : str
+        Arithmetic of the backbone: ``float32``, ``float16``, ``bfloat16``, or ``int8`` with a calibration.
+    calibration : str, Path or None
+        For int8: the cache or model whose quantized network is used.
+    device : str or None
+        Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     """
 
     def __init__(
@@ -68,6 +76,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         batch_size: int = 32,
         workers: int | None = None,
         max_pixels: int = MAX_PIXELS,
+        precision: str = "float32",
+        calibration: str | Path | None = None,
+        device: str | None = None,
     ) -> None:
         self.backbone = backbone
         self.weights = weights
@@ -78,6 +89,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         self.batch_size = batch_size
         self.workers = workers
         self.max_pixels = max_pixels
+        self.precision = precision
+        self.calibration = calibration
+        self.device = device
 
     # The argument is called X and not paths: scikit-learn takes every other name for metadata to be routed.
     def fit(self, X: object, y: object = None) -> Self:
@@ -116,7 +130,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         RecipeError, ImageSizeError, BackboneError, CacheError
             If a setting is unknown or outside its range, or the backbone's weights are not at hand.
         """
-        recipe, weights_file = self._make_recipe()
+        recipe, weights_file, network = self._make_recipe()
         paths = _as_paths(X)
         # Key by what was asked for, not by where it leads: two names of one file are rare, and cost no more than time.
         number_of = {path: number for number, path in enumerate(dict.fromkeys(paths))}
@@ -128,7 +142,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
             # One file without pixels spoils the result. The rest is still decoded, to name every such file at once, but the
             # backbone, which takes most of the time, need not run any more.
             if not reasons:
-                backbone = _ready_backbone(recipe, weights_file, self.batch_size)
+                backbone = _ready_backbone(recipe, weights_file, self.batch_size, self.device, network)
                 rows = pool_maps(backbone(batch.images)[recipe.layers[0]], self.pooling, recipe.stored_dtype)
                 if not features.size:
                     features = np.empty((len(different), rows.shape[1]), np.float32)
@@ -159,9 +173,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         RecipeError, ImageSizeError, BackboneError, CacheError
             As for ``transform``.
         """
-        recipe, weights_file = self._make_recipe()
+        recipe, weights_file, network = self._make_recipe()
         layer = recipe.layers[0]
-        described = _ready_backbone(recipe, weights_file, self.batch_size).network["layers"]
+        described = _ready_backbone(recipe, weights_file, self.batch_size, self.device, network).network["layers"]
         height, width, channels = next(one["output_shape"] for one in described if one["name"] == layer)
         if self.pooling == "flatten":
             places = np.ndindex(height, width, channels)
@@ -182,8 +196,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         tags.requires_fit = False
         return tags
 
-    def _make_recipe(self) -> tuple[Recipe, Path | None]:
-        """Check the settings; return the recipe, of one layer, and the weights file where there is one."""
+    def _make_recipe(self) -> tuple[Recipe, Path | None, QuantizedNetwork | None]:
+        """Check the settings; return the recipe, of one layer, and weights file and quantized network where there are such."""
         check_pooling(self.pooling)
         for name in ("batch_size", "max_pixels", "workers"):
             value = getattr(self, name)
@@ -198,8 +212,19 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
             layers=(self.layer,) if self.layer else None,
             image_size=None if size is None else (size[0], size[1]),
             resize=self.resize,
+            precision=self.precision,
+            calibration=self.calibration,
         )
-        return options.make_recipe()
+        recipe, weights_file = options.make_recipe()
+        if not recipe.is_draft:
+            return recipe, weights_file, None
+        if self.calibration is None:
+            raise RecipeError(
+                "calibration must be a cache or model whose int8 network is to be used: a transformer learns nothing, so it "
+                "cannot make one. Received: None."
+            )
+        network = network_given(Path(self.calibration), recipe)
+        return dataclasses.replace(recipe, quantized=network.identity), weights_file, network
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
@@ -315,8 +340,10 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
 # One is kept, for whoever asks next: the clones that a search makes, and the names of the columns, share it. The recipe
 # holds the digest of the weights, so that a file that was replaced is read again.
 @functools.lru_cache(maxsize=1)
-def _ready_backbone(recipe: Recipe, weights_file: Path | None, batch_size: int) -> Backbone:
-    return load_backbone(recipe, weights_file, batch_size)
+def _ready_backbone(
+    recipe: Recipe, weights_file: Path | None, batch_size: int, device: str | None, network: QuantizedNetwork | None
+) -> Backbone:
+    return load_backbone(recipe, weights_file, batch_size, device=device, quantized=network)
 
 
 def _is_count(value: object) -> bool:

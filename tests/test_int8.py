@@ -219,6 +219,18 @@ def test_dry_run_of_int8_writes_nothing(folder: Path, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.usefixtures("no_calibration")
+def test_transformer_takes_the_network_of_a_cache(folder: Path) -> None:
+    """It gives the rows that the cache has; without a network it says where to take one from."""
+    settings = {"image_size": (32, 32), "batch_size": 8, "precision": "int8"}
+    store = featx.open_cache(folder / "cache")
+    paths = [folder / "photos" / path for path in store.catalog.paths]
+    found = featx.FeatureExtractor(**settings, calibration=folder / "cache", device="cpu").transform(paths)
+    np.testing.assert_array_equal(found, store.features(np.arange(len(paths)), pooling="avgmax"))
+    with pytest.raises(RecipeError, match="calibration must be a cache or model whose int8 network is to be used"):
+        featx.FeatureExtractor(**settings).fit(paths)
+
+
+@pytest.mark.usefixtures("no_calibration")
 def test_command_line_takes_precision_calibration_and_device(copy: Path, run: Run) -> None:
     """As ``--json`` and as text."""
     options = ("--image-size", 32, "--precision", "int8", "--calibration", copy / "m.featx", "--device", "cpu")
