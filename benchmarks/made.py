@@ -23,10 +23,15 @@ FASHION = {"train": 2000, "val": 500, "test": 500}
 
 def why_no_int8() -> str:
     """Return why ``precision="int8"`` cannot be measured; empty where it can."""
-    if "precision" not in {field.name for field in dataclasses.fields(ExtractOptions)}:
+    if not has_precision():
         return "this featx has no --precision"
     missing = [name for name in ("openvino", "nncf") if importlib.util.find_spec(name) is None]
     return f"{' and '.join(missing)} not installed" if missing else ""
+
+
+def has_precision() -> bool:
+    """Tell whether an extract can be given a precision."""
+    return "precision" in {field.name for field in dataclasses.fields(ExtractOptions)}
 
 
 def precisions() -> list[str]:

@@ -114,7 +114,7 @@ def write_onnx(side: int, path: str) -> Turn:
     return turn
 
 
-def extraction(images: str, side: int, precision: str) -> Turn:
+def extraction(images: str, side: int, precision: str, batch: int = BATCH) -> Turn:
     """Get ready to extract a folder into a new cache at each turn."""
     import featx
 
@@ -128,7 +128,7 @@ def extraction(images: str, side: int, precision: str) -> Turn:
         with tempfile.TemporaryDirectory() as folder:
             options = precision_options(precision)
             result = featx.extract_features(
-                images, Path(folder) / "cache", image_size=(side, side), batch_size=BATCH, progress=note, **options
+                images, Path(folder) / "cache", image_size=(side, side), batch_size=batch, progress=note, **options
             )
         # From the end of the first batch, which pays for building, compiling and calibrating, to that of the last one for
         # whose sake another was decoded meanwhile: as many batches are decoded between the two as go through the network.

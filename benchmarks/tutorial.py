@@ -1,9 +1,9 @@
 """End to end against the tutorials' way: ``python -m benchmarks.tutorial [--side 96]``; about 15 minutes on two cores.
 
 The tutorials' way: frozen VGG16, Flatten, Dense softmax, and Keras' ``fit`` over the images, which sends each of them through
-the network every epoch. featx: the commands extract, fit --head dense and evaluate, one process after the other. The same images
-of Fashion-MNIST, 2,000 for training, 500 for validation and 500 for the test; wall time, start-up included. ``--side 224`` takes
-1,400, 300 and 300 of them, and some 50 minutes.
+the network every epoch. featx: the commands extract, fit --head dense and evaluate, one process after the other. The same
+images of Fashion-MNIST, 2,000 for training, 500 for validation and 500 for the test; wall time, start-up included.
+``--side 224`` takes 1,400, 300 and 300 of them, and some 50 minutes.
 """
 
 import statistics
