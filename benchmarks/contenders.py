@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -50,6 +51,7 @@ class Contender:
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
+            cwd=Path(__file__).parents[1],
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         )
         try:
