@@ -28,8 +28,8 @@ def seconds_of(code: str) -> float:
     return time.monotonic() - started
 
 
-def warm(work: Path, n_images: int = 10_000) -> str:
-    """Time a second extract over unchanged files against starting the interpreter; count the modules it loads."""
+def warm_seconds(work: Path, n_images: int, runs: int = RUNS) -> list[tuple[float, float]]:
+    """Return seconds of starting the interpreter, and of a second extract over unchanged files, for each run."""
     images = make_images(work / "images", n_images)
     options = "backbone='stub', image_size=(64, 64)"
     extract = f"import featx; r = featx.extract_features({str(images)!r}, {str(work / 'cache')!r}, {options})"
@@ -37,8 +37,12 @@ def warm(work: Path, n_images: int = 10_000) -> str:
     time.sleep(2.1)  # until then no mtime is trusted
     seconds_of(extract)
     heavy = "import sys; assert r.extracted == 0; assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)"
-    pairs = [(seconds_of("pass"), seconds_of(f"{extract}; {heavy}")) for _ in range(RUNS)]
-    bare, whole = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return [(seconds_of("pass"), seconds_of(f"{extract}; {heavy}")) for _ in range(runs)]
+
+
+def warm(work: Path, n_images: int = 10_000) -> str:
+    """Time a second extract over unchanged files against starting the interpreter; count the modules it loads."""
+    bare, whole = (statistics.median(column) for column in zip(*warm_seconds(work, n_images), strict=True))
     return f"second extract over {n_images:,} unchanged files: {whole:.2f} s, {whole - bare:.2f} s beyond interpreter start"
 
 
