@@ -10,7 +10,7 @@ import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, batch_option, json_option, max_pixels_option, workers_option
 from featx.cli.terminal import newest_cache, print_json, show_progress
-from featx.cli.values import Colour, Fraction, ImageSize, Names
+from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts
 from featx.errors import CacheDamaged, TooManyRejects
 
 
@@ -101,6 +101,11 @@ def backbones(as_json: bool) -> None:
     show_default=True,
     help="Exit with 3 if a larger share of the images is rejected.",
 )
+@click.option(
+    "--shard",
+    type=Parts(),
+    help="Only part I of N, one for each machine; then run once more without, or featx merge, to finish.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace features that were made with other settings.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
 @click.option(
@@ -132,7 +137,7 @@ def extract(as_json: bool, dry_run: bool, max_rejects: float, wait: bool, **opti
     if result.rejected > max_rejects * result.listed:
         raise TooManyRejects(
             f"{result.cache}: {result.rejected} of {result.listed} images were rejected, "
-            f"more than --max-rejects {max_rejects}. See {result.cache / 'rejects.csv'}; the other features are kept."
+            f"more than --max-rejects {max_rejects}. See {result.rejects}; the other features are kept."
         )
 
 

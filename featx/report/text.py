@@ -66,8 +66,13 @@ def extract_text(result: ExtractResult) -> str:
     lines.append(f"  classes: {', '.join(shown)}{more}")
     lines += _listing_lines(result)
     if result.rejected:
-        lines.append(f"  each is named in {result.cache / 'rejects.csv'}")
-    lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
+        lines.append(f"  each is named in {result.rejects}")
+    if result.shard:
+        lines.append(
+            f"  part {result.shard} of {number_of(result.whole, 'image')}; train, val and test are drawn from all parts"
+        )
+    else:
+        lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
     if result.views > 1:
         lines.append(f"  {result.views} views of each training image, {result.augmented:,} extracted now")
     rate = f", {result.images_per_second:.1f} images/s after start-up" if result.images_per_second else ""
@@ -87,6 +92,10 @@ def plan_text(plan: ExtractPlan) -> str:
     lines += _listing_lines(plan)
     named = [f"    {path}: {reason}" for path, reason in list(plan.rejects.items())[:_MOST_NAMES]]
     lines += named + ([f"    … and {plan.rejected - _MOST_NAMES:,} more, all in --json"] if plan.rejected > _MOST_NAMES else [])
+    if plan.shard:
+        lines.append(
+            f"  part {plan.shard} of {number_of(plan.whole, 'image')}; the splits above are a guess, drawn from it alone"
+        )
     if plan.views > 1:
         lines.append(f"  {plan.views} views of each training image, {plan.to_augment:,} to extract")
     rate = f", at {plan.images_per_second:.1f} images/s" if plan.images_per_second else ""

@@ -4,6 +4,7 @@ from featx.store.cache import FeatureCache, find_cache, no_cache
 from featx.store.catalog import EXTRACTED, REJECTED, SPLITS, Catalog
 from featx.store.documents import read_recipe
 from featx.store.packed import pack
+from featx.store.parts import NOT_GIVEN, PartOf, part_path, rejects_path
 from featx.store.pooling import POOLINGS, check_pooling, pool_maps
 from featx.store.repair import (
     Damage,
@@ -22,6 +23,7 @@ from featx.store.writer import CacheWriter
 
 __all__ = [
     "EXTRACTED",
+    "NOT_GIVEN",
     "POOLINGS",
     "REJECTED",
     "SPLITS",
@@ -31,6 +33,7 @@ __all__ = [
     "Damage",
     "FeatureCache",
     "Listed",
+    "PartOf",
     "Survey",
     "check_pooling",
     "drop_foreign",
@@ -40,9 +43,11 @@ __all__ = [
     "missing_rows",
     "no_cache",
     "pack",
+    "part_path",
     "pool_maps",
     "prune_shard",
     "read_recipe",
+    "rejects_path",
     "set_aside",
     "survey",
 ]
