@@ -112,12 +112,12 @@ def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
     if found.duplicates:
         lines.append(f"  {number_of(found.duplicates, 'exact duplicate')}, stored once")
     if found.conflicts:
-        lines.append(f"  note: the same image stands in more than one class: {_some(found.conflicts)}")
+        lines.append(f"  note: the same image stands in more than one class: {some_of(found.conflicts)}")
     if found.across_splits:
         lines.append(f"  note: {number_of(len(found.across_splits), 'val or test image')} stands in an earlier split too, ")
-        lines[-1] += f"and flatters the accuracy there: {_some(found.across_splits)}"
+        lines[-1] += f"and flatters the accuracy there: {some_of(found.across_splits)}"
     if found.unlearnable and found.classes > 1:
-        lines.append(f"  note: no training image, so that it cannot be learned: {_some(found.unlearnable)}")
+        lines.append(f"  note: no training image, so that it cannot be learned: {some_of(found.unlearnable)}")
     lines += [f"  {count:,} rejected: {reason}" for reason, count in found.reasons.items()]
     if found.skipped:
         others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(found.skipped.items()))
@@ -125,7 +125,8 @@ def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
     return lines
 
 
-def _some(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str]) -> str:
+    """Name the first few."""
     return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")
 
 
@@ -250,6 +251,8 @@ def verify_text(result: VerifyResult) -> str:
         lines.append(f"  missing  {number_of(result.missing, 'listed image')} without a row: featx extract redoes just those")
     if result.unlisted:
         lines.append(f"  unlisted {number_of(result.unlisted, 'row')}: {_unlisted_why(result)}")
+    if result.repeated:
+        lines.append(f"  repeated {number_of(result.repeated, 'row')}: extracted twice, read once; --prune drops them")
     if result.foreign:
         lines.append(f"  foreign  {number_of(result.foreign, 'shard')} of another recipe, never used")
     if result.leftovers:

@@ -122,7 +122,7 @@ class FeatureCache:
     @staticmethod
     def _refuse_another_recipe(folder: Path, present: Recipe | None, recipe: Recipe, overwrite: bool) -> None:
         if present is not None and present != recipe and not overwrite:
-            found, wanted = _say_differences(present, recipe)
+            found, wanted = say_differences(present, recipe)
             raise RecipeMismatch(
                 f"{folder}: holds features made with {found}, but {wanted} was asked for. "
                 "Give another --cache, or --overwrite to extract again."
@@ -483,7 +483,8 @@ def _foreign_entries(folder: Path) -> Iterator[str]:
     return (name for name in names if name not in _OWN_ENTRIES and not name.startswith(TEMPORARY_PREFIX))
 
 
-def _say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:
+def say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:
+    """Name the settings in which two recipes differ, with the values of the first and of the second."""
     differences = present.differences(wanted)
     found = ", ".join(f"{name}={mine!r}" for name, (mine, _) in differences.items())
     asked = ", ".join(f"{name}={theirs!r}" for name, (_, theirs) in differences.items())
