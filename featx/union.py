@@ -64,21 +64,23 @@ def unite(listings: Sequence[Listing], partial: bool = False) -> Whole:
     CacheError
         If parts are missing, or listings differ in how splits were drawn or views made.
     """
-    _check_alike(listings, _say_views)
     groups: dict[str, list[Listing]] = {}
     for listing in listings:
         if listing.catalog.part:
             groups.setdefault(listing.catalog.part.listing, []).append(listing)
     joined = {key: _join_parts(group) for key, group in groups.items()}
     renewed = {one.cache for key, group in groups.items() if not joined[key].missing for one in group}
-    finished = {one.cache for one in listings if not one.catalog.part} - renewed
-    united = [Whole(one.catalog, "", [], 0) for one in listings if not one.catalog.part and one.cache in finished]
+    standing = [one for one in listings if not one.catalog.part and one.cache not in renewed]
+    finished = {one.cache for one in standing}
+    united = [Whole(one.catalog, "", [], 0) for one in standing]
     for key, group in groups.items():
         if joined[key].missing and {one.cache for one in group} <= finished:
             continue
         if joined[key].missing and not partial:
             raise CacheError(_say_missing(group, joined[key].missing, listings))
         united.append(joined[key])
+        standing.append(group[0])
+    _check_alike(standing, _say_views)
     if len(united) == 1:
         return united[0]
     catalog, differing = _together([one.catalog for one in united])
@@ -183,7 +185,8 @@ def _say_views(catalog: Catalog) -> dict[str, Any]:
 
 def _say_draw(catalog: Catalog) -> dict[str, Any]:
     part = _part(catalog)
-    return {"val_fraction": part.val_fraction, "test_fraction": part.test_fraction, "seed": part.seed}
+    draw = {"val_fraction": part.val_fraction, "test_fraction": part.test_fraction, "seed": part.seed}
+    return draw | _say_views(catalog)
 
 
 def _check_alike(listings: Sequence[Listing], say: Any) -> None:
