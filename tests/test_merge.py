@@ -152,7 +152,7 @@ def test_another_recipe_is_refused_with_the_setting_and_both_values(
     before = everything([tmp_path])
     with pytest.raises(RecipeMismatch, match=f"two: holds features made with {named}"):
         featx.merge_caches([tmp_path / "one", tmp_path / "two"], tmp_path / "out")
-    with pytest.raises(RecipeMismatch, match=f"two: holds features made with {named}"):
+    with pytest.raises(RecipeMismatch, match=f"two: holds features made with {named}.* Only features of one recipe"):
         featx.merge_caches([tmp_path / "one"], tmp_path / "two", partial=True)
     assert everything([tmp_path]) == before
     assert not (tmp_path / "out").exists()
@@ -209,14 +209,21 @@ def test_parts_that_were_drawn_or_augmented_otherwise_are_refused(
     assert featx.merge_caches([one, two], tmp_path / "out").listed == 36
 
 
-def test_missing_views_are_left_to_an_extract(photos: Path, tmp_path: Path, extract: Extract) -> None:
-    """Which images are for training only the whole can tell: the rows are joined, the error says what makes the rest."""
+def test_missing_views_are_left_to_an_extract(
+    photos: Path, tmp_path: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which images are for training only the whole can tell: the rows are joined, the error says what makes the rest.
+
+    And that extract identifies no file again: what the parts knew of them came along.
+    """
     settle(photos)
     options: dict[str, Any] = {"views": 2}
     folders = [extract(photos, tmp_path / f"part-{number}", shard=(number, 4), **options).cache for number in (1, 2, 3, 4)]
     with pytest.raises(CacheError, match=r"out: all images are in it now, but \d+ augmented views are missing.*featx extract"):
         featx.merge_caches(folders, tmp_path / "out")
-    finished = extract(photos, tmp_path / "out", **options)
+    with monkeypatch.context() as patch:
+        patch.setattr("featx.images.identify.read_image_file", None)
+        finished = extract(photos, tmp_path / "out", **options)
     assert finished.extracted == 0
     assert finished.augmented > 0
     extract(photos, tmp_path / "serial", **options)
@@ -290,6 +297,16 @@ def test_caches_of_different_folders_are_joined_by_class_name(photos: Path, tmp_
     assert featx.verify_cache(tmp_path / "out").sound
     model = featx.fit_head(tmp_path / "out", "logreg", out=tmp_path / "m.featx").model
     assert featx.evaluate_model(model, cache=tmp_path / "out").accuracy > 0.5
+
+
+def test_caches_with_different_views_are_refused(photos: Path, tmp_path: Path, extract: Extract) -> None:
+    """A head could not learn from views that half of the images do not have."""
+    one = extract(photos, tmp_path / "one", views=2).cache
+    shutil.copytree(photos / "red", tmp_path / "more" / "red")
+    two = extract(tmp_path / "more", tmp_path / "two", views=2, seed=3).cache
+    with pytest.raises(CacheError, match=r"two: was extracted with seed=3, but .*one with seed=0"):
+        featx.merge_caches([one, two], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_image_that_two_caches_list_is_listed_once(photos: Path, tmp_path: Path, extract: Extract) -> None:
