@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from featx.finetune import FineTuneResult, fine_tune
     from featx.fit import FitResult, fit_head
     from featx.inspect import inspect_path
+    from featx.merge import MergeResult, merge_caches
     from featx.model import Model, load_model
     from featx.pack import pack_cache
     from featx.plan import ExtractPlan, plan_extract
@@ -41,6 +42,7 @@ _PUBLIC = {
     "FineTuneResult": "featx.finetune",
     "FitResult": "featx.fit",
     "HeadClassifier": "featx.estimators",
+    "MergeResult": "featx.merge",
     "Model": "featx.model",
     "Prediction": "featx.predict",
     "Recipe": "featx.recipe",
@@ -53,6 +55,7 @@ _PUBLIC = {
     "fit_head": "featx.fit",
     "inspect_path": "featx.inspect",
     "load_model": "featx.model",
+    "merge_caches": "featx.merge",
     "pack_cache": "featx.pack",
     "plan_extract": "featx.plan",
     "predict_images": "featx.predict",
@@ -74,6 +77,7 @@ __all__ = [
     "FineTuneResult",
     "FitResult",
     "HeadClassifier",
+    "MergeResult",
     "Model",
     "Prediction",
     "Recipe",
@@ -86,6 +90,7 @@ __all__ = [
     "fit_head",
     "inspect_path",
     "load_model",
+    "merge_caches",
     "open_cache",
     "pack_cache",
     "plan_extract",

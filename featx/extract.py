@@ -1,22 +1,19 @@
 """The verb extract: features of all images, once."""
 
-import csv
 import dataclasses
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from featx.calibrating import calibrate, drop_other_networks, find_network, keep_network, seconds_in_int8
-from featx.errors import CacheWriteError, ImageListError
-from featx.files import replacing_text
 from featx.images import MAX_PIXELS
 from featx.local_run import Compute, LocalRun
 from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
 from featx.progress import Progress
-from featx.store import EXTRACTED, REJECTED, SPLITS, Catalog, FeatureCache
+from featx.rejects import check_something_is_left, write_rejects
+from featx.store import EXTRACTED, REJECTED, SPLITS, CacheWriter, Catalog, FeatureCache, part_path, rejects_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +68,13 @@ class ExtractResult:
     reasons : dict of str to int
         Rejected images by reason.
     skipped : dict of str to int
-        Files that are no images, by suffix.
+        Files that are no images, by suffix; of a part those of the whole folder.
+    rejects : Path
+        The table of rejected images.
+    shard : str or None
+        ``"I/N"`` where only that part was extracted: then all counts are of it, and there are no ``splits`` yet.
+    whole : int
+        Images in the whole listing; ``listed`` where it is no part.
     """
 
     cache: Path
@@ -97,6 +100,9 @@ class ExtractResult:
     splits: dict[str, int]
     reasons: dict[str, int]
     skipped: dict[str, int]
+    rejects: Path
+    shard: str | None
+    whole: int
 
 
 def extract_features(
@@ -138,7 +144,7 @@ def extract_features(
     **options
         Those of ``ExtractOptions``: ``backbone``, ``weights``, ``layers``, ``preprocess``, ``image_size``, ``resize``,
         ``background``, ``exact_decode``, ``allow_truncated``, ``precision``, ``calibration``, ``augment``, ``views``,
-        ``val_fraction``, ``test_fraction``, ``seed``.
+        ``val_fraction``, ``test_fraction``, ``seed``, ``shard``.
 
     Returns
     -------
@@ -148,7 +154,7 @@ def extract_features(
     Raises
     ------
     ImageListError
-        If there is nothing to extract, or every image was rejected.
+        If there is nothing to extract, every image was rejected, or there is no such part.
     ImageSizeError, BackboneError, AugmentError
         If the backbone or the views cannot be made as asked.
     ExtraMissing
@@ -165,7 +171,7 @@ def extract_features(
     compute = Compute(batch_size, workers, max_pixels, device)
     prepared, calibration_seconds = _with_network(prepared, compute, overwrite, progress)
     store = prepared.store
-    with store.writing(wait) as writer:
+    with store.writing(wait, as_part=prepared.part is not None) as writer:
         run = LocalRun(prepared, writer, compute, progress)
         # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
         for _ in range(2):
@@ -173,10 +179,7 @@ def extract_features(
         catalog = prepared.make_catalog(store.has(prepared.identities.digests))
         run.extract(*prepared.views_to_extract(catalog))
         catalog = _without_incomplete(catalog, prepared)
-        _write_rejects(store.folder / "rejects.csv", catalog)
-        _check_something_is_left(catalog, store.folder)
-        writer.commit(catalog)
-        drop_other_networks(store.folder, prepared.recipe)
+        _finish(prepared, catalog, writer)
     return _summarise(prepared, catalog, find_repeats(catalog), run, calibration_seconds, time.monotonic() - started)
 
 
@@ -209,6 +212,23 @@ def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progres
     return dataclasses.replace(prepared, recipe=recipe, store=store, quantized=network), time.monotonic() - started
 
 
+def _finish(prepared: Prepared, catalog: Catalog, writer: CacheWriter) -> None:
+    """Put the listing in force; that of a part, which cannot be, beside those of the others."""
+    rejects = _rejects_file(prepared)
+    write_rejects(rejects, catalog)
+    if prepared.part:
+        writer.commit_part(catalog)
+    else:
+        check_something_is_left(catalog, rejects)
+        writer.commit(catalog)
+        drop_other_networks(prepared.store.folder, prepared.recipe)
+
+
+def _rejects_file(prepared: Prepared) -> Path:
+    folder, part = prepared.store.folder, prepared.part
+    return rejects_path(part_path(folder, part.number, part.of)) if part else folder / "rejects.csv"
+
+
 def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
     """Reject training images of which a view could not be made: the file changed since its clean image was taken."""
     rows, _ = prepared.views_to_extract(catalog)
@@ -223,34 +243,10 @@ def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
     )
 
 
-def _write_rejects(path: Path, catalog: Catalog) -> None:
-    """Write path, class and reason of every rejected image; only the header if there is none."""
-    try:
-        with replacing_text(path) as file:
-            writer = csv.writer(file)
-            writer.writerow(("path", "class", "reason"))
-            for row in np.flatnonzero(catalog.status == REJECTED):
-                label = int(catalog.labels[row])
-                class_name = catalog.class_names[label] if label >= 0 else ""
-                writer.writerow((catalog.paths[row], class_name, catalog.reasons[row]))
-    except OSError as error:
-        raise CacheWriteError(f"{path}: {error.strerror}. The features are kept: make room and run again.") from error
-
-
-def _check_something_is_left(catalog: Catalog, folder: Path) -> None:
-    """Refuse a run in which every image was rejected, before its listing replaces the one that is there."""
-    if not len(catalog.rows()):
-        reason, count = Counter(catalog.reasons).most_common(1)[0]
-        raise ImageListError(
-            f"{catalog.source}: none of its {len(catalog)} images could be used; most often ({count}): {reason}. "
-            f"See {folder / 'rejects.csv'}."
-        )
-
-
 def _summarise(
     prepared: Prepared, catalog: Catalog, repeats: Repeats, run: LocalRun, calibration_seconds: float, seconds: float
 ) -> ExtractResult:
-    usable = catalog.rows()
+    usable, part = catalog.rows(), prepared.part
     might_be_faster = prepared.recipe.precision == "float32" and run.device.startswith("cpu:")
     return ExtractResult(
         cache=prepared.store.folder,
@@ -270,10 +266,14 @@ def _summarise(
         bytes=prepared.store.stored_bytes,
         classes=len(catalog.class_names),
         images_of_class=catalog.images_of_class(),
-        unlearnable=[name for name, count in catalog.images_of_class("train").items() if not count],
+        # The splits of a part are a guess, which nobody should take for the draw.
+        unlearnable=[name for name, count in catalog.images_of_class("train").items() if not count and not part],
         conflicts=repeats.conflicts,
-        across_splits=repeats.across_splits,
-        splits={split: len(catalog.rows(split)) for split in SPLITS},
+        across_splits=[] if part else repeats.across_splits,
+        splits={} if part else {split: len(catalog.rows(split)) for split in SPLITS},
         reasons=catalog.reason_counts(),
         skipped=prepared.index.skipped,
+        rejects=_rejects_file(prepared),
+        shard=str(part) if part else None,
+        whole=part.listed if part else len(catalog),
     )

@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from featx.errors import CacheLocked
+from featx.errors import CacheLocked, CacheWriteError
 
 DIGEST_BYTES = 32
 """Length of a content digest (SHA-256) [bytes]."""
 
 TEMPORARY_PREFIX = ".tmp-"
 """Every unfinished file starts with this, so that it can be told from a finished one and swept."""
+
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 def content_digest(data: bytes) -> bytes:
@@ -165,7 +167,7 @@ def sweep_temporaries(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, wait: bool = False) -> Iterator[None]:
+def locked(path: Path, wait: bool = False, shared_by: str = "") -> Iterator[None]:
     """Hold an advisory lock on a file; the kernel drops it when the process dies, however it dies.
 
     Parameters
@@ -174,22 +176,38 @@ def locked(path: Path, wait: bool = False) -> Iterator[None]:
         The lock file, made if absent. It stays: deleting it would let two writers in.
     wait : bool
         Wait for the holder instead of raising.
+    shared_by : str
+        Share the lock with others who share it, and keep out those who do not; the text says what they all are. Where the
+        file system has no locks, go on without: who shares a lock must do nothing that would need it against the others.
 
     Raises
     ------
     CacheLocked
         If another process holds it and ``wait`` is false.
+    CacheWriteError
+        If the file system has no locks and the lock is not to be shared.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared_by else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            holder = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"
+            found = os.read(descriptor, 300).decode("utf-8", "replace")
+            holder = found.partition("\n")[0].strip() or "another process"
             raise CacheLocked(f"{path.parent}: is being written by {holder}. Wait for it to end, or give --wait.") from None
-        os.ftruncate(descriptor, 0)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            if not shared_by:
+                raise CacheWriteError(
+                    f"{path.parent}: its file system has no locks ({error.strerror}), which keep two writers apart. "
+                    "Give a --cache on another one; parts that were extracted here, featx merge joins there."
+                ) from None
         started = time.strftime("%Y-%m-%d %H:%M:%S")
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {started}\n".encode(), 0)
+        own = f"process {os.getpid()} on {socket.gethostname()} since {started}"
+        text = f"{shared_by}, the last to start being {own}" if shared_by else own
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{text}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -64,6 +64,10 @@ class ExtractPlan:
         Of the backbone, decoding included, as measured on a few batches; 0 if there is nothing to do.
     seconds : float
         What the extract would take, start-up included.
+    shard : str or None
+        ``"I/N"`` where only that part would be extracted: then all counts are of it, and its splits are a guess.
+    whole : int
+        Images in the whole listing; ``listed`` where it is no part.
     """
 
     cache: Path
@@ -86,6 +90,8 @@ class ExtractPlan:
     bytes: int
     images_per_second: float
     seconds: float
+    shard: str | None
+    whole: int
 
 
 def plan_extract(
@@ -152,13 +158,13 @@ def plan_extract(
         rejects={catalog.paths[row]: catalog.reasons[row] for row in np.flatnonzero(catalog.status == REJECTED)},
         duplicates=repeats.duplicates,
         conflicts=repeats.conflicts,
-        across_splits=repeats.across_splits,
+        across_splits=[] if prepared.part else repeats.across_splits,
         views=prepared.options.n_views,
         to_augment=to_augment,
         counts={name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names},
         splits={split: len(catalog.rows(split)) for split in SPLITS},
         classes=len(catalog.class_names),
-        unlearnable=[name for name, count in of_split["train"].items() if not count],
+        unlearnable=[name for name, count in of_split["train"].items() if not count and not prepared.part],
         reasons=catalog.reason_counts(),
         skipped=prepared.index.skipped,
         bytes=store.stored_bytes
@@ -167,6 +173,8 @@ def plan_extract(
         ),
         images_per_second=trial.rate,
         seconds=listing_seconds + trial.startup + (sum(new) / trial.rate if trial.rate else 0.0),
+        shard=str(prepared.part) if prepared.part else None,
+        whole=prepared.part.listed if prepared.part else len(catalog),
     )
 
 

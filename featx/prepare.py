@@ -1,6 +1,7 @@
 """What extract and its dry run share: the listing, the recipe, what is cached already, and the catalog to come."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,17 @@ from featx.images import (
     Identities,
     ImageIndex,
     KnownFile,
+    Part,
     assign_splits,
     identify_files,
     list_images,
+    listing_digest,
+    take_images,
     view_key,
 )
 from featx.progress import Progress
 from featx.recipe import Recipe
-from featx.store import EXTRACTED, REJECTED, SPLITS, Catalog, FeatureCache
+from featx.store import EXTRACTED, NOT_GIVEN, REJECTED, SPLITS, Catalog, FeatureCache, PartOf
 
 DEFAULT_VIEWS = 4
 """Views of each training image where ``augment`` is given and their number is not."""
@@ -69,11 +73,13 @@ class ExtractOptions:
         Shares drawn where the folders or the manifest give no such split.
     seed : int
         Of that draw, and of the views.
+    shard : str, (int, int) or None
+        ``"I/N"`` or (I, N): only part I of N parts, for as many machines.
 
     Raises
     ------
     ImageListError
-        If the shares leave nothing to learn from.
+        If the shares leave nothing to learn from, or there is no such part.
     AugmentError
         If the views cannot be made.
     """
@@ -94,9 +100,11 @@ class ExtractOptions:
     val_fraction: float = 0.15
     test_fraction: float = 0.15
     seed: int = 0
+    shard: str | tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can be seen to be wrong before anything is read."""
+        _ = self.part
         shares = self.val_fraction, self.test_fraction
         if not (min(shares) >= 0 and sum(shares) < 1):
             raise ImageListError(
@@ -114,6 +122,11 @@ class ExtractOptions:
         if self.views is None:
             return DEFAULT_VIEWS if self.augment else 1
         return self.views
+
+    @property
+    def part(self) -> Part | None:
+        """Which part of the images; None for all."""
+        return None if self.shard is None else Part.parse(self.shard)
 
     @property
     def augmentation(self) -> Augmentation:
@@ -179,6 +192,8 @@ class Prepared:
         Of the backbone.
     store : FeatureCache
         Nothing has been written to it yet.
+    part : PartOf or None
+        Of which listing ``index`` is only a part, and which.
     quantized : QuantizedNetwork or None
         For int8: the network. None where it has yet to be made: the recipe is a draft then.
     """
@@ -189,6 +204,7 @@ class Prepared:
     recipe: Recipe
     weights_file: Path | None
     store: FeatureCache
+    part: PartOf | None = None
     quantized: QuantizedNetwork | None = None
 
     def rows_to_extract(self) -> list[int]:
@@ -256,17 +272,8 @@ class Prepared:
             "" if ok else reason or reason_of.get(digest, CHANGED)
             for ok, reason, digest in zip(present, identities.reasons, identities.digests, strict=True)
         ]
-        rows = np.flatnonzero(present)
-        drawn = assign_splits(
-            index.labels[rows],
-            [identities.digests[row] for row in rows],
-            [index.splits[row] for row in rows],
-            val_fraction=options.val_fraction,
-            test_fraction=options.test_fraction,
-            seed=options.seed,
-        )
-        splits = np.array([SPLITS.index(split or "train") for split in index.splits], np.int8)
-        splits[rows] = [SPLITS.index(split) for split in drawn]
+        shares = options.val_fraction, options.test_fraction
+        splits = draw_splits(index.labels, identities.digests, index.splits, present, shares, options.seed)
         return Catalog(
             source=str(index.root),
             fingerprint=self.recipe.fingerprint,
@@ -283,11 +290,49 @@ class Prepared:
             augment=str(options.augmentation) if options.view_keys else "",
             view_seed=options.seed,
             view_keys=options.view_keys,
+            part=self.part,
         )
 
 
 CHANGED = "changed while it was being read"
 """Reason of an image whose file became another one between two looks."""
+
+
+def draw_splits(
+    labels: NDArray[np.int32],
+    digests: Sequence[bytes],
+    given: Sequence[str],
+    present: NDArray[np.bool_],
+    shares: tuple[float, float],
+    seed: int,
+) -> NDArray[np.int8]:
+    """Return each image's split, as an index into ``SPLITS``; those without features take no part in the draw.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_images,), int32
+        Class of each image.
+    digests, given : sequence of bytes, of str
+        Content digest of each, and its split where folder or manifest say so, else empty.
+    present : ndarray of shape (n_images,), bool
+        Whether it has features.
+    shares : tuple of float
+        For val and for test.
+    seed : int
+        Of the draw.
+    """
+    rows = np.flatnonzero(present)
+    drawn = assign_splits(
+        labels[rows],
+        [digests[row] for row in rows.tolist()],
+        [given[row] for row in rows.tolist()],
+        val_fraction=shares[0],
+        test_fraction=shares[1],
+        seed=seed,
+    )
+    splits = np.array([SPLITS.index(split or "train") for split in given], np.int8)
+    splits[rows] = [SPLITS.index(split) for split in drawn]
+    return splits
 
 
 def prepare(
@@ -314,32 +359,55 @@ def prepare(
         given = Path(options.calibration) if options.calibration else None
         recipe, network = find_network(folder, recipe, given, overwrite)
     store = FeatureCache.open_or_create(folder, recipe, overwrite)
+    chosen = options.part
     previous = store.previous_catalog()
+    listings = [previous] if previous else []
+    listings += store.part_listings(chosen.number, chosen.of) if chosen else store.part_listings()
     if cache is None:
-        _refuse_another_folders_cache(index, previous, folder)
-    identities = identify_files(index, _known_files(index, previous), workers, progress)
-    return Prepared(options, index, identities, recipe, weights_file, store, network)
+        _refuse_another_folders_cache(index, listings, folder)
+    part, index = _take_part(chosen, index, options) if chosen else (None, index)
+    identities = identify_files(index, _known_files(index, listings), workers, progress)
+    return Prepared(options, index, identities, recipe, weights_file, store, part, network)
 
 
-def _refuse_another_folders_cache(index: ImageIndex, previous: Catalog | None, folder: Path) -> None:
-    """Keep two folders of one name from taking turns in one default cache, and models from being measured on the other."""
-    if previous is None or previous.source == str(index.root) or not Path(previous.source).exists():
-        return
-    raise CacheError(
-        f"{folder}: lists the images of {previous.source}, not of {index.root}. "
-        f"Give --cache with another name; or --cache {folder} if it is to list these from now on."
+def _take_part(chosen: Part, index: ImageIndex, options: ExtractOptions) -> tuple[PartOf, ImageIndex]:
+    rows = chosen.rows(index.paths)
+    part = PartOf(
+        number=chosen.number,
+        of=chosen.of,
+        name=index.name,
+        listing=listing_digest(index),
+        listed=len(index.paths),
+        val_fraction=options.val_fraction,
+        test_fraction=options.test_fraction,
+        seed=options.seed,
+        positions=rows,
+        given=np.array([SPLITS.index(index.splits[row]) if index.splits[row] else NOT_GIVEN for row in rows], np.int8),
     )
+    return part, take_images(index, rows)
 
 
-def _known_files(index: ImageIndex, previous: Catalog | None) -> dict[str, KnownFile]:
-    """Return what the last listing of the same folder knew of each file."""
-    if previous is None or previous.source != str(index.root):
-        return {}
-    states = zip(previous.sizes.tolist(), previous.mtimes.tolist(), previous.ctimes.tolist(), previous.digests, strict=True)
-    known = (KnownFile(size, mtime, ctime, digest.tobytes()) for size, mtime, ctime, digest in states)
-    files = zip(previous.paths, known, strict=True)
-    # A manifest may name a path twice; the first is the one that counts.
-    return dict(reversed(list(files)))
+def _refuse_another_folders_cache(index: ImageIndex, listings: list[Catalog], folder: Path) -> None:
+    """Keep two folders of one name from taking turns in one default cache, and models from being measured on the other."""
+    for listing in listings:
+        if listing.source != str(index.root) and Path(listing.source).exists():
+            raise CacheError(
+                f"{folder}: lists the images of {listing.source}, not of {index.root}. "
+                f"Give --cache with another name; or --cache {folder} if it is to list these from now on."
+            )
+
+
+def _known_files(index: ImageIndex, listings: list[Catalog]) -> dict[str, KnownFile]:
+    """Return what the last listings of the same folder knew of each file."""
+    found: dict[str, KnownFile] = {}
+    for last in listings:
+        if last.source == str(index.root):
+            states = zip(last.sizes.tolist(), last.mtimes.tolist(), last.ctimes.tolist(), last.digests, strict=True)
+            known = (KnownFile(size, mtime, ctime, digest.tobytes()) for size, mtime, ctime, digest in states)
+            files = zip(last.paths, known, strict=True)
+            # A manifest may name a path twice; the first is the one that counts.
+            found |= dict(reversed(list(files)))
+    return found
 
 
 @dataclasses.dataclass(frozen=True)

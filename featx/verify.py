@@ -14,6 +14,7 @@ from featx.store import (
     Listed,
     Survey,
     drop_foreign,
+    find_repeated,
     is_unfinished,
     missing_rows,
     no_cache,
@@ -40,6 +41,8 @@ class VerifyResult:
         Listed images whose row is in no whole shard; the next extract redoes just those.
     unlisted : int
         Rows whose image is not in the last finished listing; kept until pruned.
+    repeated : int
+        Rows that stand in another shard too, as where two parts did the same work; never read, kept until pruned.
     unfinished : bool
         Whether an extract was begun and not finished; until it is, nothing is pruned.
     leftovers : int
@@ -59,6 +62,7 @@ class VerifyResult:
     damages: list[Damage]
     missing: int
     unlisted: int
+    repeated: int
     unfinished: bool
     leftovers: int
     foreign: int
@@ -81,7 +85,7 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
     repair : bool
         Move damaged files to ``damaged/`` inside the cache, so that the next extract redoes just their rows.
     prune : bool
-        Drop the rows of images that are no longer listed, and shards of other recipes.
+        Drop the rows of images that are no longer listed, repeated rows, and shards of other recipes.
     wait : bool
         With ``repair`` or ``prune``: wait for another process that writes the cache.
 
@@ -123,19 +127,22 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
                 )
             found = _survey(folder, recipe)
             is_listed = Listed(FeatureCache(folder, recipe, found.sound).catalog)
-            pruned = sum(prune_shard(is_listed(shard), shard) for shard in found.sound)
+            repeated = find_repeated(found.sound)
+            pruned = sum(prune_shard(is_listed(s) & ~again, s) for s, again in zip(found.sound, repeated, strict=True))
             drop_foreign(found.foreign)
             found = _survey(folder, recipe)
     store = FeatureCache(folder, recipe, found.sound)
     listing = store.previous_catalog()
+    parts = [one for one in store.part_listings() if one.fingerprint == recipe.fingerprint]
     return VerifyResult(
         cache=folder,
         shards=len(found.sound),
         rows=sum(map(len, found.sound)),
         bytes=sum(shard.path.stat().st_size for shard in found.sound),
         damages=[] if moved else found.damages,
-        missing=missing_rows(listing, store) if listing else 0,
+        missing=sum(missing_rows(one, store) for one in ([listing] if listing else parts)),
         unlisted=_count_unlisted(listing, found) if listing else 0,
+        repeated=sum(int(again.sum()) for again in find_repeated(found.sound)),
         unfinished=is_unfinished(folder),
         leftovers=len(found.leftovers),
         foreign=len(found.foreign),
@@ -173,6 +180,7 @@ def _without_recipe(folder: Path, damage: Damage, repair: bool, wait: bool) -> V
         damages=[] if moved else [damage],
         missing=0,
         unlisted=0,
+        repeated=0,
         unfinished=False,
         leftovers=0,
         foreign=0,

@@ -22,8 +22,8 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
     **dict.fromkeys(("head_features", "another_layer", "tuning", "starting", "pictures", "misfits", "findings", "flaws"), 2),
-    **dict.fromkeys(("local_run", "calibrating"), 2),
-    **dict.fromkeys(("extract", "plan", "fit", "compare", "finetune", "evaluate", "predict", "inspect"), 3),
+    **dict.fromkeys(("local_run", "calibrating", "rejects", "union"), 2),
+    **dict.fromkeys(("extract", "plan", "fit", "compare", "finetune", "evaluate", "predict", "inspect", "merge"), 3),
     **dict.fromkeys(("export", "verify", "pack", "estimators", "exhibit", "audit"), 3),
     "report": 4,
     "cli": 5,
@@ -41,6 +41,7 @@ BELOW_ALL = {
     ("local_run", "prepare"),
     ("prepare", "calibrating"),
     ("calibrating", "model"),
+    ("union", "prepare"),
 }
 
 
@@ -196,6 +197,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "FineTuneResult",
             "FitResult",
             "HeadClassifier",
+            "MergeResult",
             "Model",
             "Prediction",
             "Recipe",
@@ -208,6 +210,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "fit_head",
             "inspect_path",
             "load_model",
+            "merge_caches",
             "open_cache",
             "pack_cache",
             "plan_extract",

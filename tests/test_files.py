@@ -1,5 +1,6 @@
 """Files: whole or absent, one writer at a time, known by their content."""
 
+import errno
 import hashlib
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from featx.errors import CacheLocked, OutputError
+from featx.errors import CacheLocked, CacheWriteError, OutputError
 from featx.files import (
     check_file,
     check_folder,
@@ -297,6 +298,36 @@ def test_locks_of_other_files_are_no_obstacle(tmp_path: Path, start: Start) -> N
     start("locked(path)", tmp_path / "one")
     with locked(tmp_path / "two"):
         assert names_in(tmp_path) == ["one", "two"]
+
+
+def test_a_shared_lock_lets_in_those_who_share_it_alone(tmp_path: Path, start: Start) -> None:
+    """Another process that shares it is no obstacle; who wants it alone is told what all the holders are."""
+    process = start('locked(path, shared_by="three painters")', tmp_path / ".lock")
+    with pytest.raises(CacheLocked, match=rf"being written by three painters, .* process {process.pid} on ") as error:
+        locked(tmp_path / ".lock").__enter__()
+    assert "\n" not in str(error.value)
+    with locked(tmp_path / ".lock", shared_by="three painters"):
+        process.communicate()
+        with pytest.raises(CacheLocked, match=f"process {os.getpid()} on "), locked(tmp_path / ".lock"):
+            pytest.fail("the other holder left, this one did not")
+    with locked(tmp_path / ".lock"), pytest.raises(CacheLocked), locked(tmp_path / ".lock", shared_by="painters"):
+        pytest.fail("somebody holds it alone")
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_without_locks_in_the_file_system_only_sharers_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """As some network file systems are mounted: who would need it alone is refused, with what to do."""
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("featx.files.fcntl.flock", refuse)
+    with locked(tmp_path / ".lock", shared_by="painters"):
+        pass
+    with pytest.raises(CacheWriteError, match=r"its file system has no locks .*featx merge"), locked(tmp_path / ".lock"):
+        pytest.fail("nothing would keep another writer out")
 
 
 # FIPS 180-2, appendix B, and the empty message.

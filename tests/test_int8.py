@@ -219,6 +219,19 @@ def test_dry_run_of_int8_writes_nothing(folder: Path, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.usefixtures("no_calibration")
+def test_merged_cache_has_the_network_of_its_parts(folder: Path, tmp_path: Path) -> None:
+    """Parts of one network are merged, and the whole can be fitted; the rows are those of the whole extract."""
+    for number in (1, 2):
+        part = tmp_path / f"part-{number}"
+        featx.extract_features(folder / "photos", part, shard=(number, 2), calibration=folder / "cache", **INT8)
+    featx.merge_caches([tmp_path / "part-1", tmp_path / "part-2"], tmp_path / "whole")
+    whole, serial = featx.open_cache(tmp_path / "whole"), featx.open_cache(folder / "cache")
+    assert (whole.recipe, whole.catalog.paths) == (serial.recipe, serial.catalog.paths)
+    np.testing.assert_array_equal(whole.features(np.arange(24)), serial.features(np.arange(24)))
+    assert featx.fit_head(tmp_path / "whole", "logreg", out=tmp_path / "m.featx").head == "logreg"
+
+
+@pytest.mark.usefixtures("no_calibration")
 def test_transformer_takes_the_network_of_a_cache(folder: Path) -> None:
     """It gives the rows that the cache has; without a network it says where to take one from."""
     settings = {"image_size": (32, 32), "batch_size": 8, "precision": "int8"}

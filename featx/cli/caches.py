@@ -1,4 +1,4 @@
-"""Commands that make and look after caches: backbones, extract, inspect, verify, pack."""
+"""Commands that make and look after caches: backbones, extract, inspect, verify, merge, pack."""
 
 import dataclasses
 from pathlib import Path
@@ -10,7 +10,7 @@ import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, batch_option, device_option, json_option, max_pixels_option, workers_option
 from featx.cli.terminal import newest_cache, print_json, show_progress
-from featx.cli.values import Colour, Fraction, ImageSize, Names
+from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts
 from featx.errors import CacheDamaged, TooManyRejects
 
 
@@ -113,6 +113,11 @@ def backbones(as_json: bool) -> None:
     show_default=True,
     help="Exit with 3 if a larger share of the images is rejected.",
 )
+@click.option(
+    "--shard",
+    type=Parts(),
+    help="Only part I of N, one for each machine; then run once more without, or featx merge, to finish.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace features that were made with other settings.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
 @click.option(
@@ -144,7 +149,7 @@ def extract(as_json: bool, dry_run: bool, max_rejects: float, wait: bool, **opti
     if result.rejected > max_rejects * result.listed:
         raise TooManyRejects(
             f"{result.cache}: {result.rejected} of {result.listed} images were rejected, "
-            f"more than --max-rejects {max_rejects}. See {result.cache / 'rejects.csv'}; the other features are kept."
+            f"more than --max-rejects {max_rejects}. See {result.rejects}; the other features are kept."
         )
 
 
@@ -216,6 +221,31 @@ def _remedy(result: Any) -> str:
     if result.damages:
         return f"damaged. Run featx verify {result.cache} --repair, then featx extract again: it redoes just those rows."
     return f"{result.missing} rows are missing. Run featx extract again: it redoes just those."
+
+
+@main.command()
+@click.argument("caches", metavar="CACHE...", type=FOLDER, nargs=-1, required=True)
+@click.option(
+    "--cache", type=FOLDER, help="The joined cache.  [default: the only CACHE, or cache/<name> if they are its parts]"
+)
+@click.option("--partial", is_flag=True, help="Take the parts that are here for the whole, though others are missing.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
+@json_option
+def merge(as_json: bool, **options: Any) -> None:
+    """Join caches of one recipe, without copying features.
+
+    Each CACHE holds parts of one extract (--shard I/N), and the result is what one extract of all images gives; or they
+    hold different images, which keep their classes and splits. Files are linked where the disk allows, else copied; the
+    caches stay as they are.
+    """
+    with show_progress() as progress:
+        result = featx.merge_caches(progress=progress, **options)
+    if as_json:
+        print_json(result)
+    else:
+        from featx.report import merge_text
+
+        click.echo(merge_text(result))
 
 
 @main.command()

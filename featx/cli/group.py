@@ -14,7 +14,7 @@ from featx.quiet import LOG_LEVEL
 _EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
 _SESSION = (
     *("extract", "audit", "fit", "compare", "finetune", "evaluate", "predict", "export"),
-    *("inspect", "verify", "pack", "backbones", "sample", "demo"),
+    *("inspect", "verify", "merge", "pack", "backbones", "sample", "demo"),
 )
 
 

@@ -34,6 +34,21 @@ class Fraction(click.ParamType[float]):
         raise click.BadParameter(f"{value!r} is not a number from 0 to 1.", ctx, param)
 
 
+class Parts(click.ParamType[tuple[int, int]]):
+    """``I/N``: part I of N."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Read a value, or say what it should look like."""
+        if isinstance(value, tuple):
+            return value
+        numbers = [int(text) for text in str(value).split("/") if text.isdecimal() and len(text) < 7]
+        if str(value).count("/") != 1 or len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1]:
+            self.fail(f"{value!r} is not part I of N, with I from 1 to N: give 2/8, say.", param, ctx)
+        return numbers[0], numbers[1]
+
+
 class Sizes(click.ParamType[tuple[int, ...]]):
     """Whole numbers with commas: ``256,128``."""
 

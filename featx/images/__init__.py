@@ -6,10 +6,11 @@ from featx.images.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFil
 from featx.images.index import ImageIndex, list_images, list_unlabelled
 from featx.images.loader import Batch, Views, available_cores, load_batches
 from featx.images.manifest import check_manifest_path, write_manifest
+from featx.images.part import Part, listing_digest, take_images
 from featx.images.picture import MEASURES, PICTURE_SIDE, Picture
 from featx.images.split import assign_splits
 from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, make_thumbnails
-from featx.images.walk import REPORT_MARKER, REPORT_PLOTS
+from featx.images.walk import REPORT_MARKER, REPORT_PLOTS, natural_key
 
 __all__ = [
     "DEFAULT_AUGMENT",
@@ -27,6 +28,7 @@ __all__ = [
     "Identities",
     "ImageIndex",
     "KnownFile",
+    "Part",
     "Picture",
     "Thumbnail",
     "Views",
@@ -37,9 +39,12 @@ __all__ = [
     "identify_files",
     "list_images",
     "list_unlabelled",
+    "listing_digest",
     "load_batches",
     "make_thumbnails",
+    "natural_key",
     "read_image_file",
+    "take_images",
     "view_key",
     "write_manifest",
 ]

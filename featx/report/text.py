@@ -66,8 +66,13 @@ def extract_text(result: ExtractResult) -> str:
     lines.append(f"  classes: {', '.join(shown)}{more}")
     lines += _listing_lines(result)
     if result.rejected:
-        lines.append(f"  each is named in {result.cache / 'rejects.csv'}")
-    lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
+        lines.append(f"  each is named in {result.rejects}")
+    if result.shard:
+        lines.append(
+            f"  part {result.shard} of {number_of(result.whole, 'image')}; train, val and test are drawn from all parts"
+        )
+    else:
+        lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
     if result.views > 1:
         lines.append(f"  {result.views} views of each training image, {result.augmented:,} extracted now")
     rate = f", {result.images_per_second:.1f} images/s after start-up" if result.images_per_second else ""
@@ -95,6 +100,10 @@ def plan_text(plan: ExtractPlan) -> str:
     lines += _listing_lines(plan)
     named = [f"    {path}: {reason}" for path, reason in list(plan.rejects.items())[:_MOST_NAMES]]
     lines += named + ([f"    … and {plan.rejected - _MOST_NAMES:,} more, all in --json"] if plan.rejected > _MOST_NAMES else [])
+    if plan.shard:
+        lines.append(
+            f"  part {plan.shard} of {number_of(plan.whole, 'image')}; the splits above are a guess, drawn from it alone"
+        )
     if plan.views > 1:
         lines.append(f"  {plan.views} views of each training image, {plan.to_augment:,} to extract")
     rate = f", at {plan.images_per_second:.1f} images/s" if plan.images_per_second else ""
@@ -111,12 +120,12 @@ def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
     if found.duplicates:
         lines.append(f"  {number_of(found.duplicates, 'exact duplicate')}, stored once")
     if found.conflicts:
-        lines.append(f"  note: the same image stands in more than one class: {_some(found.conflicts)}")
+        lines.append(f"  note: the same image stands in more than one class: {some_of(found.conflicts)}")
     if found.across_splits:
         lines.append(f"  note: {number_of(len(found.across_splits), 'val or test image')} stands in an earlier split too, ")
-        lines[-1] += f"and flatters the accuracy there: {_some(found.across_splits)}"
+        lines[-1] += f"and flatters the accuracy there: {some_of(found.across_splits)}"
     if found.unlearnable and found.classes > 1:
-        lines.append(f"  note: no training image, so that it cannot be learned: {_some(found.unlearnable)}")
+        lines.append(f"  note: no training image, so that it cannot be learned: {some_of(found.unlearnable)}")
     lines += [f"  {count:,} rejected: {reason}" for reason, count in found.reasons.items()]
     if found.skipped:
         others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(found.skipped.items()))
@@ -124,7 +133,8 @@ def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
     return lines
 
 
-def _some(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str]) -> str:
+    """Name the first few."""
     return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")
 
 
@@ -250,6 +260,8 @@ def verify_text(result: VerifyResult) -> str:
         lines.append(f"  missing  {number_of(result.missing, 'listed image')} without a row: featx extract redoes just those")
     if result.unlisted:
         lines.append(f"  unlisted {number_of(result.unlisted, 'row')}: {_unlisted_why(result)}")
+    if result.repeated:
+        lines.append(f"  repeated {number_of(result.repeated, 'row')}: extracted twice, read once; --prune drops them")
     if result.foreign:
         lines.append(f"  foreign  {number_of(result.foreign, 'shard')} of another recipe, never used")
     if result.leftovers:

@@ -26,6 +26,7 @@ from featx.store.documents import (
     writing_named,
 )
 from featx.store.lookup import as_digest_rows
+from featx.store.parts import PARTS, part_path, part_paths, say_parts
 from featx.store.pooling import check_pooling, choose_pooled, flatten_rows
 from featx.store.reader import BLOCK_BYTES, ShardRows, shuffled_blocks
 from featx.store.shard import Shard
@@ -40,8 +41,22 @@ _PAUSE_SECONDS = 0.02
 
 # With recipe.json: another process may have written it since it was looked for; it is compared under the lock again.
 _OWN_ENTRIES = frozenset(
-    {"recipe.json", ".lock", "shards", "network.json", "catalog.h5", "rejects.csv", "layers", QUANTIZED, ASIDE, UNFINISHED}
+    {
+        "recipe.json",
+        ".lock",
+        "shards",
+        "network.json",
+        "catalog.h5",
+        "rejects.csv",
+        "layers",
+        PARTS,
+        QUANTIZED,
+        ASIDE,
+        UNFINISHED,
+    }
 )
+
+_PARTS_AT_WORK = "parts of one extract"
 
 
 class FeatureCache:
@@ -131,7 +146,7 @@ class FeatureCache:
         if present is not None and recipe.is_draft and present.precision == recipe.precision:
             recipe = dataclasses.replace(recipe, quantized=present.quantized)  # that it has none yet is no difference
         if present is not None and present != recipe and not overwrite:
-            found, wanted = _say_differences(present, recipe)
+            found, wanted = say_differences(present, recipe)
             raise RecipeMismatch(
                 f"{folder}: holds features made with {found}, but {wanted} was asked for. "
                 "Give another --cache, or --overwrite to extract again."
@@ -164,7 +179,7 @@ class FeatureCache:
         if self._catalog is None:
             path = self.folder / "catalog.h5"
             if not path.exists():
-                raise CacheNotFound(f"{self.folder}: its extraction was not finished. Run featx extract again to go on.")
+                raise _not_finished(self.folder)
             catalog = Catalog.read(path)
             if catalog.fingerprint != self.recipe.fingerprint:
                 raise CacheDamaged(f"{path}: belongs to another recipe. Run featx extract again to bring it up to date.")
@@ -178,6 +193,21 @@ class FeatureCache:
             return Catalog.read(self.folder / "catalog.h5")
         except CacheDamaged:
             return None
+
+    def part_listings(self, number: int | None = None, of: int = 0) -> list[Catalog]:
+        """Return the listings that parts of an extract have left here, whatever their recipe; damaged ones are passed over.
+
+        Parameters
+        ----------
+        number, of : int
+            Only that of part ``number`` of ``of``; by default all.
+        """
+        wanted = part_paths(self.folder) if number is None else [part_path(self.folder, number, of)]
+        found = []
+        for path in wanted:
+            with contextlib.suppress(CacheDamaged):
+                found.append(Catalog.read(path))
+        return [catalog for catalog in found if catalog.part]
 
     @property
     def network(self) -> dict[str, Any]:
@@ -372,8 +402,8 @@ class FeatureCache:
         return places
 
     @contextlib.contextmanager
-    def writing(self, wait: bool = False) -> Iterator[CacheWriter]:
-        """Become the one writer of this cache.
+    def writing(self, wait: bool = False, as_part: bool = False) -> Iterator[CacheWriter]:
+        """Become the one writer of this cache, or one of several that write parts.
 
         On leaving the block, also by an error or Ctrl-C, rows collected so far are committed as a shard.
 
@@ -381,6 +411,8 @@ class FeatureCache:
         ----------
         wait : bool
             Wait for another writer to end instead of raising.
+        as_part : bool
+            Let others in that write parts too. They only ever add files under names of their own.
 
         Raises
         ------
@@ -389,12 +421,12 @@ class FeatureCache:
         CacheWriteError
             If the folder cannot be written.
         """
-        with self.locked(wait):
-            with writing_named(self.folder):
-                sweep_temporaries(self.folder)
-                sweep_temporaries(self.folder / "shards")
-            # Another writer may have finished between opening the cache and getting the lock.
-            self._refuse_another_recipe(self.folder, read_recipe(self.folder), self.recipe, self._overwrite)
+        with self.locked(wait, as_part):
+            if not as_part:  # what looks unfinished may be another part's that is at work
+                with writing_named(self.folder):
+                    for folder in (self.folder, self.folder / "shards", self.folder / PARTS):
+                        sweep_temporaries(folder)
+            self.check_recipe()  # another writer may have finished between opening the cache and getting the lock
             self.refresh()
             writer = CacheWriter(self)
             try:
@@ -403,8 +435,8 @@ class FeatureCache:
                 writer.flush()
 
     @contextlib.contextmanager
-    def locked(self, wait: bool = False) -> Iterator[None]:
-        """Hold the cache's lock; readers are not kept out.
+    def locked(self, wait: bool = False, as_part: bool = False) -> Iterator[None]:
+        """Hold the cache's lock, alone or with other parts; readers are not kept out.
 
         Raises
         ------
@@ -413,13 +445,23 @@ class FeatureCache:
         CacheWriteError
             If the folder cannot be written.
         """
-        lock = locked(self.folder / ".lock", wait)
+        lock = locked(self.folder / ".lock", wait, _PARTS_AT_WORK if as_part else "")
         with writing_named(self.folder):
             (self.folder / "shards").mkdir(parents=True, exist_ok=True)
             lock.__enter__()
         with contextlib.ExitStack() as stack:
             stack.push(lock)
             yield
+
+    def check_recipe(self) -> None:
+        """Make sure that the recipe in force is this one: another part may have begun with others at the same moment.
+
+        Raises
+        ------
+        RecipeMismatch
+            If it is not, and is not to be replaced.
+        """
+        self._refuse_another_recipe(self.folder, read_recipe(self.folder), self.recipe, self._overwrite)
 
     def adopt_catalog(self, catalog: Catalog) -> None:
         """Take a newly committed catalog into the answers."""
@@ -448,6 +490,16 @@ def no_cache(folder: Path) -> CacheNotFound:
     return CacheNotFound(f"{folder}: no feature cache there. Make one with: featx extract IMAGES")
 
 
+def _not_finished(folder: Path) -> CacheNotFound:
+    parts = say_parts(folder)
+    if not parts:
+        return CacheNotFound(f"{folder}: its extraction was not finished. Run featx extract again to go on.")
+    return CacheNotFound(
+        f"{folder}: holds parts of an extract ({parts}), which is not finished. Run featx extract with the same settings and "
+        f"without --shard: it does what is missing. Or, once every part is here: featx merge {folder}"
+    )
+
+
 def _foreign_entries(folder: Path) -> Iterator[str]:
     """Yield what a cache that lost its recipe, or never got one, would not contain."""
     with reading_named(folder):
@@ -455,7 +507,8 @@ def _foreign_entries(folder: Path) -> Iterator[str]:
     return (name for name in names if name not in _OWN_ENTRIES and not name.startswith(TEMPORARY_PREFIX))
 
 
-def _say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:
+def say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:
+    """Name the settings in which two recipes differ, with the values of the first and of the second."""
     differences = present.differences(wanted)
     if "precision" in differences:
         differences.pop("quantized", None)  # which network it would be is no news then

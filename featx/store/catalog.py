@@ -17,6 +17,7 @@ from featx.files import DIGEST_BYTES, replacing
 from featx.recipe import FORMAT_VERSION
 from featx.store.documents import MEND, writing_named
 from featx.store.guard import damage_named, open_guarded
+from featx.store.parts import PartOf
 from featx.store.shard import LIBVER
 
 SPLITS = ("train", "val", "test")
@@ -56,6 +57,8 @@ class Catalog:
         How the augmented views of the training images were made; empty without any.
     view_keys : tuple of int
         What those views are kept under; each training image has every one.
+    part : PartOf or None
+        Of which listing this is only a part, and which.
     """
 
     source: str
@@ -73,6 +76,7 @@ class Catalog:
     augment: str = ""
     view_seed: int = 0
     view_keys: tuple[int, ...] = ()
+    part: PartOf | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -111,6 +115,8 @@ class Catalog:
         head: dict[str, Any] = {"source": self.source, "fingerprint": self.fingerprint, "class_names": self.class_names}
         if self.view_keys:
             head["views"] = {"augment": self.augment, "seed": self.view_seed, "keys": self.view_keys}
+        if self.part:
+            head["part"] = self.part.head()
         columns: dict[str, NDArray[Any]] = {
             "head": np.frombuffer(json.dumps(head).encode(), np.uint8),
             "path": _pack(self.paths),
@@ -123,6 +129,8 @@ class Catalog:
             "ctime": self.ctimes,
             "status": self.status,
         }
+        if self.part:
+            columns |= {"position": self.part.positions, "given": self.part.given}
         with writing_named(path):
             # In memory first, like a shard: then a full disk is an ordinary error.
             image = io.BytesIO()
@@ -165,6 +173,7 @@ class Catalog:
                 augment=str(views["augment"]),
                 view_seed=int(views["seed"]),
                 view_keys=tuple(int(np.int64(key)) for key in views["keys"]),
+                part=PartOf.read(head["part"], file) if "part" in head else None,
             )
         catalog._check(path)
         return catalog
@@ -180,6 +189,7 @@ class Catalog:
             and (n == 0 or (self.labels.min() >= -1 and self.labels.max() < len(self.class_names)))
             and (n == 0 or (self.splits.min() >= 0 and self.splits.max() < len(SPLITS)))
             and (n == 0 or self.status.max() <= REJECTED)
+            and (self.part is None or self.part.is_sound(n, len(SPLITS)))
             and not any(text.startswith("/") or ".." in text.split("/") for text in self.paths)
         )
         if not sound:

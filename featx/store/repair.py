@@ -1,6 +1,7 @@
 """What is wrong with a cache on disk, and setting it right without deciding for the user what to lose."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from featx.store.cache import FeatureCache
 from featx.store.catalog import EXTRACTED, Catalog
 from featx.store.documents import ASIDE, UNFINISHED, shard_paths, writing_named
 from featx.store.lookup import RowLookup
+from featx.store.parts import PARTS, part_paths
+from featx.store.reader import ShardRows
 from featx.store.shard import Shard, ShardWriter, copy_rows
 
 
@@ -39,7 +42,7 @@ class Survey:
     Parameters
     ----------
     damages : list of Damage
-        What is wrong with shards and catalog.
+        What is wrong with shards, catalog and the listings of parts.
     sound : list of Shard
         Whole shards of the recipe.
     foreign : list of Path
@@ -55,7 +58,7 @@ class Survey:
 
 
 def survey(folder: Path, recipe: Recipe) -> Survey:
-    """Read every byte of every shard and every checksum in it, and the catalog."""
+    """Read every byte of every shard and every checksum in it, the catalog and the listings of parts."""
     damages: list[Damage] = []
     sound: list[Shard] = []
     foreign: list[Path] = []
@@ -70,13 +73,14 @@ def survey(folder: Path, recipe: Recipe) -> Survey:
                 foreign.append(path)
         except CacheDamaged as error:
             damages.append(Damage(path, str(error)))
-    catalog = folder / "catalog.h5"
-    if catalog.exists():
-        try:
-            Catalog.read(catalog)
-        except CacheDamaged as error:
-            damages.append(Damage(catalog, str(error)))
-    leftovers = sorted(path for where in (folder, folder / "shards") for path in where.glob(f"{TEMPORARY_PREFIX}*"))
+    for listing in (folder / "catalog.h5", *part_paths(folder)):
+        if listing.exists():
+            try:
+                Catalog.read(listing)
+            except CacheDamaged as error:
+                damages.append(Damage(listing, str(error)))
+    places = folder, folder / "shards", folder / PARTS
+    leftovers = sorted(path for where in places for path in where.glob(f"{TEMPORARY_PREFIX}*"))
     return Survey(damages, sound, foreign, leftovers)
 
 
@@ -144,6 +148,19 @@ class Listed:
         """Return, for each row of a shard, whether its image is listed and its view is in use."""
         listed = self._lookup.find(shard.digests, np.zeros(len(shard), np.int64)) >= 0
         return listed & np.isin(shard.views, self._views)
+
+
+def find_repeated(shards: Sequence[Shard]) -> list[NDArray[np.bool_]]:
+    """Tell, for each row of each shard, whether it stands in a place before: two parts, or one part twice, did it at once.
+
+    Such rows are never read, and do no harm but take space.
+    """
+    rows = ShardRows(shards)
+    starts = np.cumsum([0, *map(len, shards)])
+    return [
+        rows.find(shard.digests, shard.views) != np.arange(start, start + len(shard))
+        for shard, start in zip(shards, starts[:-1].tolist(), strict=True)
+    ]
 
 
 def prune_shard(listed: NDArray[np.bool_], shard: Shard) -> int:

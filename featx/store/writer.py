@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from featx.interrupt import finishing_first
 from featx.store.catalog import Catalog
 from featx.store.documents import UNFINISHED, read_recipe, shard_paths, write_json, write_recipe, writing_named
+from featx.store.parts import drop_parts, write_part
 from featx.store.pooling import average_and_maximum, fits_in
 from featx.store.shard import Pictures, ShardWriter
 
@@ -124,16 +125,21 @@ class CacheWriter:
         """
         with finishing_first():
             while self._open:
-                self._begin()
+                self.begin()
                 dtype = next(iter(self._open))
                 self._cache.adopt(self._open[dtype].commit())
                 del self._open[dtype]  # only now: a failed commit keeps its rows for another try
             self._pending.clear()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Put down what the first shard needs beside it, once there is a first shard.
 
         Not earlier: a run that fails before it has any row must not pin the folder to its settings.
+
+        Raises
+        ------
+        CacheWriteError
+            If the disk refuses.
         """
         folder = self._cache.folder
         if self._begun:
@@ -157,6 +163,23 @@ class CacheWriter:
         """
         self._network = network
 
+    def commit_part(self, catalog: Catalog) -> None:
+        """Finish a part of an extract: write the last shard, then the part's listing.
+
+        Raises
+        ------
+        CacheWriteError
+            If the disk refuses; run the same command again.
+        RecipeMismatch
+            If another part, begun at the same moment, has other settings and was first.
+        """
+        self.flush()
+        with finishing_first():
+            if not (self._cache.folder / "catalog.h5").exists():
+                self.begin()  # without any row of its own too: the cache must say whose part this is
+            self._cache.check_recipe()
+            write_part(self._cache.folder, catalog)
+
     def commit(self, catalog: Catalog) -> None:
         """Finish an extract: write the last shard, then the catalog, then the recipe if it changed.
 
@@ -174,6 +197,7 @@ class CacheWriter:
                 write_recipe(folder, self._cache.recipe)
                 self._write_network()
                 self._drop_other_recipes()
+            drop_parts(folder)
             with writing_named(folder):
                 (folder / UNFINISHED).unlink(missing_ok=True)
 
