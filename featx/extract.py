@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from featx.contents import are_among
 from featx.errors import CacheWriteError, ImageListError
 from featx.files import replacing_text
 from featx.images import MAX_PIXELS
@@ -162,8 +163,7 @@ def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
     rows, _ = prepared.views_to_extract(catalog)
     if not rows:
         return catalog
-    digests = {catalog.digests[row].tobytes() for row in rows}
-    lost = np.array([digest.tobytes() in digests for digest in catalog.digests], np.bool_) & (catalog.status == EXTRACTED)
+    lost = are_among(catalog.digests, catalog.digests[rows]) & (catalog.status == EXTRACTED)
     return dataclasses.replace(
         catalog,
         status=np.where(lost, REJECTED, catalog.status).astype(np.uint8),

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import backbone_spec, check_image_size, resolve_weights
+from featx.contents import Digests, first_alike
 from featx.errors import AugmentError, CacheError, ImageListError, ImageSizeError
-from featx.files import DIGEST_BYTES
 from featx.images import (
     DEFAULT_AUGMENT,
     MOST_VIEWS,
@@ -18,7 +18,7 @@ from featx.images import (
     Batch,
     Identities,
     ImageIndex,
-    KnownFile,
+    KnownFiles,
     assign_splits,
     identify_files,
     list_images,
@@ -174,12 +174,13 @@ class Prepared:
 
     def rows_to_extract(self) -> list[int]:
         """Return the first row of each content that has no features yet."""
-        present = self.store.has(self.identities.digests)
-        first: dict[bytes, int] = {}
-        for row, digest in enumerate(self.identities.digests):
-            if not self.identities.reasons[row] and not present[row]:
-                first.setdefault(digest, row)
-        return list(first.values())
+        wanted = np.flatnonzero(self._readable & ~self.store.has(self.identities.digests))
+        rows: list[int] = _one_of_each(self.identities.digests, wanted).tolist()
+        return rows
+
+    @property
+    def _readable(self) -> NDArray[np.bool_]:
+        return np.array([not reason for reason in self.identities.reasons], np.bool_)
 
     def views_to_extract(self, catalog: Catalog) -> tuple[list[int], list[int]]:
         """Return rows of training images, and numbers of the views of them that have no features yet.
@@ -194,18 +195,12 @@ class Prepared:
         rows, numbers : list of int
             One entry for each view; those of one image stand together.
         """
-        first: dict[bytes, int] = {}
-        for row in catalog.rows("train").tolist():
-            first.setdefault(catalog.digests[row].tobytes(), row)
-        digests = list(first)
-        absent = [~self.store.has(digests, key) for key in self.options.view_keys]
-        wanted = [
-            (first[digest], view + 1)
-            for place, digest in enumerate(digests)
-            for view in range(len(absent))
-            if absent[view][place]
-        ]
-        return [row for row, _ in wanted], [view for _, view in wanted]
+        if not self.options.view_keys:
+            return [], []
+        rows = _one_of_each(catalog.digests, catalog.rows("train"))
+        absent = np.stack([~self.store.has(catalog.digests[rows], key) for key in self.options.view_keys], axis=1)
+        places, views = np.nonzero(absent)
+        return rows[places].tolist(), (views + 1).tolist()
 
     def paths(self, rows: list[int]) -> list[Path]:
         """Return the files of some rows."""
@@ -217,8 +212,8 @@ class Prepared:
             self.identities.reasons[rows[position]] = reason
         for position, digest in zip(batch.positions, batch.digests, strict=True):
             row = rows[position]
-            if digest != self.identities.digests[row]:
-                self.identities.digests[row] = digest
+            if digest != self.identities.digests[row].tobytes():
+                self.identities.digests[row] = np.frombuffer(digest, np.uint8)
                 self.identities.mtimes[row] = NEVER_TRUSTED
 
     def make_catalog(self, with_features: NDArray[np.bool_]) -> Catalog:
@@ -231,23 +226,25 @@ class Prepared:
         """
         index, identities, options = self.index, self.identities, self.options
         # A file that cannot be read today may have a row from another day; whether it is still its row nobody can say.
-        present = with_features & np.array([not reason for reason in identities.reasons], np.bool_)
-        reason_of = {d: r for d, r in zip(identities.digests, identities.reasons, strict=True) if r and d != NO_DIGEST}
-        reasons = [
-            "" if ok else reason or reason_of.get(digest, CHANGED)
-            for ok, reason, digest in zip(present, identities.reasons, identities.digests, strict=True)
-        ]
+        readable = self._readable
+        present = with_features & readable
+        reason_of = {identities.digests[row].tobytes(): identities.reasons[row] for row in np.flatnonzero(~readable).tolist()}
+        reason_of.pop(NO_DIGEST, None)
+        reasons = list(identities.reasons)
+        for row in np.flatnonzero(readable & ~present).tolist():
+            reasons[row] = reason_of.get(identities.digests[row].tobytes(), CHANGED)
         rows = np.flatnonzero(present)
         drawn = assign_splits(
             index.labels[rows],
-            [identities.digests[row] for row in rows],
-            [index.splits[row] for row in rows],
+            identities.digests[rows],
+            [index.splits[row] for row in rows.tolist()],
             val_fraction=options.val_fraction,
             test_fraction=options.test_fraction,
             seed=options.seed,
         )
-        splits = np.array([SPLITS.index(split or "train") for split in index.splits], np.int8)
-        splits[rows] = [SPLITS.index(split) for split in drawn]
+        code_of = {"": SPLITS.index("train")} | {split: code for code, split in enumerate(SPLITS)}
+        splits = np.array([code_of[split] for split in index.splits], np.int8)
+        splits[rows] = [code_of[split] for split in drawn]
         return Catalog(
             source=str(index.root),
             fingerprint=self.recipe.fingerprint,
@@ -255,7 +252,7 @@ class Prepared:
             paths=list(index.paths),
             labels=index.labels,
             splits=splits,
-            digests=np.frombuffer(b"".join(identities.digests), np.uint8).reshape(-1, DIGEST_BYTES),
+            digests=identities.digests.copy(),  # decoding the views may still change these
             sizes=identities.sizes,
             mtimes=identities.mtimes,
             ctimes=identities.ctimes,
@@ -308,15 +305,17 @@ def _refuse_another_folders_cache(index: ImageIndex, previous: Catalog | None, f
     )
 
 
-def _known_files(index: ImageIndex, previous: Catalog | None) -> dict[str, KnownFile]:
+def _known_files(index: ImageIndex, previous: Catalog | None) -> KnownFiles | None:
     """Return what the last listing of the same folder knew of each file."""
     if previous is None or previous.source != str(index.root):
-        return {}
-    states = zip(previous.sizes.tolist(), previous.mtimes.tolist(), previous.ctimes.tolist(), previous.digests, strict=True)
-    known = (KnownFile(size, mtime, ctime, digest.tobytes()) for size, mtime, ctime, digest in states)
-    files = zip(previous.paths, known, strict=True)
-    # A manifest may name a path twice; the first is the one that counts.
-    return dict(reversed(list(files)))
+        return None
+    return KnownFiles(previous.paths, previous.digests, previous.sizes, previous.mtimes, previous.ctimes)
+
+
+def _one_of_each(digests: Digests, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return those of some rows that no other with the same digest stands before."""
+    kept: NDArray[np.int64] = rows[first_alike(digests[rows]) == np.arange(len(rows))]
+    return kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -341,16 +340,15 @@ class Repeats:
 def find_repeats(catalog: Catalog) -> Repeats:
     """Find the images with features that stand more than once."""
     usable = catalog.rows()
-    keys = [digest.tobytes() for digest in catalog.digests[usable]]
-    labels_of: dict[bytes, set[int]] = {}
-    first_split: dict[bytes, int] = {}
-    for key, label, split in zip(keys, catalog.labels[usable].tolist(), catalog.splits[usable].tolist(), strict=True):
-        labels_of.setdefault(key, set()).add(label)
-        first_split[key] = min(split, first_split.get(key, split))  # train, val, test: the order in which a fit sees them
+    first = first_alike(catalog.digests[usable])
+    labels, splits = catalog.labels[usable], catalog.splits[usable]
+    # Train, val, test: the order in which a fit sees them.
+    first_split = splits.copy()
+    np.minimum.at(first_split, first, splits)
+    in_conflict = np.zeros(len(usable), np.bool_)
+    in_conflict[first[labels != labels[first]]] = True
     return Repeats(
-        duplicates=len(usable) - len(labels_of),
-        conflicts=[catalog.paths[row] for row, key in zip(usable, keys, strict=True) if len(labels_of[key]) > 1],
-        across_splits=[
-            catalog.paths[row] for row, key in zip(usable, keys, strict=True) if catalog.splits[row] > first_split[key]
-        ],
+        duplicates=int((first != np.arange(len(usable))).sum()),
+        conflicts=[catalog.paths[row] for row in usable[in_conflict[first]].tolist()],
+        across_splits=[catalog.paths[row] for row in usable[splits > first_split[first]].tolist()],
     )

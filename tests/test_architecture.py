@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 NOUNS = ("images", "backbones", "store", "heads", "alike", "sample")
 LEVELS: dict[str, int] = {
     **dict.fromkeys(
-        ("errors", "files", "recipe", "quiet", "interrupt", "progress", "checkpoint", "plain_layers", "outputs"), 0
+        ("errors", "files", "recipe", "quiet", "interrupt", "progress", "checkpoint", "plain_layers", "outputs", "contents"), 0
     ),
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
@@ -32,6 +32,7 @@ LEVELS: dict[str, int] = {
 # Within the two levels of several single modules, who may use whom.
 BELOW_ALL = {
     *(("outputs", "errors"), ("outputs", "files")),
+    ("contents", "files"),
     *(("files", "errors"), ("recipe", "errors"), ("checkpoint", "errors"), ("checkpoint", "files")),
     *((room, other) for room in ("classify", "measured") for other in ("model", "featuremap", "head_features")),
     *(("measured", "classify"), ("head_features", "model")),

@@ -129,10 +129,13 @@ class Catalog:
             with h5py.File(image, "w", libver=LIBVER) as file:
                 file.attrs["featx_format"] = FORMAT_VERSION
                 for name, values in columns.items():
+                    compression = (
+                        {} if name == "digest" else {"compression": "gzip", "compression_opts": 1}
+                    )  # digests are noise
                     chunks = (max(1, min(len(values), 65536)), *values.shape[1:])
                     file.create_dataset(
                         name, data=values, chunks=chunks, maxshape=(None, *values.shape[1:]),
-                        compression="gzip", compression_opts=1, fletcher32=True, track_times=False,
+                        fletcher32=True, track_times=False, **compression,
                     )  # fmt: skip
             with replacing(path) as temporary:
                 temporary.write_bytes(image.getbuffer())
@@ -180,7 +183,7 @@ class Catalog:
             and (n == 0 or (self.labels.min() >= -1 and self.labels.max() < len(self.class_names)))
             and (n == 0 or (self.splits.min() >= 0 and self.splits.max() < len(SPLITS)))
             and (n == 0 or self.status.max() <= REJECTED)
-            and not any(text.startswith("/") or ".." in text.split("/") for text in self.paths)
+            and not any(text.startswith("/") or (".." in text and ".." in text.split("/")) for text in self.paths)
         )
         if not sound:
             raise CacheDamaged(f"{path}: its columns do not fit together. {MEND}")
