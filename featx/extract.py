@@ -148,7 +148,10 @@ def extract_features(
         run = LocalRun(prepared, writer, Compute(batch_size, workers, max_pixels), progress)
         # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
         for _ in range(2):
-            run.extract(prepared.rows_to_extract())
+            if rows := prepared.rows_to_extract():
+                run.extract(rows)
+            else:
+                break
         catalog = prepared.make_catalog(store.has(prepared.identities.digests))
         run.extract(*prepared.views_to_extract(catalog))
         catalog = _without_incomplete(catalog, prepared)

@@ -133,23 +133,26 @@ class _Look:
             self._before[~has_digest] = NEVER_TRUSTED
 
     def __call__(self, rows: range) -> range:
-        found = np.array([self._state(row) for row in rows], np.int64)
-        self.states[rows.start : rows.stop] = found
-        new = (found != self._before[rows.start : rows.stop]).any(axis=1)
+        self.states[rows.start : rows.stop] = self._states(rows)
+        new = (self.states[rows.start : rows.stop] != self._before[rows.start : rows.stop]).any(axis=1)
         for row in (np.flatnonzero(new) + rows.start).tolist():
             if not self.reasons[row]:
                 self._read(row)
         return rows
 
-    def _state(self, row: int) -> tuple[int, int, int]:
-        """Return size, mtime and ctime before the file is read: whatever changes later is noticed next time."""
-        if not self.reasons[row]:
-            try:
-                status = os.stat(self._root + self._paths[row])  # noqa: PTH116 - a Path for each of a million costs as much
-                return status.st_size, status.st_mtime_ns, status.st_ctime_ns
-            except OSError as error:
-                self.reasons[row] = _say_unreadable(error)
-        return _UNREADABLE
+    def _states(self, rows: range) -> list[tuple[int, int, int]]:
+        """Return size, mtime and ctime of each before it is read: whatever changes later is noticed next time."""
+        states = []
+        for row in rows:
+            state = _UNREADABLE
+            if not self.reasons[row]:
+                try:
+                    status = os.stat(self._root + self._paths[row])  # noqa: PTH116 - a Path costs as much as the call itself
+                    state = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+                except OSError as error:
+                    self.reasons[row] = _say_unreadable(error)
+            states.append(state)
+        return states
 
     def _read(self, row: int) -> None:
         try:

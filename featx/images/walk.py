@@ -10,7 +10,7 @@ from pathlib import Path
 from featx.errors import ImageListError
 from featx.images.decode import SNIFF_BYTES, sniff_format
 
-_IMAGE_SUFFIXES = frozenset(
+_IMAGE_SUFFIXES = tuple(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff".split()  # noqa: SIM905 - reads better than ten quotes
 )
 
@@ -156,21 +156,16 @@ def walk_images(folder: Path, skipped: Counter[str], above: frozenset[str] = fro
     enter(folder, real_path(folder))
     while stack:
         here, entries = stack[-1]
-        entry = next(entries, None)
-        if entry is None:
+        for entry in entries:
+            if _is_folder(entry):
+                # Only a link leads elsewhere; asking the system about each folder costs one call for every folder above it.
+                enter(Path(entry.path), real_path(entry.path) if entry.is_symlink() else str(Path(here, entry.name)))
+                break
+            if _is_image(entry, skipped):
+                yield entry.path
+        else:
             inside.remove(here)
             stack.pop()
-        elif _is_folder(entry):
-            # Only a link leads elsewhere; asking the system about each folder costs one call for every folder above it.
-            enter(Path(entry.path), real_path(entry.path) if entry.is_symlink() else str(Path(here, entry.name)))
-        elif _is_image(entry, skipped):
-            yield entry.path
-
-
-def _suffix(name: str) -> str:
-    """Return what ``Path(name).suffix.lower()`` is, in a fraction of the time."""
-    at = name.rfind(".")
-    return name[at:].lower() if 0 < at < len(name) - 1 else ""
 
 
 def _is_image(entry: os.DirEntry[str], skipped: Counter[str]) -> bool:
@@ -178,8 +173,7 @@ def _is_image(entry: os.DirEntry[str], skipped: Counter[str]) -> bool:
 
     What is named like an image is listed whatever it is (a link that leads nowhere, a pipe), to be rejected with a reason.
     """
-    suffix = _suffix(entry.name)
-    if suffix in _IMAGE_SUFFIXES:
+    if entry.name.lower().endswith(_IMAGE_SUFFIXES):
         return True
     try:
         # Only regular files are opened: a pipe would block for ever.
@@ -189,5 +183,5 @@ def _is_image(entry: os.DirEntry[str], skipped: Counter[str]) -> bool:
                     return True
     except OSError:
         pass  # unreadable and not named like an image: counted with the other files below
-    skipped[suffix or "no suffix"] += 1
+    skipped[Path(entry.name).suffix.lower() or "no suffix"] += 1
     return False

@@ -183,10 +183,15 @@ class Catalog:
             and (n == 0 or (self.labels.min() >= -1 and self.labels.max() < len(self.class_names)))
             and (n == 0 or (self.splits.min() >= 0 and self.splits.max() < len(SPLITS)))
             and (n == 0 or self.status.max() <= REJECTED)
-            and not any(text.startswith("/") or (".." in text and ".." in text.split("/")) for text in self.paths)
+            and not self._leads_out()
         )
         if not sound:
             raise CacheDamaged(f"{path}: its columns do not fit together. {MEND}")
+
+    def _leads_out(self) -> bool:
+        """Tell whether a path is absolute or goes up; of all paths in one string, which takes a tenth of the time."""
+        together = "\0".join(["", *self.paths, ""])
+        return any(f"{before}..{after}" in together for before in "\0/" for after in "\0/") or "\0/" in together
 
 
 def _pack(texts: Sequence[str]) -> NDArray[np.uint8]:
