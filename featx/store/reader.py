@@ -18,6 +18,10 @@ BLOCK_BYTES = 64 * 1024 * 1024
 # costs, short enough that a block of 64 MB mixes dozens of places of the cache.
 RUN_ROWS = 32
 
+# Opening a shard takes as long as reading hundreds of pooled rows, and a block that gathers its rows one run from each of
+# thousands of shards would do little else: the time of a pass would grow with the square of the cache.
+_MOST_RUNS = 256
+
 
 class ShardRows:
     """All rows of some shards, numbered through.
@@ -164,7 +168,7 @@ def shuffled_blocks(places: NDArray[np.int64], block_rows: int, seed: int) -> It
     """
     rng = np.random.default_rng(seed)
     on_disk = np.argsort(places, kind="stable")
-    run_rows = max(1, min(RUN_ROWS, block_rows // 4))
+    run_rows = max(1, min(RUN_ROWS, block_rows // 4), block_rows // _MOST_RUNS)
     # The cut between runs starts somewhere else each time, so that other rows are neighbours.
     cuts = np.arange(int(rng.integers(1, run_rows + 1)), len(on_disk), run_rows)
     runs = np.split(on_disk, cuts)
