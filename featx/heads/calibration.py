@@ -37,8 +37,10 @@ def fit_sigmoid(
     values = np.array([0.0, np.log((n_negative + 1) / (n_positive + 1))])
 
     def loss(values: NDArray[np.float64]) -> float:
-        exponent = values @ columns
-        return float(counts @ (np.logaddexp(0, exponent) - (1 - wanted) * exponent))
+        exponent = values[0] * columns[0] + values[1]  # no product: waking threads for it takes longer than it does
+        # NumPy's logaddexp(0, exponent) in a fraction of the time.
+        log_sum = np.maximum(exponent, 0) + np.log1p(np.exp(-np.abs(exponent)))
+        return float((counts * (log_sum - (1 - wanted) * exponent)).sum())
 
     best = loss(values)
     for _ in range(_MAX_STEPS):
@@ -50,11 +52,12 @@ def fit_sigmoid(
         step = np.linalg.solve(curvature, gradient)
         for halving in range(30):
             new = values - step / 2**halving
-            if loss(new) <= best:
+            reached = loss(new)
+            if reached <= best:
                 break
         else:
             break  # no step is better: this is the bottom, to rounding
-        values, best = new, loss(new)
+        values, best = new, reached
     return float(values[0] / size), float(values[1])
 
 
