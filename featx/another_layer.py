@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import find_weights, load_backbone
+from featx.contents import first_alike
 from featx.errors import ImageListError, Interrupted
 from featx.images import MAX_PIXELS, Augmentation, Views, load_batches
 from featx.progress import Progress
@@ -96,14 +97,11 @@ def cache_of_layer(
 
 def _missing(deep: FeatureCache, catalog: Catalog) -> Wanted:
     """List what has no features of the layer: every image once, training images in every view."""
-    training = catalog.rows("train").tolist()
     wanted: Wanted = []
     for number, key in enumerate((0, *catalog.view_keys)):
-        first: dict[bytes, int] = {}
-        for row in training if number else catalog.rows().tolist():
-            first.setdefault(catalog.digests[row].tobytes(), row)
-        present = deep.has(list(first), key)
-        wanted += [(row, number) for row, there in zip(first.values(), present, strict=True) if not there]
+        rows = catalog.rows("train" if number else None)
+        rows = rows[first_alike(catalog.digests[rows]) == np.arange(len(rows))]
+        wanted += [(row, number) for row in rows[~deep.has(catalog.digests[rows], key)].tolist()]
     return sorted(wanted)  # all views of one image together: it is decoded once for them
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from featx.calibrating import calibrate, drop_other_networks, find_network, keep_network, seconds_in_int8
+from featx.contents import are_among
 from featx.images import MAX_PIXELS
 from featx.local_run import Compute, LocalRun
 from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
@@ -175,7 +176,10 @@ def extract_features(
         run = LocalRun(prepared, writer, compute, progress)
         # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
         for _ in range(2):
-            run.extract(prepared.rows_to_extract())
+            if rows := prepared.rows_to_extract():
+                run.extract(rows)
+            else:
+                break
         catalog = prepared.make_catalog(store.has(prepared.identities.digests))
         run.extract(*prepared.views_to_extract(catalog))
         catalog = _without_incomplete(catalog, prepared)
@@ -196,7 +200,7 @@ def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progres
         recipe,
         prepared.weights_file,
         prepared.paths(rows),
-        [prepared.identities.digests[row] for row in rows],
+        [digest.tobytes() for digest in prepared.identities.digests[rows]],
         seed=prepared.options.seed,
         workers=compute.workers,
         max_pixels=compute.max_pixels,
@@ -234,8 +238,7 @@ def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
     rows, _ = prepared.views_to_extract(catalog)
     if not rows:
         return catalog
-    digests = {catalog.digests[row].tobytes() for row in rows}
-    lost = np.array([digest.tobytes() in digests for digest in catalog.digests], np.bool_) & (catalog.status == EXTRACTED)
+    lost = are_among(catalog.digests, catalog.digests[rows]) & (catalog.status == EXTRACTED)
     return dataclasses.replace(
         catalog,
         status=np.where(lost, REJECTED, catalog.status).astype(np.uint8),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.contents import are_among
 from featx.errors import HeadError, SingleClassError
 from featx.store import Catalog
 
@@ -70,8 +71,7 @@ def choose_images(catalog: Catalog, folder: Path) -> LearningImages:
         if label not in learned:
             notes.append(f"class {name!r} has no training image: it cannot be learned")
     val = catalog.rows("val")
-    trained_on = {digest.tobytes() for digest in catalog.digests[train]}
-    if leaked := sum(digest.tobytes() in trained_on for digest in catalog.digests[val]):
+    if leaked := int(are_among(catalog.digests[val], catalog.digests[train]).sum()):
         notes.append(f"{leaked} of {len(val)} validation images are exact duplicates of training images: they flatter the head")
     val = val[np.isin(catalog.labels[val], learned)]
     rows, views = catalog.learning_rows()

@@ -55,7 +55,7 @@ def judge_labels(X: CachedRows, labels: NDArray[np.int64]) -> Judged:
     """
     head = make_head("ridge")
     head.fit(X, labels)
-    probabilities: NDArray[np.float64] = head.left_out_proba_  # type: ignore[attr-defined] # a ridge has it
+    probabilities: NDArray[np.float64] = head.left_out_proba(X, labels)  # type: ignore[attr-defined] # a ridge has it
     each = np.arange(len(labels))
     of_label = np.maximum(probabilities[each, labels], _LEAST_PROBABILITY)
     others = probabilities.copy()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import Backbone, choose_batch_size, load_backbone, quantize_backbone
+from featx.contents import are_among, as_digests
 from featx.images import MAX_PIXELS, Batch, load_batches
 from featx.prepare import ExtractOptions, Prepared, find_repeats, prepare
 from featx.progress import Progress
@@ -142,7 +143,7 @@ def plan_extract(
         if progress:
             progress("decode", len(batch.positions) + len(batch.rejected), len(rows))
     store, digests = prepared.store, prepared.identities.digests
-    catalog = prepared.make_catalog(store.has(digests) | np.array([digest in extracted for digest in digests], np.bool_))
+    catalog = prepared.make_catalog(store.has(digests) | are_among(digests, as_digests(list(extracted))))
     repeats = find_repeats(catalog)
     usable = catalog.rows()
     to_augment = len(prepared.views_to_extract(catalog)[0])

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork, backbone_spec, check_image_size, check_int8_installed, resolve_weights
 from featx.calibrating import find_network
+from featx.contents import Digests, first_alike
 from featx.errors import AugmentError, CacheError, ImageListError, ImageSizeError, RecipeError
-from featx.files import DIGEST_BYTES
 from featx.images import (
     DEFAULT_AUGMENT,
     MOST_VIEWS,
@@ -20,7 +20,7 @@ from featx.images import (
     Batch,
     Identities,
     ImageIndex,
-    KnownFile,
+    KnownFiles,
     Part,
     assign_splits,
     identify_files,
@@ -209,12 +209,13 @@ class Prepared:
 
     def rows_to_extract(self) -> list[int]:
         """Return the first row of each content that has no features yet."""
-        present = self.store.has(self.identities.digests)
-        first: dict[bytes, int] = {}
-        for row, digest in enumerate(self.identities.digests):
-            if not self.identities.reasons[row] and not present[row]:
-                first.setdefault(digest, row)
-        return list(first.values())
+        wanted = np.flatnonzero(self._readable & ~self.store.has(self.identities.digests))
+        rows: list[int] = _one_of_each(self.identities.digests, wanted).tolist()
+        return rows
+
+    @property
+    def _readable(self) -> NDArray[np.bool_]:
+        return np.array([not reason for reason in self.identities.reasons], np.bool_)
 
     def views_to_extract(self, catalog: Catalog) -> tuple[list[int], list[int]]:
         """Return rows of training images, and numbers of the views of them that have no features yet.
@@ -229,18 +230,12 @@ class Prepared:
         rows, numbers : list of int
             One entry for each view; those of one image stand together.
         """
-        first: dict[bytes, int] = {}
-        for row in catalog.rows("train").tolist():
-            first.setdefault(catalog.digests[row].tobytes(), row)
-        digests = list(first)
-        absent = [~self.store.has(digests, key) for key in self.options.view_keys]
-        wanted = [
-            (first[digest], view + 1)
-            for place, digest in enumerate(digests)
-            for view in range(len(absent))
-            if absent[view][place]
-        ]
-        return [row for row, _ in wanted], [view for _, view in wanted]
+        if not self.options.view_keys:
+            return [], []
+        rows = _one_of_each(catalog.digests, catalog.rows("train"))
+        absent = np.stack([~self.store.has(catalog.digests[rows], key) for key in self.options.view_keys], axis=1)
+        places, views = np.nonzero(absent)
+        return rows[places].tolist(), (views + 1).tolist()
 
     def paths(self, rows: list[int]) -> list[Path]:
         """Return the files of some rows."""
@@ -252,8 +247,8 @@ class Prepared:
             self.identities.reasons[rows[position]] = reason
         for position, digest in zip(batch.positions, batch.digests, strict=True):
             row = rows[position]
-            if digest != self.identities.digests[row]:
-                self.identities.digests[row] = digest
+            if digest != self.identities.digests[row].tobytes():
+                self.identities.digests[row] = np.frombuffer(digest, np.uint8)
                 self.identities.mtimes[row] = NEVER_TRUSTED
 
     def make_catalog(self, with_features: NDArray[np.bool_]) -> Catalog:
@@ -266,12 +261,13 @@ class Prepared:
         """
         index, identities, options = self.index, self.identities, self.options
         # A file that cannot be read today may have a row from another day; whether it is still its row nobody can say.
-        present = with_features & np.array([not reason for reason in identities.reasons], np.bool_)
-        reason_of = {d: r for d, r in zip(identities.digests, identities.reasons, strict=True) if r and d != NO_DIGEST}
-        reasons = [
-            "" if ok else reason or reason_of.get(digest, CHANGED)
-            for ok, reason, digest in zip(present, identities.reasons, identities.digests, strict=True)
-        ]
+        readable = self._readable
+        present = with_features & readable
+        reason_of = {identities.digests[row].tobytes(): identities.reasons[row] for row in np.flatnonzero(~readable).tolist()}
+        reason_of.pop(NO_DIGEST, None)
+        reasons = list(identities.reasons)
+        for row in np.flatnonzero(readable & ~present).tolist():
+            reasons[row] = reason_of.get(identities.digests[row].tobytes(), CHANGED)
         shares = options.val_fraction, options.test_fraction
         splits = draw_splits(index.labels, identities.digests, index.splits, present, shares, options.seed)
         return Catalog(
@@ -281,7 +277,7 @@ class Prepared:
             paths=list(index.paths),
             labels=index.labels,
             splits=splits,
-            digests=np.frombuffer(b"".join(identities.digests), np.uint8).reshape(-1, DIGEST_BYTES),
+            digests=identities.digests.copy(),  # decoding the views may still change these
             sizes=identities.sizes,
             mtimes=identities.mtimes,
             ctimes=identities.ctimes,
@@ -300,7 +296,7 @@ CHANGED = "changed while it was being read"
 
 def draw_splits(
     labels: NDArray[np.int32],
-    digests: Sequence[bytes],
+    digests: Digests,
     given: Sequence[str],
     present: NDArray[np.bool_],
     shares: tuple[float, float],
@@ -312,8 +308,10 @@ def draw_splits(
     ----------
     labels : ndarray of shape (n_images,), int32
         Class of each image.
-    digests, given : sequence of bytes, of str
-        Content digest of each, and its split where folder or manifest say so, else empty.
+    digests : ndarray of shape (n_images, 32), uint8
+        Content digest of each.
+    given : sequence of str
+        Its split where folder or manifest say so, else empty.
     present : ndarray of shape (n_images,), bool
         Whether it has features.
     shares : tuple of float
@@ -324,14 +322,15 @@ def draw_splits(
     rows = np.flatnonzero(present)
     drawn = assign_splits(
         labels[rows],
-        [digests[row] for row in rows.tolist()],
+        digests[rows],
         [given[row] for row in rows.tolist()],
         val_fraction=shares[0],
         test_fraction=shares[1],
         seed=seed,
     )
-    splits = np.array([SPLITS.index(split or "train") for split in given], np.int8)
-    splits[rows] = [SPLITS.index(split) for split in drawn]
+    code_of = {"": SPLITS.index("train")} | {split: code for code, split in enumerate(SPLITS)}
+    splits = np.array([code_of[split] for split in given], np.int8)
+    splits[rows] = [code_of[split] for split in drawn]
     return splits
 
 
@@ -397,17 +396,19 @@ def _refuse_another_folders_cache(index: ImageIndex, listings: list[Catalog], fo
             )
 
 
-def _known_files(index: ImageIndex, listings: list[Catalog]) -> dict[str, KnownFile]:
-    """Return what the last listings of the same folder knew of each file."""
-    found: dict[str, KnownFile] = {}
-    for last in listings:
-        if last.source == str(index.root):
-            states = zip(last.sizes.tolist(), last.mtimes.tolist(), last.ctimes.tolist(), last.digests, strict=True)
-            known = (KnownFile(size, mtime, ctime, digest.tobytes()) for size, mtime, ctime, digest in states)
-            files = zip(last.paths, known, strict=True)
-            # A manifest may name a path twice; the first is the one that counts.
-            found |= dict(reversed(list(files)))
-    return found
+def _known_files(index: ImageIndex, listings: list[Catalog]) -> KnownFiles | None:
+    """Return what the last listings of the same folder knew of each file; of a file in several, the last one's counts."""
+    known = [listing for listing in reversed(listings) if listing.source == str(index.root)]
+    if not known:
+        return None
+    columns = [np.concatenate([getattr(one, name) for one in known]) for name in ("digests", "sizes", "mtimes", "ctimes")]
+    return KnownFiles([path for one in known for path in one.paths], *columns)
+
+
+def _one_of_each(digests: Digests, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return those of some rows that no other with the same digest stands before."""
+    kept: NDArray[np.int64] = rows[first_alike(digests[rows]) == np.arange(len(rows))]
+    return kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -432,16 +433,15 @@ class Repeats:
 def find_repeats(catalog: Catalog) -> Repeats:
     """Find the images with features that stand more than once."""
     usable = catalog.rows()
-    keys = [digest.tobytes() for digest in catalog.digests[usable]]
-    labels_of: dict[bytes, set[int]] = {}
-    first_split: dict[bytes, int] = {}
-    for key, label, split in zip(keys, catalog.labels[usable].tolist(), catalog.splits[usable].tolist(), strict=True):
-        labels_of.setdefault(key, set()).add(label)
-        first_split[key] = min(split, first_split.get(key, split))  # train, val, test: the order in which a fit sees them
+    first = first_alike(catalog.digests[usable])
+    labels, splits = catalog.labels[usable], catalog.splits[usable]
+    # Train, val, test: the order in which a fit sees them.
+    first_split = splits.copy()
+    np.minimum.at(first_split, first, splits)
+    in_conflict = np.zeros(len(usable), np.bool_)
+    in_conflict[first[labels != labels[first]]] = True
     return Repeats(
-        duplicates=len(usable) - len(labels_of),
-        conflicts=[catalog.paths[row] for row, key in zip(usable, keys, strict=True) if len(labels_of[key]) > 1],
-        across_splits=[
-            catalog.paths[row] for row, key in zip(usable, keys, strict=True) if catalog.splits[row] > first_split[key]
-        ],
+        duplicates=int((first != np.arange(len(usable))).sum()),
+        conflicts=[catalog.paths[row] for row in usable[in_conflict[first]].tolist()],
+        across_splits=[catalog.paths[row] for row in usable[splits > first_split[first]].tolist()],
     )

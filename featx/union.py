@@ -98,8 +98,7 @@ def _join_parts(group: Sequence[Listing]) -> Whole:
     given = ["" if code == NOT_GIVEN else SPLITS[code] for code in whole.splits.tolist()]
     present = whole.status == EXTRACTED
     shares = parts[0].val_fraction, parts[0].test_fraction
-    digests = [digest.tobytes() for digest in whole.digests]
-    splits = draw_splits(whole.labels, digests, given, present, shares, parts[0].seed)
+    splits = draw_splits(whole.labels, whole.digests, given, present, shares, parts[0].seed)
     return Whole(dataclasses.replace(whole, splits=splits, part=None), parts[0].name, differing, parts[0].listed - len(whole))
 
 

@@ -16,9 +16,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up. A module may import modules of lower levels, and those of its own room.
 NOUNS = ("images", "backbones", "store", "heads", "alike", "sample")
 LEVELS: dict[str, int] = {
-    **dict.fromkeys(
-        ("errors", "files", "recipe", "quiet", "interrupt", "progress", "checkpoint", "plain_layers", "outputs", "memory"), 0
-    ),
+    **dict.fromkeys(("errors", "files", "recipe", "contents", "memory", "quiet", "interrupt", "progress"), 0),
+    **dict.fromkeys(("checkpoint", "plain_layers", "outputs"), 0),
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
     **dict.fromkeys(("head_features", "another_layer", "tuning", "starting", "pictures", "misfits", "findings", "flaws"), 2),
@@ -32,6 +31,7 @@ LEVELS: dict[str, int] = {
 # Within the two levels of several single modules, who may use whom.
 BELOW_ALL = {
     *(("outputs", "errors"), ("outputs", "files")),
+    ("contents", "files"),
     *(("files", "errors"), ("recipe", "errors"), ("checkpoint", "errors"), ("checkpoint", "files")),
     *((room, other) for room in ("classify", "measured") for other in ("model", "featuremap", "head_features")),
     *(("measured", "classify"), ("head_features", "model")),

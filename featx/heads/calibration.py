@@ -14,7 +14,9 @@ _FARTHEST = 700.0
 """exp stays finite."""
 
 
-def fit_sigmoid(decision: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
+def fit_sigmoid(
+    decision: NDArray[np.float64], positive: NDArray[np.bool_], counts: NDArray[np.float64] | None = None
+) -> tuple[float, float]:
     """Return slope and offset of 1 / (1 + exp(slope * decision + offset)), the most likely ones.
 
     Parameters
@@ -23,8 +25,11 @@ def fit_sigmoid(decision: NDArray[np.float64], positive: NDArray[np.bool_]) -> t
         Held-out signed distances.
     positive : ndarray of shape (n_samples,), bool
         Whether the row is of the class.
+    counts : ndarray of shape (n_samples,) or None
+        How many rows each stands for; by default itself alone.
     """
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    counts = np.ones(len(decision)) if counts is None else counts
+    n_positive, n_negative = float(counts[positive].sum()), float(counts[~positive].sum())
     # Targets a little inside 0 and 1: without them, rows that a distance tells apart without error give an endless slope.
     wanted = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
     size = max(float(np.abs(decision).max()), 1e-300)
@@ -32,24 +37,27 @@ def fit_sigmoid(decision: NDArray[np.float64], positive: NDArray[np.bool_]) -> t
     values = np.array([0.0, np.log((n_negative + 1) / (n_positive + 1))])
 
     def loss(values: NDArray[np.float64]) -> float:
-        exponent = values @ columns
-        return float((np.logaddexp(0, exponent) - (1 - wanted) * exponent).sum())
+        exponent = values[0] * columns[0] + values[1]  # no product: waking threads for it takes longer than it does
+        # NumPy's logaddexp(0, exponent) in a fraction of the time.
+        log_sum = np.maximum(exponent, 0) + np.log1p(np.exp(-np.abs(exponent)))
+        return float((counts * (log_sum - (1 - wanted) * exponent)).sum())
 
     best = loss(values)
     for _ in range(_MAX_STEPS):
         shares = 1 / (1 + np.exp(np.clip(values @ columns, -_FARTHEST, _FARTHEST)))
-        gradient = columns @ (wanted - shares)
-        if np.abs(gradient).max() < 1e-10 * len(decision):
+        gradient = columns @ (counts * (wanted - shares))
+        if np.abs(gradient).max() < 1e-10 * counts.sum():
             break
-        curvature = (columns * (shares * (1 - shares))) @ columns.T + 1e-12 * np.eye(2)
+        curvature = (columns * (counts * shares * (1 - shares))) @ columns.T + 1e-12 * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
         for halving in range(30):
             new = values - step / 2**halving
-            if loss(new) <= best:
+            reached = loss(new)
+            if reached <= best:
                 break
         else:
             break  # no step is better: this is the bottom, to rounding
-        values, best = new, loss(new)
+        values, best = new, reached
     return float(values[0] / size), float(values[1])
 
 

@@ -19,10 +19,14 @@ class LeastSquares:
         Squared lengths, along each direction, of the rows less their weighted mean, each times the root of its weight.
     pull : ndarray of shape (r, k)
         Inner products of these rows with the targets less theirs.
-    targets : ndarray of shape (n_samples, k)
-        +1 where a row is of the class, else -1.
-    weights : ndarray of shape (n_samples,)
-        Of each row.
+    level : ndarray of shape (k,)
+        Weighted mean of the targets: the decision at the mean row.
+    total : float
+        Sum of the weights of all rows.
+    targets : ndarray of shape (n_judged, k)
+        +1 where a row is of the class, else -1; of all rows, or of those that are judged.
+    weights : ndarray of shape (n_judged,)
+        Of the same rows.
 
     References
     ----------
@@ -31,14 +35,10 @@ class LeastSquares:
 
     curvature: Values
     pull: Values
+    level: Values
+    total: float
     targets: Values
     weights: Values
-
-    @property
-    def level(self) -> Values:
-        """Weighted mean of the targets (k,): the decision at the mean row."""
-        level: Values = self.weights @ self.targets / self.weights.sum()
-        return level
 
     def coef(self, alpha: float) -> Values:
         """Return the coefficients (r, k) under a penalty."""
@@ -51,7 +51,7 @@ class LeastSquares:
         Parameters
         ----------
         at : slice or ndarray of int
-            Which of the training rows they are.
+            Which of the judged rows they are.
         rows : ndarray of shape (n_block, r)
             Less the weighted mean, in the basis, not weighted.
         squares : ndarray of shape (n_block, r)
@@ -64,19 +64,18 @@ class LeastSquares:
         Leaving row i out changes a least squares fit as if its residual were divided by 1 - h_i, where h_i is its own share
         in its prediction. The scaling, and the weights of the others, stay as they are.
         """
-        own = self.weights[at] * (squares @ (1 / (self.curvature + alpha)) + 1 / self.weights.sum())
+        own = self.weights[at] * (squares @ (1 / (self.curvature + alpha)) + 1 / self.total)
         targets = self.targets[at]
         residual = targets - rows @ self.coef(alpha) - self.level
         decision: Values = targets - residual / np.maximum(1 - own, 1e-12)[:, None]
         return decision
 
     def untold(self, left_out: Values) -> Values:
-        """Return left-out decisions of all rows (n_samples, k) with the mean of all targets in them, not that of the others.
+        """Return left-out decisions (n_judged, k) with the mean of all targets in them, not that of the others.
 
         The mean of the others lies lower for exactly those rows that are of the class. Under a penalty that leaves little
         else, a sigmoid fitted on that would learn that low decisions speak for the class.
         """
-        total = self.weights.sum()
         weights = self.weights[:, None]
-        others: Values = (total * self.level - weights * self.targets) / (total - weights)
+        others: Values = (self.total * self.level - weights * self.targets) / (self.total - weights)
         return left_out + self.level - others

@@ -1,5 +1,6 @@
 """Ridge regression on class targets: one decomposition gives every strength of the penalty, and leave-one-out of each."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,9 +17,11 @@ from featx.heads.classical import (
     row_weights,
     signed_targets,
 )
+from featx.heads.column_sums import ColumnSums
 from featx.heads.head import Features, check_class_weight, check_features, is_number
+from featx.heads.judged import KeptRows, choose_judged
 from featx.heads.least_squares import LeastSquares, Values
-from featx.heads.scaling import check_finite, deviations, feature_blocks, scale_rows
+from featx.heads.scaling import check_finite, feature_blocks
 from featx.heads.span import LARGEST_DECOMPOSITION, gram_matrix, weighted_sum
 
 # Inside the sample's training images at 96 px (340 at a time, every pooling and scale) the choice fell between 30 and
@@ -32,20 +35,22 @@ Blocks = Callable[[], Iterator[tuple[Any, Values]]]
 class RidgeHead(ClassicalHead):
     """Least squares towards +1 and -1 for each class, with an L2 penalty, in closed form.
 
-    Features may be larger than memory: where there are at least as many rows as columns they are read a block at a time, two
-    or three times, and only an array of n_features x n_features is held.
+    Features may be larger than memory: where there are at least as many rows as columns they are read a block at a time, and
+    only an array of n_features x n_features is held. All rows are fitted. Of more than ``MOST_JUDGED``, the penalty and the
+    sigmoids are chosen by the leave-one-out decisions about an even draw of so many, and the features are read once instead of
+    two or three times.
 
     Parameters
     ----------
     alpha : float or None
-        Strength of the penalty; by default the one of ``ALPHAS`` with the best leave-one-out accuracy on the training images,
-        the larger of equals.
+        Strength of the penalty; by default the one of ``ALPHAS`` with the best leave-one-out accuracy on the judged training
+        images, the larger of equals.
     scale : str
         ``standard``, ``l2``, ``sqrt`` or ``none``; see ``Scaling``.
     class_weight : str or None
         ``balanced`` gives each class the same weight in all, whatever its number of images.
     seed : int
-        Nothing here is random; taken because every head takes it.
+        Of the draw of rows to judge by, where there are more than ``MOST_JUDGED``; nothing else is random.
 
     Attributes
     ----------
@@ -58,9 +63,11 @@ class RidgeHead(ClassicalHead):
         The penalty given or chosen.
     mean_, scale_ : ndarray of shape (n_features,)
         Of the training features, with ``standard``; else zeros and ones.
-    left_out_ : ndarray of shape (n_samples, n_classes) or (n_samples, 1)
-        What the fit without each one of the training rows would decide about it. Known after ``fit`` alone.
-    left_out_proba_ : ndarray of shape (n_samples, n_classes)
+    judged_ : ndarray of shape (n_judged,), int64
+        The training rows that it was judged by; all, up to ``MOST_JUDGED``. Known after ``fit`` alone, as what follows.
+    left_out_ : ndarray of shape (n_judged, n_classes) or (n_judged, 1)
+        What the fit without each one of these rows would decide about it.
+    left_out_proba_ : ndarray of shape (n_judged, n_classes)
         The same as class probabilities.
     """
 
@@ -69,6 +76,7 @@ class RidgeHead(ClassicalHead):
     slope_: Values
     offset_: Values
     alpha_: Values
+    judged_: NDArray[np.int64]
     left_out_: Values
     left_out_proba_: Values
 
@@ -133,9 +141,11 @@ class RidgeHead(ClassicalHead):
         np.maximum(curvature, 0, out=curvature)
         pull = directions.T @ (roots[:, None] * (targets - shares @ targets))
         rows = directions * np.sqrt(curvature)
-        problem = LeastSquares(curvature, np.sqrt(curvature)[:, None] * pull, targets, weights)
+        level, total = shares @ targets, float(weights.sum())
+        problem = LeastSquares(curvature, np.sqrt(curvature)[:, None] * pull, level, total, targets, weights)
         rows /= roots[:, None]
-        alpha = self._settle(problem, lambda: iter([(slice(None), rows)]))
+        self.judged_ = np.arange(len(labels))
+        alpha = self._settle(problem, lambda: iter([(slice(None), rows)]), np.ones(len(labels)))
         # How much of each row is in the coefficients of each class, without dividing by lengths: the shortest of them are
         # known to half the digits only.
         of_rows = roots[:, None] * (directions @ (pull / (curvature + alpha)[:, None]))
@@ -145,89 +155,83 @@ class RidgeHead(ClassicalHead):
 
     def _learn_tall(self, X: Features, labels: NDArray[np.integer]) -> None:
         """At least as many rows as columns: decompose the inner products of the columns, summed up a block at a time."""
-        weights, targets = row_weights(labels, self.class_weight), signed_targets(labels, len(self.classes_))
-        level = weights @ targets / weights.sum()
-        middle, gram, pull = self._sum_up(X, weights, targets - level)
+        n_classes = len(self.classes_)
+        weights = row_weights(labels, self.class_weight)
+        total = float(weights.sum())
+        # The mean of the targets, without an array of all: +1 for its own class and -1 for the others.
+        level = (2 * np.bincount(labels, weights, n_classes) / total - 1)[n_classes - n_decisions(n_classes) :]
+        self.judged_, counts = choose_judged(labels, X.shape[1] * X.dtype.itemsize, self.seed)
+        sums = ColumnSums(X.shape[1], len(level), self.scale)
+        judged = KeptRows(X, self.judged_)
+        for at, block in feature_blocks(X):
+            check_finite(block)
+            sums.add(block, weights[at], signed_targets(labels[at], n_classes) - level)
+            judged.add(at, block)
+        self.mean_, self.scale_ = sums.scaling(len(labels))
+        middle, gram, pull = sums.centred(self.mean_, self.scale_)
         squares, basis = np.linalg.eigh(gram)
-        problem = LeastSquares(np.maximum(squares, 0), basis.T @ pull, targets, weights)
+        targets = signed_targets(labels[self.judged_], n_classes)
+        problem = LeastSquares(np.maximum(squares, 0), basis.T @ pull, level, total, targets, weights[self.judged_])
 
         def blocks() -> Iterator[tuple[Any, Values]]:
-            for at, values in feature_blocks(X):
+            for at, values in feature_blocks(judged.rows):
                 rows = self._scaling(values)
                 rows -= middle
                 yield at, rows @ basis
 
-        coef = basis @ problem.coef(self._settle(problem, blocks))
+        coef = basis @ problem.coef(self._settle(problem, blocks, counts))
         self.coef_ = coef.T.copy()
-        self.intercept_ = problem.level - middle @ coef
+        self.intercept_ = level - middle @ coef
+        self._refit = middle, basis, problem
 
-    def _sum_up(self, X: Features, weights: Values, pulls: Values) -> tuple[Values, Values, Values]:
-        """Read the features once; learn the scaling on the way.
+    def left_out_proba(self, X: Features, y: NDArray[np.integer]) -> Values:
+        """Return what the fit without each row would say of it, as class probabilities (n_samples, n_classes).
 
-        Returns
-        -------
-        middle : ndarray of shape (n_features,)
-            Weighted mean of the scaled rows.
-        gram : ndarray of shape (n_features, n_features)
-            Inner products of the columns of the scaled rows less ``middle``, weighted.
-        pull : ndarray of shape (n_features, k)
-            Weighted inner products of these columns with ``pulls``.
+        Parameters
+        ----------
+        X, y
+            What the head was fitted on just now.
         """
-        n_rows, n_columns = X.shape
-        sums, weighted, squares = np.zeros(n_columns), np.zeros(n_columns), np.zeros(n_columns)
-        gram, pull = np.zeros((n_columns, n_columns)), np.zeros((n_columns, pulls.shape[1]))
-        near = None
+        if len(self.judged_) == len(y):
+            return self.left_out_proba_
+        middle, basis, problem = self._refit
+        labels = np.searchsorted(self.classes_, y)
+        weights = row_weights(labels, self.class_weight)
+        probabilities = np.empty((len(y), len(self.classes_)))
         for at, block in feature_blocks(X):
-            check_finite(block)
-            values = scale_rows(self.scale, block)
-            # Everything is summed about a point near the mean: sums of squares about 0 would lose the digits of small
-            # differences between large features.
-            near = values.mean(axis=0) if near is None else near
-            values -= near
-            sums += values.sum(axis=0)
-            squares += np.einsum("ij,ij->j", values, values)
-            weighted += weights[at] @ values
-            pull += values.T @ (weights[at, None] * pulls[at])
-            values *= np.sqrt(weights[at])[:, None]
-            gram += values.T @ values
-        assert near is not None, "there are rows of at least two classes"
-        total = weights.sum()
-        gram -= np.outer(weighted / total, weighted)
-        middle = near + weighted / total
-        self.mean_, self.scale_ = np.zeros(n_columns), np.ones(n_columns)
-        if self.scale == "standard":
-            self.mean_ = near + sums / n_rows
-            self.scale_ = deviations(self.mean_, squares / n_rows - (sums / n_rows) ** 2, n_rows)
-            middle = (middle - self.mean_) / self.scale_
-            gram /= self.scale_
-            gram /= self.scale_[:, None]
-            pull /= self.scale_[:, None]
-        return middle, gram, pull
+            targets = signed_targets(labels[at], len(self.classes_))
+            some = dataclasses.replace(problem, targets=targets, weights=weights[at])
+            rows = (self._scaling(block) - middle) @ basis
+            decision = some.untold(some.left_out(slice(None), rows, rows**2, float(self.alpha_[0])))
+            probabilities[at] = calibrated(decision, self.slope_, self.offset_)
+        return probabilities
 
-    def _settle(self, problem: LeastSquares, blocks: Blocks) -> float:
+    def _settle(self, problem: LeastSquares, blocks: Blocks, counts: Values) -> float:
         """Return the penalty, given or chosen, and fit the sigmoids to what it decides about rows left out."""
-        alpha = float(self.alpha) if self.alpha is not None else self._best_alpha(problem, blocks)
+        alpha = float(self.alpha) if self.alpha is not None else self._best_alpha(problem, blocks, counts)
         self.alpha_ = np.array([alpha])
         self.left_out_ = np.empty_like(problem.targets)
         for at, rows in blocks():
             self.left_out_[at] = problem.left_out(at, rows, rows**2, alpha)
         decision = problem.untold(self.left_out_)
-        sigmoids = [fit_sigmoid(column, target > 0) for column, target in zip(decision.T, problem.targets.T, strict=True)]
+        columns = zip(decision.T, problem.targets.T, strict=True)
+        sigmoids = [fit_sigmoid(column, target > 0, counts) for column, target in columns]
         self.slope_, self.offset_ = (np.array(values) for values in zip(*sigmoids, strict=True))
         self.left_out_proba_ = calibrated(decision, self.slope_, self.offset_)
         return alpha
 
-    def _best_alpha(self, problem: LeastSquares, blocks: Blocks) -> float:
+    def _best_alpha(self, problem: LeastSquares, blocks: Blocks, counts: Values) -> float:
         """Return the penalty that decides most left-out rows rightly, and say so in the notes."""
-        right = np.zeros(len(ALPHAS), np.int64)
+        right = np.zeros(len(ALPHAS))
         for at, rows in blocks():
             wanted, squares = _classes_of(problem.targets[at]), rows**2
             for which, alpha in enumerate(ALPHAS):
-                right[which] += (_classes_of(problem.left_out(at, rows, squares, alpha)) == wanted).sum()
+                right[which] += counts[at] @ (_classes_of(problem.left_out(at, rows, squares, alpha)) == wanted)
         best = len(ALPHAS) - 1 - int(np.argmax(right[::-1]))  # of equals the last, which is the largest
-        share = right[best] / len(problem.targets)
+        judged = "" if len(counts) == counts.sum() else f", judged by {len(counts):,} of them"
         self.notes_ = [
-            f"ridge: alpha {ALPHAS[best]:.3g} was chosen, right about {share:.1%} of training images left out in turn"
+            f"ridge: alpha {ALPHAS[best]:.3g} was chosen, right about {right[best] / counts.sum():.1%} of training images "
+            f"left out in turn{judged}"
         ]
         return ALPHAS[best]
 

@@ -145,10 +145,10 @@ def column_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
 
 
 def feature_blocks(X: Features) -> Iterator[tuple[Any, NDArray[np.floating]]]:
-    """Yield (positions, block of rows) of an array or of rows that are read when they are needed."""
+    """Yield (positions, block of rows) of an array or of rows that are read when needed, some 32 MB in float64 each."""
     if isinstance(X, np.ndarray):
         return ((rows, X[rows]) for rows in row_blocks(X.shape))
-    return X.blocks()
+    return ((at[rows], block[rows]) for at, block in X.blocks() for rows in row_blocks(block.shape))
 
 
 def _slices(n: int, n_across: int) -> Iterator[slice]:

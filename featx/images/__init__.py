@@ -2,7 +2,7 @@
 
 from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
 from featx.images.decode import MAX_PIXELS, decode_image, read_image_file
-from featx.images.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFile, identify_files
+from featx.images.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.index import ImageIndex, list_images, list_unlabelled
 from featx.images.loader import Batch, Views, available_cores, load_batches
 from featx.images.manifest import check_manifest_path, write_manifest
@@ -27,7 +27,7 @@ __all__ = [
     "Batch",
     "Identities",
     "ImageIndex",
-    "KnownFile",
+    "KnownFiles",
     "Part",
     "Picture",
     "Thumbnail",

@@ -1,13 +1,18 @@
 """What each listed file is, by content: the digest that its features are kept under."""
 
 import dataclasses
+import operator
+import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.contents import Digests
 from featx.errors import ImageRejected
 from featx.files import DIGEST_BYTES, content_digest
 from featx.images.decode import read_image_file
@@ -24,20 +29,33 @@ NEVER_TRUSTED = -1
 # A file changed again within the clock's grain keeps its size and mtime; git has the same rule for the same reason.
 _FRESH_NS = 2_000_000_000
 
-_CHUNK = 1000
+_GROUP = 250
+"""Files that a thread looks at in one go: handing each over by itself would cost ten times as much as looking at it."""
+
+_UNREADABLE = (0, NEVER_TRUSTED, NEVER_TRUSTED)
 
 
-class KnownFile(NamedTuple):
-    """What an earlier listing knew of a file: size [bytes], mtime and ctime [ns] and content digest.
+class KnownFiles(NamedTuple):
+    """What an earlier listing knew of its files; one entry of each for each path.
 
     The ctime, because size and mtime alone do not tell two files apart that swapped their names: unpacking an archive
     gives many files one mtime, and bitmaps of one size are equally long. A rename changes the ctime.
+
+    Parameters
+    ----------
+    paths : list of str
+        Relative to the same root.
+    digests : ndarray of shape (n, 32), uint8
+        Content digests; ``NO_DIGEST`` where the file could not be read.
+    sizes, mtimes, ctimes : ndarray of shape (n,), int64
+        When it was read [bytes], [ns], [ns].
     """
 
-    size: int
-    mtime: int
-    ctime: int
-    digest: bytes
+    paths: list[str]
+    digests: Digests
+    sizes: NDArray[np.int64]
+    mtimes: NDArray[np.int64]
+    ctimes: NDArray[np.int64]
 
 
 @dataclasses.dataclass
@@ -46,7 +64,7 @@ class Identities:
 
     Parameters
     ----------
-    digests : list of bytes
+    digests : ndarray of shape (n_images, 32), uint8
         Content digests; ``NO_DIGEST`` where the file could not be read.
     sizes, mtimes, ctimes : ndarray of shape (n_images,), int64
         When it was read [bytes], [ns], [ns]; ``NEVER_TRUSTED`` where the mtime says nothing.
@@ -54,7 +72,7 @@ class Identities:
         Why an image is rejected; empty otherwise.
     """
 
-    digests: list[bytes]
+    digests: Digests
     sizes: NDArray[np.int64]
     mtimes: NDArray[np.int64]
     ctimes: NDArray[np.int64]
@@ -63,59 +81,102 @@ class Identities:
 
 def identify_files(
     index: ImageIndex,
-    known: dict[str, KnownFile],
+    known: KnownFiles | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Identities:
-    """Give every listed file its content digest; one with the size and mtime it had last time keeps the one it had.
+    """Give every listed file its content digest; one with the size and times it had last time keeps the one it had.
 
     Parameters
     ----------
     index : ImageIndex
         The listing.
-    known : dict of str to KnownFile
-        What an earlier listing knew, by path.
+    known : KnownFiles or None
+        What an earlier listing knew.
     workers : int or None
         Reading threads; by default one for each core.
     progress : callable or None
         Called as (stage, newly done, total).
     """
-    now = time.time_ns()
-
-    def identify(row: int) -> tuple[KnownFile, str]:
-        path = index.root / index.paths[row]
-        before = known.get(index.paths[row])
-        try:
-            if index.reasons[row]:
-                raise ImageRejected(index.reasons[row])
-            # The state before reading: whatever changes later is noticed next time.
-            status = path.stat()
-            state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-            if before and before.digest != NO_DIGEST and before[:3] == state:
-                return before, ""
-            digest = content_digest(read_image_file(path))
-        except (OSError, ImageRejected) as error:
-            reason = error.reason if isinstance(error, ImageRejected) else f"cannot be read: {error.strerror}"
-            # A share that is not mounted today is no reason to forget what was on it.
-            return KnownFile(0, NEVER_TRUSTED, NEVER_TRUSTED, before.digest if before else NO_DIGEST), reason
-        settled = status.st_mtime_ns < now - _FRESH_NS
-        return KnownFile(state[0], state[1] if settled else NEVER_TRUSTED, state[2], digest), ""
-
-    files: list[KnownFile] = []
-    reasons: list[str] = []
+    look = _Look(index, known)
+    groups = [range(start, min(start + _GROUP, len(index.paths))) for start in range(0, len(index.paths), _GROUP)]
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="featx-identify") as pool:
-        # A chunk at a time: a million waiting tasks would take two gigabytes.
-        for start in range(0, len(index.paths), _CHUNK):
-            rows = range(start, min(start + _CHUNK, len(index.paths)))
-            for file, reason in pool.map(identify, rows):
-                files.append(file)
-                reasons.append(reason)
-            if progress:
-                progress("index", len(rows), len(index.paths))
-    return Identities(
-        digests=[file.digest for file in files],
-        sizes=np.array([file.size for file in files], np.int64),
-        mtimes=np.array([file.mtime for file in files], np.int64),
-        ctimes=np.array([file.ctime for file in files], np.int64),
-        reasons=reasons,
-    )
+        try:
+            for rows in pool.map(look, groups):
+                if progress:
+                    progress("index", len(rows), len(index.paths))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nobody waits for the groups that are left
+            raise
+    states = look.states
+    return Identities(look.digests, states[:, 0].copy(), states[:, 1].copy(), states[:, 2].copy(), look.reasons)
+
+
+class _Look:
+    """Looks at one group of files after the other and keeps what was found in arrays of all."""
+
+    def __init__(self, index: ImageIndex, known: KnownFiles | None) -> None:
+        n_files = len(index.paths)
+        self.reasons = list(index.reasons)
+        self.states = np.zeros((n_files, 3), np.int64)
+        self.digests = np.zeros((n_files, DIGEST_BYTES), np.uint8)
+        self._paths = index.paths
+        self._root = str(index.root).rstrip("/") + "/"
+        self._now = time.time_ns()
+        self._before = np.full((n_files, 3), NEVER_TRUSTED, np.int64)
+        if known is not None:
+            mine, theirs = _match(index.paths, known.paths)
+            self.digests[mine] = known.digests[theirs]
+            has_digest = self.digests.any(axis=1)
+            for column, values in enumerate((known.sizes, known.mtimes, known.ctimes)):
+                self._before[mine, column] = values[theirs]
+            self._before[~has_digest] = NEVER_TRUSTED
+
+    def __call__(self, rows: range) -> range:
+        self.states[rows.start : rows.stop] = self._states(rows)
+        new = (self.states[rows.start : rows.stop] != self._before[rows.start : rows.stop]).any(axis=1)
+        for row in (np.flatnonzero(new) + rows.start).tolist():
+            if not self.reasons[row]:
+                self._read(row)
+        return rows
+
+    def _states(self, rows: range) -> list[tuple[int, int, int]]:
+        """Return size, mtime and ctime of each before it is read: whatever changes later is noticed next time."""
+        states = []
+        for row in rows:
+            state = _UNREADABLE
+            if not self.reasons[row]:
+                try:
+                    status = os.stat(self._root + self._paths[row])  # noqa: PTH116 - a Path costs as much as the call itself
+                    state = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+                except OSError as error:
+                    self.reasons[row] = _say_unreadable(error)
+            states.append(state)
+        return states
+
+    def _read(self, row: int) -> None:
+        try:
+            digest = content_digest(read_image_file(Path(self._root + self._paths[row])))
+        except (OSError, ImageRejected) as error:
+            # A share that is not mounted today is no reason to forget what was on it: the digest stays.
+            self.reasons[row] = error.reason if isinstance(error, ImageRejected) else _say_unreadable(error)
+            self.states[row] = _UNREADABLE
+            return
+        self.digests[row] = np.frombuffer(digest, np.uint8)
+        if self.states[row, 1] >= self._now - _FRESH_NS:
+            self.states[row, 1] = NEVER_TRUSTED
+
+
+def _match(paths: Sequence[str], known: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (positions in paths, positions in known) of the paths that stand in both."""
+    if len(paths) == len(known) and all(map(operator.eq, paths, known)):
+        return np.arange(len(paths)), np.arange(len(paths))
+    # Backwards: a manifest may name a path twice; the first is the one that counts.
+    place_of = dict(zip(reversed(known), range(len(known) - 1, -1, -1), strict=True))
+    places = np.fromiter((place_of.get(path, -1) for path in paths), np.int64, len(paths))
+    mine = np.flatnonzero(places >= 0)
+    return mine, places[mine]
+
+
+def _say_unreadable(error: OSError) -> str:
+    return f"cannot be read: {error.strerror}"

@@ -1,11 +1,13 @@
 """What is in a folder or manifest: paths, labels, class names and given splits, in an order that is the same everywhere."""
 
 import dataclasses
+import itertools
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from featx.errors import ImageListError
 from featx.images.manifest import read_manifest
 from featx.images.walk import (
     holds_images,
+    length_to,
     loose_images,
     mode_of,
     natural_key,
@@ -104,28 +107,36 @@ def list_images(source: Path) -> ImageIndex:
         )
     root = _existing_folder(source)
     skipped: Counter[str] = Counter()
-    rows: list[tuple[str, str, str, str]] = []  # split, class, path, reason
+    columns, start = _Columns([], [], [], []), length_to(root)
     splits = _split_folders(root)
     if splits != [("", root)]:
-        rows += [("", "", path, "beside the split folders, in none of them") for path in _beside(root, splits, skipped)]
+        columns.add(_beside(root, splits, skipped), reason="beside the split folders, in none of them")
     for split, folder in splits:
-        rows += [(split, "", path, "in no class folder") for path in loose_images(root, folder, skipped)]
+        columns.add(loose_images(root, folder, skipped), split=split, reason="in no class folder")
         above = frozenset({real_path(root), real_path(folder)})
         for class_folder in subfolders(folder):
             class_name = unicodedata.normalize("NFC", class_folder.name)
             found = walk_images(class_folder, skipped, above)
-            rows += [(split, class_name, path.relative_to(root).as_posix(), "") for path in found]
-    if not any(class_name for _, class_name, _, _ in rows):
-        raise ImageListError(_nothing_found(root, len(rows)))
-    return _make_index(
-        name=root.name,
-        root=root,
-        paths=[path for _, _, path, _ in rows],
-        class_of=[class_name for _, class_name, _, _ in rows],
-        splits=[split for split, _, _, _ in rows],
-        reasons=[reason for _, _, _, reason in rows],
-        skipped=skipped,
-    )
+            columns.add((path[start:] for path in found), split=split, class_name=class_name)
+    if not any(columns.class_of):
+        raise ImageListError(_nothing_found(root, len(columns.paths)))
+    return _make_index(name=root.name, root=root, **columns._asdict(), skipped=skipped)
+
+
+class _Columns(NamedTuple):
+    """The listing as it grows, one entry for each image."""
+
+    paths: list[str]
+    class_of: list[str]
+    splits: list[str]
+    reasons: list[str]
+
+    def add(self, paths: Iterable[str], *, split: str = "", class_name: str = "", reason: str = "") -> None:
+        """Add images of which all but the path is the same."""
+        before = len(self.paths)
+        self.paths.extend(paths)
+        for column, value in ((self.class_of, class_name), (self.splits, split), (self.reasons, reason)):
+            column.extend(itertools.repeat(value, len(self.paths) - before))
 
 
 def list_unlabelled(sources: Sequence[Path]) -> list[Path]:
@@ -141,7 +152,7 @@ def list_unlabelled(sources: Sequence[Path]) -> list[Path]:
         mode = mode_of(source)
         if not mode:
             raise ImageListError(f"{source}: no such file or folder.")
-        found += walk_images(source, Counter()) if stat.S_ISDIR(mode) else [source]
+        found += map(Path, walk_images(source, Counter())) if stat.S_ISDIR(mode) else [source]
     if not found:
         raise ImageListError(f"{', '.join(map(str, sources))}: no images there. Give image files or folders with some.")
     return found
@@ -218,5 +229,6 @@ def _beside(root: Path, splits: list[tuple[str, Path]], skipped: Counter[str]) -
     taken = {folder for _, folder in splits}
     others = [folder for folder in subfolders(root) if folder not in taken]
     above = frozenset({real_path(root)})
-    deep = [path.relative_to(root).as_posix() for folder in others for path in walk_images(folder, skipped, above)]
+    start = length_to(root)
+    deep = [path[start:] for folder in others for path in walk_images(folder, skipped, above)]
     return loose_images(root, root, skipped) + deep

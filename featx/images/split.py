@@ -1,16 +1,20 @@
 """Train, val and test: a pure function of what the images contain, and a seed."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.contents import Digests, as_digests, first_alike
+from featx.files import DIGEST_BYTES
+
+_VAL, _TEST = 1, 2
+
 
 def assign_splits(
     labels: NDArray[np.int32],
-    digests: Sequence[bytes],
+    digests: Sequence[bytes] | Digests,
     given: Sequence[str],
     *,
     val_fraction: float = 0.15,
@@ -27,7 +31,7 @@ def assign_splits(
     ----------
     labels : ndarray of shape (n_images,), int32
         Class of each image.
-    digests : sequence of bytes
+    digests : sequence of bytes, or ndarray of shape (n_images, 32), uint8
         Content digest of each image.
     given : sequence of str
         ``train``, ``val``, ``test`` or empty, as the folders say.
@@ -41,31 +45,49 @@ def assign_splits(
     splits : list of str
         ``train``, ``val`` or ``test`` for each image.
     """
-    splits = [split or "train" for split in given]
     given_splits = set(given)
     if "val" in given_splits:
         val_fraction = test_fraction = 0.0
     elif "test" in given_splits:
         test_fraction = 0.0
+    splits = [split or "train" for split in given]
+    if val_fraction <= 0 and test_fraction <= 0:
+        return splits
 
+    free = np.flatnonzero([split == "train" for split in splits])
     # One image may stand in several classes (a label conflict): its first label decides, so it is drawn only once.
-    label_of: dict[bytes, int] = {}
-    for row in np.argsort(labels, kind="stable"):
-        if splits[row] == "train":
-            label_of.setdefault(digests[row], int(labels[row]))
-    strata: dict[int, list[bytes]] = defaultdict(list)
-    for digest, label in label_of.items():
-        strata[label].append(digest)
-
-    drawn: dict[bytes, str] = {}
-    for members in strata.values():
-        members.sort(key=lambda digest: hashlib.sha256(b"%d:" % seed + digest).digest())
+    free = free[np.argsort(labels[free], kind="stable")]
+    contents = as_digests(digests)[free]
+    first = first_alike(contents)
+    different = np.flatnonzero(first == np.arange(len(free)))
+    drawn = np.zeros(len(free), np.int8)
+    for members in _by_class(labels[free[different]], _draws(contents[different], seed)):
         # Whatever the fractions, one image of a class is left to learn from.
         n_test = min(_share(len(members), test_fraction), max(len(members) - 2, 0))
         n_val = min(_share(len(members), val_fraction), len(members) - n_test - 1)
-        drawn |= dict.fromkeys(members[:n_test], "test")
-        drawn |= dict.fromkeys(members[n_test : n_test + n_val], "val")
-    return [drawn.get(digest, "train") if split == "train" else split for split, digest in zip(splits, digests, strict=True)]
+        drawn[different[members[:n_test]]] = _TEST
+        drawn[different[members[n_test : n_test + n_val]]] = _VAL
+    for code, name in ((_TEST, "test"), (_VAL, "val")):
+        for row in free[drawn[first] == code].tolist():
+            splits[row] = name
+    return splits
+
+
+def _draws(contents: Digests, seed: int) -> Digests:
+    """Return what decides over each content: a digest of the content and the seed."""
+    prefix, joined = b"%d:" % seed, contents.tobytes()
+    starts = range(0, len(joined), DIGEST_BYTES)
+    return as_digests([hashlib.sha256(prefix + joined[start : start + DIGEST_BYTES]).digest() for start in starts])
+
+
+def _by_class(labels: NDArray[np.int32], draws: Digests) -> list[NDArray[np.int64]]:
+    """Return the positions of each class's members in the order of their draws."""
+    # As numbers that sort as the bytes do. The first nearly always decides; if not, all four.
+    words = np.ascontiguousarray(draws).view(">u8").astype(np.uint64)
+    order = np.lexsort((words[:, 0], labels))
+    if (np.diff(words[order, 0]) == 0).any():
+        order = np.lexsort((*words.T[::-1], labels))
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 
 
 def _share(n_images: int, fraction: float) -> int:

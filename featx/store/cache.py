@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.contents import Digests, as_digests
 from featx.errors import CacheDamaged, CacheError, CacheNotFound, RecipeMismatch
 from featx.files import TEMPORARY_PREFIX, locked, sweep_temporaries
 from featx.recipe import Recipe
@@ -25,7 +26,6 @@ from featx.store.documents import (
     shard_paths,
     writing_named,
 )
-from featx.store.lookup import as_digest_rows
 from featx.store.parts import PARTS, part_path, part_paths, say_parts
 from featx.store.pooling import check_pooling, choose_pooled, flatten_rows
 from featx.store.reader import BLOCK_BYTES, ShardRows, shuffled_blocks
@@ -220,7 +220,9 @@ class FeatureCache:
         for attempt in range(_PATIENCE):
             paths = shard_paths(self.folder)
             try:
-                found = [Shard(path) for path in paths]
+                # A shard's name is the digest of its bytes: what was read of it once needs no second look.
+                open_ = {shard.path: shard for shard in self._shards}
+                found = [open_.get(path) or Shard(path) for path in paths]
                 break
             except CacheDamaged:
                 # A shard that is gone was rewritten by another process, under another name: list again.
@@ -229,12 +231,12 @@ class FeatureCache:
         self._shards = [shard for shard in found if shard.fingerprint == self.recipe.fingerprint]
         self._rows = ShardRows(self._shards)
 
-    def has(self, digests: Sequence[bytes], views: Views = 0) -> NDArray[np.bool_]:
+    def has(self, digests: Sequence[bytes] | Digests, views: Views = 0) -> NDArray[np.bool_]:
         """Tell which images have a row.
 
         Parameters
         ----------
-        digests : sequence of bytes
+        digests : sequence of bytes, or ndarray of shape (n, 32), uint8
             n content digests.
         views : int or ndarray of shape (n,), int64
             View of each, or of all; 0 is the clean image.
@@ -243,7 +245,7 @@ class FeatureCache:
         -------
         present : ndarray of shape (n,), bool
         """
-        return self._rows.find(as_digest_rows(digests), views) >= 0
+        return self._rows.find(as_digests(digests), views) >= 0
 
     def features(
         self,
@@ -469,9 +471,9 @@ class FeatureCache:
 
     def adopt(self, shard: Shard) -> None:
         """Take a newly committed shard into the answers."""
-        if shard.path not in [known.path for known in self._shards]:
+        if all(shard.path != known.path for known in self._shards):
             self._shards.append(shard)
-            self._rows = ShardRows(self._shards)
+            self._rows.add(shard)
 
 
 def find_cache(folder: Path) -> Path | None:

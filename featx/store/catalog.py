@@ -137,10 +137,13 @@ class Catalog:
             with h5py.File(image, "w", libver=LIBVER) as file:
                 file.attrs["featx_format"] = FORMAT_VERSION
                 for name, values in columns.items():
+                    compression = (
+                        {} if name == "digest" else {"compression": "gzip", "compression_opts": 1}
+                    )  # digests are noise
                     chunks = (max(1, min(len(values), 65536)), *values.shape[1:])
                     file.create_dataset(
                         name, data=values, chunks=chunks, maxshape=(None, *values.shape[1:]),
-                        compression="gzip", compression_opts=1, fletcher32=True, track_times=False,
+                        fletcher32=True, track_times=False, **compression,
                     )  # fmt: skip
             with replacing(path) as temporary:
                 temporary.write_bytes(image.getbuffer())
@@ -190,10 +193,15 @@ class Catalog:
             and (n == 0 or (self.splits.min() >= 0 and self.splits.max() < len(SPLITS)))
             and (n == 0 or self.status.max() <= REJECTED)
             and (self.part is None or self.part.is_sound(n, len(SPLITS)))
-            and not any(text.startswith("/") or ".." in text.split("/") for text in self.paths)
+            and not self._leads_out()
         )
         if not sound:
             raise CacheDamaged(f"{path}: its columns do not fit together. {MEND}")
+
+    def _leads_out(self) -> bool:
+        """Tell whether a path is absolute or goes up; of all paths in one string, which takes a tenth of the time."""
+        together = "\0".join(["", *self.paths, ""])
+        return any(f"{before}..{after}" in together for before in "\0/" for after in "\0/") or "\0/" in together
 
 
 def _pack(texts: Sequence[str]) -> NDArray[np.uint8]:

@@ -18,6 +18,10 @@ BLOCK_BYTES = 64 * 1024 * 1024
 # costs, short enough that a block of 64 MB mixes dozens of places of the cache.
 RUN_ROWS = 32
 
+# Opening a shard takes as long as reading hundreds of pooled rows, and a block that gathers its rows one run from each of
+# thousands of shards would do little else: the time of a pass would grow with the square of the cache.
+_MOST_RUNS = 256
+
 
 class ShardRows:
     """All rows of some shards, numbered through.
@@ -30,11 +34,17 @@ class ShardRows:
 
     def __init__(self, shards: Sequence[Shard]) -> None:
         self._shards = list(shards)
-        self._starts = np.cumsum([0, *map(len, self._shards)])
+        self._starts: list[int] = np.cumsum([0, *map(len, self._shards)]).tolist()
         self._lookup = RowLookup(
             np.concatenate([np.empty((0, 32), np.uint8), *(shard.digests for shard in self._shards)]),
             np.concatenate([np.empty(0, np.int64), *(shard.views for shard in self._shards)]),
         )
+
+    def add(self, shard: Shard) -> None:
+        """Number the rows of one more shard after all others."""
+        self._shards.append(shard)
+        self._starts.append(self._starts[-1] + len(shard))
+        self._lookup.add(shard.digests, shard.views)
 
     def find(self, digests: NDArray[np.uint8], views: int | NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the place of each image's row in one view, or in a view each; -1 where there is none."""
@@ -80,10 +90,9 @@ class ShardRows:
         self, ascending: NDArray[np.int64], name: str, dtype: type[np.floating]
     ) -> Iterator[tuple[Shard, NDArray[np.int64], int]]:
         """Cut ascending places into pieces of one shard and bounded size: (shard, rows in it, position of the first)."""
-        for number, shard in enumerate(self._shards):
-            first, last = np.searchsorted(ascending, self._starts[number : number + 2])
-            if first == last:
-                continue
+        bounds = np.searchsorted(ascending, self._starts)
+        for number in np.flatnonzero(np.diff(bounds)):
+            shard, (first, last) = self._shards[number], bounds[number : number + 2]
             step = max(1, BLOCK_BYTES // (math.prod(shard.row_shape(name)) * np.dtype(dtype).itemsize))
             for at in range(first, last, step):
                 yield shard, ascending[at : min(at + step, last)] - self._starts[number], at
@@ -115,9 +124,11 @@ class ShardRows:
             If a checksum does not fit, or a row is something else.
         """
         values, present = np.zeros((len(places), *shape), dtype), np.zeros(len(places), np.bool_)
-        for number, shard in enumerate(self._shards):
-            inside = np.flatnonzero((places >= self._starts[number]) & (places < self._starts[number + 1]))
-            if not len(inside) or name not in shard.layers("picture"):
+        order = np.argsort(places, kind="stable")
+        bounds = np.searchsorted(places[order], self._starts)
+        for number in np.flatnonzero(np.diff(bounds)):
+            shard, inside = self._shards[number], order[bounds[number] : bounds[number + 1]]
+            if name not in shard.layers("picture"):
                 continue
             if shard.row_shape(f"picture/{name}") != shape:
                 raise CacheDamaged(f"{shard.path}: 'picture/{name}' has rows of another shape than {shape}. {MEND}")
@@ -157,7 +168,7 @@ def shuffled_blocks(places: NDArray[np.int64], block_rows: int, seed: int) -> It
     """
     rng = np.random.default_rng(seed)
     on_disk = np.argsort(places, kind="stable")
-    run_rows = max(1, min(RUN_ROWS, block_rows // 4))
+    run_rows = max(1, min(RUN_ROWS, block_rows // 4), block_rows // _MOST_RUNS)
     # The cut between runs starts somewhere else each time, so that other rows are neighbours.
     cuts = np.arange(int(rng.integers(1, run_rows + 1)), len(on_disk), run_rows)
     runs = np.split(on_disk, cuts)

@@ -126,8 +126,8 @@ def drop_foreign(paths: list[Path]) -> None:
 def missing_rows(catalog: Catalog, store: FeatureCache) -> int:
     """Count the rows that the catalog's images should have, in every view, and that are in no shard."""
     rows = np.flatnonzero(catalog.status == EXTRACTED)
-    missing = (~store.has([catalog.digests[row].tobytes() for row in rows])).sum()
-    learned = [catalog.digests[row].tobytes() for row in catalog.rows("train")]
+    missing = (~store.has(catalog.digests[rows])).sum()
+    learned = catalog.digests[catalog.rows("train")]
     return int(missing + sum((~store.has(learned, key)).sum() for key in catalog.view_keys))
 
 

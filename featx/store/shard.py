@@ -14,6 +14,7 @@
 """
 
 import io
+import itertools
 import math
 import time
 import zlib
@@ -241,6 +242,8 @@ class Shard:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._row_shapes: dict[str, tuple[int, ...]] = {}
+        with damage_named(path):
+            self._state = _state(path)
         with open_guarded(path) as file, damage_named(path):
             self.fingerprint = read_text_attribute(file, "fingerprint")
             self.digests: NDArray[np.uint8] = file["digest"][()]
@@ -272,16 +275,24 @@ class Shard:
         CacheDamaged
             If a checksum does not fit: numbers are returned whole or not at all.
         """
-        with open_guarded(self.path) as file, damage_named(self.path):
+        with self._open() as file, damage_named(self.path):
             dataset = file[name]
             values = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
-            # One call per run of neighbours; h5py's own list selection costs more than the read itself.
-            breaks = np.flatnonzero(np.diff(rows) != 1) + 1
-            for run in np.split(np.arange(len(rows)), breaks):
-                if len(run):
-                    first, last = run[0], run[-1]
-                    values[first : last + 1] = dataset[rows[first] : rows[last] + 1]
+            # One call per run; h5py's own list selection costs more than the read itself. A run goes on over rows that
+            # nobody asked for where they are in a chunk that is read anyway.
+            breaks = np.flatnonzero(np.diff(rows) > dataset.chunks[0]) + 1
+            for first, last in itertools.pairwise([0, *breaks.tolist(), len(rows)] if len(rows) else []):
+                run = rows[first:last]
+                found = dataset[run[0] : run[-1] + 1]
+                values[first:last] = found if len(found) == len(run) else found[run - run[0]]
             return values
+
+    def _open(self) -> h5py.File:
+        """Open the file; what makes HDF5 dangerous was looked for when it was opened first, unless it is another file now."""
+        with damage_named(self.path):
+            if _state(self.path) == self._state:
+                return h5py.File(self.path, "r")
+        return open_guarded(self.path)
 
     def row_shape(self, name: str) -> tuple[int, ...]:
         """Shape of a row of one dataset."""
@@ -346,6 +357,11 @@ class Shard:
         return ["digest", "view"] + [
             f"{group}/{name}" for group in ("maps", "pooled", "picture") for name in file.get(group, ())
         ]
+
+
+def _state(path: Path) -> tuple[int, int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def copy_rows(source: Shard, rows: NDArray[np.int64], target: ShardWriter, block_rows: int = 256) -> None:

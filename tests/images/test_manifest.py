@@ -264,7 +264,7 @@ def test_file_that_does_not_exist_is_listed(write: Write) -> None:
     """It gets its reason when it is read, like any file that cannot be."""
     index = list_images(write("path,label\nnowhere.png,cat\n"))
     assert (index.paths, index.reasons) == (("nowhere.png",), ("",))
-    assert identify_files(index, {}).reasons == ["cannot be read: No such file or directory"]
+    assert identify_files(index).reasons == ["cannot be read: No such file or directory"]
 
 
 HEADERS = {

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featx.store.lookup import RowLookup, as_digest_rows
+from featx.contents import as_digests
+from featx.store.lookup import RowLookup
 
 Key = tuple[bytes, int]
 
@@ -17,8 +18,8 @@ KEYS = st.tuples(DIGESTS, st.integers(0, 3) | st.integers(0, 2**62))
 
 def find_all(stored: list[Key], asked: list[Key]) -> list[int]:
     """Run one lookup."""
-    lookup = RowLookup(as_digest_rows([digest for digest, _ in stored]), np.array([view for _, view in stored], np.int64))
-    found = lookup.find(as_digest_rows([digest for digest, _ in asked]), np.array([view for _, view in asked], np.int64))
+    lookup = RowLookup(as_digests([digest for digest, _ in stored]), np.array([view for _, view in stored], np.int64))
+    found = lookup.find(as_digests([digest for digest, _ in asked]), np.array([view for _, view in asked], np.int64))
     assert found.dtype == np.int64
     return found.tolist()
 
