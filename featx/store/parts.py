@@ -147,5 +147,6 @@ def drop_parts(folder: Path) -> None:
         with writing_named(path):
             path.unlink(missing_ok=True)
             rejects_path(path).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # somebody keeps other files in it
-        (folder / PARTS).rmdir()
+    if (folder / PARTS).exists():
+        with contextlib.suppress(OSError):  # somebody keeps other files in it
+            (folder / PARTS).rmdir()
