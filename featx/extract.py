@@ -1,9 +1,11 @@
 """The verb extract: features of all images, once."""
 
+import contextlib
 import csv
 import dataclasses
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import numpy as np
 from featx.errors import CacheWriteError, ImageListError
 from featx.files import replacing_text
 from featx.images import MAX_PIXELS
-from featx.local_run import Compute, LocalRun
+from featx.local_run import Compute, LocalRun, Run
 from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
 from featx.progress import Progress
-from featx.store import EXTRACTED, REJECTED, SPLITS, Catalog
+from featx.ray_cluster import check_installed
+from featx.ray_run import RayRun
+from featx.store import EXTRACTED, REJECTED, SPLITS, CacheWriter, Catalog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +98,8 @@ def extract_features(
     max_pixels: int = MAX_PIXELS,
     overwrite: bool = False,
     wait: bool = False,
+    ray: str | None = None,
+    gpus_per_worker: float | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> ExtractResult:
@@ -108,13 +114,19 @@ def extract_features(
     batch_size : int
         Images a forward pass.
     workers : int or None
-        Decoding processes; by default one for each core.
+        Decoding processes; by default one for each core. With ``ray`` the number of Ray's workers; by default one for each
+        GPU, or where there is none, for each four cores.
     max_pixels : int
         Larger images are rejected [px]. Images that are cached already stay.
     overwrite : bool
         Replace features made with other settings; the old ones stay in use until the new ones are complete.
     wait : bool
         Wait for another process that writes the same cache.
+    ray : str or None
+        Run the backbone on Ray's workers: ``local`` starts a Ray of its own on this machine; ``auto`` or ``HOST:PORT`` uses
+        one that is there. By default it runs in this process.
+    gpus_per_worker : float or None
+        With ``ray``: GPUs of each worker; by default one where there are any, or a share where there are more workers.
     progress : callable or None
         Called as (stage, newly done, total).
     **options
@@ -135,16 +147,20 @@ def extract_features(
         If the backbone or the views cannot be made as asked.
     RecipeMismatch
         If the cache was made with other settings.
+    RayError
+        If Ray is not installed or cannot be reached, or its workers die again and again.
     CacheError
         If the cache cannot be written, or the default one lists another folder of the same name.
     Interrupted
         On Ctrl-C, after what was done has been kept.
     """
     started = time.monotonic()
-    prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=workers, progress=progress)
-    store = prepared.store
-    with store.writing(wait) as writer:
-        run = LocalRun(prepared, writer, Compute(batch_size, workers, max_pixels), progress)
+    if ray:
+        check_installed()  # before anything that takes long
+    hashing = None if ray else workers
+    prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=hashing, progress=progress)
+    store, compute = prepared.store, Compute(batch_size, workers, max_pixels)
+    with store.writing(wait) as writer, _running(prepared, writer, compute, progress, ray, gpus_per_worker) as run:
         # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
         for _ in range(2):
             run.extract(prepared.rows_to_extract())
@@ -155,6 +171,23 @@ def extract_features(
         _check_something_is_left(catalog, store.folder)
         writer.commit(catalog)
     return _summarise(prepared, catalog, find_repeats(catalog), run, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def _running(
+    prepared: Prepared,
+    writer: CacheWriter,
+    compute: Compute,
+    progress: Progress | None,
+    ray: str | None,
+    gpus_per_worker: float | None,
+) -> Iterator[Run]:
+    """Yield what runs the backbone: this process, or Ray's workers."""
+    if ray is None:
+        yield LocalRun(prepared, writer, compute, progress)
+        return
+    with RayRun(prepared, writer, compute, progress, ray, gpus_per_worker) as run:
+        yield run
 
 
 def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
@@ -195,7 +228,7 @@ def _check_something_is_left(catalog: Catalog, folder: Path) -> None:
         )
 
 
-def _summarise(prepared: Prepared, catalog: Catalog, repeats: Repeats, run: LocalRun, seconds: float) -> ExtractResult:
+def _summarise(prepared: Prepared, catalog: Catalog, repeats: Repeats, run: Run, seconds: float) -> ExtractResult:
     usable = catalog.rows()
     return ExtractResult(
         cache=prepared.store.folder,

@@ -22,7 +22,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
     **dict.fromkeys(("head_features", "another_layer", "tuning", "starting", "pictures", "misfits", "findings", "flaws"), 2),
-    **dict.fromkeys(("local_run",), 2),
+    **dict.fromkeys(("local_run", "ray_run", "ray_worker", "ray_cluster"), 2),
     **dict.fromkeys(("extract", "plan", "fit", "compare", "finetune", "evaluate", "predict", "inspect"), 3),
     **dict.fromkeys(("export", "verify", "pack", "estimators", "exhibit", "audit"), 3),
     "report": 4,
@@ -39,6 +39,8 @@ BELOW_ALL = {
     *(("exhibit", verb) for verb in ("evaluate", "predict")),
     *(("flaws", "misfits"), ("flaws", "pictures")),
     ("local_run", "prepare"),
+    *(("ray_run", other) for other in ("local_run", "prepare", "ray_worker", "ray_cluster")),
+    ("ray_worker", "local_run"),
 }
 
 
@@ -89,6 +91,7 @@ def test_every_room_has_a_level() -> None:
         (("PIL",), ("images/",)),
         (("matplotlib", "jinja2", "markupsafe"), ("report/",)),
         (("click", "tqdm", "argparse"), ("cli/",)),
+        (("ray",), ("ray_run.py", "ray_cluster.py")),
         (("joblib",), ("search.py", "heads/pipeline.py")),
         (("threadpoolctl",), ("search.py", "heads/steps.py", "alike/nearest.py")),
         (("pickle", "shelve", "marshal"), ()),

@@ -18,7 +18,7 @@ from featx.store.repair import (
 )
 from featx.store.rows import CachedRows
 from featx.store.shard import expected_bytes
-from featx.store.writer import CacheWriter
+from featx.store.writer import CacheWriter, ShardsWriter
 
 __all__ = [
     "EXTRACTED",
@@ -31,6 +31,7 @@ __all__ = [
     "Damage",
     "FeatureCache",
     "Listed",
+    "ShardsWriter",
     "Survey",
     "check_pooling",
     "drop_foreign",
