@@ -6,7 +6,9 @@ import importlib.util
 import logging
 import os
 import secrets
+import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -14,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import featx
-from featx.errors import RayError
+from featx.errors import CacheLocked, RayError
+from featx.files import locked
 from featx.images import available_cores
 from featx.quiet import LOG_LEVEL
 
@@ -24,18 +27,22 @@ LOCAL = "local"
 CORES_PER_WORKER = 4
 """Cores of a worker where there is no GPU and nobody says how many workers: more cores share one copy of the backbone."""
 
-# Two batches wait decoded while one is in the backbone; Ray's own store for large objects is never used.
+# What there is no use for, as no pixels pass through Ray; the least it takes.
 _STORE_BYTES = 80 * 2**20
 
 # Ray's sockets are in this folder, and the system allows their paths 107 bytes; Ray adds up to 64.
 _LONGEST_TEMPORARY = 40
+_PREFIX = "featx-ray-"
 
 _LOOPBACK = "127.0.0.1"
 
 # What each library takes the number of its threads from.
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
 
-_token = secrets.token_hex(32)  # Ray reads it once a process
+_token = secrets.token_hex(32)
+"""What processes of a Ray of one's own know each other by; Ray reads it once a process."""
+
+_token_mode: list[str] = []  # its name, once Ray has been imported with it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,9 +160,7 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
         try:
             # Ray puts the folder it is called from before all others that its workers import from: there the user's own
             # files are, and any of them may be called like a module.
-            folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="featx-ray-", dir=_short_folder(), ignore_cleanup_errors=True)
-            )
+            folder = stack.enter_context(_temporary_folder())
             stack.callback(ray.shutdown)
             with contextlib.chdir(folder), _signals_kept():
                 if address == LOCAL:
@@ -193,8 +198,12 @@ def _own_settings() -> dict[str, str]:
     """Return what a Ray of one's own is to find in the environment."""
     settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
-        # Other users of this machine can reach the loopback address too. Left to itself, Ray may put a token into the home.
-        settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token}
+        # Other users of this machine can reach the loopback address too. Left to itself, Ray puts a token into the home folder.
+        settings["RAY_AUTH_TOKEN"] = _token
+        if "ray" not in sys.modules:
+            _token_mode.append("token")
+        if _token_mode:  # else somebody else has imported Ray, and it is too late to choose
+            settings["RAY_AUTH_MODE"] = _token_mode[0]
     return settings
 
 
@@ -216,14 +225,15 @@ def _loopback_alone(ray: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _environment(settings: dict[str, str]) -> Iterator[None]:
-    """Add to the environment for as long as the block runs; what the user has set stays."""
-    added = {name: value for name, value in settings.items() if name not in os.environ}
-    os.environ.update(added)
+    """Add to the environment for as long as the block runs, and undo what Ray adds to it itself."""
+    before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", *settings)}
+    os.environ.update({name: value for name, value in settings.items() if name not in os.environ})
     try:
         yield
     finally:
-        for name in added:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
 
 
 @contextlib.contextmanager
@@ -238,6 +248,18 @@ def _signals_kept() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """Yield a folder for Ray's sockets and logs; delete it afterwards, and those of processes that were killed."""
+    above = _short_folder()
+    for left in Path(above).glob(f"{_PREFIX}*/lock"):
+        with contextlib.suppress(CacheLocked, OSError), locked(left):
+            shutil.rmtree(left.parent)
+    made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=above, ignore_cleanup_errors=True)
+    with made as folder, locked(Path(folder) / "lock"):
+        yield folder
+
+
 def _short_folder() -> str:
     usual = tempfile.gettempdir()
-    return usual if len(os.fsencode(usual)) + len("/featx-ray-12345678") <= _LONGEST_TEMPORARY else "/tmp"
+    return usual if len(os.fsencode(usual)) + len(f"/{_PREFIX}12345678") <= _LONGEST_TEMPORARY else "/tmp"

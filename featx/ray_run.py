@@ -150,7 +150,7 @@ class RayRun:
                 max_concurrency=_LISTS_A_WORKER + 1,
                 runtime_env={"env_vars": crew.environment()},
             )
-            .remote(featx.__version__)
+            .remote()
         )
         task = Task(
             recipe=prepared.recipe,
@@ -161,7 +161,7 @@ class RayRun:
             limits=self._writer.limits,
         )
         member = _Member(actor)
-        member.asked[actor.start.remote(task)] = None
+        member.asked[actor.start.remote(featx.__version__, task)] = None
         self._members.append(member)
         return member
 

@@ -91,23 +91,9 @@ class RayWorker:
     """Decodes lists of images, runs the backbone and writes shards; its methods are called from several threads at a time.
 
     One list is decoded while the backbone runs on the one before.
-
-    Parameters
-    ----------
-    version : str
-        The featx that asks.
-
-    Raises
-    ------
-    RayError
-        If this is another one.
     """
 
-    def __init__(self, version: str) -> None:
-        if version != featx.__version__:
-            raise RayError(
-                f"a worker has featx {featx.__version__}, this is featx {version}. Install the same on every machine."
-            )
+    def __init__(self) -> None:
         # One thread each: first come, first served, and Keras sees a single thread.
         self._decoding = ThreadPoolExecutor(1)
         self._running = ThreadPoolExecutor(1)
@@ -115,14 +101,19 @@ class RayWorker:
         self._published: list[str] = []
         self._stopping = False
 
-    def start(self, task: Task) -> None:
+    def start(self, version: str, task: Task) -> None:
         """Take in what is to be done; the backbone is loaded with the first pixels.
 
         Raises
         ------
         RayError
-            If the images or the cache are not to be seen from here: every image would be rejected as missing.
+            If the featx that asks is of another version; or if the images or the cache are not to be seen from here, and
+            every image would be rejected as missing.
         """
+        if version != featx.__version__:
+            raise RayError(
+                f"a worker has featx {featx.__version__}, this is featx {version}. Install the same on every machine."
+            )
         for folder in (task.images, task.folder / "shards"):
             if not folder.exists():
                 raise RayError(

@@ -149,7 +149,7 @@ def command(*arguments: object) -> str:
 @pytest.mark.parametrize("code", ["import featx", command("--help"), command("extract", "--help"), command("fit", "--help")])
 def test_help_loads_no_heavy_module(code: str, tmp_path: Path) -> None:
     """``import featx`` and ``--help`` answer at once: not even NumPy is loaded."""
-    heavy = {"tensorflow", "keras", "sklearn", "scipy", "numpy", "h5py", "PIL", "matplotlib", "tqdm", "joblib"}
+    heavy = {"tensorflow", "keras", "sklearn", "scipy", "numpy", "h5py", "PIL", "matplotlib", "tqdm", "joblib", "ray"}
     assert modules_loaded_by(code, tmp_path) & heavy == set()
 
 
@@ -177,7 +177,7 @@ featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))
 featx.local_run.load_backbone = None
 """
     again = f"result = featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))\nassert result.reused == 36"
-    assert modules_loaded_by(fill + again, tmp_path) & {"tensorflow", "keras", "sklearn", "matplotlib"} == set()
+    assert modules_loaded_by(fill + again, tmp_path) & {"tensorflow", "keras", "sklearn", "matplotlib", "ray"} == set()
 
 
 def test_the_public_names_are_exactly_these() -> None:
