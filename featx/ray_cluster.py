@@ -162,6 +162,8 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
             # files are, and any of them may be called like a module.
             folder = stack.enter_context(_temporary_folder())
             stack.callback(ray.shutdown)
+            # Ray says on stdout that a worker has died, whatever it is told of logs; there a command writes its result.
+            stack.enter_context(_replaced(ray._private.worker, "print_to_stdstream", _say_nothing))
             with contextlib.chdir(folder), _signals_kept():
                 if address == LOCAL:
                     _start(ray, folder, workers)
@@ -214,13 +216,23 @@ def _loopback_alone(ray: Any) -> Iterator[None]:
     On Linux it takes the machine's outer address in its place, and listens to everybody, as if every Ray were to grow into
     a cluster; this is its own switch for systems on which it does not.
     """
-    constants = ray._private.ray_constants
-    before = constants.ENABLE_RAY_CLUSTER
-    constants.ENABLE_RAY_CLUSTER = False
+    with _replaced(ray._private.ray_constants, "ENABLE_RAY_CLUSTER", False):
+        yield
+
+
+@contextlib.contextmanager
+def _replaced(where: Any, name: str, value: object) -> Iterator[None]:
+    """Replace what Ray has under a name for as long as the block runs. These names are its own affair; tests watch them."""
+    before = getattr(where, name)
+    setattr(where, name, value)
     try:
         yield
     finally:
-        constants.ENABLE_RAY_CLUSTER = before
+        setattr(where, name, before)
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    pass
 
 
 @contextlib.contextmanager

@@ -200,8 +200,9 @@ class RayRun:
         except errors.RayError as error:
             raise RayError(f"--ray {self._address}: {_first_line(error)}") from error
         chosen = member.asked.pop(reference)
+        self._failed_starts = 0
         if answer is None:
-            member.ready, self._failed_starts = True, 0
+            member.ready = True
             return
         self._take(answer, member)
         if chosen:
