@@ -6,6 +6,7 @@ FeatxError
 ├── ImageSizeError          an image size the backbone cannot take
 ├── AugmentError            a description of augmented views that cannot be used
 ├── DecoderError            no process to decode images can be started
+├── RayError                Ray is not installed, cannot be reached, or its workers die
 ├── RecipeError             a setting outside its range, or a recipe that cannot be read
 │   └── RecipeMismatch      a cache or model made with another recipe
 ├── CacheError              a cache cannot be used
@@ -67,6 +68,10 @@ class AugmentError(FeatxError):
 
 class DecoderError(FeatxError):
     """No process to decode images can be started."""
+
+
+class RayError(FeatxError):
+    """Ray is not installed, cannot be reached, or its workers die."""
 
 
 class RecipeError(FeatxError):

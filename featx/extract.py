@@ -1,7 +1,9 @@
 """The verb extract: features of all images, once."""
 
+import contextlib
 import dataclasses
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,11 @@ import numpy as np
 from featx.calibrating import calibrate, drop_other_networks, find_network, keep_network, seconds_in_int8
 from featx.contents import are_among
 from featx.images import MAX_PIXELS
-from featx.local_run import Compute, LocalRun
+from featx.local_run import Compute, LocalRun, Run
 from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
 from featx.progress import Progress
+from featx.ray_cluster import check_installed
+from featx.ray_run import RayRun
 from featx.rejects import check_something_is_left, write_rejects
 from featx.store import EXTRACTED, REJECTED, SPLITS, CacheWriter, Catalog, FeatureCache, part_path, rejects_path
 
@@ -116,6 +120,8 @@ def extract_features(
     device: str | None = None,
     overwrite: bool = False,
     wait: bool = False,
+    ray: str | None = None,
+    gpus_per_worker: float | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> ExtractResult:
@@ -131,7 +137,8 @@ def extract_features(
         Images a forward pass; by default what fits into memory, up to 32, or 128 where there may be a GPU. Where memory runs
         out, half as many from there on.
     workers : int or None
-        Decoding processes; by default one for each core.
+        Decoding processes; by default one for each core. With ``ray`` the number of Ray's workers; by default one for each
+        GPU, or where there is none, for each four cores.
     max_pixels : int
         Larger images are rejected [px]. Images that are cached already stay.
     device : str or None
@@ -140,6 +147,11 @@ def extract_features(
         Replace features made with other settings; the old ones stay in use until the new ones are complete.
     wait : bool
         Wait for another process that writes the same cache.
+    ray : str or None
+        Run the backbone on Ray's workers: ``local`` starts a Ray of its own on this machine; ``auto`` or ``HOST:PORT`` uses
+        one that is there. By default it runs in this process.
+    gpus_per_worker : float or None
+        With ``ray``: GPUs of each worker; by default one where there are any, or a share where there are more workers.
     progress : callable or None
         Called as (stage, newly done, total).
     **options
@@ -162,18 +174,25 @@ def extract_features(
         If int8 needs libraries that are not installed.
     RecipeMismatch
         If the cache was made with other settings.
+    RayError
+        If Ray is not installed or cannot be reached, or its workers die again and again.
     CacheError
         If the cache cannot be written, or the default one lists another folder of the same name.
     Interrupted
         On Ctrl-C, after what was done has been kept.
     """
     started = time.monotonic()
-    prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=workers, progress=progress)
+    if ray:
+        check_installed()  # before anything that takes long
+    hashing = None if ray else workers
+    prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=hashing, progress=progress)
     compute = Compute(batch_size, workers, max_pixels, device)
     prepared, calibration_seconds = _with_network(prepared, compute, overwrite, progress)
-    store = prepared.store
-    with store.writing(wait, as_part=prepared.part is not None) as writer:
-        run = LocalRun(prepared, writer, compute, progress)
+    store, as_part = prepared.store, prepared.part is not None
+    with (
+        store.writing(wait, as_part=as_part) as writer,
+        _running(prepared, writer, compute, progress, ray, gpus_per_worker) as run,
+    ):
         # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
         for _ in range(2):
             if rows := prepared.rows_to_extract():
@@ -233,6 +252,23 @@ def _rejects_file(prepared: Prepared) -> Path:
     return rejects_path(part_path(folder, part.number, part.of)) if part else folder / "rejects.csv"
 
 
+@contextlib.contextmanager
+def _running(
+    prepared: Prepared,
+    writer: CacheWriter,
+    compute: Compute,
+    progress: Progress | None,
+    ray: str | None,
+    gpus_per_worker: float | None,
+) -> Iterator[Run]:
+    """Yield what runs the backbone: this process, or Ray's workers."""
+    if ray is None:
+        yield LocalRun(prepared, writer, compute, progress)
+        return
+    with RayRun(prepared, writer, compute, progress, ray, gpus_per_worker) as run:
+        yield run
+
+
 def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
     """Reject training images of which a view could not be made: the file changed since its clean image was taken."""
     rows, _ = prepared.views_to_extract(catalog)
@@ -247,7 +283,7 @@ def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
 
 
 def _summarise(
-    prepared: Prepared, catalog: Catalog, repeats: Repeats, run: LocalRun, calibration_seconds: float, seconds: float
+    prepared: Prepared, catalog: Catalog, repeats: Repeats, run: Run, calibration_seconds: float, seconds: float
 ) -> ExtractResult:
     usable, part = catalog.rows(), prepared.part
     might_be_faster = prepared.recipe.precision == "float32" and run.device.startswith("cpu:")

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
@@ -39,6 +40,48 @@ class Compute:
     def images_a_batch(self, recipe: Recipe) -> int:
         """Return the number of images in a forward pass."""
         return self.batch_size or choose_batch_size(recipe, self.device)
+
+
+class Run(Protocol):
+    """The part of an extract that runs the backbone, wherever it does.
+
+    Attributes
+    ----------
+    rate : float
+        Images a second, decoding included, start-up left out; 0 where there were too few to tell.
+    augmented : int
+        Augmented views that were added to the cache.
+    """
+
+    rate: float
+    augmented: int
+
+    @property
+    def extracted(self) -> int:
+        """Images whose features were added to the cache."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """What the backbone ran on; empty if it did not run."""
+        ...
+
+    def extract(self, rows: list[int], numbers: list[int] | None = None) -> None:
+        """Decode images, run the backbone, keep the features; with numbers, of that augmented view of each row.
+
+        Raises
+        ------
+        Interrupted
+            On Ctrl-C, after what was done has been kept.
+        """
+        ...
+
+
+def interrupted(prepared: Prepared, writer: CacheWriter, done: int, total: int, *, views: bool) -> Interrupted:
+    """Return the error that says what a run which was stopped by Ctrl-C has kept."""
+    what = "augmented views" if views else "images"
+    kept = f"after {done} of {total} {what}; their features are kept" if writer.added else "before any image"
+    return Interrupted(f"{prepared.store.folder}: stopped {kept}. Run the same command again to go on.")
 
 
 class LocalRun:
@@ -102,10 +145,7 @@ class LocalRun:
         except KeyboardInterrupt:
             self._writer.flush()
             done = self._writer.added - before
-            what = "augmented views" if numbers else "images"
-            kept = f"after {done} of {len(rows)} {what}; their features are kept" if self._writer.added else "before any image"
-            folder = self._prepared.store.folder
-            raise Interrupted(f"{folder}: stopped {kept}. Run the same command again to go on.") from None
+            raise interrupted(self._prepared, self._writer, done, len(rows), views=bool(numbers)) from None
         if numbers:
             self.augmented += self._writer.added - before
 

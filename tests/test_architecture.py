@@ -21,7 +21,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
     **dict.fromkeys(("head_features", "another_layer", "tuning", "starting", "pictures", "misfits", "findings", "flaws"), 2),
-    **dict.fromkeys(("local_run", "calibrating", "rejects", "union"), 2),
+    **dict.fromkeys(("local_run", "calibrating", "rejects", "union", "ray_run", "ray_worker", "ray_cluster"), 2),
     **dict.fromkeys(("extract", "plan", "fit", "compare", "finetune", "evaluate", "predict", "inspect", "merge"), 3),
     **dict.fromkeys(("export", "verify", "pack", "estimators", "exhibit", "audit"), 3),
     "report": 4,
@@ -42,6 +42,8 @@ BELOW_ALL = {
     ("prepare", "calibrating"),
     ("calibrating", "model"),
     ("union", "prepare"),
+    *(("ray_run", other) for other in ("local_run", "prepare", "ray_worker", "ray_cluster")),
+    ("ray_worker", "local_run"),
 }
 
 
@@ -94,6 +96,7 @@ def test_every_room_has_a_level() -> None:
         (("PIL",), ("images/",)),
         (("matplotlib", "jinja2", "markupsafe"), ("report/",)),
         (("click", "tqdm", "argparse"), ("cli/",)),
+        (("ray",), ("ray_run.py", "ray_cluster.py")),
         (("joblib",), ("search.py", "heads/pipeline.py")),
         (("threadpoolctl",), ("search.py", "heads/steps.py", "alike/nearest.py")),
         (("pickle", "shelve", "marshal"), ()),
@@ -151,7 +154,7 @@ def command(*arguments: object) -> str:
 @pytest.mark.parametrize("code", ["import featx", command("--help"), command("extract", "--help"), command("fit", "--help")])
 def test_help_loads_no_heavy_module(code: str, tmp_path: Path) -> None:
     """``import featx`` and ``--help`` answer at once: not even NumPy is loaded."""
-    heavy = {"tensorflow", "keras", "sklearn", "scipy", "numpy", "h5py", "PIL", "matplotlib", "tqdm", "joblib"}
+    heavy = {"tensorflow", "keras", "sklearn", "scipy", "numpy", "h5py", "PIL", "matplotlib", "tqdm", "joblib", "ray"}
     assert modules_loaded_by(code, tmp_path) & heavy == set()
 
 
@@ -179,7 +182,7 @@ featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))
 featx.local_run.load_backbone = None
 """
     again = f"result = featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))\nassert result.reused == 36"
-    assert modules_loaded_by(fill + again, tmp_path) & {"tensorflow", "keras", "sklearn", "matplotlib"} == set()
+    assert modules_loaded_by(fill + again, tmp_path) & {"tensorflow", "keras", "sklearn", "matplotlib", "ray"} == set()
 
 
 def test_the_public_names_are_exactly_these() -> None:

@@ -10,7 +10,7 @@ import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, batch_option, device_option, json_option, max_pixels_option, workers_option
 from featx.cli.terminal import newest_cache, print_json, show_progress
-from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts
+from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddress
 from featx.errors import CacheDamaged, TooManyRejects
 
 
@@ -107,6 +107,20 @@ def backbones(as_json: bool) -> None:
 @device_option
 @workers_option
 @click.option(
+    "--ray",
+    metavar="[ADDRESS]",
+    type=RayAddress(),
+    is_flag=False,
+    flag_value="local",
+    help="Run on Ray's workers: those of a Ray of its own on this machine, or with auto or HOST:PORT of one that is there. "
+    "--workers is then their number.  [default: one for each GPU, else for each 4 cores]",
+)
+@click.option(
+    "--gpus-per-worker",
+    type=click.FloatRange(0),
+    help="With --ray: GPUs of each worker, such as 0.5.  [default: 1 where there are any, less for more workers]",
+)
+@click.option(
     "--max-rejects",
     type=Fraction(),
     default=1.0,
@@ -124,7 +138,15 @@ def backbones(as_json: bool) -> None:
     "--dry-run", is_flag=True, help="Write nothing: say what would be done, rejected and reused, and what it would take."
 )
 @json_option
-def extract(as_json: bool, dry_run: bool, max_rejects: float, wait: bool, **options: Any) -> None:
+def extract(
+    as_json: bool,
+    dry_run: bool,
+    max_rejects: float,
+    wait: bool,
+    ray: str | None,
+    gpus_per_worker: float | None,
+    **options: Any,
+) -> None:
     """Extract the features of all images, once.
 
     IMAGES holds one folder of images per class, or train/, val/ and test/ folders of class folders; or it is a CSV
@@ -133,11 +155,13 @@ def extract(as_json: bool, dry_run: bool, max_rejects: float, wait: bool, **opti
     """
     from featx.report import extract_text, plan_text
 
+    if gpus_per_worker is not None and not ray:
+        raise click.UsageError("--gpus-per-worker goes with --ray.")
     with show_progress() as progress:
         if dry_run:
             result: Any = featx.plan_extract(progress=progress, **options)
         else:
-            result = featx.extract_features(progress=progress, wait=wait, **options)
+            result = featx.extract_features(progress=progress, wait=wait, ray=ray, gpus_per_worker=gpus_per_worker, **options)
     if as_json:
         print_json(dataclasses.asdict(result) | {"dry_run": dry_run})
     else:

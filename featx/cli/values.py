@@ -21,6 +21,18 @@ class ImageSize(click.ParamType[tuple[int, int]]):
         return int(sides[0]), int(sides[-1])
 
 
+class RayAddress(click.ParamType[str]):
+    """``local``, ``auto`` or ``HOST:PORT``."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a value, or say what it should look like."""
+        if str(value) not in ("local", "auto") and ":" not in str(value):
+            self.fail(f"{value!r} is no address: give --ray=auto or --ray=HOST:PORT, or --ray alone behind IMAGES.", param, ctx)
+        return str(value)
+
+
 class Fraction(click.ParamType[float]):
     """A number from 0 to 1; click's own range lets NaN through."""
 

@@ -21,7 +21,7 @@ from featx.store.repair import (
 )
 from featx.store.rows import CachedRows
 from featx.store.shard import Shard, expected_bytes
-from featx.store.writer import CacheWriter
+from featx.store.writer import CacheWriter, ShardsWriter
 
 __all__ = [
     "COPIED",
@@ -41,6 +41,7 @@ __all__ = [
     "Listed",
     "PartOf",
     "Shard",
+    "ShardsWriter",
     "Survey",
     "bring",
     "check_content",

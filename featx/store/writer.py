@@ -1,17 +1,19 @@
-"""The one writer of a cache: collects rows, closes shards in time, finishes with the catalog."""
+"""Writers of a cache: one of shards alone, and the one that closes an extract with the catalog."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.interrupt import finishing_first
+from featx.recipe import Recipe
 from featx.store.catalog import Catalog
 from featx.store.documents import UNFINISHED, read_recipe, shard_paths, write_json, write_recipe, writing_named
 from featx.store.parts import drop_parts, write_part
 from featx.store.pooling import average_and_maximum, fits_in
-from featx.store.shard import Pictures, ShardWriter
+from featx.store.shard import Pictures, Shard, ShardWriter
 
 if TYPE_CHECKING:
     from featx.store.cache import FeatureCache
@@ -23,8 +25,21 @@ SHARD_SECONDS = 60.0
 """… or at this age, whichever comes first: a killed run loses at most a minute."""
 
 
-class CacheWriter:
-    """Appends rows to a cache and closes shards in time; made by ``FeatureCache.writing``.
+class ShardsWriter:
+    """Appends rows and publishes them as shards. It touches the shards' folder alone, so any number may write at a time.
+
+    Nothing here knows which rows the cache holds already, and ``append`` closes no shard: see ``due``.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's folder; ``shards`` in it must exist.
+    recipe : Recipe
+        What the rows were made with.
+    shard_bytes : int or None
+        A shard is due at about this size [bytes]; by default ``SHARD_BYTES``.
+    shard_seconds : float or None
+        … or at this age [s]; by default ``SHARD_SECONDS``.
 
     Attributes
     ----------
@@ -32,13 +47,32 @@ class CacheWriter:
         Rows added so far.
     """
 
-    def __init__(self, cache: "FeatureCache") -> None:
-        self._cache = cache
+    def __init__(
+        self, folder: Path, recipe: Recipe, shard_bytes: int | None = None, shard_seconds: float | None = None
+    ) -> None:
+        self._folder = folder
+        self._recipe = recipe
+        self._limits = shard_bytes, shard_seconds
         self._pending: set[tuple[bytes, int]] = set()
         self._open: dict[np.dtype[np.floating], ShardWriter] = {}
-        self._network: dict[str, Any] = {}
-        self._begun = False
         self.added = 0
+
+    @property
+    def limits(self) -> tuple[int, float]:
+        """Bytes and seconds at which a shard is due."""
+        n_bytes, seconds = self._limits
+        return SHARD_BYTES if n_bytes is None else n_bytes, SHARD_SECONDS if seconds is None else seconds
+
+    @property
+    def due(self) -> bool:
+        """Whether a shard is large or old enough to be published."""
+        n_bytes, seconds = self.limits
+        return any(shard.stored_bytes >= n_bytes or shard.age >= seconds for shard in self._open.values())
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are rows in no shard yet."""
+        return bool(self._open)
 
     def append(
         self,
@@ -77,7 +111,7 @@ class CacheWriter:
         self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], views: NDArray[np.int64], pictures: Pictures
     ) -> int:
         new: list[int] = []
-        for row, present in enumerate(self._cache.has(digests, views)):
+        for row, present in enumerate(self._present(digests, views)):
             key = (digests[row], int(views[row]))
             if not present and key not in self._pending:
                 self._pending.add(key)
@@ -85,7 +119,7 @@ class CacheWriter:
         if new:
             chosen = np.array(new)
             # A row's type depends on its own values alone, never on its neighbours: a resumed run stores the same bytes.
-            stored_dtype = self._cache.recipe.stored_dtype
+            stored_dtype = self._recipe.stored_dtype
             fits = np.all([fits_in(values[chosen], stored_dtype) for values in maps.values()], axis=0)
             for dtype, members in (
                 (np.dtype(stored_dtype), chosen[fits]),
@@ -93,8 +127,6 @@ class CacheWriter:
             ):
                 if len(members):
                     self._append_as(dtype, members, digests, maps, views, pictures)
-            if any(shard.stored_bytes >= SHARD_BYTES or shard.age >= SHARD_SECONDS for shard in self._open.values()):
-                self.flush()
         self.added += len(new)
         return len(new)
 
@@ -108,28 +140,92 @@ class CacheWriter:
         pictures: Pictures,
     ) -> None:
         if dtype not in self._open:
-            self._open[dtype] = ShardWriter(self._cache.folder / "shards", self._cache.recipe.fingerprint, dtype)
+            self._open[dtype] = ShardWriter(self._folder / "shards", self._recipe.fingerprint, dtype)
         shard = self._open[dtype]
         chosen = {layer: values[rows] for layer, values in maps.items()}
         pooled = {layer: average_and_maximum(values) for layer, values in chosen.items() if values.ndim == 4}
         measured = {name: values[rows] for name, values in pictures.items()}
         shard.append([digests[row] for row in rows], views[rows], chosen, pooled, measured)
 
-    def flush(self) -> None:
-        """Commit the rows collected so far.
+    def flush(self) -> list[Shard]:
+        """Publish the rows collected so far.
+
+        Returns
+        -------
+        shards : list of Shard
+            Those that they are in.
 
         Raises
         ------
         CacheWriteError
             If the disk refuses; those rows are then extracted again by the next run.
         """
+        published = []
         with finishing_first():
             while self._open:
-                self.begin()
                 dtype = next(iter(self._open))
-                self._cache.adopt(self._open[dtype].commit())
+                published.append(self._publish(self._open[dtype]))
                 del self._open[dtype]  # only now: a failed commit keeps its rows for another try
             self._pending.clear()
+        return published
+
+    def _present(self, digests: Sequence[bytes], views: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which rows are in the cache already."""
+        return np.zeros(len(digests), np.bool_)
+
+    def _publish(self, shard: ShardWriter) -> Shard:
+        return shard.commit()
+
+
+class CacheWriter(ShardsWriter):
+    """Appends rows to a cache and closes shards in time; made by ``FeatureCache.writing``."""
+
+    def __init__(self, cache: "FeatureCache") -> None:
+        super().__init__(cache.folder, cache.recipe)
+        self._cache = cache
+        self._network: dict[str, Any] = {}
+        self._begun = False
+
+    def _append(
+        self, digests: Sequence[bytes], maps: dict[str, NDArray[np.float32]], views: NDArray[np.int64], pictures: Pictures
+    ) -> int:
+        added = super()._append(digests, maps, views, pictures)
+        if self.due:
+            self.flush()
+        return added
+
+    def _present(self, digests: Sequence[bytes], views: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return self._cache.has(digests, views)
+
+    def _publish(self, shard: ShardWriter) -> Shard:
+        self.begin()
+        published = super()._publish(shard)
+        self._cache.adopt(published)
+        return published
+
+    def adopt(self, names: Sequence[str] | None = None) -> None:
+        """Take over shards that other processes published in this cache.
+
+        Parameters
+        ----------
+        names : sequence of str or None
+            File names of the shards; by default of all in the folder. Those known already and those of other recipes are
+            passed over.
+
+        Raises
+        ------
+        CacheDamaged
+            If one is not a whole shard.
+        """
+        known = {shard.path for shard in self._cache.shards}
+        for path in shard_paths(self._folder) if names is None else [self._folder / "shards" / name for name in names]:
+            if path not in known:
+                shard = Shard(path)
+                if shard.fingerprint == self._recipe.fingerprint:
+                    keys = [digest.tobytes() for digest in shard.digests]
+                    # Counted as rows of the cache: two processes may have done the same work.
+                    self.added += int((~self._cache.has(keys, shard.views)).sum())
+                    self._cache.adopt(shard)
 
     def begin(self) -> None:
         """Put down what the first shard needs beside it, once there is a first shard.
