@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -30,7 +31,8 @@ Extract = Callable[..., featx.ExtractResult]
 ROOT = Path(featx.__file__).parents[1]
 
 # One line, as the README has it: four parts, two at a time, then the whole.
-XARGS = "seq 4 | xargs -P 2 -I{} featx extract photos --shard {}/4 && featx extract photos"
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+(XARGS,) = re.findall(r"<!-- recipe: xargs -->\s*```sh\n(.*?)```", README, re.DOTALL)
 
 
 def settle(folder: Path) -> None:
