@@ -17,7 +17,20 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 NOUNS = ("images", "backbones", "store", "heads", "alike", "sample")
 LEVELS: dict[str, int] = {
     **dict.fromkeys(
-        ("errors", "files", "recipe", "quiet", "interrupt", "progress", "checkpoint", "plain_layers", "outputs", "contents"), 0
+        (
+            "errors",
+            "files",
+            "recipe",
+            "quiet",
+            "interrupt",
+            "progress",
+            "checkpoint",
+            "plain_layers",
+            "outputs",
+            "contents",
+            "memory",
+        ),
+        0,
     ),
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
@@ -33,6 +46,7 @@ LEVELS: dict[str, int] = {
 BELOW_ALL = {
     *(("outputs", "errors"), ("outputs", "files")),
     ("contents", "files"),
+    ("memory", "errors"),
     *(("files", "errors"), ("recipe", "errors"), ("checkpoint", "errors"), ("checkpoint", "files")),
     *((room, other) for room in ("classify", "measured") for other in ("model", "featuremap", "head_features")),
     *(("measured", "classify"), ("head_features", "model")),

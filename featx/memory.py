@@ -1,0 +1,46 @@
+"""How much memory is left, asked before it is needed: a process that takes more is ended by the system without a word."""
+
+import contextlib
+from pathlib import Path
+
+from featx.errors import HeadError
+
+_MEMINFO = Path("/proc/meminfo")
+_LIMITS = (
+    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+    (Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
+)
+
+
+def memory_at_hand() -> int | None:
+    """Return how many bytes this process may still take, a container's limit counted; None where the system does not tell."""
+    found = []
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        line = next((line for line in _MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:")), "")
+        found.append(int(line.split()[1]) * 1024)
+    for limit, used in _LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
+            found.append(int(limit.read_text()) - int(used.read_text()))
+    return min(found, default=None)
+
+
+def check_memory(n_bytes: int, what: str, advice: str) -> None:
+    """Refuse what would not fit.
+
+    Parameters
+    ----------
+    n_bytes : int
+        What it takes at its peak.
+    what : str
+        What needs them, as in "what needs 12 GB of memory".
+    advice : str
+        What to do instead; a sentence.
+
+    Raises
+    ------
+    HeadError
+        If there is not as much.
+    """
+    left = memory_at_hand()
+    if left is not None and n_bytes > left:
+        raise HeadError(f"{what} needs {n_bytes / 1e9:.1f} GB of memory, and {max(left, 0) / 1e9:.1f} GB are left. {advice}")
