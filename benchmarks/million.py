@@ -32,14 +32,15 @@ SHARD_ROWS = 2160
 RECIPE = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(64, 64), preprocess="none")
 
 _PART = """
-import json, re, sys
+import json, re, sys, time
 from pathlib import Path
 from benchmarks import million
 seconds = {}
+started = time.process_time()
 million.PARTS[sys.argv[2]](Path(sys.argv[1]), seconds)
 # Not getrusage: its figure is handed down from the process that started this one.
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
-print(json.dumps({"seconds": seconds, "gigabytes": int(peak) / 1e6}))
+print(json.dumps({"seconds": seconds, "gigabytes": int(peak) / 1e6, "cpu": time.process_time() - started}))
 """
 
 
@@ -136,15 +137,16 @@ PARTS = {
 """What is measured, in this order; "first" reads and hashes every file, "again" none."""
 
 
-def measure(work: Path, part: str) -> tuple[dict[str, float], float]:
-    """Run one part in a process of its own and return its seconds by name, and its peak memory [GB]."""
+def measure(work: Path, part: str) -> Iterator[tuple[str, float, float]]:
+    """Run one part in a process of its own; yield (name, seconds, gigabytes), last the CPU time of all its threads."""
     run = subprocess.run([sys.executable, "-c", _PART, str(work), part], check=True, stdout=subprocess.PIPE, text=True)
     found = json.loads(run.stdout.splitlines()[-1])
-    return found["seconds"], found["gigabytes"]
+    for name, seconds in (found["seconds"] | {"CPU": found["cpu"]}).items():
+        yield f"{part}: {name}", seconds, found["gigabytes"]
 
 
 def measured(work: Path, n_images: int, parts: list[str]) -> Iterator[tuple[str, float, float]]:
-    """Make a folder and a cache of ``n_images`` and yield (part, seconds, gigabytes) of each part."""
+    """Make a folder and a cache of ``n_images`` where they are not there yet, and yield what each part took."""
     if not (work / "images").exists():
         make_files(work / "images", n_images)
         started = time.monotonic()
@@ -152,30 +154,27 @@ def measured(work: Path, n_images: int, parts: list[str]) -> Iterator[tuple[str,
         yield "make shards", time.monotonic() - started, 0.0
         time.sleep(2.1)  # until then no mtime is trusted
     for part in parts:
-        seconds, gigabytes = measure(work, part)
-        for name, value in seconds.items():
-            yield f"{part}: {name}", value, gigabytes
+        yield from measure(work, part)
 
 
 def main() -> None:
-    """Measure and print a table: microseconds an image at each size, and the memory at the largest."""
+    """Measure and print a table: seconds, microseconds an image, and the peak memory of each part's process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=list(SIZES))
     parser.add_argument("--parts", default=",".join(PARTS), help="comma-separated, in their order")
-    parser.add_argument("--work", type=Path, help="keep folder and cache here for the next time")
+    parser.add_argument("--work", type=Path, help="keep folders and caches here for the next time")
     given = parser.parse_args()
-    for n_images in given.sizes:
-        work = (given.work or Path(tempfile.mkdtemp(prefix="featx-million-"))).resolve() / str(n_images)
-        work.mkdir(parents=True, exist_ok=True)
-        try:
-            for part, seconds, gigabytes in measured(work, n_images, given.parts.split(",")):
-                print(
-                    f"{n_images:>9,}  {part:30} {seconds:8.2f} s {seconds / n_images * 1e6:8.1f} us/image {gigabytes:6.2f} GB",
-                    flush=True,
-                )
-        finally:
-            if given.work is None:
-                shutil.rmtree(work.parent)
+    work = given.work or Path(tempfile.mkdtemp(prefix="featx-million-"))
+    try:
+        for n_images in given.sizes:
+            place = work.resolve() / str(n_images)
+            place.mkdir(parents=True, exist_ok=True)
+            for part, seconds, gigabytes in measured(place, n_images, given.parts.split(",")):
+                each = seconds / n_images * 1e6
+                print(f"{n_images:>9,}  {part:30} {seconds:8.2f} s {each:8.1f} us/image {gigabytes:6.2f} GB", flush=True)
+    finally:
+        if given.work is None:
+            shutil.rmtree(work)
 
 
 if __name__ == "__main__":

@@ -1,36 +1,61 @@
-"""How much memory is at hand."""
+"""How much memory is left, asked before it is needed: a process that takes more is ended by the system without a word."""
 
+import contextlib
 from pathlib import Path
 
-# What a container may take, under version 2 and version 1 of Linux' control groups: limit and use.
-_GROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+from featx.errors import HeadError
+
+_MEMINFO = Path("/proc/meminfo")
+
+# What a container may take, under version 2 and version 1 of Linux' control groups: limit, use, and what of that are cached
+# files, which the system gives back when it is asked for memory.
+_LIMITS = (
+    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current"), Path("/sys/fs/cgroup/memory.stat")),
+    (
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+        Path("/sys/fs/cgroup/memory/memory.stat"),
+    ),
 )
-_WHERE_NOT_TOLD = 4_000_000_000
+_CACHED = ("inactive_file", "active_file")
 
 
-def available_memory() -> int:
-    """Return how much memory this process may still take [bytes].
+def memory_at_hand() -> int | None:
+    """Return how many bytes this process may still take, a container's limit counted; None where the system does not tell."""
+    found = []
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        line = next((line for line in _MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:")), "")
+        found.append(int(line.split()[1]) * 1024)
+    for limit, used, parts in _LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
+            found.append(int(limit.read_text()) - int(used.read_text()) + _cached(parts))
+    return min(found, default=None)
 
-    What the system has available, or what is left of the container's limit, whichever is less. Where the system does not
-    tell, 4 GB are assumed.
+
+def _cached(parts: Path) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        counts = dict(line.split() for line in parts.read_text().splitlines())
+        return sum(int(counts.get(name, 0)) for name in _CACHED)
+    return 0
+
+
+def check_memory(n_bytes: int, what: str, advice: str) -> None:
+    """Refuse what would not fit.
+
+    Parameters
+    ----------
+    n_bytes : int
+        What it takes at its peak.
+    what : str
+        What needs them, as in "what needs 12 GB of memory".
+    advice : str
+        What to do instead; a sentence.
+
+    Raises
+    ------
+    HeadError
+        If there is not as much.
     """
-    found = [_available_in_system(), *(_left_in_group(limit, used) for limit, used in _GROUPS)]
-    return min((one for one in found if one is not None), default=_WHERE_NOT_TOLD)
-
-
-def _available_in_system() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-    except OSError:
-        return None
-    kibibytes = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
-    return kibibytes[0] * 1024 if kibibytes else None
-
-
-def _left_in_group(limit: str, used: str) -> int | None:
-    try:
-        return max(0, int(Path(limit).read_text("ascii")) - int(Path(used).read_text("ascii")))
-    except (OSError, ValueError):  # no such group, or "max"
-        return None
+    left = memory_at_hand()
+    if left is not None and n_bytes > left:
+        raise HeadError(f"{what} needs {n_bytes / 1e9:.1f} GB of memory, and {max(left, 0) / 1e9:.1f} GB are left. {advice}")

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -237,9 +238,9 @@ class Prepared:
         places, views = np.nonzero(absent)
         return rows[places].tolist(), (views + 1).tolist()
 
-    def paths(self, rows: list[int]) -> list[Path]:
-        """Return the files of some rows."""
-        return [self.index.root / self.index.paths[row] for row in rows]
+    def paths(self, rows: list[int]) -> Sequence[Path]:
+        """Return the files of some rows, each made when it is asked for: a million of them would take half a gigabyte."""
+        return _Files(self.index, rows)
 
     def note(self, rows: list[int], batch: Batch) -> None:
         """Take over what decoding found: reasons, and files that were edited since they were listed."""
@@ -288,6 +289,18 @@ class Prepared:
             view_keys=options.view_keys,
             part=self.part,
         )
+
+
+class _Files(Sequence[Path]):
+    def __init__(self, index: ImageIndex, rows: list[int]) -> None:
+        self._index = index
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, position: Any) -> Any:
+        return self._index.root / self._index.paths[self._rows[position]]
 
 
 CHANGED = "changed while it was being read"

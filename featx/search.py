@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from featx.errors import HeadError
 from featx.heads import Features, Scaling, Span, check_scale, check_seed, head_spec, make_head
 from featx.images import available_cores
+from featx.memory import check_memory
 from featx.progress import Progress
 from featx.store import CachedRows, FeatureCache
 
@@ -20,6 +21,9 @@ from featx.store import CachedRows, FeatureCache
 _INNER_FOLDS = 7
 
 _LEAST_PROBABILITY = 1e-7
+
+_COPIES = 3
+"""Of the features in float64 that a search holds at its peak: all scaled rows, and those of the folds being fitted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -270,7 +274,13 @@ def _try_all(images: TrainingImages, pooling: str, scale: str, candidates: Seque
         return
     check_scale(scale)
     everything = np.arange(len(images.rows)), np.arange(len(views))
-    X = np.asarray(cached(np.repeat(everything[0], len(views)), np.tile(everything[1], len(images.rows))))
+    rows = cached(np.repeat(everything[0], len(views)), np.tile(everything[1], len(images.rows)))
+    check_memory(
+        int(rows.shape[0] * rows.shape[1] * (rows.dtype.itemsize + 8 * _COPIES)),
+        f"{candidates[0].head} with {pooling}: a search holds all features, and {rows.shape[0]:,} rows of {rows.shape[1]:,}",
+        "Fit ridge or dense without --tune: they read a block at a time. Or compare --heads dense, or with --pooling avg.",
+    )
+    X = np.asarray(rows)
     scaling = Scaling.learn(scale, X)
     # A kernel's width is told by the columns that there are, so its rows stay as they are.
     kinds = {"rbf" if candidate.settings.get("kernel") == "rbf" else "linear" for candidate in candidates}

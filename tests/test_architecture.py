@@ -32,6 +32,7 @@ LEVELS: dict[str, int] = {
 BELOW_ALL = {
     *(("outputs", "errors"), ("outputs", "files")),
     ("contents", "files"),
+    ("memory", "errors"),
     *(("files", "errors"), ("recipe", "errors"), ("checkpoint", "errors"), ("checkpoint", "files")),
     *((room, other) for room in ("classify", "measured") for other in ("model", "featuremap", "head_features")),
     *(("measured", "classify"), ("head_features", "model")),

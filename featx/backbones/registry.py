@@ -12,7 +12,7 @@ from featx.backbones.quantized import QuantizedBackbone, QuantizedNetwork
 from featx.backbones.table import BackboneSpec, backbone_spec
 from featx.errors import BackboneError, DeviceError, ExtraMissing, ImageSizeError, QuantizedNetworkError, WeightsError
 from featx.files import file_digest
-from featx.memory import available_memory
+from featx.memory import memory_at_hand
 from featx.quiet import quiet_loading
 from featx.recipe import Recipe
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from featx.backbones.tail import Tail
 
 _BATCH_ON_CPU, _BATCH_ON_GPU = 32, 128
+_WHERE_NOT_TOLD = 4_000_000_000
 
 _BYTES_A_PIXEL = 64 * 4 * 3
 """Of the first layers, which take the most: 64 channels of float32, for what goes in, what comes out and what is between."""
@@ -137,7 +138,8 @@ def choose_batch_size(recipe: Recipe, device: str | None = None) -> int:
     """
     may_be_gpu = not (device or "").startswith("cpu") and Path("/dev/nvidia0").exists() and recipe.precision != "int8"
     height, width = recipe.image_size
-    fitting = available_memory() // 2 // (height * width * _BYTES_A_PIXEL)
+    at_hand = memory_at_hand()
+    fitting = (_WHERE_NOT_TOLD if at_hand is None else at_hand) // 2 // (height * width * _BYTES_A_PIXEL)
     size = _BATCH_ON_GPU if may_be_gpu else _BATCH_ON_CPU
     while size > 1 and size > fitting:
         size //= 2

@@ -10,6 +10,7 @@ from featx.errors import HeadError
 from featx.heads.head import Features, check_seed, check_setting, seen_classes
 from featx.heads.losses import balanced_weights
 from featx.heads.scaling import Scaling, check_scale
+from featx.memory import check_memory
 from featx.progress import OnEpoch
 
 Shapes = dict[str, tuple[int, ...]]
@@ -122,6 +123,33 @@ class ClassicalHead:
         scaling = Scaling.learn(self.scale, X)
         self.mean_, self.scale_ = scaling.mean, scaling.scale
         return scaling
+
+
+def read_whole(X: Features, name: str, copies: float) -> NDArray[np.floating]:
+    """Read all rows at once, for a head that cannot learn from them a block at a time.
+
+    Parameters
+    ----------
+    X : ndarray or Rows of shape (n_samples, n_features)
+        Features.
+    name : str
+        The head's.
+    copies : float
+        How many times the head holds the features in float64 beside these, at its peak.
+
+    Raises
+    ------
+    HeadError
+        If they do not fit into memory.
+    """
+    if not isinstance(X, np.ndarray):
+        n_rows, n_columns = X.shape
+        check_memory(
+            int(n_rows * n_columns * (X.dtype.itemsize + 8 * copies)),
+            f"{name}: takes all features at once, and {n_rows:,} rows of {n_columns:,}",
+            "Use --head ridge or --head dense, which read any number of rows a block at a time, or --pooling avg.",
+        )
+    return np.asarray(X)
 
 
 def check_penalty(name: str, value: object, is_sound: bool) -> None:

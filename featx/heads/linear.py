@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError
 from featx.heads.calibration import calibrated
-from featx.heads.classical import ClassicalHead, Shapes, check_penalty, n_decisions, row_weights
+from featx.heads.classical import ClassicalHead, Shapes, check_penalty, n_decisions, read_whole, row_weights
 from featx.heads.distances import stored_rows
 from featx.heads.head import Features, check_class_weight, check_features, check_setting, is_number, softmax
 from featx.heads.kernel import DEFAULT_C, rbf_decision, rbf_matrix, scaled_gamma, support_of
@@ -93,7 +93,7 @@ class LogregHead(_LinearHead):
         super()._check_settings()
 
     def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
-        X = np.asarray(X)
+        X = read_whole(X, "logreg", 1.5)
         scaling = self._learn_scaling(X)
         if X.shape[0] < X.shape[1]:
             return self._learn_wide(X, scaling, labels)
@@ -203,7 +203,7 @@ class SvmHead(_LinearHead):
                 f"svm: kernel rbf compares every image with every other and takes at most {LARGEST_DECOMPOSITION:,} training "
                 f"images. Received: {len(X):,}. Use kernel linear."
             )
-        X = np.asarray(X)
+        X = read_whole(X, "svm", 4)  # liblinear keeps a copy with a number beside each value, and one of a fold
         scaling = self._learn_scaling(X)
         learn = self._learn_linear if self.kernel == "linear" else self._learn_rbf
         sigmoids = learn(X, scaling, labels, self.C if self.C is not None else DEFAULT_C[self.kernel])

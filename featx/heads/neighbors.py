@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError
-from featx.heads.classical import ClassicalHead, Shapes
+from featx.heads.classical import ClassicalHead, Shapes, read_whole
 from featx.heads.distances import distance_blocks, stored_rows
 from featx.heads.head import Features, check_features, check_setting, is_whole
 
@@ -61,7 +61,7 @@ class KnnHead(ClassicalHead):
         return {"rows": (n_rows, n_features), "labels": (n_rows,)}
 
     def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
-        X = np.asarray(X)
+        X = read_whole(X, "knn", 0.5)
         self.rows_ = stored_rows(X, self._learn_scaling(X))
         self.labels_ = labels.astype(np.int64)
         if len(X) < self.neighbors:

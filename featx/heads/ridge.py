@@ -14,6 +14,7 @@ from featx.heads.classical import (
     Shapes,
     check_penalty,
     n_decisions,
+    read_whole,
     row_weights,
     signed_targets,
 )
@@ -121,7 +122,7 @@ class RidgeHead(ClassicalHead):
                 f"images of {n_columns:,} features. Use --pooling avgmax."
             )
         if n_rows < n_columns:
-            self._learn_wide(np.asarray(X), labels)
+            self._learn_wide(read_whole(X, "ridge", 0.5), labels)
         else:
             self._learn_tall(X, labels)
 

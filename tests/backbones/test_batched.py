@@ -1,11 +1,8 @@
 """Batches of one shape, and what happens where memory runs out."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from featx import memory
 from featx.backbones import choose_batch_size, registry
 from featx.backbones.batched import Batches
 from featx.errors import MemoryExhausted
@@ -72,21 +69,6 @@ def test_other_errors_are_not_taken_for_it() -> None:
 @pytest.mark.parametrize(("gigabytes", "size"), [(64.0, 32), (2.0, 16), (0.2, 2), (0.0, 1)])
 def test_batch_size_follows_the_memory_at_hand(monkeypatch: pytest.MonkeyPatch, gigabytes: float, size: int) -> None:
     """At 224 px an image takes at most 39 MB; half of the memory may go to a batch."""
-    monkeypatch.setattr(registry, "available_memory", lambda: int(gigabytes * 1e9))
+    monkeypatch.setattr(registry, "memory_at_hand", lambda: int(gigabytes * 1e9))
     recipe = Recipe(backbone="vgg16", weights="random:0", layers=("block5_pool",), image_size=(224, 224), preprocess="caffe")
     assert choose_batch_size(recipe, "cpu") == size
-
-
-def test_memory_at_hand_is_the_systems_or_the_containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever is less; a container without a limit says "max"."""
-    limit, used = tmp_path / "max", tmp_path / "current"
-    monkeypatch.setattr(memory, "_GROUPS", ((str(limit), str(used)),))
-    system = memory.available_memory()
-    assert 10**8 < system < 10**14
-    limit.write_text("max\n")
-    used.write_text("1000\n")
-    assert memory.available_memory() > 10**8
-    limit.write_text("5000\n")
-    assert memory.available_memory() == 4000
-    used.write_text("6000\n")
-    assert memory.available_memory() == 0

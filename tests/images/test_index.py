@@ -1,17 +1,20 @@
 """The image list: which files are in it, in which order, under which class and split."""
 
 import os
+import re
 import shutil
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from featx.errors import ImageListError
 from featx.images import ImageIndex, list_images, list_unlabelled
-from featx.images.walk import REPORT_MARKER
+from featx.images.walk import REPORT_MARKER, natural_key
 
 Tree = Callable[..., Path]
 
@@ -46,6 +49,19 @@ def test_class_folders_give_labels(tree: Tree) -> None:
     assert index.splits == ("", "", "")
     assert index.reasons == ("", "", "")
     assert index.root == root.resolve()
+
+
+def by_parts(name: str) -> list[tuple[int, int, str]]:
+    """Return what natural order means, part by part: numbers before letters and by their value, then by their zeros."""
+    parts = [part for part in re.split("([0-9]+)", name) if part]
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts]
+
+
+@given(names=st.lists(st.text("0019ab.é_\U0001f600", max_size=8) | st.from_regex(r"[a-c]?[0-9]{1,40}", fullmatch=True)))
+@settings(max_examples=300, deadline=None)
+def test_natural_order_is_that_of_the_parts(names: list[str]) -> None:
+    """For any names, as comparing their numbers and letters one by one says."""
+    assert sorted(names, key=natural_key) == sorted(names, key=by_parts)
 
 
 def test_index_is_called_by_its_folder(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

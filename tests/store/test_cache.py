@@ -525,3 +525,17 @@ def test_the_newest_finished_cache_is_found(tmp_path: Path, stub_recipe: Recipe)
     assert find_cache(tmp_path) == tmp_path / "newest"
     os.utime(tmp_path / "a" / "catalog.h5", ns=(0, 2 * 10**18))
     assert find_cache(tmp_path) == tmp_path / "a"
+
+
+def test_a_second_extract_opens_each_shard_once(
+    photos: Path, extract: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard's name is the digest of its bytes: what was read of it when the cache was opened is not read again."""
+    monkeypatch.setattr(featx.store.writer, "SHARD_BYTES", 1)
+    cache = extract(photos).cache
+    opened: list[str] = []
+    real = featx.store.shard.open_guarded
+    monkeypatch.setattr(featx.store.shard, "open_guarded", lambda path: opened.append(path.name) or real(path))
+    extract(photos)
+    assert sorted(opened) == sorted(path.name for path in (cache / "shards").iterdir())
+    assert len(opened) > 3

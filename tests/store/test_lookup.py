@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from featx.contents import as_digests
 from featx.store.lookup import RowLookup
@@ -16,10 +17,14 @@ DIGESTS = st.builds(bytes.__add__, BEGINNINGS, ENDINGS) | st.binary(min_size=32,
 KEYS = st.tuples(DIGESTS, st.integers(0, 3) | st.integers(0, 2**62))
 
 
+def columns_of(keys: list[Key]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return digests and views as arrays."""
+    return as_digests([digest for digest, _ in keys]), np.array([view for _, view in keys], np.int64)
+
+
 def find_all(stored: list[Key], asked: list[Key]) -> list[int]:
     """Run one lookup."""
-    lookup = RowLookup(as_digests([digest for digest, _ in stored]), np.array([view for _, view in stored], np.int64))
-    found = lookup.find(as_digests([digest for digest, _ in asked]), np.array([view for _, view in asked], np.int64))
+    found = RowLookup(*columns_of(stored)).find(*columns_of(asked))
     assert found.dtype == np.int64
     return found.tolist()
 
@@ -33,6 +38,29 @@ def test_answers_equal_a_dict(stored: list[Key], others: list[Key]) -> None:
         first.setdefault(key, row)
     asked = [*others, *reversed(stored)]
     assert find_all(stored, asked) == [first.get(key, -1) for key in asked]
+
+
+@settings(max_examples=200, deadline=None)
+@given(batches=st.lists(st.lists(KEYS, max_size=9), max_size=12), others=st.lists(KEYS, max_size=5))
+def test_rows_added_in_batches_are_found_like_all_at_once(batches: list[list[Key]], others: list[Key]) -> None:
+    """However the rows come in, of equal keys the first row of all is the answer."""
+    stored = [key for batch in batches for key in batch]
+    lookup = RowLookup(*columns_of([]))
+    for batch in batches:
+        lookup.add(*columns_of(batch))
+    asked = [*others, *reversed(stored)]
+    assert lookup.find(*columns_of(asked)).tolist() == find_all(stored, asked)
+
+
+def test_adding_sorts_each_row_a_few_times() -> None:
+    """A thousand batches of one size: every row is sorted at most a dozen times, not a thousand."""
+    lookup, n_sorted = RowLookup(*columns_of([])), 0
+    for number in range(1000):
+        lookup.add(*columns_of([(number.to_bytes(32, "big"), 0)]))
+        n_sorted += len(lookup._parts[-1])
+    assert n_sorted < 12 * 1000
+    assert len(lookup._parts) < 12
+    assert lookup.find(*columns_of([(number.to_bytes(32, "big"), 0) for number in range(1001)])).tolist() == [*range(1000), -1]
 
 
 def test_keys_that_share_eight_bytes_are_told_apart() -> None:

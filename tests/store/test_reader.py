@@ -72,3 +72,11 @@ def test_a_shuffled_block_is_read_in_runs() -> None:
     for block in shuffled_blocks(np.arange(100_000), block_rows=2000, seed=0):
         runs = 1 + int((np.diff(np.sort(block)) != 1).sum())
         assert runs <= 2 * len(block) / RUN_ROWS + 2
+
+
+def test_a_block_of_small_rows_visits_a_bounded_number_of_places() -> None:
+    """However many shards there are: 100,000 rows of a million come from some 256 places, still from all over."""
+    for block in shuffled_blocks(np.arange(1_000_000), block_rows=100_000, seed=0):
+        ascending = np.sort(block)
+        assert 1 + int((np.diff(ascending) != 1).sum()) <= 300
+        assert (np.bincount(ascending // 100_000, minlength=10) > 1000).all()

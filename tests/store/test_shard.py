@@ -83,6 +83,35 @@ def test_any_ascending_choice_of_rows_is_read(shard: Shard, maps: NDArray[np.flo
     assert shard.read("maps/cells", chosen).tobytes() == maps.astype(np.float16)[chosen].tobytes()
 
 
+@pytest.mark.parametrize("rows", [[], [3], [0, 1, 9], [0, 2, 4, 6, 8, 10], list(range(12)), [0, 1, 2, 9, 10, 11]])
+def test_pooled_rows_that_share_a_chunk_are_read_in_any_ascending_choice(tmp_path: Path, rows: list[int]) -> None:
+    """Whatever lies between them in the chunk is left out again; chunks of 4 rows here."""
+    maps = made_maps(N_ROWS, shape=(2, 3, 2048))
+    shard = write_shard(tmp_path, maps)
+    with h5py.File(shard.path) as file:
+        assert file["pooled/cells"].chunks[0] == 4
+    np.testing.assert_array_equal(shard.read("pooled/cells", np.array(rows, np.int64)), average_and_maximum(maps)[rows])
+
+
+def test_a_file_is_guarded_when_it_is_opened_first_and_when_it_has_changed(
+    shard: Shard, maps: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading looks for links that lead out once; a file put in its place later is looked at again, and refused."""
+    opened: list[Path] = []
+    real = featx.store.shard.open_guarded
+    monkeypatch.setattr(featx.store.shard, "open_guarded", lambda path: opened.append(path) or real(path))
+    for _ in range(3):
+        shard.read("maps/cells", np.arange(N_ROWS))
+    assert opened == []
+    other = shard.path.with_name("other.h5")
+    shard.path.rename(other)
+    with h5py.File(shard.path, "w") as file:
+        file["maps/cells"] = h5py.ExternalLink(str(other), "maps/cells")
+    with pytest.raises(CacheDamaged, match="a link that leaves its group"):
+        shard.read("maps/cells", np.arange(N_ROWS))
+    assert opened == [shard.path]
+
+
 def test_h5py_alone_reads_the_same_rows(shard: Shard, maps: NDArray[np.float32]) -> None:
     """The file needs no featx: plain h5py finds the documented datasets with the values written."""
     with h5py.File(shard.path, "r") as file:
