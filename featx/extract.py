@@ -15,7 +15,7 @@ from featx.images import MAX_PIXELS
 from featx.local_run import Compute, LocalRun, Run
 from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
 from featx.progress import Progress
-from featx.ray_cluster import check_installed
+from featx.ray_cluster import check_ray
 from featx.ray_run import RayRun
 from featx.rejects import check_something_is_left, write_rejects
 from featx.store import EXTRACTED, REJECTED, SPLITS, CacheWriter, Catalog, FeatureCache, part_path, rejects_path
@@ -182,9 +182,9 @@ def extract_features(
         On Ctrl-C, after what was done has been kept.
     """
     started = time.monotonic()
-    if ray:
-        check_installed()  # before anything that takes long
-    hashing = None if ray else workers
+    if ray is not None:
+        check_ray(ray)  # before anything that takes long
+    hashing = workers if ray is None else None
     prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=hashing, progress=progress)
     compute = Compute(batch_size, workers, max_pixels, device)
     prepared, calibration_seconds = _with_network(prepared, compute, overwrite, progress)

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -33,6 +34,8 @@ _STORE_BYTES = 80 * 2**20
 # Ray's sockets are in this folder, and the system allows their paths 107 bytes; Ray adds up to 64.
 _LONGEST_TEMPORARY = 40
 _PREFIX = "featx-ray-"
+
+_ANSWER_SECONDS = 10.0
 
 _LOOPBACK = "127.0.0.1"
 
@@ -113,13 +116,18 @@ def plan_crew(nodes: list[dict[str, float]], workers: int | None, gpus_per_worke
     return Crew(workers, share, gpus_per_worker)
 
 
-def check_installed() -> None:
-    """Make sure, without loading it, that Ray is there.
+def check_ray(address: str) -> None:
+    """Make sure, without loading Ray, that it is installed and that something answers at an address.
+
+    Parameters
+    ----------
+    address : str
+        As for ``connected``.
 
     Raises
     ------
     RayError
-        If it is not.
+        If not.
     """
     try:
         found = importlib.util.find_spec("ray") is not None
@@ -127,6 +135,18 @@ def check_installed() -> None:
         found = False
     if not found:
         raise RayError("--ray: Ray is not installed here. Install it with: pip install 'featx[ray]'")
+    if "://" in address:
+        raise RayError(
+            f"--ray {address}: images and cache must be on the disks of the cluster. Run featx on one of its machines, with "
+            "--ray=auto or --ray=HOST:PORT."
+        )
+    host, _, port = address.rpartition(":")
+    if host:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+        except (OSError, ValueError, OverflowError) as error:
+            # Ray itself would try for minutes.
+            raise RayError(f"--ray {address}: nothing answers there: {error}. Give HOST:PORT of the cluster's head.") from None
 
 
 @contextlib.contextmanager
@@ -147,7 +167,7 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
     RayError
         If Ray is not installed, cannot be started or cannot be reached.
     """
-    check_installed()
+    check_ray(address)
     with contextlib.ExitStack() as stack:
         if address == LOCAL:
             # From before the import: what it says of tokens is read just then.

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ _STOP_SECONDS = 120.0
 class _List:
     """Positions in the rows asked for, and how many workers have died of them."""
 
-    positions: list[int]
+    positions: Sequence[int]
     deaths: int = 0
 
 
@@ -146,7 +146,7 @@ class RayRun:
             nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
             self._crew = plan_crew(nodes, wanted, self._gpus_per_worker)
 
-    def _hire(self) -> _Member:
+    def _hire(self) -> None:
         crew, prepared = self._crew, self._prepared
         actor = (
             self._ray.remote(RayWorker)
@@ -171,12 +171,11 @@ class RayRun:
         member = _Member(actor)
         member.asked[actor.start.remote(featx.__version__, task)] = None
         self._members.append(member)
-        return member
 
     def _finish(self, part: "_Part") -> None:
         """Hand out lists and take answers until every row is in a shard."""
         size = self._batch_size
-        todo = deque(_List(list(range(start, min(start + size, len(part))))) for start in range(0, len(part), size))
+        todo = deque(_List(range(start, min(start + size, len(part)))) for start in range(0, len(part), size))
         while True:
             for _ in range(min(self._crew.workers, len(todo) + len(self._members)) - len(self._members)):
                 self._hire()
@@ -252,6 +251,7 @@ class RayRun:
         for chosen in answered:
             lost = part.absent(chosen)
             self._step(part, -len(lost))
+            part.forget(lost)
             chosen.positions = lost
         for chosen in unanswered:
             lost = part.absent(chosen)
@@ -302,7 +302,6 @@ class _Part:
         self.numbers = numbers
         self._prepared = prepared
         self._rows = rows
-        self._paths = [path.absolute() for path in prepared.paths(rows)]
         self._keys = np.array((0, *prepared.options.view_keys), np.int64)
 
     def __len__(self) -> int:
@@ -313,14 +312,17 @@ class _Part:
         options, numbers = self._prepared.options, self._numbers_of(chosen)
         views = Views(options.augmentation, options.seed, numbers) if numbers else None
         keys = self._keys[numbers].tolist() if numbers else 0
-        return ImageList([self._paths[position] for position in chosen.positions], views, keys, may_publish)
+        paths = self._prepared.paths([self._rows[position] for position in chosen.positions])
+        return ImageList([path.absolute() for path in paths], views, keys, may_publish)
 
     def note(self, chosen: _List, answer: Answer) -> None:
         """Take over reasons and digests."""
-        rows = [self._rows[position] for position in chosen.positions]
-        for row in rows:
-            self._prepared.identities.reasons[row] = ""  # of an earlier try
-        self._prepared.note(rows, answer.batch)
+        self._prepared.note([self._rows[position] for position in chosen.positions], answer.batch)
+
+    def forget(self, positions: Sequence[int]) -> None:
+        """Let go of the reasons of images that are decoded again."""
+        for position in positions:
+            self._prepared.identities.reasons[self._rows[position]] = ""
 
     def absent(self, chosen: _List) -> list[int]:
         """Return those positions of a list that have no row in the cache."""

@@ -25,7 +25,7 @@ def limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_left_is_the_least_of_machine_and_container(limits: Path) -> None:
     """The container's limit counts if there is one; where the system says nothing, nothing is known."""
     assert memory_at_hand() == 996_000
-    (tmp_path / "stat").write_text("anon 600\ninactive_file 300\nactive_file 50\n")  # cached files are given back
+    (limits / "stat").write_text("anon 600\ninactive_file 300\nactive_file 50\n")  # cached files are given back
     assert memory_at_hand() == 996_350
     (limits / "max").write_text("max\n")
     assert memory_at_hand() == 5_120_000

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -348,6 +349,23 @@ def test_without_ray_the_message_says_what_to_install(photos: Path, run: Run, mo
     assert failed.stderr == "featx: --ray: Ray is not installed here. Install it with: pip install 'featx[ray]'\n"
     assert not Path("c").exists()
     assert as_json(run(*command, "--json"))["extracted"] == 36
+
+
+@with_ray
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", "--ray 127.0.0.1:1: nothing answers there: .*Give HOST:PORT of the cluster's head"),
+        ("127.0.0.1:port", "--ray 127.0.0.1:port: nothing answers there"),
+        ("ray://127.0.0.1:10001", "Run featx on one of its machines, with --ray=auto"),
+    ],
+)
+def test_an_address_without_a_ray_is_said_at_once(photos: Path, run: Run, address: str, said: str) -> None:
+    """Before the images are listed, and not after the minutes that Ray would try for."""
+    result = run("extract", photos, "--backbone", "stub", "--cache", "c", "--ray", address)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.search(said, result.stderr), result.stderr
+    assert not Path("c").exists()
 
 
 @pytest.mark.parametrize(
