@@ -117,10 +117,8 @@ class TimedBackbone:
         self._clocks = clocks
         self._part = "network: first batch, which compiles"
 
-    @property
-    def network(self) -> Any:
-        """Of the backbone."""
-        return self._backbone.network
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backbone, name)
 
     def __call__(self, images: Any) -> Any:
         """Run one batch."""
@@ -138,7 +136,7 @@ def run_demo(folder: str) -> None:
     with clocks.part("loading featx's own modules"):
         import featx
         import featx.backbones
-        import featx.exhibit
+        import featx.featuremap
         import featx.images
         import featx.store.writer
         from featx.cli import main
@@ -148,7 +146,8 @@ def run_demo(folder: str) -> None:
         featx.images.load_batches = lambda *a, **o: clocks.each("waiting for decoded pixels", load_batches(*a, **o))
         making = clocks.around("network: building, weights", load_backbone)
         featx.backbones.load_backbone = lambda *a, **o: TimedBackbone(making(*a, **o), clocks)
-        featx.exhibit.exhibits_of = clocks.around("report: thumbnails", featx.exhibit.exhibits_of)
+        featx.images.make_thumbnails = clocks.around("report: thumbnails", featx.images.make_thumbnails)
+        featx.featuremap.map_features = clocks.around("report: map of the features", featx.featuremap.map_features)
         writer = featx.store.writer.CacheWriter
         for name in ("append", "flush", "commit"):
             setattr(writer, name, clocks.around("writing the cache", getattr(writer, name)))

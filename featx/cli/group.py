@@ -1,5 +1,7 @@
 """The command ``featx`` itself: its help, and how errors become messages and exit codes."""
 
+import atexit
+import gc
 import logging
 import os
 import sys
@@ -71,6 +73,9 @@ def main() -> None:
     """  # noqa: D301 - click wants the real control character, which keeps the lines apart
     # TensorFlow's C++ side writes a page of notices to stderr while it loads. Set before anything imports it.
     os.environ.setdefault(LOG_LEVEL, "3")
+    # As it ends, Python would look for garbage among all that TensorFlow has loaded: a second, to free what ends anyway.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for whoever writes networks
     for stream in (sys.stdout, sys.stderr):
         # A file name need not be UTF-8; printing one must not end the run.
