@@ -1,4 +1,7 @@
-"""All benchmarks of speed: ``python -m benchmarks [--only NAME…] [--list]``; writes benchmarks/RESULTS.md and RESULTS.json."""
+"""All benchmarks of speed: ``python -m benchmarks [--only NAME…] [--list]``; writes benchmarks/RESULTS.md and RESULTS.json.
+
+All that run without being asked for take some 40 minutes on two cores.
+"""
 
 import argparse
 import ast

@@ -1,6 +1,6 @@
-"""Peak memory of an extract by the number of images: ``python -m benchmarks.memory``; about four minutes on two cores.
+"""Peak memory of an extract by the number of images: ``python -m benchmarks.memory``; about three minutes on two cores.
 
-The whole command with VGG16 at 64 px over JPEGs of 320 x 240, each time in a fresh process and into a new cache. Counted is the
+The whole command with VGG16 at 32 px over JPEGs of 320 x 240, each time in a fresh process and into a new cache. Counted is the
 resident memory of the process and of all that it starts, the decoders, every 20 ms; a page that several share counts for each.
 """
 
@@ -65,7 +65,7 @@ def extract(images: Path, cache: Path, side: int) -> tuple[float, float]:
 
 def measure(quick: bool, work: Path) -> Section:
     """Extract few and many images in turn."""
-    side, counts, rounds = (32, (40, 80), 2) if quick else (64, (500, 5000), ROUNDS)
+    side, (counts, rounds) = 32, ((40, 80), 2) if quick else ((500, 5000), ROUNDS)
     for count in counts:
         photos(work / f"memory/{count}", count, (320, 240), classes=2)
     found: dict[int, list[tuple[float, float]]] = {count: [] for count in counts}

@@ -142,7 +142,7 @@ def extraction(images: str, side: int, precision: str, batch: int = BATCH) -> Tu
 
 def measure(quick: bool, work: Path, side: int = 224, rounds: int = ROUNDS) -> Section:
     """Run all in turn."""
-    n_ready, n_files = 3 * BATCH, 7 * BATCH
+    n_ready, n_files = 2 * BATCH, 6 * BATCH
     if quick:
         side, n_ready, n_files, rounds = 32, 2 * BATCH, 5 * BATCH, 2
     work = work / "speed"
