@@ -101,13 +101,10 @@ def identify_files(
     look = _Look(index, known)
     groups = [range(start, min(start + _GROUP, len(index.paths))) for start in range(0, len(index.paths), _GROUP)]
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="featx-identify") as pool:
-        try:
-            for rows in pool.map(look, groups):
-                if progress:
-                    progress("index", len(rows), len(index.paths))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nobody waits for the groups that are left
-            raise
+        # Left early, by Ctrl-C say, map cancels the groups that were not begun.
+        for rows in pool.map(look, groups):
+            if progress:
+                progress("index", len(rows), len(index.paths))
     states = look.states
     return Identities(look.digests, states[:, 0].copy(), states[:, 1].copy(), states[:, 2].copy(), look.reasons)
 

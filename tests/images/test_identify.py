@@ -129,19 +129,30 @@ def test_progress_counts_every_file_once(tmp_path: Path) -> None:
     assert seen == {("index", len(index.paths)): len(index.paths)}
 
 
-def test_an_interrupt_does_not_wait_for_the_rest(tmp_path: Path, reads: list[str]) -> None:
+def test_an_interrupt_does_not_wait_for_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After Ctrl-C no further group is begun."""
-    index = made_files(tmp_path, 40 * identify._GROUP // 10)
+    index, read = made_files(tmp_path, 60), []
+    monkeypatch.setattr(identify, "_GROUP", 5)
+    monkeypatch.setattr(identify, "read_image_file", lambda path: time.sleep(0.01) or read.append(path) or b"")
 
     def stop(stage: str, newly: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         identify_files(index, workers=1, progress=stop)
-    time.sleep(0.1)
-    n_read = len(reads)
-    time.sleep(0.2)
-    assert len(reads) == n_read <= len(index.paths)
+    time.sleep(1.0)  # enough for all of them
+    assert 5 <= len(read) <= 15
+
+
+def test_a_file_without_a_digest_is_read_whatever_its_times_say(tmp_path: Path, reads: list[str]) -> None:
+    """Zeros stand for no digest: what an earlier listing could not read is read now."""
+    index = made_files(tmp_path, 3)
+    known = known_of(index, identify_files(index), np.arange(3))
+    known.digests[1] = 0
+    reads.clear()
+    again = identify_files(index, known)
+    assert reads == [Path(index.paths[1]).name]
+    assert again.digests[1].any()
 
 
 def test_a_listing_takes_little_memory_for_each_further_image(tmp_path: Path) -> None:
