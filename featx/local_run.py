@@ -2,7 +2,8 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 import numpy as np
@@ -84,6 +85,34 @@ def interrupted(prepared: Prepared, writer: CacheWriter, done: int, total: int, 
     return Interrupted(f"{prepared.store.folder}: stopped {kept}. Run the same command again to go on.")
 
 
+class _InTurn:
+    """Does one thing after the other in a thread of its own; each waits until the one before is done.
+
+    So what fails is known one step later, and at most one batch is on its way.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="featx-keep")
+        self._last: Future[object] | None = None
+
+    def submit(self, do: Callable[..., object], *arguments: object) -> None:
+        """Do something as soon as the last thing is done; an error of that is raised here."""
+        self.finish()
+        self._last = self._pool.submit(do, *arguments)
+
+    def finish(self) -> None:
+        """Wait for the last thing; raise its error."""
+        if self._last is None:
+            return
+        wait([self._last])  # Ctrl-C while waiting leaves it to be waited for once more
+        last, self._last = self._last, None
+        last.result()
+
+    def close(self) -> None:
+        """Wait for what is on its way, and end the thread."""
+        self._pool.shutdown()
+
+
 class LocalRun:
     """The part of an extract that runs the backbone, in this process.
 
@@ -110,7 +139,8 @@ class LocalRun:
         self._batch_size = compute.images_a_batch(prepared.recipe)
         self._progress = progress
         self._backbone: Backbone | None = None
-        self._since: tuple[int, float] | None = None
+        self._since: float | None = None
+        self._counted = 0
 
     @property
     def device(self) -> str:
@@ -130,22 +160,30 @@ class LocalRun:
         views = Views(options.augmentation, options.seed, numbers) if numbers else None
         keys = np.array((0, *options.view_keys), np.int64)
         before = self._writer.added
+        keeping = _InTurn()
         try:
             if self._progress:
                 self._progress(stage, 0, len(rows))
             for batch in self._batches(rows, views):
                 if batch.positions:
                     chosen = keys[[numbers[position] for position in batch.positions]] if numbers else 0
-                    self._writer.append(batch.digests, self._ready_backbone()(batch.images), chosen, batch.measured())
-                    self._count()
+                    maps = self._ready_backbone()(batch.images)
+                    # Compressed and written while the backbone is at the next batch.
+                    keeping.submit(self._writer.append, batch.digests, maps, chosen, batch.measured())
+                    self._count(len(batch.positions))
                 self._prepared.note(rows, batch)
                 if self._progress:
                     self._progress(stage, len(batch.positions) + len(batch.rejected), len(rows))
+            keeping.finish()
             self._writer.flush()
         except KeyboardInterrupt:
+            keeping.close()
+            keeping.finish()
             self._writer.flush()
             done = self._writer.added - before
             raise interrupted(self._prepared, self._writer, done, len(rows), views=bool(numbers)) from None
+        finally:
+            keeping.close()
         if numbers:
             self.augmented += self._writer.added - before
 
@@ -153,12 +191,13 @@ class LocalRun:
         prepared, how = self._prepared, self._compute
         return load_batches(prepared.paths(rows), prepared.recipe, self._batch_size, how.workers, how.max_pixels, views)
 
-    def _count(self) -> None:
+    def _count(self, n_images: int) -> None:
         """Keep the rate up to date. The first batch pays for compiling the network, so it is counted from its end."""
         if self._since is None:
-            self._since = self._writer.added, time.monotonic()
-        first, start = self._since
-        self.rate = (self._writer.added - first) / max(time.monotonic() - start, 1e-9)
+            self._since = time.monotonic()
+            return
+        self._counted += n_images
+        self.rate = self._counted / max(time.monotonic() - self._since, 1e-9)
 
     def _ready_backbone(self) -> Backbone:
         """Load the backbone with the first batch that needs it: images that are all rejected need no Keras."""

@@ -56,6 +56,15 @@ def computing_in(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+def worth_compiling(device: str) -> bool:
+    """Tell whether XLA makes a forward pass faster.
+
+    On a processor TensorFlow's own kernels are faster than what XLA makes of them: 1.2 times with VGG16, 12 times with the
+    depthwise convolutions of MobileNetV2 (``python -m benchmarks.demo`` found it). JAX is nothing without XLA.
+    """
+    return keras.backend.backend() != "tensorflow" or not device.startswith("cpu")
+
+
 def _devices(kind: str | None) -> list[str]:
     try:
         return [name.lower().replace("cuda", "gpu") for name in keras.distribution.list_devices(kind)]
