@@ -26,8 +26,8 @@ class Rates:
 
     float32: float = 8.9
     int8: float = 36.0
-    listing: float = 10e-6
-    ridge: float = 50e-6
+    listing: float = 14e-6
+    ridge: float = 27e-6
     stored: float = 14.5e3
     held: float = 680.0
     base: float = 60e6
