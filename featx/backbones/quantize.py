@@ -153,7 +153,9 @@ def _quantize(
             on_image()
             return image[None]
 
-        quantized = nncf.quantize(ordered, nncf.Dataset(list(images), pixels), subset_size=len(images))
+        # Activations with a zero of their own ("mixed") are as fast and a little nearer to float32: pixels are not symmetric.
+        preset = nncf.QuantizationPreset.MIXED
+        quantized = nncf.quantize(ordered, nncf.Dataset(list(images), pixels), preset=preset, subset_size=len(images))
         path = Path(folder) / "network.xml"
         openvino.save_model(quantized, path, compress_to_fp16=False)
         versions = {name: importlib.metadata.version(name) for name in ("keras", "openvino", "nncf")}

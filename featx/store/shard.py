@@ -20,6 +20,7 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -84,6 +85,22 @@ def expected_bytes(
     return round(total + math.ceil(n_rows / _KEY_CHUNK_ROWS) * _KEY_CHUNK_ROWS * (DIGEST_BYTES + 8))
 
 
+def _timeless(kind: Any) -> Any:
+    """Return how to make a file or a group that does not keep the time: the same rows are to give the same bytes."""
+    how = h5py.h5p.create(kind)
+    how.set_obj_track_times(False)
+    return how
+
+
+def _new_file(image: io.BytesIO) -> h5py.File:
+    """Make an HDF5 file in memory. ``h5py.File`` would do, but for the time that it keeps in the root group."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, image)
+    made = h5py.h5f.create(repr(image).encode(), h5py.h5f.ACC_TRUNC, _timeless(h5py.h5p.FILE_CREATE), access)
+    return h5py.File(made)
+
+
 class ShardWriter:
     """Collects rows, compressed, in memory; ``commit`` turns them into a file that is whole or absent.
 
@@ -105,7 +122,7 @@ class ShardWriter:
         self._folder = folder
         self._dtype = dtype
         self._image = io.BytesIO()
-        self._file = h5py.File(self._image, "w", libver=LIBVER)
+        self._file = _new_file(self._image)
         self._file.attrs["featx_format"] = FORMAT_VERSION
         self._file.attrs["fingerprint"] = np.bytes_(fingerprint.encode())
         self._n_rows = 0
@@ -207,6 +224,8 @@ class ShardWriter:
     def _extend(self, name: str, values: NDArray[np.generic], chunk_rows: int, *, compress: bool) -> None:
         dataset = self._file.get(name)
         if dataset is None:
+            if "/" in name and name.split("/")[0] not in self._file:
+                h5py.h5g.create(self._file.id, name.split("/")[0].encode(), gcpl=_timeless(h5py.h5p.GROUP_CREATE))
             self._file.create_dataset(
                 name,
                 data=values,
