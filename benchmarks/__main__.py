@@ -35,7 +35,10 @@ SPEED: dict[str, list[str]] = {
 LONG = ("tutorial-224",)
 """Run only where they are asked for."""
 
-OTHERS = ("audit", "compare", "dense", "exports", "faults", "finetune", "images", "pixels", "report", "scale", "wide")
+OTHERS = (
+    *("audit", "compare", "dense", "exports", "faults", "finetune", "images", "million", "parts", "pixels", "plan"),
+    *("ray", "report", "scale", "wide"),
+)
 """Benchmarks of other things, each with a command of its own."""
 
 FOLDER = Path(__file__).parent
