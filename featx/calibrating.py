@@ -1,9 +1,10 @@
 """The quantized network of an int8 recipe: found in the cache, or made from some of the images that are to be extracted."""
 
+import contextlib
 import dataclasses
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 
 from featx.backbones import RESTORE, QuantizedNetwork, check_int8_installed, quantize_backbone
 from featx.errors import CacheError, CacheWriteError, QuantizedNetworkError, RecipeMismatch
+from featx.files import locked
 from featx.images import load_batches
 from featx.model import load_model
 from featx.progress import Progress
 from featx.recipe import Recipe
-from featx.store import QUANTIZED, FeatureCache, read_recipe
+from featx.store import QUANTIZED, FeatureCache, read_recipe, writing_named
 
 MOST_IMAGES = 64
 """Images that set the ranges of int8 numbers. Neither half nor twice as many came nearer to float32 on the sample."""
@@ -31,9 +33,18 @@ _OF_THE_NETWORK = ("backbone", "weights", "layers", "image_size", "preprocess")
 
 
 def network_path(folder: Path, recipe: Recipe) -> Path:
-    """Return where a cache keeps the quantized network of a recipe; its name says what was asked for, not what came out."""
-    draft = dataclasses.replace(recipe, quantized="")
-    return folder / QUANTIZED / f"{draft.fingerprint[:16]}.zip"
+    """Return where a cache keeps the quantized network of a recipe: its name says what was asked for and what came out."""
+    return folder / QUANTIZED / f"{_prefix(recipe)}-{recipe.quantized.removeprefix('sha256:')[:16]}.zip"
+
+
+def _prefix(recipe: Recipe) -> str:
+    return dataclasses.replace(recipe, quantized="").fingerprint[:16]
+
+
+def _made_for(folder: Path, draft: Recipe) -> QuantizedNetwork | None:
+    """Return a network that somebody has made for a draft in a cache that has no recipe yet."""
+    found = sorted((folder / QUANTIZED).glob(f"{_prefix(draft)}-*.zip"))
+    return QuantizedNetwork.read(found[0]) if found else None
 
 
 def find_network(
@@ -63,13 +74,14 @@ def find_network(
     QuantizedNetworkError
         If the cache's network is gone or damaged, or the one that was given is for another backbone.
     """
-    path = network_path(folder, draft)
     present = read_recipe(folder)
-    lost = present is not None and dataclasses.replace(present, quantized="") == draft and not path.exists()
-    if lost and given is None and not overwrite:
+    in_force = present if present is not None and dataclasses.replace(present, quantized="") == draft else None
+    path = network_path(folder, in_force or draft)
+    if in_force and not path.exists() and given is None and not overwrite:
         raise QuantizedNetworkError(f"{path}: is gone, and with it the int8 network of these features. {RESTORE}")
     try:
-        network = QuantizedNetwork.read(path) if path.exists() else None
+        made = QuantizedNetwork.read(path) if in_force and path.exists() else None
+        network = made if in_force else _made_for(folder, draft)
     except QuantizedNetworkError:
         if given is None and not overwrite:
             raise
@@ -96,8 +108,8 @@ def network_given(path: Path, draft: Recipe) -> QuantizedNetwork:
         If it has none, or one of another backbone than the draft's.
     """
     if path.is_dir():
-        recipe = FeatureCache.open(path).recipe
-        network = QuantizedNetwork.read(network_path(path, recipe)) if recipe.precision == "int8" else None
+        store = FeatureCache.open(path)
+        recipe, network = store.recipe, network_of_cache(store)
     else:
         model = load_model(path)
         recipe, network = model.recipe, model.quantized
@@ -132,11 +144,22 @@ def network_of_cache(store: FeatureCache) -> QuantizedNetwork | None:
     return network
 
 
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process make a cache's network, and others wait for it; on a file system without locks each makes its own."""
+    with contextlib.ExitStack() as stack:
+        with writing_named(folder):
+            (folder / QUANTIZED).mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(CacheWriteError):
+                stack.enter_context(locked(folder / QUANTIZED / ".lock", wait=True))
+        yield
+
+
 def drop_other_networks(folder: Path, recipe: Recipe) -> None:
     """Delete the networks of recipes that ``--overwrite`` has replaced; call it only while holding the cache's lock."""
     kept = network_path(folder, recipe)
     for path in (folder / QUANTIZED).glob("*.zip"):
-        if path != kept and re.fullmatch(r"[0-9a-f]{16}\.zip", path.name):
+        if path != kept and re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{16}\.zip", path.name):
             path.unlink(missing_ok=True)
 
 
@@ -207,7 +230,7 @@ def calibrate(
     # Each image has its rank from its own content: one more or one less displaces one of those chosen, and no others.
     ranks = [hashlib.sha256(b"%d:%s" % (seed, digest)).digest() for digest in digests]
     places = sorted(range(len(paths)), key=ranks.__getitem__)
-    pixels = _decoded(draft, [paths[place] for place in places], workers, max_pixels)
+    pixels = _decoded(draft, paths, places, workers, max_pixels)
     if not len(pixels):
         return None
     if progress:
@@ -215,11 +238,14 @@ def calibrate(
     return quantize_backbone(draft, weights_file, pixels, progress and (lambda: progress("calibrate", 1, len(pixels))))
 
 
-def _decoded(draft: Recipe, paths: list[Path], workers: int | None, max_pixels: int) -> NDArray[np.uint8]:
+def _decoded(
+    draft: Recipe, paths: Sequence[Path], places: list[int], workers: int | None, max_pixels: int
+) -> NDArray[np.uint8]:
     """Decode as many as are wanted; where files are rejected, the next ones take their place."""
     found: list[NDArray[np.uint8]] = []
-    for start in range(0, len(paths), MOST_IMAGES):
-        for batch in load_batches(paths[start : start + MOST_IMAGES], draft, 32, workers, max_pixels):
+    for start in range(0, len(places), MOST_IMAGES):
+        chosen = [paths[place] for place in places[start : start + MOST_IMAGES]]
+        for batch in load_batches(chosen, draft, 32, workers, max_pixels):
             found += list(batch.images)
         if len(found) >= MOST_IMAGES:
             break

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import choose_batch_size, load_backbone
+from featx.backbones import check_device, choose_batch_size, load_backbone
 from featx.errors import AugmentError
 from featx.featuremap import choose_mapped
 from featx.head_features import HeadFeatures, weights_hint
@@ -86,6 +86,7 @@ def classify_files(
     AugmentError
         With ``tta``: if the head learned from clean images alone.
     """
+    check_device(device, model.recipe.precision)
     weights = weights_hint(model, weights)
     count = _views_to_average(model) if tta else 1
     items = [path for path in paths for _ in range(count)]
@@ -101,7 +102,7 @@ def classify_files(
     pooled: NDArray[np.float32] | None = None
     pooled_files = choose_mapped(len(paths)) if keep_pooled else np.empty(0, np.int64)
     backbone = None
-    features = HeadFeatures(model, weights, batch_size)
+    features = HeadFeatures(model, weights, batch_size, device)
     if progress:
         progress("predict", 0, len(items))
     for batch in load_batches(items, model.recipe, batch_size, workers, max_pixels, views):

@@ -217,7 +217,7 @@ def evaluate_model(
         notes = []
     else:
         folder = Path(cache or loaded.source.get("cache", ""))
-        features = HeadFeatures(loaded, weights, batch_size or choose_batch_size(loaded.recipe, device))
+        features = HeadFeatures(loaded, weights, batch_size or choose_batch_size(loaded.recipe, device), device)
         measured = from_cache(loaded, split, folder, features, classify if tta else None)
         notes = _say_where(loaded, measured)
     if tta:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from featx.calibrating import calibrate, drop_other_networks, find_network, keep_network, seconds_in_int8
+from featx.calibrating import calibrate, drop_other_networks, find_network, keep_network, one_at_a_time, seconds_in_int8
 from featx.contents import are_among
+from featx.errors import ImageListError
 from featx.images import MAX_PIXELS
 from featx.local_run import Compute, LocalRun, Run
 from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
@@ -187,7 +188,9 @@ def extract_features(
     hashing = workers if ray is None else None
     prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=hashing, progress=progress)
     compute = Compute(batch_size, workers, max_pixels, device)
-    prepared, calibration_seconds = _with_network(prepared, compute, overwrite, progress)
+    local = dataclasses.replace(compute, workers=hashing)  # calibration happens here, wherever the rest does
+    prepared, calibration_seconds = _with_network(prepared, local, overwrite, progress)
+    _refuse_draft_part(prepared)
     store, as_part = prepared.store, prepared.part is not None
     with (
         store.writing(wait, as_part=as_part) as writer,
@@ -211,28 +214,43 @@ def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progres
     recipe, folder = prepared.recipe, prepared.store.folder
     if prepared.quantized is not None:  # found in the cache, or given
         keep_network(folder, recipe, prepared.quantized)
-    if not recipe.is_draft:
+    rows = prepared.rows_to_extract() if recipe.is_draft else []
+    if not rows:
         return prepared, 0.0
     started = time.monotonic()
-    rows = prepared.rows_to_extract()
-    network = calibrate(
-        recipe,
-        prepared.weights_file,
-        prepared.paths(rows),
-        [digest.tobytes() for digest in prepared.identities.digests[rows]],
-        seed=prepared.options.seed,
-        workers=compute.workers,
-        max_pixels=compute.max_pixels,
-        progress=progress,
-    )
-    if network is None:  # no image can be decoded: the extract itself will say so of each
-        return prepared, 0.0
-    _, found = find_network(folder, recipe, overwrite=overwrite)
-    network = found or network  # another process may have been faster: then its network is the one
-    recipe = dataclasses.replace(recipe, quantized=network.identity)
+    with one_at_a_time(folder):
+        _, network = find_network(folder, recipe, overwrite=overwrite)  # another process may have been faster
+        network = network or calibrate(
+            recipe,
+            prepared.weights_file,
+            prepared.paths(rows),
+            [digest.tobytes() for digest in prepared.identities.digests[rows]],
+            seed=prepared.options.seed,
+            workers=compute.workers,
+            max_pixels=compute.max_pixels,
+            progress=progress,
+        )
+        if network is None:  # no image can be decoded: the extract itself will say so of each
+            return prepared, 0.0
+        recipe = dataclasses.replace(recipe, quantized=network.identity)
+        keep_network(folder, recipe, network)
     store = FeatureCache.open_or_create(folder, recipe, overwrite)
-    keep_network(folder, recipe, network)
     return dataclasses.replace(prepared, recipe=recipe, store=store, quantized=network), time.monotonic() - started
+
+
+def _refuse_draft_part(prepared: Prepared) -> None:
+    """A part without a single usable image has none to make a network of, and must not pin the cache to having none.
+
+    Raises
+    ------
+    ImageListError
+        If it is such a part.
+    """
+    if prepared.part and prepared.recipe.is_draft:
+        raise ImageListError(
+            f"{prepared.index.root}: no image of part {prepared.part} can be used to calibrate the int8 network. "
+            "Run another part first, or give --calibration."
+        )
 
 
 def _finish(prepared: Prepared, catalog: Catalog, writer: CacheWriter) -> None:

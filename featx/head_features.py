@@ -25,12 +25,15 @@ class HeadFeatures:
         The backbone's weights file, where it is neither bundled nor where it was.
     batch_size : int
         Images a pass of the fine-tuned layers.
+    device : str or None
+        Where these compute: ``cpu``, ``gpu``, ``gpu:1`` …
     """
 
-    def __init__(self, model: Model, weights: Path | None = None, batch_size: int = 32) -> None:
+    def __init__(self, model: Model, weights: Path | None = None, batch_size: int = 32, device: str | None = None) -> None:
         self._model = model
         self._weights = weights
         self._batch_size = batch_size
+        self._device = device
         self._tail: Any = None
 
     def of_maps(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -57,7 +60,7 @@ class HeadFeatures:
             tail, recipe = self._model.tail, self._model.cached_recipe
             assert tail is not None
             weights = find_weights(recipe, weights_hint(self._model, self._weights))
-            self._tail = load_tail(recipe, weights, tail.start, tail.end, tail.arrays, self._batch_size)
+            self._tail = load_tail(recipe, weights, tail.start, tail.end, tail.arrays, self._batch_size, self._device)
         return self._tail
 
 

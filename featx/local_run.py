@@ -1,5 +1,6 @@
 """Images through decode and backbone into a cache, in this process."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import numpy as np
 from featx.backbones import Backbone, choose_batch_size, load_backbone
 from featx.errors import Interrupted
 from featx.images import MAX_PIXELS, Batch, Views, load_batches
+from featx.interrupt import finishing_first
 from featx.prepare import Prepared
 from featx.progress import Progress
 from featx.recipe import Recipe
@@ -110,7 +112,8 @@ class _InTurn:
 
     def close(self) -> None:
         """Wait for what is on its way, and end the thread."""
-        self._pool.shutdown()
+        with finishing_first():  # at most one batch is on its way
+            self._pool.shutdown()
 
 
 class LocalRun:
@@ -177,9 +180,9 @@ class LocalRun:
             keeping.finish()
             self._writer.flush()
         except KeyboardInterrupt:
-            keeping.close()
-            keeping.finish()
-            self._writer.flush()
+            for step in (keeping.close, keeping.finish, self._writer.flush):
+                with contextlib.suppress(KeyboardInterrupt):  # pressed again: it is being stopped already
+                    step()
             done = self._writer.added - before
             raise interrupted(self._prepared, self._writer, done, len(rows), views=bool(numbers)) from None
         finally:

@@ -202,6 +202,11 @@ def _listings(folder: Path, recipe: Recipe) -> list[Listing]:
     """Read the listings in a cache: those of parts, and the whole one of a finished extract."""
     paths = [path for path in (*part_paths(folder), folder / "catalog.h5") if path.exists()]
     found = [Listing(folder, Catalog.read(path)) for path in paths]
+    if any(listing.catalog.part and listing.catalog.fingerprint != recipe.fingerprint for listing in found):
+        raise CacheError(
+            f"{folder}: holds parts of another recipe, which are to replace its features. "
+            "Run featx extract with their settings and --overwrite, without --shard, to put them in force."
+        )
     found = [listing for listing in found if listing.catalog.fingerprint == recipe.fingerprint]
     if not found:
         raise CacheNotFound(f"{folder}: its extraction was not finished. Run featx extract again to go on, then merge.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import Backbone, choose_batch_size, load_backbone, quantize_backbone
+from featx.backbones import Backbone, check_device, choose_batch_size, load_backbone, quantize_backbone
 from featx.contents import are_among, as_digests
 from featx.images import MAX_PIXELS, Batch, load_batches
 from featx.prepare import ExtractOptions, Prepared, find_repeats, prepare
@@ -128,6 +128,7 @@ def plan_extract(
         As ``extract_features`` would.
     """
     started = time.monotonic()
+    check_device(device, str(options.get("precision", "float32")))
     prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=workers, progress=progress)
     listing_seconds = time.monotonic() - started
     rows = prepared.rows_to_extract()

@@ -170,8 +170,6 @@ class ExtractOptions:
             allow_truncated=self.allow_truncated,
             precision=self.precision,
         )
-        if recipe.is_draft:
-            check_int8_installed()
         return recipe, weights_file
 
 
@@ -370,6 +368,8 @@ def prepare(
     if recipe.is_draft:
         given = Path(options.calibration) if options.calibration else None
         recipe, network = find_network(folder, recipe, given, overwrite)
+        if network is None:
+            check_int8_installed()
     store = FeatureCache.open_or_create(folder, recipe, overwrite)
     chosen = options.part
     previous = store.previous_catalog()

@@ -7,6 +7,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+GROWTH = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+"""TensorFlow's and JAX' own switches, unless the user has set them."""
+
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """TensorFlow's own switch; the command line sets it to 3, errors only, unless the user has set it."""
 
@@ -29,8 +32,11 @@ def quiet_loading() -> Iterator[None]:
     """Hold back what native code writes to stderr while it loads, if only errors were asked for.
 
     TensorFlow writes some notices before it reads its own log level, so nothing but the file descriptor stops them. They
-    are shown after all if the block fails.
+    are shown after all if the block fails. And let GPUs' memory grow as it is needed: TensorFlow would take all of it at
+    once, JAX three quarters.
     """
+    for name, value in GROWTH.items():
+        os.environ.setdefault(name, value)
     with _uncollected(), _held_back():
         yield
 

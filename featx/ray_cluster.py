@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -98,6 +99,9 @@ def plan_crew(nodes: list[dict[str, float]], workers: int | None, gpus_per_worke
     RayError
         If no machine has as many GPUs as a worker is to have.
     """
+    share = gpus_per_worker
+    if share is not None and not (math.isfinite(share) and share >= 0 and (share <= 1 or share == int(share))):
+        raise RayError(f"--gpus-per-worker must be from 0 to 1, or a whole number. Received: {share}.")
     gpus = [node.get("GPU", 0.0) for node in nodes]
     cores = [node.get("CPU", 0.0) for node in nodes]
     if gpus_per_worker is None:

@@ -89,7 +89,8 @@ class RayRun:
         self._device = ""
         self._progress = progress
         self._address = address
-        self._gpus_per_worker = gpus_per_worker
+        on_cpu = prepared.recipe.precision == "int8" or (compute.device or "").lower().startswith("cpu")
+        self._gpus = 0.0 if gpus_per_worker is None and on_cpu else gpus_per_worker
         self._stack = contextlib.ExitStack()
         self._ray: Any = None
         self._crew = Crew(1, 1, 0)
@@ -144,7 +145,7 @@ class RayRun:
             wanted = self._compute.workers
             self._ray = self._stack.enter_context(connected(self._address, wanted))
             nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-            self._crew = plan_crew(nodes, wanted, self._gpus_per_worker)
+            self._crew = plan_crew(nodes, wanted, self._gpus)
 
     def _hire(self) -> None:
         crew, prepared = self._crew, self._prepared

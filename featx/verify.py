@@ -8,6 +8,7 @@ from featx.errors import CacheDamaged, CacheError, QuantizedNetworkError
 from featx.files import locked
 from featx.recipe import Recipe
 from featx.store import (
+    QUANTIZED,
     Catalog,
     Damage,
     FeatureCache,
@@ -117,7 +118,7 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
     if repair and found.damages:
         with store.locked(wait):
             found = _survey(folder, recipe)  # another writer may have changed something before the lock was ours
-            moved = set_aside(folder, found.damages)
+            moved = set_aside(folder, [damage for damage in found.damages if not is_network(damage.path)])
     if prune and not found.damages:
         with store.locked(wait):
             if is_unfinished(folder):
@@ -139,7 +140,7 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
         shards=len(found.sound),
         rows=sum(map(len, found.sound)),
         bytes=sum(shard.path.stat().st_size for shard in found.sound),
-        damages=[] if moved else found.damages,
+        damages=[one for one in found.damages if is_network(one.path) or not moved],
         missing=sum(missing_rows(one, store) for one in ([listing] if listing else parts)),
         unlisted=_count_unlisted(listing, found) if listing else 0,
         repeated=sum(int(again.sum()) for again in find_repeated(found.sound)),
@@ -149,6 +150,11 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
         set_aside=moved,
         pruned=pruned,
     )
+
+
+def is_network(path: Path) -> bool:
+    """Tell whether a damaged file is a quantized network: none that an extract could do again."""
+    return path.parent.name == QUANTIZED
 
 
 def _survey(folder: Path, recipe: Recipe) -> Survey:

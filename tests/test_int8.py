@@ -2,7 +2,9 @@
 
 import dataclasses
 import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from featx.errors import (
     CacheError,
     ExportError,
     ImageListError,
+    Interrupted,
     ModelDamaged,
     QuantizedNetworkError,
     RecipeError,
@@ -119,7 +122,7 @@ def test_network_that_does_not_fit_is_refused(copy: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("harm", ["lost", "damaged"])
 def test_network_that_is_lost_comes_back_from_a_model(copy: Path, harm: str) -> None:
     """Verify, extract and fit name the file; a model fitted on the cache carries the network, and puts it back."""
-    (network,) = (copy / "cache" / "quantized").iterdir()
+    (network,) = (copy / "cache" / "quantized").glob("*.zip")
     before = network.read_bytes()
     if harm == "lost":
         network.unlink()
@@ -127,6 +130,8 @@ def test_network_that_is_lost_comes_back_from_a_model(copy: Path, harm: str) -> 
         network.write_bytes(before[: len(before) // 2])
     found = featx.verify_cache(copy / "cache")
     assert [damage.path for damage in found.damages] == [network]
+    if harm == "damaged":
+        assert featx.verify_cache(copy / "cache", repair=True).damages  # no extract could do it again: it stays damage
     with pytest.raises(QuantizedNetworkError, match=network.name):
         featx.extract_features(copy / "photos", copy / "cache", **INT8)
     with pytest.raises(QuantizedNetworkError, match="Give --calibration MODEL"):
@@ -137,14 +142,73 @@ def test_network_that_is_lost_comes_back_from_a_model(copy: Path, harm: str) -> 
     assert featx.verify_cache(copy / "cache").sound
 
 
+def other_network(copy: Path) -> Path:
+    """Return a model file with another quantized network for the same backbone: one constant is different."""
+    from featx.model import save_model
+
+    model = featx.load_model(copy / "m.featx")
+    assert model.quantized is not None
+    network = dataclasses.replace(model.quantized, weights=model.quantized.weights[:-1] + b"\x07")
+    recipe = dataclasses.replace(model.recipe, quantized=network.identity)
+    save_model(dataclasses.replace(model, recipe=recipe, quantized=network), copy / "other.featx")
+    return copy / "other.featx"
+
+
+@pytest.mark.usefixtures("no_calibration")
+def test_old_network_stays_in_use_until_the_new_features_are_complete(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An overwriting extract that is stopped leaves cache, network and models as they were."""
+
+    class Stopped:
+        network, device = {"parameters": 0, "layers": []}, "cpu"
+
+        def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+            raise KeyboardInterrupt
+
+    other = other_network(copy)
+    with monkeypatch.context() as patch:
+        patch.setattr("featx.local_run.load_backbone", lambda *_, **__: Stopped())
+        with pytest.raises(Interrupted):
+            featx.extract_features(copy / "photos", copy / "cache", calibration=other, overwrite=True, **INT8)
+    assert featx.verify_cache(copy / "cache").sound
+    assert featx.fit_head(copy / "cache", "logreg", out=copy / "again.featx").head == "logreg"
+    assert featx.extract_features(copy / "photos", copy / "cache", **INT8).extracted == 0
+
+
+def test_processes_make_one_network_between_them(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes second waits, and finds it made."""
+    network = featx.load_model(folder / "m.featx").quantized
+    made: list[int] = []
+
+    def make(*_: object) -> Any:
+        made.append(1)
+        time.sleep(0.3)
+        return network
+
+    monkeypatch.setattr(calibrating, "quantize_backbone", make)
+    with ThreadPoolExecutor(2) as pool:
+        parts = [pool.submit(featx.extract_features, folder / "photos", tmp_path / "c", shard=(n, 2), **INT8) for n in (1, 2)]
+        assert sum(part.result().extracted for part in parts) == 24
+    assert len(made) == 1
+
+
+@pytest.mark.usefixtures("no_calibration")
+def test_part_without_an_image_to_calibrate_on_pins_nothing(tmp_path: Path) -> None:
+    """It says so, and the next part starts as if it had not been there."""
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+    (tmp_path / "photos" / "a" / "x.jpg").write_bytes(b"\xff\xd8\xff\xe0 no image")
+    with pytest.raises(ImageListError, match="no image of part 1/1 can be used to calibrate the int8 network"):
+        featx.extract_features(tmp_path / "photos", tmp_path / "c", shard=(1, 1), **INT8)
+    assert not (tmp_path / "c" / "recipe.json").exists()
+
+
 def test_overwriting_changes_the_network_and_keeps_one(copy: Path) -> None:
     """Another network is another recipe: all features are made again, and the old network goes with the old features."""
-    (network,) = (copy / "cache" / "quantized").iterdir()
+    (network,) = (copy / "cache" / "quantized").glob("*.zip")
     network.unlink()
     result = featx.extract_features(copy / "photos", copy / "cache", seed=5, overwrite=True, **INT8)
-    assert (result.extracted, len(list((copy / "cache" / "quantized").iterdir()))) == (24, 1)
+    assert (result.extracted, len(list((copy / "cache" / "quantized").glob("*.zip")))) == (24, 1)
     featx.extract_features(copy / "photos", copy / "cache", overwrite=True, **VGG16)
-    assert list((copy / "cache" / "quantized").iterdir()) == []
+    assert list((copy / "cache" / "quantized").glob("*.zip")) == []
 
 
 @pytest.mark.usefixtures("no_calibration")
@@ -251,6 +315,8 @@ def test_command_line_takes_precision_calibration_and_device(copy: Path, run: Ru
     assert (result["extracted"], result["precision"], result["device"]) == (24, "int8", "cpu")
     assert "int8" in run("inspect", "c").stdout
     assert run("predict", copy / "m.featx", copy / "photos" / "red", "--device", "cpu").exit_code == 0
+    lost = run("verify", copy / "cache")
+    assert lost.exit_code == 0
     refused = run("predict", copy / "m.featx", copy / "photos" / "red", "--device", "gpu:3")
     assert refused.exit_code == 1
     assert "--device gpu:3: int8 networks run on the processor" in refused.stderr

@@ -417,3 +417,15 @@ def test_the_command_merges_and_says_what_it_did(parts: list[Path], run: Run, tm
     assert run("merge").exit_code == 2
     assert "Missing: 3/3" in run("merge", *parts[:2], "--cache", "out").stderr
     assert as_json(run("fit", "--head", "logreg", "--json"))["train_images"] == document["splits"]["train"]
+
+
+def test_parts_of_a_recipe_that_is_to_replace_another_are_not_passed_over(
+    photos: Path, tmp_path: Path, extract: Extract
+) -> None:
+    """Merging would put the old listing in force again and forget them: whoever overwrites finishes with an extract."""
+    extract(photos)
+    for number in (1, 2):
+        extract(photos, shard=(number, 2), overwrite=True, resize="pad")
+    with pytest.raises(CacheError, match=r"holds parts of another recipe.*--overwrite, without --shard"):
+        featx.merge_caches([tmp_path / "cache"])
+    assert extract(photos, overwrite=True, resize="pad").extracted == 0

@@ -404,6 +404,13 @@ def test_workers_fit_into_the_machines(
     assert plan_crew(nodes, workers, gpus) == crew
 
 
+@pytest.mark.parametrize("gpus", [float("nan"), 1.5, -1.0, float("inf")])
+def test_share_of_gpus_that_ray_would_stumble_over_is_refused(gpus: float) -> None:
+    """A part of one, or whole ones."""
+    with pytest.raises(RayError, match=r"--gpus-per-worker must be from 0 to 1, or a whole number"):
+        plan_crew([{"CPU": 8, "GPU": 4}], 2, gpus)
+
+
 def test_gpus_that_no_machine_has_are_refused() -> None:
     """Ray would wait for such a machine for ever."""
     with pytest.raises(RayError, match=r"to have 1 GPUs, but no machine of the cluster has more than 0.*--gpus-per-worker"):

@@ -5,6 +5,7 @@ from featx.backbones.quantize import check_int8_installed, quantize_backbone
 from featx.backbones.quantized import RESTORE, QuantizedNetwork
 from featx.backbones.registry import (
     Backbone,
+    check_device,
     check_image_size,
     choose_batch_size,
     find_weights,
@@ -21,6 +22,7 @@ __all__ = [
     "BackboneSpec",
     "QuantizedNetwork",
     "backbone_spec",
+    "check_device",
     "check_image_size",
     "check_int8_installed",
     "choose_batch_size",

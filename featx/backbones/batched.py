@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import ImageSizeError, MemoryExhausted
+from featx.errors import BackboneError, ImageSizeError, MemoryExhausted
 from featx.recipe import Recipe
 
 Forward = Callable[[NDArray[np.uint8]], Mapping[str, Any]]
@@ -76,7 +76,15 @@ class Batches:
             padded = np.zeros((self.size, *self._shape), np.uint8)
             padded[: len(images)] = images
         outputs = self._forward(padded)
-        return {layer: as_maps(np.asarray(outputs[layer], np.float32)[: len(images)]) for layer in self._recipe.layers}
+        maps = {layer: as_maps(np.asarray(outputs[layer], np.float32)[: len(images)]) for layer in self._recipe.layers}
+        if self._recipe.precision == "float16":
+            for layer, values in maps.items():
+                if not np.isfinite(values).all():
+                    raise BackboneError(
+                        f"{self._recipe.backbone}: {layer} overflows in float16, whose largest number is 65504. "
+                        "Give --precision bfloat16 or float32."
+                    )
+        return maps
 
     def _halve(self, error: Exception) -> None:
         if self.size == 1:

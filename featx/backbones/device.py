@@ -1,13 +1,15 @@
 """Where a Keras network computes, and in which arithmetic: devices and mixed precision."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
 from featx.errors import DeviceError
+
+BY_ITSELF = "default"
+"""The device that a backend takes where it does not list those that it has, as PyTorch under Keras does not."""
 
 _KINDS = ("cpu", "gpu", "tpu")
 _POLICIES = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
@@ -19,7 +21,8 @@ def choose_device(asked: str | None) -> str:
     Parameters
     ----------
     asked : str or None
-        ``cpu``, ``gpu``, ``gpu:1`` …; by default what Keras takes by itself: an accelerator if there is one.
+        ``cpu``, ``gpu``, ``gpu:1`` …, as ``check_device`` lets it pass; by default what Keras takes by itself: an
+        accelerator if there is one.
 
     Raises
     ------
@@ -27,12 +30,11 @@ def choose_device(asked: str | None) -> str:
         If there is no such device.
     """
     if asked is None:
-        return _devices(None)[0]
+        return _devices(None)[0] if _can_list() else BY_ITSELF
     name = asked.lower()
-    if re.fullmatch(r"(cpu|gpu|tpu)(:\d+)?", name):
-        wanted = name if ":" in name else f"{name}:0"
-        if wanted in _devices(wanted.split(":")[0]):
-            return wanted
+    wanted = name if ":" in name else f"{name}:0"
+    if not _can_list() or wanted in _devices(wanted.split(":")[0]):
+        return wanted
     found = [device for kind in _KINDS for device in _devices(kind)]
     raise DeviceError(
         f"--device {asked}: Keras on {keras.backend.backend()} has no such device. Give one of: {', '.join(found)}; "
@@ -42,7 +44,7 @@ def choose_device(asked: str | None) -> str:
 
 def on_device(name: str) -> Any:
     """Return a context in which networks are built and run on a device."""
-    return keras.device(name)
+    return contextlib.nullcontext() if name == BY_ITSELF else keras.device(name)
 
 
 @contextlib.contextmanager
@@ -56,18 +58,15 @@ def computing_in(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def worth_compiling(device: str) -> bool:
-    """Tell whether XLA makes a forward pass faster.
-
-    On a processor TensorFlow's own kernels are faster than what XLA makes of them: 1.2 times with VGG16, 12 times with the
-    depthwise convolutions of MobileNetV2 (``python -m benchmarks.demo`` found it). JAX is nothing without XLA.
-    """
-    return keras.backend.backend() != "tensorflow" or not device.startswith("cpu")
+def _can_list() -> bool:
+    try:
+        return bool(keras.distribution.list_devices("cpu"))
+    except (RuntimeError, ValueError, NotImplementedError, AttributeError):
+        return False
 
 
 def _devices(kind: str | None) -> list[str]:
     try:
-        return [name.lower().replace("cuda", "gpu") for name in keras.distribution.list_devices(kind)]
-    # A backend without such devices says so in its own way, and one that lists none at all has a processor.
-    except (RuntimeError, ValueError, NotImplementedError, AttributeError):
-        return [] if kind in ("gpu", "tpu") else ["cpu:0"]
+        return [name.lower() for name in keras.distribution.list_devices(kind)]
+    except (RuntimeError, ValueError):  # a backend without devices of that kind says so in its own way
+        return []

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones.batched import Batches
-from featx.backbones.device import choose_device, computing_in, on_device, worth_compiling
+from featx.backbones.device import choose_device, computing_in, on_device
 from featx.backbones.table import BackboneSpec, backbone_spec, say_unknown
 from featx.backbones.weights_file import say_shapes, shapes_in
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
@@ -55,8 +55,6 @@ class KerasBackbone:
             base.trainable = False
             layers = layers_by_name(base)
             self._model = keras.Model(base.input, {name: layers[name].output for name in recipe.layers})
-        if not worth_compiling(self._device):
-            self._model.jit_compile = False
         self._network = describe(self._model, layers)
 
     @property

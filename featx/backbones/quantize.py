@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx import errors
 from featx.backbones.quantized import QuantizedNetwork
 from featx.backbones.registry import check_image_size, find_weights
 from featx.backbones.table import backbone_spec
-from featx.errors import BackboneError, ExtraMissing
+from featx.errors import BackboneError, ExtraMissing, FeatxError
 from featx.recipe import Recipe
 
 _PROGRAM = (
@@ -90,6 +91,7 @@ def quantize_backbone(
         np.save(pixels, images)
         request = {"recipe": recipe.to_dict(), "weights": str(weights or ""), "images": str(pixels), "answer": str(answer)}
         said = _run_elsewhere(json.dumps(request), on_image)
+        _raise_again(answer.with_suffix(".error"))
         if not answer.is_file():
             raise BackboneError(f"backbone {recipe.backbone}: cannot be quantized to int8: {said}. Use --precision float32.")
         return QuantizedNetwork.read(answer)
@@ -119,7 +121,8 @@ def _run_elsewhere(request: str, on_image: Callable[[], None] | None) -> str:
         except BaseException:  # Ctrl-C, or an error of the caller's own
             process.kill()
             raise
-        process.wait()
+        if process.wait() < 0:
+            return f"the process that does it was ended by signal {-process.returncode}; memory may have run out"
         complaints.seek(0)
         lines = [line.strip() for line in complaints.read().splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else f"the process that does it ended with {process.returncode}"
@@ -132,8 +135,18 @@ def main(request: str) -> None:
     os.dup2(2, 1)  # progress bars and notices of the libraries
     recipe = Recipe.from_dict(asked["recipe"])
     weights = Path(asked["weights"]) if asked["weights"] else None
-    quantized = _quantize(recipe, weights, np.load(asked["images"]), lambda: steps.write(f"{_STEP}1\n"))
-    quantized.write(Path(asked["answer"]))
+    answer = Path(asked["answer"])
+    try:
+        _quantize(recipe, weights, np.load(asked["images"]), lambda: steps.write(f"{_STEP}1\n")).write(answer)
+    except FeatxError as error:
+        answer.with_suffix(".error").write_text(json.dumps([type(error).__name__, str(error)]), "utf-8")
+
+
+def _raise_again(path: Path) -> None:
+    """Raise the error that the other process wrote down, if it did: a layer that there is none of, weights that do not fit."""
+    if path.is_file():
+        name, text = json.loads(path.read_text("utf-8"))
+        raise getattr(errors, name)(text)
 
 
 def _quantize(

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -202,7 +203,10 @@ class QuantizedBackbone:
             self._compiled = None  # what a larger batch took is given back first
             self._model.reshape([len(images), *images.shape[1:]])
             # Whatever is not int8 is to be float32: on some processors OpenVINO would take bfloat16 by itself.
-            hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+            hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+            # What limits everybody else's threads limits OpenVINO's too: it does not look for itself.
+            if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
+                hints["INFERENCE_NUM_THREADS"] = int(os.environ["OMP_NUM_THREADS"])
             self._compiled = self._core.compile_model(self._model, "CPU", hints)
             self._compiled_for = len(images)
         found = self._compiled([images], share_inputs=True)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -122,6 +123,22 @@ def keras_models_folder() -> Path:
     return (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras" / "models"
 
 
+def check_device(device: str | None, precision: str) -> None:
+    """Refuse, without loading Keras, a device that cannot be one.
+
+    Raises
+    ------
+    DeviceError
+        If it is no name of a device, or int8 is asked for anywhere but on the processor.
+    """
+    if device is None:
+        return
+    if not re.fullmatch(r"(cpu|gpu|tpu)(:\d+)?", device.lower()):
+        raise DeviceError(f"--device must be cpu, gpu or tpu, or one of several, such as gpu:1. Received: {device!r}.")
+    if precision == "int8" and device.lower() not in ("cpu", "cpu:0"):
+        raise DeviceError(f"--device {device}: int8 networks run on the processor. Leave --device out, or take bfloat16.")
+
+
 def choose_batch_size(recipe: Recipe, device: str | None = None) -> int:
     """Return how many images a forward pass takes, where nobody has said so.
 
@@ -136,7 +153,7 @@ def choose_batch_size(recipe: Recipe, device: str | None = None) -> int:
     device : str or None
         The one asked for.
     """
-    may_be_gpu = not (device or "").startswith("cpu") and Path("/dev/nvidia0").exists() and recipe.precision != "int8"
+    may_be_gpu = not (device or "").lower().startswith("cpu") and Path("/dev/nvidia0").exists() and recipe.precision != "int8"
     height, width = recipe.image_size
     at_hand = memory_at_hand()
     fitting = (_WHERE_NOT_TOLD if at_hand is None else at_hand) // 2 // (height * width * _BYTES_A_PIXEL)
@@ -186,12 +203,13 @@ def load_backbone(
     """
     spec = backbone_spec(recipe.backbone)
     check_image_size(spec, recipe.image_size)
+    check_device(device, recipe.precision)
     if spec.is_stub:
         from featx.backbones.stub import StubBackbone
 
         return StubBackbone(recipe)
     if recipe.precision == "int8":
-        return _load_quantized(recipe, batch_size, device, quantized)
+        return _load_quantized(recipe, batch_size, quantized)
     path = find_weights(recipe, weights_file)
     with quiet_loading():
         from featx.backbones.network import KerasBackbone  # here, not above: this loads Keras
@@ -199,11 +217,9 @@ def load_backbone(
     return KerasBackbone(recipe, path, batch_size, device)
 
 
-def _load_quantized(recipe: Recipe, batch_size: int, device: str | None, quantized: QuantizedNetwork | None) -> Backbone:
+def _load_quantized(recipe: Recipe, batch_size: int, quantized: QuantizedNetwork | None) -> Backbone:
     if quantized is None:
         raise QuantizedNetworkError(f"{recipe.backbone}: its int8 network {recipe.quantized} is not at hand. Extract again.")
-    if device is not None and device.lower() not in ("cpu", "cpu:0"):
-        raise DeviceError(f"--device {device}: int8 networks run on the processor. Leave --device out, or take bfloat16.")
     if importlib.util.find_spec("openvino") is None:
         raise ExtraMissing("int8 features: need openvino, not installed. Install with: pip install 'featx[int8]'")
     return QuantizedBackbone(recipe, quantized, batch_size)
@@ -216,6 +232,7 @@ def load_tail(
     end: str,
     arrays: dict[str, NDArray[Any]] | None = None,
     batch_size: int = 32,
+    device: str | None = None,
 ) -> "Tail":
     """Build the part of a backbone behind a cut; parameters and errors as for ``Tail``."""
     if backbone_spec(recipe.backbone).is_stub:
@@ -223,7 +240,7 @@ def load_tail(
     with quiet_loading():
         from featx.backbones.tail import Tail  # here, not above: this loads Keras
 
-    return Tail(recipe, weights, start, end, arrays, batch_size)
+    return Tail(recipe, weights, start, end, arrays, batch_size, device)
 
 
 def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from featx.backbones.batched import as_maps
 from featx.backbones.cuts import choose_cut
+from featx.backbones.device import choose_device, on_device
 from featx.backbones.network import build_network, describe, layers_by_name
 from featx.errors import BackboneError
 from featx.recipe import Recipe
@@ -32,6 +33,8 @@ class Tail:
         Weights of these layers in place of the backbone's own, as ``arrays`` gives them.
     batch_size : int
         Maps in every forward pass; fewer are padded.
+    device : str or None
+        Where it computes, as for ``KerasBackbone``.
 
     Raises
     ------
@@ -49,8 +52,11 @@ class Tail:
         end: str,
         arrays: dict[str, NDArray[Any]] | None = None,
         batch_size: int = 32,
+        device: str | None = None,
     ) -> None:
-        base = build_network(recipe, weights)
+        self._device = choose_device(device)
+        with on_device(self._device):
+            base = build_network(recipe, weights)
         self.start, self.before = choose_cut(base, recipe.backbone, start, end)
         self.end = end
         self._batch_size = batch_size
@@ -82,7 +88,8 @@ class Tail:
         maps : ndarray of shape (n_images, h, w, n_channels), float32
             Of the layer ``end``.
         """
-        return as_maps(in_full_batches(self._network, maps, self._network.input_shape[1:], self._batch_size))
+        with on_device(self._device):
+            return as_maps(in_full_batches(self._network, maps, self._network.input_shape[1:], self._batch_size))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return copies of the weights, as ``layer/name``."""

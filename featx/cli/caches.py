@@ -157,6 +157,8 @@ def extract(
 
     if gpus_per_worker is not None and not ray:
         raise click.UsageError("--gpus-per-worker goes with --ray.")
+    if dry_run and options["ray"] is not None:
+        raise click.UsageError("--dry-run tries a few batches in this process: leave --ray out.")
     with show_progress() as progress:
         if dry_run:
             result: Any = featx.plan_extract(progress=progress, **options)
@@ -242,6 +244,11 @@ def verify(cache: Path | None, as_json: bool, **options: Any) -> None:
 
 
 def _remedy(result: Any) -> str:
+    from featx.backbones import RESTORE
+    from featx.verify import is_network
+
+    if result.damages and all(is_network(damage.path) for damage in result.damages):
+        return f"the network of its int8 features is lost or damaged. {RESTORE}"
     if result.damages:
         return f"damaged. Run featx verify {result.cache} --repair, then featx extract again: it redoes just those rows."
     return f"{result.missing} rows are missing. Run featx extract again: it redoes just those."

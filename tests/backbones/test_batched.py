@@ -1,11 +1,13 @@
 """Batches of one shape, and what happens where memory runs out."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from featx.backbones import choose_batch_size, registry
 from featx.backbones.batched import Batches
-from featx.errors import MemoryExhausted
+from featx.errors import BackboneError, MemoryExhausted
 from featx.recipe import Recipe
 
 RECIPE = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(8, 8), preprocess="none")
@@ -72,3 +74,11 @@ def test_batch_size_follows_the_memory_at_hand(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(registry, "memory_at_hand", lambda: int(gigabytes * 1e9))
     recipe = Recipe(backbone="vgg16", weights="random:0", layers=("block5_pool",), image_size=(224, 224), preprocess="caffe")
     assert choose_batch_size(recipe, "cpu") == size
+
+
+def test_overflow_in_float16_is_an_error_and_no_feature() -> None:
+    """A map of infinities would be kept as float32 and spoil every head; the layer and the way out are named."""
+    recipe = dataclasses.replace(RECIPE, precision="float16")
+    batches = Batches(lambda images: {"cells": np.full(images.shape, np.inf, np.float16)}, recipe, 16)
+    with pytest.raises(BackboneError, match=r"cells overflows in float16.*--precision bfloat16"):
+        batches.run(IMAGES)

@@ -1,13 +1,18 @@
 """Where and in which arithmetic Keras computes."""
 
 import dataclasses
+import os
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+import featx
 from featx.backbones import load_backbone
+from featx.backbones.device import BY_ITSELF, choose_device, on_device
 from featx.errors import DeviceError
+from featx.quiet import quiet_loading
 from featx.recipe import Recipe
 
 RECIPE = Recipe(backbone="vgg16", weights="random:1", layers=("block2_pool",), image_size=(32, 32), preprocess="caffe")
@@ -44,7 +49,38 @@ def test_device_is_used_by_name(plain: np.ndarray) -> None:
     np.testing.assert_allclose(backbone(IMAGES)["block2_pool"], plain, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["gpu:7", "cuda", "cpu:9", "tpu", ""])
+@pytest.mark.parametrize("name", ["cuda", "cpu:", "gpu:x", ""])
+def test_what_is_no_device_is_refused_without_keras(name: str, photos: Path) -> None:
+    """Before images are listed, and for a complete cache and the stub too."""
+    with pytest.raises(DeviceError, match=f"--device must be cpu, gpu or tpu.* Received: {name!r}"):
+        featx.extract_features(photos, backbone="stub", image_size=(64, 64), device=name)
+    with pytest.raises(DeviceError, match="int8 networks run on the processor"):
+        featx.extract_features(photos, precision="int8", device="gpu:1")
+
+
+def test_backend_that_lists_no_devices_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch under Keras lists none: what it takes by itself may be a GPU, and must not be turned into a processor."""
+
+    def refuse(kind: str | None = None) -> list[str]:
+        raise AttributeError("'NoneType' object has no attribute 'list_devices'")
+
+    monkeypatch.setattr(keras.distribution, "list_devices", refuse)
+    assert choose_device(None) == BY_ITSELF
+    assert choose_device("gpu") == "gpu:0"
+    with on_device(BY_ITSELF):
+        pass
+
+
+def test_memory_of_gpus_grows_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow and JAX are told before they are loaded."""
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "false")
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
+    with quiet_loading():
+        assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
+        assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+
+
+@pytest.mark.parametrize("name", ["gpu:7", "cpu:9", "tpu"])
 def test_device_that_is_not_there_is_refused_with_those_that_are(name: str) -> None:
     """Before anything is built."""
     with pytest.raises(DeviceError, match=rf"--device {name}: Keras on \w+ has no such device\. Give one of: cpu:0"):

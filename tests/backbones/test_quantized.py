@@ -13,7 +13,7 @@ import pytest
 from sklearn.datasets import load_sample_images
 
 from featx.backbones import BACKBONES, QuantizedNetwork, load_backbone, quantize_backbone
-from featx.errors import BackboneError, DeviceError, ExtraMissing, ImageSizeError, QuantizedNetworkError
+from featx.errors import BackboneError, DeviceError, ExtraMissing, ImageSizeError, QuantizedNetworkError, UnknownLayer
 from featx.recipe import Recipe
 
 pytest.importorskip("nncf", reason="NNCF is not installed: pip install 'featx[int8]'")
@@ -191,4 +191,22 @@ def test_backbone_that_does_not_convert_is_a_clear_error(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(quantize, "_PROGRAM", "import sys; sys.exit('RuntimeError: no conversion rule for Fancy')")
     with pytest.raises(BackboneError, match=r"vgg16: cannot be quantized to int8: .*Fancy\. Use --precision float32"):
+        quantize_backbone(DRAFT, None, cuttings(1))
+
+
+def test_error_of_the_users_own_is_told_as_in_float32() -> None:
+    """A layer that there is none of is not a failed conversion: the other process' error is raised again as what it was."""
+    draft = dataclasses.replace(DRAFT, layers=("block9_pool",))
+    with pytest.raises(UnknownLayer, match=r"vgg16: .*block9_pool"):
+        quantize_backbone(draft, None, cuttings(1))
+
+
+def test_process_that_was_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the last notice that happened to be on its stderr."""
+    from featx.backbones import quantize
+
+    monkeypatch.setattr(
+        quantize, "_PROGRAM", "import os, sys; print('a notice', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)"
+    )
+    with pytest.raises(BackboneError, match=r"was ended by signal 9; memory may have run out"):
         quantize_backbone(DRAFT, None, cuttings(1))
