@@ -24,8 +24,8 @@ class Rates:
         Bytes an image that the process needs which lists and extracts, and bytes beside these.
     """
 
-    float32: float = 8.9
-    int8: float = 36.0
+    float32: float = 10.0
+    int8: float = 37.5
     listing: float = 14e-6
     ridge: float = 27e-6
     stored: float = 14.5e3
