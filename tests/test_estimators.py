@@ -82,8 +82,8 @@ def batches_run(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     run: list[int] = []
     load = featx.estimators.load_backbone
 
-    def load_counted(*arguments: Any) -> Callable[..., Any]:
-        backbone = load(*arguments)
+    def load_counted(*arguments: Any, **options: Any) -> Callable[..., Any]:
+        backbone = load(*arguments, **options)
 
         def counted(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
             run.append(len(images))
@@ -474,7 +474,7 @@ def test_clones_share_one_backbone(files: list[Path], colours: NDArray[np.str_],
     """A cross-validation does not build the network again in every fold; other settings do get their own."""
     loaded: list[Any] = []
     load = featx.estimators.load_backbone
-    monkeypatch.setattr(featx.estimators, "load_backbone", lambda *given: loaded.append(given) or load(*given))
+    monkeypatch.setattr(featx.estimators, "load_backbone", lambda *given, **how: loaded.append(given) or load(*given, **how))
     pipeline = make_pipeline(FeatureExtractor(**STUB), HeadClassifier("ridge"))
     cross_val_score(pipeline, files, colours, cv=3)
     assert len(loaded) == 1

@@ -373,6 +373,7 @@ def test_an_address_without_a_ray_is_said_at_once(photos: Path, run: Run, addres
     [
         (("--ray", "photos"), "'photos' is no address: give --ray=auto or --ray=HOST:PORT, or --ray alone behind IMAGES"),
         (("photos", "--gpus-per-worker", "1"), "--gpus-per-worker goes with --ray"),
+        (("photos", "--dry-run", "--ray"), "--dry-run tries a few batches in this process: leave --ray out"),
     ],
 )
 def test_options_that_make_no_sense_are_wrong_usage(run: Run, arguments: tuple[str, ...], said: str) -> None:

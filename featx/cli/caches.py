@@ -157,7 +157,7 @@ def extract(
 
     if gpus_per_worker is not None and not ray:
         raise click.UsageError("--gpus-per-worker goes with --ray.")
-    if dry_run and options["ray"] is not None:
+    if dry_run and ray:
         raise click.UsageError("--dry-run tries a few batches in this process: leave --ray out.")
     with show_progress() as progress:
         if dry_run:
