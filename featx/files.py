@@ -24,7 +24,7 @@ TEMPORARY_PREFIX = ".tmp-"
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
-def content_digest(data: bytes) -> bytes:
+def content_digest(data: bytes | memoryview) -> bytes:
     """Return the SHA-256 of the bytes of a file: 32 bytes, the identity of an image."""
     return hashlib.sha256(data).digest()
 

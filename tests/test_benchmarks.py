@@ -127,11 +127,13 @@ def test_the_error_of_a_paired_difference_is_that_of_the_images_it_changes() -> 
 
     y = np.repeat([0, 1], 200)
     right = y.copy()
-    assert paired_error(y, right, right) == 0
+    assert paired_error(y, right[None], right[None]) == 0
     other = y.copy()
     other[::20] = 1 - other[::20]  # 1 in 20 wrong, in both classes alike
     expected = np.sqrt(0.05 * 0.95 / len(y))
-    assert paired_error(y, right, other) == pytest.approx(expected, rel=0.1)
+    assert paired_error(y, right[None], other[None]) == pytest.approx(expected, rel=0.1)
+    # Of two deals into folds, only one of which classes them otherwise, each such image changes by half.
+    assert paired_error(y, np.array([right, right]), np.array([right, other])) == pytest.approx(expected / 2, rel=0.1)
 
 
 def turns_of(start: int) -> Any:

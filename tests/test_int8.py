@@ -339,7 +339,7 @@ def test_what_int8_would_save_is_said_where_it_is_known(monkeypatch: pytest.Monk
     """10,000 images at 9 a second: 18 minutes, or 5 and the calibration; for 100 images it would save nothing."""
     monkeypatch.setattr(calibrating, "_has_int8_products", lambda: True)
     seconds = calibrating.seconds_in_int8(10_000, 9.0)
-    assert seconds == pytest.approx(10_000 / 36 + 64 / 9 + 13, rel=0.01)
+    assert seconds == pytest.approx(10_000 / 36 + 32 / 9 + 17, rel=0.01)
     assert calibrating.seconds_in_int8(100, 9.0) is None
     assert calibrating.seconds_in_int8(0, 0.0) is None
     monkeypatch.setattr(calibrating, "_has_int8_products", lambda: False)

@@ -154,6 +154,7 @@ def _quantize(
 ) -> QuantizedNetwork:
     import nncf
     import openvino
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     with tempfile.TemporaryDirectory(prefix="featx-int8-") as folder:
         described = _write_graph(recipe, weights, Path(folder) / "graph")
@@ -166,9 +167,18 @@ def _quantize(
             on_image()
             return image[None]
 
-        # Activations with a zero of their own ("mixed") are as fast and a little nearer to float32: pixels are not symmetric.
-        preset = nncf.QuantizationPreset.MIXED
-        quantized = nncf.quantize(ordered, nncf.Dataset(list(images), pixels), preset=preset, subset_size=len(images))
+        quantized = nncf.quantize(
+            ordered,
+            nncf.Dataset(list(images), pixels),
+            subset_size=len(images),
+            # Activations with a zero of their own are as fast and a little nearer to float32: pixels are not symmetric.
+            preset=nncf.QuantizationPreset.MIXED,
+            # Ranges of least error, by histogram, and not up to the largest number: on pictures in colour VGG16's features
+            # are half as far from float32, and half as many images are enough.
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                activations_range_estimator_params=RangeEstimatorParametersSet.HISTOGRAM
+            ),
+        )
         path = Path(folder) / "network.xml"
         openvino.save_model(quantized, path, compress_to_fp16=False)
         versions = {name: importlib.metadata.version(name) for name in ("keras", "openvino", "nncf")}

@@ -17,7 +17,6 @@ import io
 import itertools
 import math
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheDamaged
-from featx.files import DIGEST_BYTES, content_digest, publish, temporary_sibling
+from featx.files import DIGEST_BYTES, content_digest, file_digest, publish, temporary_sibling
 from featx.recipe import FORMAT_VERSION
+from featx.store.chunks import GZIP_LEVEL, append_gzipped, gzipped
 from featx.store.documents import MEND, writing_named
 from featx.store.guard import damage_named, open_guarded, read_text_attribute
 
@@ -40,7 +40,7 @@ there could hand out another image's row without an error."""
 _POOLED_CHUNK_BYTES = 64 * 1024
 _KEY_CHUNK_ROWS = 1024
 _PICTURE_CHUNK_ROWS = 64
-_GZIP_LEVEL = 1
+_CHECK_BYTES, _CHECK_CHUNKS = 4_000_000, 256  # HDF5 takes some kilobytes of its own for every chunk of a selection
 
 
 Pictures = Mapping[str, NDArray[np.generic]]
@@ -72,7 +72,7 @@ def expected_bytes(
         return 0
     total = 0.0
     for values in maps.values():
-        packed = [len(zlib.compress(row.astype(stored_dtype).tobytes(), _GZIP_LEVEL)) for row in values]
+        packed = [len(gzipped(row)) for row in values.astype(stored_dtype)]
         total += n_rows * float(np.mean(packed))
         if values.ndim == 4:
             row_bytes = 2 * values.shape[3] * 4
@@ -80,7 +80,7 @@ def expected_bytes(
             total += math.ceil(n_rows / chunk_rows) * chunk_rows * row_bytes
     for measured in (pictures or {}).values():
         parts = np.split(measured, range(_PICTURE_CHUNK_ROWS, len(measured), _PICTURE_CHUNK_ROWS))
-        packed_bytes = sum(len(zlib.compress(part.tobytes(), _GZIP_LEVEL)) for part in parts)
+        packed_bytes = sum(len(gzipped(part)) for part in parts)
         total += n_rows * packed_bytes / len(measured)
     return round(total + math.ceil(n_rows / _KEY_CHUNK_ROWS) * _KEY_CHUNK_ROWS * (DIGEST_BYTES + 8))
 
@@ -170,7 +170,7 @@ class ShardWriter:
         for layer, values in maps.items():
             # One-row chunks are read in any order at the speed of a sequential pass. No shuffle filter: it breaks up the
             # runs of exact zeros that ReLU leaves (gzip alone gives 9 KB an image, with shuffle 11).
-            self._extend(f"maps/{layer}", values.astype(self._dtype), 1, compress=True)
+            append_gzipped(self._dataset(f"maps/{layer}", values[:0].astype(self._dtype), 1, compress=True), values)
         for layer, values in pooled.items():
             chunk_rows = max(1, _POOLED_CHUNK_BYTES // values[0].nbytes)
             self._extend(f"pooled/{layer}", values, chunk_rows, compress=False)
@@ -204,7 +204,7 @@ class ShardWriter:
             If what was read back is not what was written.
         """
         self.close()  # harmless if an earlier try, that the disk refused, has closed it already
-        image = self._image.getvalue()
+        image = self._image.getbuffer()  # no copy: an extract's memory grows by a shard and by nothing else
         digest = content_digest(image)
         final = self._folder / f"{digest.hex()}.h5"
         temporary = temporary_sibling(final)
@@ -222,24 +222,27 @@ class ShardWriter:
         self._file.close()
 
     def _extend(self, name: str, values: NDArray[np.generic], chunk_rows: int, *, compress: bool) -> None:
-        dataset = self._file.get(name)
-        if dataset is None:
-            if "/" in name and name.split("/")[0] not in self._file:
-                h5py.h5g.create(self._file.id, name.split("/")[0].encode(), gcpl=_timeless(h5py.h5p.GROUP_CREATE))
-            self._file.create_dataset(
-                name,
-                data=values,
-                maxshape=(None, *values.shape[1:]),
-                chunks=(chunk_rows, *values.shape[1:]),
-                compression="gzip" if compress else None,
-                compression_opts=_GZIP_LEVEL if compress else None,
-                fletcher32=True,
-                track_times=False,
-            )
-            return
+        dataset = self._dataset(name, values[:0], chunk_rows, compress=compress)
         n_before = len(dataset)
         dataset.resize(n_before + len(values), axis=0)
         dataset[n_before:] = values
+
+    def _dataset(self, name: str, empty: NDArray[np.generic], chunk_rows: int, *, compress: bool) -> h5py.Dataset:
+        """Return a dataset, made without rows where there is none yet."""
+        if name in self._file:
+            return self._file[name]
+        if "/" in name and name.split("/")[0] not in self._file:
+            h5py.h5g.create(self._file.id, name.split("/")[0].encode(), gcpl=_timeless(h5py.h5p.GROUP_CREATE))
+        return self._file.create_dataset(
+            name,
+            data=empty,
+            maxshape=(None, *empty.shape[1:]),
+            chunks=(chunk_rows, *empty.shape[1:]),
+            compression="gzip" if compress else None,
+            compression_opts=GZIP_LEVEL if compress else None,
+            fletcher32=True,
+            track_times=False,
+        )
 
     def _datasets(self) -> list[h5py.Dataset]:
         found: list[h5py.Dataset] = []
@@ -361,7 +364,7 @@ class Shard:
             If anything differs.
         """
         with damage_named(self.path):
-            found = content_digest(self.path.read_bytes()).hex()
+            found = file_digest(self.path).hex()
         wanted = expected_digest.hex() if expected_digest else self.path.stem
         if found != wanted:
             raise CacheDamaged(f"{self.path}: its content has digest {found}, but {wanted} was written.")
@@ -369,13 +372,22 @@ class Shard:
             raise CacheDamaged(f"{self.path}: holds {len(self)} rows, but {expected_rows} were written.")
         with open_guarded(self.path) as file, damage_named(self.path):
             for name in self._names(file):
-                for start in range(0, len(self), _KEY_CHUNK_ROWS):
-                    file[name][start : start + _KEY_CHUNK_ROWS]
+                dataset = file[name]
+                for start in range(0, len(self), n_rows := _rows_a_block(dataset)):
+                    dataset[start : start + n_rows]
 
     def _names(self, file: h5py.File) -> list[str]:
         return ["digest", "view"] + [
             f"{group}/{name}" for group in ("maps", "pooled", "picture") for name in file.get(group, ())
         ]
+
+
+def _rows_a_block(dataset: h5py.Dataset) -> int:
+    """Return how many rows to read at a time: whole chunks, and of little memory beside the rest."""
+    row_bytes: int = math.prod(dataset.shape[1:], start=dataset.dtype.itemsize)
+    chunk_rows = int(dataset.chunks[0])
+    n_chunks = min(_CHECK_CHUNKS, _CHECK_BYTES // max(1, row_bytes * chunk_rows))
+    return max(1, n_chunks) * chunk_rows
 
 
 def _state(path: Path) -> tuple[int, int, int, int]:
