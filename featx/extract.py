@@ -14,11 +14,12 @@ from featx.contents import are_among
 from featx.errors import ImageListError
 from featx.images import MAX_PIXELS
 from featx.local_run import Compute, LocalRun, Run
-from featx.prepare import CHANGED, ExtractOptions, Prepared, Repeats, find_repeats, prepare
+from featx.prepare import CHANGED, ExtractOptions, Prepared, prepare
 from featx.progress import Progress
 from featx.ray_cluster import check_ray
 from featx.ray_run import RayRun
 from featx.rejects import check_something_is_left, write_rejects
+from featx.repeats import Repeats, find_repeats
 from featx.store import EXTRACTED, REJECTED, SPLITS, CacheWriter, Catalog, FeatureCache, part_path, rejects_path
 
 

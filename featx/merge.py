@@ -11,10 +11,10 @@ from featx.backbones import QuantizedNetwork
 from featx.calibrating import keep_network, network_of_cache
 from featx.errors import CacheDamaged, CacheError, CacheNotFound, QuantizedNetworkError, RecipeMismatch
 from featx.files import sync_folder
-from featx.prepare import find_repeats
 from featx.progress import Progress
 from featx.recipe import Recipe
 from featx.rejects import check_something_is_left, write_rejects
+from featx.repeats import find_repeats
 from featx.store import (
     COPIED,
     LINKED,

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from featx.backbones import Backbone, check_device, choose_batch_size, load_backbone, quantize_backbone
 from featx.contents import are_among, as_digests
 from featx.images import MAX_PIXELS, Batch, load_batches
-from featx.prepare import ExtractOptions, Prepared, find_repeats, prepare
+from featx.prepare import ExtractOptions, Prepared, prepare
 from featx.progress import Progress
+from featx.repeats import find_repeats
 from featx.store import REJECTED, SPLITS, expected_bytes
 
 # The first batch pays for compiling the network, so at least two are needed to tell the rate.

@@ -21,7 +21,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
     **dict.fromkeys(("head_features", "another_layer", "tuning", "starting", "pictures", "misfits", "findings", "flaws"), 2),
-    **dict.fromkeys(("local_run", "calibrating", "rejects", "union", "ray_run", "ray_worker", "ray_cluster"), 2),
+    **dict.fromkeys(("local_run", "calibrating", "rejects", "repeats", "union", "ray_run", "ray_worker", "ray_cluster"), 2),
     **dict.fromkeys(("extract", "plan", "fit", "compare", "finetune", "evaluate", "predict", "inspect", "merge"), 3),
     **dict.fromkeys(("export", "verify", "pack", "estimators", "exhibit", "audit"), 3),
     "report": 4,

@@ -1,7 +1,7 @@
-"""A forward pass over any number of images, in batches of one fixed size that fits the memory."""
+"""A forward pass over any number of images or maps, in batches of one fixed size that fits the memory."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +12,82 @@ from featx.recipe import Recipe
 Forward = Callable[[NDArray[np.uint8]], Mapping[str, Any]]
 """From images (batch size, height, width, 3), uint8, to each layer's output of all of them."""
 
+Part = TypeVar("Part")
+
 # Each backend has an exception of its own; two of them say it in the text alone.
 _NAMES = ("ResourceExhaustedError", "OutOfMemoryError")
 _TEXTS = ("resource_exhausted", "out of memory", "bad_alloc", "failed to allocate", "can't allocate")
 
 
+class Halving:
+    """Runs something on batches of one size, and on half as many rows from there on where memory runs out.
+
+    A network is compiled once for one shape, and a row's result cannot depend on how many others happened to be left for the
+    last batch: that one is padded.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the backbone; for the error.
+    size : int
+        Rows in a batch.
+
+    Attributes
+    ----------
+    size : int
+        Rows in a batch now.
+    """
+
+    def __init__(self, recipe: Recipe, size: int) -> None:
+        self._recipe = recipe
+        self.size = size
+
+    def run(self, forward: Callable[[NDArray[Any]], Part], rows: NDArray[Any]) -> list[tuple[Part, int]]:
+        """Run it on all rows.
+
+        Parameters
+        ----------
+        forward : callable
+            Runs one batch.
+        rows : ndarray of shape (n, …)
+            What it runs on; where there are none, it is run once all the same, so that its result's shape is known.
+
+        Returns
+        -------
+        parts : list of (result, int)
+            Of each batch, with the number of rows in it that are none of the padding.
+
+        Raises
+        ------
+        MemoryExhausted
+            If there is no room for a single row.
+        """
+        parts: list[tuple[Part, int]] = []
+        done = 0
+        while done < len(rows) or not parts:
+            part = rows[done : done + self.size]
+            try:
+                parts.append((forward(_padded(part, self.size)), len(part)))
+            except Exception as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._halve(error)
+                continue
+            done += len(part)
+        return parts
+
+    def _halve(self, error: Exception) -> None:
+        if self.size == 1:
+            height, width = self._recipe.image_size
+            raise MemoryExhausted(
+                f"{self._recipe.backbone}: memory ran out with a single image of {height}x{width} px. "
+                "Give a smaller --image-size, --device cpu, or a machine with more memory."
+            ) from error
+        self.size //= 2
+
+
 class Batches:
     """Runs a backbone on batches of one shape, and on half as many images from there on where memory runs out.
-
-    The network is compiled once for one shape, and an image's feature cannot depend on how many others happened to be left
-    for the last batch: that one is padded.
 
     Parameters
     ----------
@@ -31,18 +97,17 @@ class Batches:
         Says backbone, layers and image size.
     size : int
         Images in a batch.
-
-    Attributes
-    ----------
-    size : int
-        Images in a batch now.
     """
 
     def __init__(self, forward: Forward, recipe: Recipe, size: int) -> None:
         self._forward = forward
         self._recipe = recipe
-        self._shape = (*recipe.image_size, 3)
-        self.size = size
+        self._halving = Halving(recipe, size)
+
+    @property
+    def size(self) -> int:
+        """Images in a batch now."""
+        return self._halving.size
 
     def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Return the maps of each layer (n_images, h, w, n_channels).
@@ -54,29 +119,11 @@ class Batches:
         MemoryExhausted
             If there is no room for a single image.
         """
-        if images.shape[1:] != self._shape:
-            raise ImageSizeError(f"{self._recipe.backbone}: wants images of shape {self._shape}. Received: {images.shape[1:]}.")
-        parts: list[dict[str, NDArray[np.float32]]] = []
-        done = 0
-        while done < len(images) or not parts:  # no images give maps of no rows, not an error
-            part = images[done : done + self.size]
-            try:
-                parts.append(self._run_padded(part))
-            except Exception as error:
-                if not _is_out_of_memory(error):
-                    raise
-                self._halve(error)
-                continue
-            done += len(part)
-        return {layer: np.concatenate([part[layer] for part in parts]) for layer in self._recipe.layers}
-
-    def _run_padded(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        padded = images
-        if len(images) < self.size:
-            padded = np.zeros((self.size, *self._shape), np.uint8)
-            padded[: len(images)] = images
-        outputs = self._forward(padded)
-        maps = {layer: as_maps(np.asarray(outputs[layer], np.float32)[: len(images)]) for layer in self._recipe.layers}
+        wanted = (*self._recipe.image_size, 3)
+        if images.shape[1:] != wanted:
+            raise ImageSizeError(f"{self._recipe.backbone}: wants images of shape {wanted}. Received: {images.shape[1:]}.")
+        parts = self._halving.run(self._maps, images)
+        maps = {layer: np.concatenate([outputs[layer][:n] for outputs, n in parts]) for layer in self._recipe.layers}
         if self._recipe.precision == "float16":
             for layer, values in maps.items():
                 if not np.isfinite(values).all():
@@ -86,14 +133,17 @@ class Batches:
                     )
         return maps
 
-    def _halve(self, error: Exception) -> None:
-        if self.size == 1:
-            height, width = self._recipe.image_size
-            raise MemoryExhausted(
-                f"{self._recipe.backbone}: memory ran out with a single image of {height}x{width} px. "
-                "Give a smaller --image-size, --device cpu, or a machine with more memory."
-            ) from error
-        self.size //= 2
+    def _maps(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        outputs = self._forward(images)
+        return {layer: as_maps(np.asarray(outputs[layer], np.float32)) for layer in self._recipe.layers}
+
+
+def _padded(rows: NDArray[Any], size: int) -> NDArray[Any]:
+    if len(rows) == size:
+        return rows
+    padded = np.zeros((size, *rows.shape[1:]), rows.dtype)
+    padded[: len(rows)] = rows
+    return padded
 
 
 def as_maps(output: NDArray[np.float32]) -> NDArray[np.float32]:

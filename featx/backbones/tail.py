@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones.batched import as_maps
+from featx.backbones.batched import Halving, as_maps
 from featx.backbones.cuts import choose_cut
 from featx.backbones.device import choose_device, on_device
 from featx.backbones.network import build_network, describe, layers_by_name
@@ -32,7 +32,7 @@ class Tail:
     arrays : dict of str to ndarray
         Weights of these layers in place of the backbone's own, as ``arrays`` gives them.
     batch_size : int
-        Maps in every forward pass; fewer are padded.
+        Maps in every forward pass; fewer are padded. Where memory runs out, half as many from there on.
     device : str or None
         Where it computes, as for ``KerasBackbone``.
 
@@ -59,7 +59,7 @@ class Tail:
             base = build_network(recipe, weights)
         self.start, self.before = choose_cut(base, recipe.backbone, start, end)
         self.end = end
-        self._batch_size = batch_size
+        self._batches = Halving(recipe, batch_size)
         layers = layers_by_name(base)
         self._network = keras.Model(layers[self.before].output, layers[end].output)
         # By the layers of the backbone: cutting it makes an input layer of its own.
@@ -89,7 +89,7 @@ class Tail:
             Of the layer ``end``.
         """
         with on_device(self._device):
-            return as_maps(in_full_batches(self._network, maps, self._network.input_shape[1:], self._batch_size))
+            return as_maps(self._run(self._network, maps))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return copies of the weights, as ``layer/name``."""
@@ -155,7 +155,16 @@ class Tail:
 
     def logits(self, network: Any, maps: NDArray[np.floating]) -> NDArray[np.float32]:
         """Run what ``with_head`` gave on maps (n_images, h, w, n_channels): logits (n_images, n_classes)."""
-        return in_full_batches(network, maps, self._network.input_shape[1:], self._batch_size)
+        return self._run(network, maps)
+
+    def _run(self, network: Any, maps: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Run a network that takes maps of the layer before; where memory runs out, on half as many from there on."""
+        shape = self._network.input_shape[1:]
+
+        def forward(batch: NDArray[np.floating]) -> NDArray[np.float32]:
+            return np.asarray(network.predict_on_batch(batch.reshape(len(batch), *shape).astype(np.float32)))
+
+        return np.concatenate([part[:n] for part, n in self._batches.run(forward, maps)])
 
     def head_arrays(self, network: Any) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
         """Return copies of kernels and biases of the head in what ``with_head`` gave."""
@@ -207,17 +216,6 @@ def assign_arrays(layers: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]])
                 f"weight {name!r} of shape {array.shape} does not fit the backbone: it has {found}. Fine-tune again."
             )
         variables[name].assign(array)
-
-
-def in_full_batches(network: Any, rows: NDArray[np.floating], row_shape: Sequence[int], batch_size: int) -> NDArray[np.float32]:
-    """Run a network on batches of one size, so that a row's result does not depend on its company."""
-    parts = []
-    for start in range(0, max(1, len(rows)), batch_size):
-        block = rows[start : start + batch_size]
-        padded = np.zeros((batch_size, *row_shape), np.float32)
-        padded[: len(block)] = block.reshape(len(block), *row_shape)
-        parts.append(np.asarray(network.predict_on_batch(padded))[: len(block)])
-    return np.concatenate(parts)
 
 
 def pool_layers(maps: Any, pooling: str) -> Any:

@@ -1,5 +1,6 @@
 """The tail of a network against the whole network, and a trained one against Keras' own training."""
 
+import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -37,6 +38,27 @@ def test_base_and_tail_are_the_whole_network(maps: dict[str, NDArray[np.float32]
     np.testing.assert_allclose(tail(maps["block4_pool"]), maps["block5_pool"], rtol=1e-4, atol=1e-3)
 
 
+def test_a_tail_goes_on_with_half_as_many_maps_where_memory_runs_out(
+    maps: dict[str, NDArray[np.float32]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the backbone does: the maps are the same, and later calls start at the size that fitted."""
+    tried: list[int] = []
+    whole = keras.Model.predict_on_batch
+
+    def limited(network: keras.Model, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        tried.append(len(batch))
+        if len(batch) > 2:
+            raise MemoryError
+        result: NDArray[np.float32] = whole(network, batch)
+        return result
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", limited)
+    tail = load_tail(RECIPE, None, "block5_conv1", "block5_pool", batch_size=8)
+    for _ in range(2):
+        np.testing.assert_allclose(tail(maps["block4_pool"]), maps["block5_pool"], rtol=1e-4, atol=1e-3)
+    assert tried == [8, 4, 2, 2, 2, 2, 2, 2]
+
+
 def test_a_tail_has_the_weights_of_its_layers_alone() -> None:
     """Three convolutions of 512 channels: 7,079,424 values, under the names that Keras gives them."""
     tail = load_tail(RECIPE, None, "block5_conv1", "block5_pool")
@@ -49,7 +71,7 @@ def test_arrays_take_the_place_of_the_weights() -> None:
     """A tail with other arrays gives other maps, and those of the first tail give its maps again."""
     tail = load_tail(RECIPE, None, "block5_conv3", "block5_pool")
     arrays = tail.arrays()
-    before = maps["block5_pool"] if False else tail(np.ones((2, 2, 3, 512), np.float32))
+    before = tail(np.ones((2, 2, 3, 512), np.float32))
     changed = load_tail(
         RECIPE, None, "block5_conv3", "block5_pool", arrays | {"block5_conv3/bias": np.full(512, 1e6, np.float32)}
     )
