@@ -25,7 +25,7 @@ class Rates:
     """
 
     float32: float = 10.0
-    int8: float = 37.5
+    int8: float = 36.4
     listing: float = 14e-6
     ridge: float = 27e-6
     stored: float = 14.5e3

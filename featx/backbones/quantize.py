@@ -152,7 +152,6 @@ def _raise_again(path: Path) -> None:
 def _quantize(
     recipe: Recipe, weights: Path | None, images: NDArray[np.uint8], on_image: Callable[[], object]
 ) -> QuantizedNetwork:
-    import nncf
     import openvino
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
@@ -163,27 +162,41 @@ def _quantize(
         # Outputs in the order of the recipe, whatever order TensorFlow gave them.
         ordered = openvino.Model([by_name[layer].node for layer in recipe.layers], model.get_parameters(), "featx")
 
-        def pixels(image: NDArray[np.uint8]) -> Any:
-            on_image()
-            return image[None]
+        unseen = iter(range(len(images)))
 
-        quantized = nncf.quantize(
-            ordered,
-            nncf.Dataset(list(images), pixels),
-            subset_size=len(images),
-            # Activations with a zero of their own are as fast and a little nearer to float32: pixels are not symmetric.
-            preset=nncf.QuantizationPreset.MIXED,
+        def step() -> None:
+            if next(unseen, None) is not None:  # some images go through it twice
+                on_image()
+
+        try:
             # Ranges of least error, by histogram, and not up to the largest number: on pictures in colour VGG16's features
             # are half as far from float32, and half as many images are enough.
-            advanced_parameters=nncf.AdvancedQuantizationParameters(
-                activations_range_estimator_params=RangeEstimatorParametersSet.HISTOGRAM
-            ),
-        )
+            quantized = _quantized(ordered.clone(), images, step, RangeEstimatorParametersSet.HISTOGRAM)
+        except ValueError:  # NumPy's: numbers that are all alike, or nearly, have no histogram
+            quantized = _quantized(ordered, images, step, RangeEstimatorParametersSet.MINMAX)
         path = Path(folder) / "network.xml"
         openvino.save_model(quantized, path, compress_to_fp16=False)
         versions = {name: importlib.metadata.version(name) for name in ("keras", "openvino", "nncf")}
         description = json.dumps(described | {"images": len(images), "versions": versions}, indent=2)
         return QuantizedNetwork(path.read_bytes(), path.with_suffix(".bin").read_bytes(), description.encode())
+
+
+def _quantized(model: Any, images: NDArray[np.uint8], on_image: Callable[[], object], ranges: Any) -> Any:
+    """Let NNCF quantize a model of OpenVINO; ``on_image`` is called for each image that went through it."""
+    import nncf
+
+    def pixels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        on_image()
+        return image[None]
+
+    return nncf.quantize(
+        model,
+        nncf.Dataset(list(images), pixels),
+        subset_size=len(images),
+        # Activations with a zero of their own are as fast and a little nearer to float32: pixels are not symmetric.
+        preset=nncf.QuantizationPreset.MIXED,
+        advanced_parameters=nncf.AdvancedQuantizationParameters(activations_range_estimator_params=ranges),
+    )
 
 
 def _write_graph(recipe: Recipe, weights: Path | None, folder: Path) -> dict[str, Any]:
