@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.alike import find_near_duplicates, group_pairs
+from featx.cores import available_cores
 from featx.errors import CacheError
-from featx.images import MAX_PIXELS, MEASURES, PICTURE_SIDE, available_cores, load_batches
+from featx.images import MAX_PIXELS, MEASURES, PICTURE_SIDE, load_batches
 from featx.progress import Progress
 from featx.store import SPLITS, FeatureCache
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import featx
+from featx.cores import available_cores
 from featx.errors import CacheLocked, RayError
 from featx.files import locked
-from featx.images import available_cores
 from featx.quiet import LOG_LEVEL
 
 LOCAL = "local"

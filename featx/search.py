@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.cores import available_cores
 from featx.errors import HeadError
 from featx.heads import Features, Scaling, Span, check_scale, check_seed, head_spec, make_head
-from featx.images import available_cores
 from featx.memory import check_memory
 from featx.progress import Progress
 from featx.store import CachedRows, FeatureCache

@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From the bottom up. A module may import modules of lower levels, and those of its own room.
 NOUNS = ("images", "backbones", "store", "heads", "alike", "sample")
 LEVELS: dict[str, int] = {
-    **dict.fromkeys(("errors", "files", "recipe", "contents", "memory", "quiet", "interrupt", "progress"), 0),
+    **dict.fromkeys(("errors", "files", "recipe", "contents", "cores", "memory", "quiet", "interrupt", "progress"), 0),
     **dict.fromkeys(("checkpoint", "plain_layers", "outputs"), 0),
     **dict.fromkeys(NOUNS, 1),
     **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),

@@ -40,7 +40,8 @@ class QuantizedNetwork:
     weights : bytes
         What the graph's constants are.
     description : bytes
-        JSON: ``parameters`` and ``layers`` of the network that was quantized, ``images`` it was calibrated on, ``versions``.
+        JSON: ``parameters`` and ``layers`` of the network that was quantized, ``images`` it was calibrated on and how
+        their ``ranges`` were found, ``versions``.
     """
 
     graph: bytes

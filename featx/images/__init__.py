@@ -4,7 +4,7 @@ from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view
 from featx.images.decode import MAX_PIXELS, decode_image, read_image_file
 from featx.images.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.index import ImageIndex, list_images, list_unlabelled
-from featx.images.loader import Batch, Views, available_cores, load_batches
+from featx.images.loader import Batch, Views, load_batches
 from featx.images.manifest import check_manifest_path, write_manifest
 from featx.images.part import Part, listing_digest, take_images
 from featx.images.picture import MEASURES, PICTURE_SIDE, Picture
@@ -33,7 +33,6 @@ __all__ = [
     "Thumbnail",
     "Views",
     "assign_splits",
-    "available_cores",
     "check_manifest_path",
     "decode_image",
     "identify_files",

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.contents import Digests
+from featx.cores import available_cores
 from featx.errors import ImageRejected
 from featx.files import DIGEST_BYTES, content_digest
 from featx.images.decode import read_image_file
 from featx.images.index import ImageIndex
-from featx.images.loader import available_cores
 from featx.progress import Progress
 
 NO_DIGEST = bytes(DIGEST_BYTES)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.cores import available_cores
 from featx.errors import ImageRejected, RecipeError
 from featx.images.augment import Augmentation
 from featx.images.decode import MAX_PIXELS
@@ -69,13 +69,6 @@ class Views:
     augmentation: Augmentation
     seed: int
     numbers: Sequence[int]
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use; a container's limit counts, where the system tells it."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load_batches(

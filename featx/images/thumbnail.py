@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from featx.cores import available_cores
 from featx.errors import ImageRejected
 from featx.images.decode import MAX_PIXELS
 from featx.images.decoder import decode_file
-from featx.images.loader import available_cores
 from featx.recipe import Recipe
 
 THUMBNAIL_SIDE = 112

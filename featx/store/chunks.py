@@ -7,14 +7,18 @@ import functools
 import itertools
 import os
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.cores import available_cores
+
 GZIP_LEVEL = 1
 _ROWS_A_TASK = 4
+_WORDS_AT_ONCE = 65_536
 
 
 def gzipped(values: NDArray[np.generic]) -> bytes:
@@ -22,23 +26,27 @@ def gzipped(values: NDArray[np.generic]) -> bytes:
     return zlib.compress(np.ascontiguousarray(values).data, GZIP_LEVEL)
 
 
-def append_gzipped(dataset: h5py.Dataset, values: NDArray[np.generic]) -> None:
-    """Append rows, each of which is a chunk, to a dataset with gzip and Fletcher's checksum.
+def packed_rows(values: NDArray[np.generic], dtype: np.dtype[np.generic]) -> list[bytes]:
+    """Compress rows and put the checksum behind each, as HDF5's filters gzip and fletcher32 do with chunks of one row.
 
     Parameters
     ----------
-    dataset : h5py.Dataset
-        With chunks of one row, the filters gzip and fletcher32, and nothing else.
     values : ndarray of shape (n, …)
-        The new rows; converted to the dataset's type.
+        The rows.
+    dtype : numpy dtype
+        What they are to be stored as.
     """
-    n_before = len(dataset)
     parts = [values[start : start + _ROWS_A_TASK] for start in range(0, len(values), _ROWS_A_TASK)]
-    tasks = _pool().map(functools.partial(_filtered_rows, dtype=dataset.dtype), parts)
-    dataset.resize(n_before + len(values), axis=0)
+    return list(itertools.chain.from_iterable(_pool().map(functools.partial(_filtered_rows, dtype=dtype), parts)))
+
+
+def append_packed(dataset: h5py.Dataset, rows: Sequence[bytes]) -> None:
+    """Append what ``packed_rows`` gave to a dataset with chunks of one row and those two filters."""
+    n_before = len(dataset)
+    dataset.resize(n_before + len(rows), axis=0)
     inner = (0,) * (dataset.ndim - 1)
-    for place, chunk in enumerate(itertools.chain.from_iterable(tasks), n_before):
-        dataset.id.write_direct_chunk((place, *inner), chunk)
+    for place, row in enumerate(rows, n_before):
+        dataset.id.write_direct_chunk((place, *inner), row)
 
 
 def _filtered_rows(values: NDArray[np.generic], dtype: np.dtype[np.generic]) -> list[bytes]:
@@ -57,8 +65,13 @@ def fletcher32(data: bytes) -> int:
     J. Fletcher (1982), "An arithmetic checksum for serial transmissions": two sums modulo 65535 of words of 16 bits, the
     second one of the first's running values. HDF5 takes the words big-endian, and adds a zero byte where one is missing.
     """
-    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2").astype(np.int64)
-    return _folded(int(words @ np.arange(len(words), 0, -1))) << 16 | _folded(int(words.sum()))
+    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2")
+    total = running = 0
+    for start in range(0, len(words), _WORDS_AT_ONCE):  # of all at once the second sum would overflow, from some 30 MB on
+        block = words[start : start + _WORDS_AT_ONCE].astype(np.int64)
+        running += len(block) * total + int(block @ np.arange(len(block), 0, -1))
+        total += int(block.sum())
+    return _folded(running) << 16 | _folded(total)
 
 
 def _folded(total: int) -> int:
@@ -68,4 +81,8 @@ def _folded(total: int) -> int:
 
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="featx-gzip")
+    return ThreadPoolExecutor(available_cores(), thread_name_prefix="featx-gzip")
+
+
+if hasattr(os, "register_at_fork"):  # threads are not in a forked process
+    os.register_at_fork(after_in_child=_pool.cache_clear)

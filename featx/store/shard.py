@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from featx.errors import CacheDamaged
 from featx.files import DIGEST_BYTES, content_digest, file_digest, publish, temporary_sibling
 from featx.recipe import FORMAT_VERSION
-from featx.store.chunks import GZIP_LEVEL, append_gzipped, gzipped
+from featx.store.chunks import GZIP_LEVEL, append_packed, gzipped, packed_rows
 from featx.store.documents import MEND, writing_named
 from featx.store.guard import damage_named, open_guarded, read_text_attribute
 
@@ -164,13 +164,15 @@ class ShardWriter:
         pictures : mapping of str to ndarray of shape (n, …) or None
             What was measured of them; None where nothing was.
         """
+        # First of all: what can fail here, for want of memory or of threads, must not leave one dataset longer than the next.
+        packed = {layer: packed_rows(values, self._dtype) for layer, values in maps.items()}
         keys = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
         self._extend("digest", keys, _KEY_CHUNK_ROWS, compress=False)
         self._extend("view", views, _KEY_CHUNK_ROWS, compress=False)
         for layer, values in maps.items():
             # One-row chunks are read in any order at the speed of a sequential pass. No shuffle filter: it breaks up the
             # runs of exact zeros that ReLU leaves (gzip alone gives 9 KB an image, with shuffle 11).
-            append_gzipped(self._dataset(f"maps/{layer}", values[:0].astype(self._dtype), 1, compress=True), values)
+            append_packed(self._dataset(f"maps/{layer}", values[:0].astype(self._dtype), 1, compress=True), packed[layer])
         for layer, values in pooled.items():
             chunk_rows = max(1, _POOLED_CHUNK_BYTES // values[0].nbytes)
             self._extend(f"pooled/{layer}", values, chunk_rows, compress=False)

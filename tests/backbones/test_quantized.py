@@ -90,11 +90,13 @@ def test_numbers_without_a_histogram_get_ranges_all_the_same() -> None:
     assert maps.shape == (4, 4, 4, 240)
     assert np.isfinite(maps).all()
     assert len(steps) == 4
+    assert json.loads(network.description)["ranges"] == "mean extremes"
 
 
 def test_arithmetic_is_of_int8(network: QuantizedNetwork) -> None:
     """The kernels of 13 convolutions lie in the file as bytes, a fourth of float32, with quantization before each."""
     graph = network.graph.decode()
+    assert json.loads(network.description)["ranges"] == "histogram"
     assert graph.count('type="Convolution"') == 13
     assert graph.count('type="FakeQuantize"') >= 13
     assert len(network.weights) < 1.05 * 14_714_688 + 100_000

@@ -1,5 +1,8 @@
 """Chunks that featx compresses itself: they are to be what HDF5 would have written, and what it accepts."""
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -25,8 +28,8 @@ def test_chunks_decode_to_the_rows_and_carry_the_checksum_that_hdf5_computes(tmp
     """Of chunks that HDF5 filtered itself, featx computes the same checksum; of ours, HDF5 reads the same values."""
     with h5py.File(tmp_path / "both.h5", "w") as file:
         ours, theirs = (_dataset(file, name, rows.shape[1:], dtype) for name in ("ours", "theirs"))
-        chunks.append_gzipped(ours, rows[:4])
-        chunks.append_gzipped(ours, rows[4:])
+        for part in (rows[:4], rows[4:]):
+            chunks.append_packed(ours, chunks.packed_rows(part, np.dtype(dtype)))
         theirs.resize(len(rows), axis=0)
         theirs[:] = rows
     with h5py.File(tmp_path / "both.h5") as file:
@@ -48,13 +51,45 @@ def test_checksum_of_any_bytes_is_hdf5s(tmp_path, data):
     assert chunks.fletcher32(data) == int.from_bytes(chunk[-4:], "little")
 
 
-def test_a_flipped_bit_is_found_by_hdf5(tmp_path):
+def test_checksum_of_a_large_chunk_is_that_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of 64 bits would overflow at some 30 MB: any division into blocks gives the same."""
+    data = np.random.default_rng(2).bytes(1_000_001)
+    found = set()
+    for n_words in (1, 7, 65_536, 10**9):
+        monkeypatch.setattr(chunks, "_WORDS_AT_ONCE", n_words)
+        found.add(chunks.fletcher32(data if n_words > 7 else data[:20_001]))
+    assert len(found) == 2
+    monkeypatch.undo()
+    ones = b"\xff" * 80_000_000  # 40 million words of 65535, of which both sums are multiples
+    assert chunks.fletcher32(ones) == 0xFFFFFFFF
+    assert chunks.fletcher32(ones + b"\0\1") == 0x0001_0001
+
+
+def test_a_forked_process_compresses_too() -> None:
+    """It has none of its parent's threads, and starts its own."""
+    program = """
+import os
+import numpy as np
+from featx.store.chunks import packed_rows
+rows = np.ones((9, 2, 2, 3), np.float32)
+expected = packed_rows(rows, rows.dtype)
+child = os.fork()
+assert packed_rows(rows, rows.dtype) == expected
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    print("both")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "both\n"
+
+
+def test_a_flipped_bit_of_the_checksum_is_found_by_hdf5(tmp_path):
     """What featx puts behind a chunk is really looked at."""
     rows = ROWS["noise"]
     with h5py.File(tmp_path / "one.h5", "w") as file:
         dataset = _dataset(file, "maps", rows.shape[1:], "float16")
-        chunks.append_gzipped(dataset, rows)
+        chunks.append_packed(dataset, chunks.packed_rows(rows, dataset.dtype))
         mask, chunk = dataset.id.read_direct_chunk((2, 0, 0, 0))
-        dataset.id.write_direct_chunk((2, 0, 0, 0), chunk[:50] + bytes([chunk[50] ^ 4]) + chunk[51:], mask)
-    with h5py.File(tmp_path / "one.h5") as file, pytest.raises(OSError, match=r"checksum|filter"):
+        dataset.id.write_direct_chunk((2, 0, 0, 0), chunk[:-1] + bytes([chunk[-1] ^ 4]), mask)
+    with h5py.File(tmp_path / "one.h5") as file, pytest.raises(OSError, match="filter returned failure"):
         file["maps"][2]
