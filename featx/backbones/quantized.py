@@ -5,11 +5,13 @@ the backbone's weights file.
 """
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
 import os
 import re
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from featx.files import replacing
 from featx.recipe import Recipe
 
 MEMBERS = ("graph", "weights", "description")
+_guard = threading.Lock()
 _LARGEST_FILE = 4_000_000_000
 _DATE = (1980, 1, 1, 0, 0, 0)
 RESTORE = "Give --calibration MODEL, one that was fitted on these features, to put it back; or --overwrite to extract again."
@@ -170,7 +173,7 @@ class QuantizedBackbone:
             )
         self._recipe = recipe
         self._network = network.network
-        self._core = openvino.Core()
+        self._core = _core()
         try:
             self._model = self._core.read_model(network.graph, openvino.Tensor(np.frombuffer(network.weights, np.uint8)))
         except RuntimeError as error:
@@ -212,6 +215,23 @@ class QuantizedBackbone:
             self._compiled_for = len(images)
         found = self._compiled([images], share_inputs=True)
         return {layer: found[place] for place, layer in enumerate(self._recipe.layers)}
+
+
+@functools.cache
+def _the_core() -> Any:
+    import openvino
+
+    return openvino.Core()
+
+
+def _core() -> Any:
+    """Return the one OpenVINO of this process.
+
+    It gives the thread that compiles first a stack for signals, and takes it back where the last of it is freed: in another
+    thread, the next Ctrl-C would find no stack and end the process with SIGSEGV. So it is never freed.
+    """
+    with _guard:
+        return _the_core()
 
 
 def _first_line(error: Exception) -> str:

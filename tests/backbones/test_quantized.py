@@ -141,6 +141,36 @@ print(sorted({{"keras", "tensorflow", "nncf", "jax"}} & {{name.split(".")[0] for
     assert done.stdout.strip() == "[]"
 
 
+def test_ctrl_c_finds_a_process_alive_whose_network_another_thread_has_freed(
+    network: QuantizedNetwork, recipe: Recipe, tmp_path: Path
+) -> None:
+    """In a notebook the collector may run in any thread; OpenVINO would take the main thread's stack for signals with it."""
+    network.write(tmp_path / "n.zip")
+    program = f"""
+import gc, json, signal, threading, time, numpy as np
+from pathlib import Path
+from featx.backbones import QuantizedNetwork, load_backbone
+from featx.recipe import Recipe
+recipe = Recipe.from_dict(json.loads({json.dumps(recipe.to_dict())!r}))
+kept = [load_backbone(recipe, quantized=QuantizedNetwork.read(Path({str(tmp_path / "n.zip")!r})), batch_size=1)]
+kept[0](np.zeros((1, {SIDE}, {SIDE}, 3), np.uint8))
+def free():
+    kept.clear()
+    gc.collect()
+thread = threading.Thread(target=free)
+thread.start()
+thread.join()
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+try:
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=os.environ)
+    assert (done.returncode, done.stdout.strip()) == (0, "interrupted"), done.stderr
+
+
 def test_file_is_read_as_it_was_written_and_refused_otherwise(network: QuantizedNetwork, tmp_path: Path) -> None:
     """Whatever is not the very file gives a typed error that names it, before OpenVINO parses a byte."""
     path = tmp_path / "quantized" / "n.zip"
