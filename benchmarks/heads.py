@@ -1,4 +1,4 @@
-"""Fitting each head against the plain library call: ``python -m benchmarks.heads``; about four minutes on two cores.
+"""Fitting each head against the plain library call: ``python -m benchmarks.heads``; about nine minutes on two cores.
 
 On the same features from one cache (VGG16 at 96 px, 2,000 training and 500 test images of Fashion-MNIST): Keras' own ``fit``
 for dense and conv, scikit-learn's estimators for the others, with the same settings. Loading libraries and reading the cache

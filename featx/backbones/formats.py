@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.backbones.quantized import openvino_core
 from featx.backbones.registry import check_image_size, find_weights
 from featx.backbones.table import backbone_spec
 from featx.errors import ExportError
@@ -278,7 +279,7 @@ def _write_openvino(network: Any, path: Path, facts: Facts) -> None:
     # Read by OpenVINO itself and not by its converter, which tells its makers of each conversion.
     graph = path.with_suffix(".graph")
     _write_graph(network, graph)
-    model = openvino.Core().read_model(graph)
+    model = openvino_core().read_model(graph)
     model.inputs[0].tensor.set_names({INPUT})
     model.outputs[0].tensor.set_names({OUTPUT})
     for name, value in facts.items():
@@ -287,9 +288,7 @@ def _write_openvino(network: Any, path: Path, facts: Facts) -> None:
 
 
 def _run_openvino(path: Path, images: NDArray[np.uint8]) -> NDArray[np.floating]:
-    import openvino
-
-    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return _in_parts(lambda part: compiled([part])[0], images)
 
 

@@ -173,7 +173,7 @@ class QuantizedBackbone:
             )
         self._recipe = recipe
         self._network = network.network
-        self._core = _core()
+        self._core = openvino_core()
         try:
             self._model = self._core.read_model(network.graph, openvino.Tensor(np.frombuffer(network.weights, np.uint8)))
         except RuntimeError as error:
@@ -218,20 +218,20 @@ class QuantizedBackbone:
 
 
 @functools.cache
-def _the_core() -> Any:
+def _core() -> Any:
     import openvino
 
     return openvino.Core()
 
 
-def _core() -> Any:
+def openvino_core() -> Any:
     """Return the one OpenVINO of this process.
 
     It gives the thread that compiles first a stack for signals, and takes it back where the last of it is freed: in another
     thread, the next Ctrl-C would find no stack and end the process with SIGSEGV. So it is never freed.
     """
     with _guard:
-        return _the_core()
+        return _core()
 
 
 def _first_line(error: Exception) -> str:
