@@ -13,6 +13,7 @@ from featx.calibrating import calibrate, drop_other_networks, find_network, keep
 from featx.contents import are_among
 from featx.errors import ImageListError
 from featx.images import MAX_PIXELS
+from featx.interrupt import interrupted_once
 from featx.local_run import Compute, LocalRun, Run
 from featx.prepare import CHANGED, ExtractOptions, Prepared, prepare
 from featx.progress import Progress
@@ -112,6 +113,7 @@ class ExtractResult:
     whole: int
 
 
+@interrupted_once()
 def extract_features(
     images: Path | str,
     cache: Path | str | None = None,

@@ -18,6 +18,7 @@ from featx.heads import batches, check_seed, rebuild_head
 from featx.heads.head import check_setting
 from featx.heads.network import KerasSteps
 from featx.heads.settings import TrainingRules, check_optimizer, rules_of
+from featx.interrupt import interrupted_once
 from featx.learning import LearningImages, choose_images
 from featx.model import FineTuned, Model, check_model_path, library_versions, save_model
 from featx.progress import OnEpoch, Progress
@@ -89,6 +90,7 @@ class FineTuneResult:
     notes: list[str]
 
 
+@interrupted_once()
 def fine_tune(
     cache: Path | str,
     start: str | None = None,

@@ -195,6 +195,30 @@ def test_errors_are_one_message_on_stderr_with_exit_1(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ctrl_c_pressed_again_and_again_is_one_message(photos: Path, tmp_path: Path) -> None:
+    """Until the process has ended: no traceback from whatever it was doing on the way out."""
+    program = """
+import atexit, os, signal, sys, time
+from featx.images import decoder  # what closes the decoders is registered before, and so runs after what presses here
+from featx.cli import run
+def press(*_):
+    signal.raise_signal(signal.SIGINT)
+atexit.register(press)
+import featx.local_run, featx.store.shard as shard
+real = shard.ShardWriter._extend
+def extend_under_fire(*arguments, **options):
+    real(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGINT)
+shard.ShardWriter._extend = extend_under_fire
+run()
+"""
+    command = [sys.executable, "-c", program, "extract", photos, "--cache", "c", "--backbone", "stub", "--batch-size", "8"]
+    done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr.strip().splitlines()[-1].startswith("featx: c: stopped after 8 of 36 images; their features are kept.")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, run: Run, tmp_path: Path) -> None:
     """Every wrong input of the main job: exit 1 and a message that names the place and the remedy."""
     (tmp_path / "empty").mkdir()

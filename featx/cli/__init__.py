@@ -4,6 +4,6 @@ Nothing heavy is imported at the top: ``featx --help`` must answer at once, and 
 """
 
 from featx.cli import audits, caches, exports, heads, models, samples  # each adds its commands to the group
-from featx.cli.group import main
+from featx.cli.group import main, run
 
-__all__ = ["audits", "caches", "exports", "heads", "main", "models", "samples"]
+__all__ = ["audits", "caches", "exports", "heads", "main", "models", "run", "samples"]

@@ -11,6 +11,7 @@ import click
 
 import featx
 from featx.errors import FeatxError, Interrupted, TooManyRejects
+from featx.interrupt import interrupt_once
 from featx.quiet import LOG_LEVEL
 
 _EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
@@ -54,6 +55,12 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of a session, not of the alphabet."""
         return sorted(self.commands, key=_SESSION.index)
+
+
+def run() -> None:
+    """Be the program ``featx``: a process of its own, which Ctrl-C interrupts once, up to its end."""
+    interrupt_once()
+    main()
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
