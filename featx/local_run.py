@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featx.backbones import Backbone, choose_batch_size, load_backbone
 from featx.errors import Interrupted
@@ -171,8 +172,8 @@ class LocalRun:
                 if batch.positions:
                     chosen = keys[[numbers[position] for position in batch.positions]] if numbers else 0
                     maps = self._ready_backbone()(batch.images)
-                    # Compressed and written while the backbone is at the next batch.
-                    keeping.submit(self._writer.append, batch.digests, maps, chosen, batch.measured())
+                    # Measured, compressed and written while the backbone is at the next batch.
+                    keeping.submit(self._keep, batch, maps, chosen)
                     self._count(len(batch.positions))
                 self._prepared.note(rows, batch)
                 if self._progress:
@@ -193,6 +194,9 @@ class LocalRun:
     def _batches(self, rows: list[int], views: Views | None) -> Iterator[Batch]:
         prepared, how = self._prepared, self._compute
         return load_batches(prepared.paths(rows), prepared.recipe, self._batch_size, how.workers, how.max_pixels, views)
+
+    def _keep(self, batch: Batch, maps: dict[str, NDArray[np.float32]], keys: NDArray[np.int64] | int) -> None:
+        self._writer.append(batch.digests, maps, keys, batch.measured())
 
     def _count(self, n_images: int) -> None:
         """Keep the rate up to date. The first batch pays for compiling the network, so it is counted from its end."""

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # What touches Keras, and of the long files those tests that compare numbers.
-NETWORKS = ("backbones/test_network.py", "backbones/test_tail.py", "backbones/test_whole.py")
+NETWORKS = ("backbones/test_forward.py", "backbones/test_network.py", "backbones/test_tail.py", "backbones/test_whole.py")
 # Left out is a test of reading rows in blocks, which compares two trainings by how well they end, not by their numbers.
 HEADS = ("heads/test_conv.py", "heads/test_dense.py", "heads/test_training.py", "-k", "not larger_than_memory")
 FINE_TUNE = ("test_finetune.py", "-k", "steps_are or pixels or equals_keras or taken_up")

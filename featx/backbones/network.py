@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from featx.backbones.batched import Batches
 from featx.backbones.device import choose_device, computing_in, on_device
+from featx.backbones.forward import IN_NETWORK, forward_of, with_preprocessing
 from featx.backbones.table import BackboneSpec, backbone_spec, say_unknown
 from featx.backbones.weights_file import say_shapes, shapes_in
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
@@ -55,7 +56,11 @@ class KerasBackbone:
             base.trainable = False
             layers = layers_by_name(base)
             self._model = keras.Model(base.input, {name: layers[name].output for name in recipe.layers})
-        self._network = describe(self._model, layers)
+            self._network = describe(self._model, layers)
+            self._takes_bytes = recipe.preprocess in IN_NETWORK
+            if self._takes_bytes:
+                self._model = with_preprocessing(self._model, recipe.image_size, recipe.preprocess)
+        self._run = forward_of(self._model, recipe.precision)
 
     @property
     def network(self) -> dict[str, Any]:
@@ -95,9 +100,9 @@ class KerasBackbone:
         return self._batches.run(images)
 
     def _forward(self, images: NDArray[np.uint8]) -> dict[str, Any]:
-        pixels = preprocess(images.astype(np.float32), self._recipe.preprocess)
+        batch = images if self._takes_bytes else preprocess(images.astype(np.float32), self._recipe.preprocess)
         with on_device(self._device):
-            outputs: dict[str, Any] = self._model.predict_on_batch(pixels)
+            outputs: dict[str, Any] = self._run(batch)
         return outputs
 
 

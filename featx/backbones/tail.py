@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from featx.backbones.batched import Halving, as_maps
 from featx.backbones.cuts import choose_cut
 from featx.backbones.device import choose_device, on_device
+from featx.backbones.forward import Forward, forward_of
 from featx.backbones.network import build_network, describe, layers_by_name
 from featx.errors import BackboneError
 from featx.recipe import Recipe
@@ -60,6 +61,7 @@ class Tail:
         self.start, self.before = choose_cut(base, recipe.backbone, start, end)
         self.end = end
         self._batches = Halving(recipe, batch_size)
+        self._forwards: dict[Any, Forward] = {}
         layers = layers_by_name(base)
         self._network = keras.Model(layers[self.before].output, layers[end].output)
         # By the layers of the backbone: cutting it makes an input layer of its own.
@@ -160,9 +162,12 @@ class Tail:
     def _run(self, network: Any, maps: NDArray[np.floating]) -> NDArray[np.float32]:
         """Run a network that takes maps of the layer before; where memory runs out, on half as many from there on."""
         shape = self._network.input_shape[1:]
+        if network not in self._forwards:  # compiled once, however often its weights change
+            self._forwards[network] = forward_of(network)
+        run = self._forwards[network]
 
         def forward(batch: NDArray[np.floating]) -> NDArray[np.float32]:
-            return np.asarray(network.predict_on_batch(batch.reshape(len(batch), *shape).astype(np.float32)))
+            return np.asarray(run(batch.reshape(len(batch), *shape).astype(np.float32)))
 
         return np.concatenate([part[:n] for part, n in self._batches.run(forward, maps)])
 

@@ -12,19 +12,19 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from featx.backbones.formats import INPUT, OUTPUT
+from featx.backbones.forward import MEANS_BGR
 from featx.backbones.network import layers_by_name
 from featx.backbones.table import say_unknown
 from featx.backbones.tail import assign_arrays, pool_layers
 from featx.plain_layers import Convolution, Dense, Maps, PlainLayer, Probabilities, SignedRoots, UnitRows
 from featx.recipe import Recipe
 
-_MEANS_BGR = (103.939, 116.779, 123.68)
 _MEANS, _DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _SCALING: dict[str, tuple[Any, Any]] = {
     "none": (1.0, 0.0),
     "rescale": (1 / 255, 0.0),
     "tf": (1 / 127.5, -1.0),
-    "caffe": (1.0, [-mean for mean in _MEANS_BGR]),
+    "caffe": (1.0, [-mean for mean in MEANS_BGR]),
     "torch": ([1 / 255 / d for d in _DEVIATIONS], [-m / d for m, d in zip(_MEANS, _DEVIATIONS, strict=True)]),
 }
 """What pixels are multiplied by, and what is then added, for each preprocess mode."""

@@ -81,6 +81,7 @@ def load_batches(
 ) -> Iterator[Batch]:
     """Decode images in the order given, two batches ahead of whoever asks.
 
+    The batch after the one that was given out is put together meanwhile, so that the caller need not wait for copies.
     Memory stays bounded whatever the folder holds: at most two batches of resized pixels here, and one full-size image in
     each decoding process. A process that crashes or hangs costs the image it was at.
 
@@ -128,21 +129,26 @@ def load_batches(
         numbers = [int(views.numbers[position]) for position in positions] if views else [0] * len(positions)
         return decode_file(paths[positions[0]], **request, views=numbers)
 
-    with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="featx-decode") as pool:
-        ahead: deque[list[tuple[list[int], Future[Decoded]]]] = deque()
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="featx-gather") as gatherer,
+        ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="featx-decode") as pool,
+    ):
+        ahead: deque[Future[Batch]] = deque()
         try:
             for start in range(0, len(paths), batch_size):
                 positions = range(start, min(start + batch_size, len(paths)))
                 # Without views a path that stands twice is two images to everybody, the digests included.
                 alike = itertools.groupby(positions, key=lambda position: paths[position] if views else position)
-                ahead.append([(group, pool.submit(decode, group)) for group in (list(some) for _, some in alike)])
+                decoded = [(group, pool.submit(decode, group)) for group in (list(some) for _, some in alike)]
+                ahead.append(gatherer.submit(_gather, decoded, recipe))
                 if len(ahead) > 2:
-                    yield _gather(ahead.popleft(), recipe)
+                    yield ahead.popleft().result()
             while ahead:
-                yield _gather(ahead.popleft(), recipe)
+                yield ahead.popleft().result()
         finally:
             # A caller that stops early (Ctrl-C, an error in the backbone) must not wait for pixels nobody wants.
-            pool.shutdown(wait=False, cancel_futures=True)
+            for executor in (gatherer, pool):
+                executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _gather(decoded: list[tuple[list[int], Future[Decoded]]], recipe: Recipe) -> Batch:
