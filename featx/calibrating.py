@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import RESTORE, QuantizedNetwork, quantize_backbone
-from featx.errors import CacheError, CacheWriteError, QuantizedNetworkError, RecipeMismatch
-from featx.files import locked
+from featx.errors import CacheError, CacheLocked, CacheWriteError, QuantizedNetworkError, RecipeMismatch
+from featx.files import TEMPORARY_PREFIX, locked, sweep_temporaries
 from featx.images import load_batches
 from featx.model import load_model
 from featx.progress import Progress
@@ -156,8 +156,14 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def drop_other_networks(folder: Path, recipe: Recipe) -> None:
-    """Delete the networks of recipes that ``--overwrite`` has replaced; call it only while holding the cache's lock."""
+    """Delete the networks of recipes that ``--overwrite`` has replaced; call it only while holding the cache's lock.
+
+    And what a killed process has left unfinished there, unless another is just making one.
+    """
     kept = network_path(folder, recipe)
+    if any((folder / QUANTIZED).glob(f"{TEMPORARY_PREFIX}*")):
+        with contextlib.suppress(CacheLocked, CacheWriteError, OSError), locked(folder / QUANTIZED / ".lock"):
+            sweep_temporaries(folder / QUANTIZED)
     for path in (folder / QUANTIZED).glob("*.zip"):
         if path != kept and re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{16}\.zip", path.name):
             path.unlink(missing_ok=True)
@@ -251,12 +257,13 @@ def _decoded(
     return np.array(found[:MOST_IMAGES], np.uint8)
 
 
-def seconds_in_int8(n_images: int, rate: float) -> float | None:
+def seconds_in_int8(recipe: Recipe, n_images: int, rate: float) -> float | None:
     """Tell about how long int8 would take for images that took ``n_images / rate`` seconds; None where that is no gain.
 
-    Nor is anything said of processors without instructions for int8 products: there the gain is small, or not measured.
+    Nor is anything said where the gain was not measured: of other backbones than VGG16, whose gain is another, and of
+    processors without instructions for int8 products.
     """
-    if not n_images or not rate or not _has_int8_products():
+    if recipe.precision != "float32" or recipe.backbone != "vgg16" or not n_images or not rate or not _has_int8_products():
         return None
     seconds = n_images / (rate * _GAIN) + min(n_images, MOST_IMAGES) / rate + _SECONDS_TO_CONVERT
     return seconds if seconds < _WORTH_SAYING * n_images / rate else None

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from featx.backbones import check_device
 from featx.calibrating import calibrate, drop_other_networks, find_network, keep_network, one_at_a_time, seconds_in_int8
 from featx.contents import are_among
 from featx.errors import ImageListError
@@ -172,8 +173,8 @@ def extract_features(
     ------
     ImageListError
         If there is nothing to extract, every image was rejected, or there is no such part.
-    ImageSizeError, BackboneError, AugmentError
-        If the backbone or the views cannot be made as asked.
+    ImageSizeError, BackboneError, AugmentError, DeviceError
+        If the backbone or the views cannot be made as asked, or there is no such device.
     ExtraMissing
         If int8 needs libraries that are not installed.
     RecipeMismatch
@@ -186,8 +187,10 @@ def extract_features(
         On Ctrl-C, after what was done has been kept.
     """
     started = time.monotonic()
+    # Before anything that takes long.
+    check_device(device, str(options.get("precision", "float32")))
     if ray is not None:
-        check_ray(ray)  # before anything that takes long
+        check_ray(ray)
     hashing = workers if ray is None else None
     prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=hashing, progress=progress)
     compute = Compute(batch_size, workers, max_pixels, device)
@@ -199,6 +202,9 @@ def extract_features(
         store.writing(wait, as_part=as_part) as writer,
         _running(prepared, writer, compute, progress, ray, gpus_per_worker) as run,
     ):
+        if prepared.quantized is not None:
+            # Under the lock: whoever held it until now may have deleted a network that was not its own.
+            keep_network(store.folder, prepared.recipe, prepared.quantized)
         # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
         for _ in range(2):
             if rows := prepared.rows_to_extract():
@@ -215,8 +221,6 @@ def extract_features(
 def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progress: Progress | None) -> tuple[Prepared, float]:
     """For int8: see to it that the cache has a quantized network; return the seconds that it took to make one."""
     recipe, folder = prepared.recipe, prepared.store.folder
-    if prepared.quantized is not None:  # found in the cache, or given
-        keep_network(folder, recipe, prepared.quantized)
     rows = prepared.rows_to_extract() if recipe.is_draft else []
     if not rows:
         return prepared, 0.0
@@ -307,7 +311,7 @@ def _summarise(
     prepared: Prepared, catalog: Catalog, repeats: Repeats, run: Run, calibration_seconds: float, seconds: float
 ) -> ExtractResult:
     usable, part = catalog.rows(), prepared.part
-    might_be_faster = prepared.recipe.precision == "float32" and run.device.startswith("cpu:")
+    n_images = run.extracted + run.augmented
     return ExtractResult(
         cache=prepared.store.folder,
         listed=len(catalog),
@@ -322,7 +326,7 @@ def _summarise(
         precision=prepared.recipe.precision,
         device=run.device,
         calibration_seconds=calibration_seconds,
-        int8_seconds=seconds_in_int8(run.extracted + run.augmented, run.rate) if might_be_faster else None,
+        int8_seconds=seconds_in_int8(prepared.recipe, n_images, run.rate) if run.device.startswith("cpu:") else None,
         bytes=prepared.store.stored_bytes,
         classes=len(catalog.class_names),
         images_of_class=catalog.images_of_class(),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import Backbone, check_device, choose_batch_size, load_backbone, quantize_backbone
+from featx.calibrating import MOST_IMAGES
 from featx.contents import are_among, as_digests
 from featx.images import MAX_PIXELS, Batch, load_batches
 from featx.prepare import ExtractOptions, Prepared, prepare
@@ -199,7 +200,7 @@ class _Trial:
     def _load(self, batch: Batch) -> Backbone:
         recipe, network = self._prepared.recipe, self._prepared.quantized
         if recipe.is_draft:  # made of these few images alone: it is as fast as the one to come, and is not kept
-            network = quantize_backbone(recipe, self._prepared.weights_file, batch.images)
+            network = quantize_backbone(recipe, self._prepared.weights_file, batch.images[:MOST_IMAGES])
             recipe = dataclasses.replace(recipe, quantized=network.identity)
         weights = self._prepared.weights_file
         return load_backbone(recipe, weights, self._batch_size, device=self._device, quantized=network)

@@ -23,6 +23,8 @@ from featx.errors import (
     RecipeError,
     RecipeMismatch,
 )
+from featx.files import locked
+from featx.prepare import ExtractOptions, Prepared
 from tests.conftest import COLOURS, Run, as_json, write_image
 
 pytest.importorskip("nncf", reason="NNCF is not installed: pip install 'featx[int8]'")
@@ -201,6 +203,34 @@ def test_part_without_an_image_to_calibrate_on_pins_nothing(tmp_path: Path) -> N
     assert not (tmp_path / "c" / "recipe.json").exists()
 
 
+def test_network_that_another_process_deletes_before_it_has_the_lock_is_put_back(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An extract in float32 that ends while this one waits for it: it deletes networks that are not its own."""
+    cache = tmp_path / "cache"
+
+    def the_other_ends(prepared: Prepared) -> None:
+        calibrating.drop_other_networks(cache, dataclasses.replace(prepared.recipe, precision="float32", quantized=""))
+
+    monkeypatch.setattr(featx.extract, "_refuse_draft_part", the_other_ends)
+    featx.extract_features(copy / "photos", cache, calibration=copy / "m.featx", **INT8)
+    assert featx.fit_head(cache, "logreg", out=tmp_path / "m.featx").model.exists()
+
+
+def test_unfinished_network_of_a_killed_process_is_found_and_swept(copy: Path) -> None:
+    """By ``featx verify`` and by the next extract, but not while another process is making one."""
+    cache = copy / "cache"
+    left = cache / "quantized" / ".tmp-1-cut.zip"
+    left.write_bytes(b"half")
+    assert featx.verify_cache(cache).leftovers == 1
+    with locked(cache / "quantized" / ".lock"):
+        featx.extract_features(copy / "photos", cache, **INT8)
+        assert left.exists()
+    featx.extract_features(copy / "photos", cache, **INT8)
+    assert not left.exists()
+    assert featx.verify_cache(cache).leftovers == 0
+
+
 def test_overwriting_changes_the_network_and_keeps_one(copy: Path) -> None:
     """Another network is another recipe: all features are made again, and the old network goes with the old features."""
     (network,) = (copy / "cache" / "quantized").glob("*.zip")
@@ -338,9 +368,12 @@ def test_bfloat16_is_a_recipe_of_its_own(folder: Path, tmp_path: Path) -> None:
 def test_what_int8_would_save_is_said_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """10,000 images at 9 a second: 19 minutes, or 5 and the calibration; for 100 images it would save nothing."""
     monkeypatch.setattr(calibrating, "_has_int8_products", lambda: True)
-    seconds = calibrating.seconds_in_int8(10_000, 9.0)
+    recipe, _ = ExtractOptions().make_recipe()
+    seconds = calibrating.seconds_in_int8(recipe, 10_000, 9.0)
     assert seconds == pytest.approx(10_000 / (9 * 3.6) + 32 / 9 + 17, rel=0.01)
-    assert calibrating.seconds_in_int8(100, 9.0) is None
-    assert calibrating.seconds_in_int8(0, 0.0) is None
+    assert calibrating.seconds_in_int8(recipe, 100, 9.0) is None
+    assert calibrating.seconds_in_int8(recipe, 0, 0.0) is None
+    for field, other in (("precision", "int8"), ("precision", "bfloat16"), ("backbone", "mobilenetv2")):
+        assert calibrating.seconds_in_int8(dataclasses.replace(recipe, **{field: other}), 10_000, 9.0) is None
     monkeypatch.setattr(calibrating, "_has_int8_products", lambda: False)
-    assert calibrating.seconds_in_int8(10_000, 9.0) is None
+    assert calibrating.seconds_in_int8(recipe, 10_000, 9.0) is None

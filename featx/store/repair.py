@@ -12,7 +12,7 @@ from featx.files import TEMPORARY_PREFIX, sync_folder
 from featx.recipe import Recipe
 from featx.store.cache import FeatureCache
 from featx.store.catalog import EXTRACTED, Catalog
-from featx.store.documents import ASIDE, UNFINISHED, shard_paths, writing_named
+from featx.store.documents import ASIDE, QUANTIZED, UNFINISHED, shard_paths, writing_named
 from featx.store.lookup import RowLookup
 from featx.store.parts import PARTS, part_paths
 from featx.store.reader import ShardRows
@@ -79,7 +79,7 @@ def survey(folder: Path, recipe: Recipe) -> Survey:
                 Catalog.read(listing)
             except CacheDamaged as error:
                 damages.append(Damage(listing, str(error)))
-    places = folder, folder / "shards", folder / PARTS
+    places = folder, folder / "shards", folder / PARTS, folder / QUANTIZED
     leftovers = sorted(path for where in places for path in where.glob(f"{TEMPORARY_PREFIX}*"))
     return Survey(damages, sound, foreign, leftovers)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,10 +51,15 @@ def test_device_is_used_by_name(plain: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", ["cuda", "cpu:", "gpu:x", ""])
-def test_what_is_no_device_is_refused_without_keras(name: str, photos: Path) -> None:
-    """Before images are listed, and for a complete cache and the stub too."""
+def test_what_is_no_device_is_refused_before_anything_else(
+    name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before images are listed or a network is made, and for a complete cache and the stub too."""
+    stub: dict[str, Any] = {"backbone": "stub", "image_size": (64, 64)}
+    featx.extract_features(photos, tmp_path / "c", **stub)
+    monkeypatch.setattr(featx.extract, "prepare", lambda *_, **__: pytest.fail("images were listed"))
     with pytest.raises(DeviceError, match=f"--device must be cpu, gpu or tpu.* Received: {name!r}"):
-        featx.extract_features(photos, backbone="stub", image_size=(64, 64), device=name)
+        featx.extract_features(photos, tmp_path / "c", device=name, **stub)
     with pytest.raises(DeviceError, match="int8 networks run on the processor"):
         featx.extract_features(photos, precision="int8", device="gpu:1")
 
