@@ -63,8 +63,13 @@ def without_gpu() -> str:
     """Return why the GPU's section cannot be measured here; empty where it can."""
     if shutil.which("nvidia-smi") is None or subprocess.run(["nvidia-smi"], capture_output=True).returncode:
         return "no GPU on this machine"
-    if gpu_backend() is None:
+    backend = gpu_backend()
+    if backend is None:
         return "neither jax nor torch is installed"
+    ask = "from benchmarks.gpu import find_device; raise SystemExit(not find_device()[1])"
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    if subprocess.run([sys.executable, "-c", ask], cwd=FOLDER.parent, env=environment, capture_output=True).returncode:
+        return f"the {backend} that is installed finds no GPU"
     return ""
 
 

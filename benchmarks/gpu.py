@@ -31,23 +31,32 @@ def find_device() -> tuple[str, bool]:
     SystemExit
         If Keras would run on TensorFlow.
     """
+    from featx.quiet import quiet_loading
+
     backend = os.environ.get("KERAS_BACKEND", "")
-    if backend == "jax":
-        import jax
+    # JAX settles with its first look at the devices how it takes their memory: as featx has it, not three quarters at once.
+    with quiet_loading():
+        if backend == "jax":
+            import jax
 
-        device = jax.devices()[0]
-        return str(device.device_kind), device.platform != "cpu"
-    if backend == "torch":
-        import torch
+            device = jax.devices()[0]
+            return str(device.device_kind), device.platform != "cpu"
+        if backend == "torch":
+            import torch
 
-        on_gpu = torch.cuda.is_available()
-        return (torch.cuda.get_device_name() if on_gpu else "cpu"), on_gpu
+            on_gpu = torch.cuda.is_available()
+            return (torch.cuda.get_device_name() if on_gpu else "cpu"), on_gpu
     raise SystemExit("Set KERAS_BACKEND to jax or torch: this benchmark runs without TensorFlow.")
 
 
-def forward(side: int, batch: int, n_images: int, policy: str) -> tuple[Turn, Turn]:
-    """Get ready to run the bare network on arrays in the machine's memory, and on arrays in the device's."""
+def forward(side: int, batch: int, n_images: int, policy: str, exact: bool = False) -> tuple[Turn, Turn]:
+    """Get ready to run the bare network on arrays in the machine's memory, and on arrays in the device's.
+
+    Exact: in products of float32, as featx has them run. Keras by itself lets a GPU round their factors to TF32.
+    """
     import keras
+
+    from featx.backbones.forward import forward_of
 
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
@@ -55,13 +64,14 @@ def forward(side: int, batch: int, n_images: int, policy: str) -> tuple[Turn, Tu
         network = build_vgg16(side)
     finally:
         keras.config.set_dtype_policy(before)
+    run_network = forward_of(network) if exact else network.predict_on_batch
     images = ready_images(side, batch)
     there = keras.ops.convert_to_tensor(images)
 
     def timed(part: Any) -> dict[str, Any]:
         started, done = time.monotonic(), 0
         while done < n_images:
-            np.asarray(network.predict_on_batch(part))
+            np.asarray(run_network(part))
             done += batch
         return {"rate": done / (time.monotonic() - started)}
 
@@ -120,10 +130,9 @@ def measure(quick: bool, work: Path, side: int = 224, batch: int = 64, files: in
     paths = photos(work / "gpu", files, (640, 480), classes=2)
     images = str(work / "gpu")
     turns: dict[str, Turn] = {}
-    for name, policy in (("float32", "float32"), ("bfloat16", "mixed_bfloat16")):
-        turns[f"forward pass, {name}"], turns[f"forward pass, {name}, arrays on the device"] = forward(
-            side, batch, files, policy
-        )
+    for name, policy in (("float32", "float32"), ("TF32 (Keras' own float32)", "float32"), ("bfloat16", "mixed_bfloat16")):
+        bare, on_device = forward(side, batch, files, policy, exact=name == "float32")
+        turns[f"forward pass, {name}"], turns[f"forward pass, {name}, arrays on the device"] = bare, on_device
     turns["decoding alone"] = decoding(paths, side, batch)
     turns["writing alone"] = writing(side, batch, files)
     turns["featx extract, float32"] = extraction(images, side, "float32", batch)

@@ -33,7 +33,7 @@ _LIBRARIES = (
 _HEADER = """# What was measured
 
 Written by `python -m benchmarks`; the figures behind it stand in `RESULTS.json`. Ratios are medians of those within one round:
-everything compared runs in turn, in processes of its own, one at a time.
+everything compared runs in turn, one at a time.
 """
 
 

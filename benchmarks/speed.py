@@ -125,6 +125,10 @@ def extraction(images: str, side: int, precision: str, batch: int = BATCH) -> Tu
     """Get ready to extract a folder into a new cache at each turn."""
     import featx
 
+    n_batches = -(-sum(1 for path in Path(images).rglob("*") if path.is_file()) // batch)
+    if n_batches < AHEAD + 2:
+        raise SystemExit(f"{n_batches} batches tell no rate: give more files, or a smaller batch; {AHEAD + 2} are needed.")
+
     def turn() -> dict[str, Any]:
         done = [(0, time.monotonic())]
 
