@@ -28,6 +28,7 @@ SPEED: dict[str, list[str]] = {
     "storage": ["storage"],
     "accuracy": ["accuracy"],
     "demo": ["demo"],
+    "pipeline": ["pipeline"],
     "gpu": ["gpu"],
 }
 """Sections of RESULTS.md, in its order: module and arguments."""

@@ -1,13 +1,15 @@
 """Rows as HDF5 would store them, compressed and with a checksum, on all cores at once.
 
-HDF5 filters one chunk after the other under a lock of its own; zlib lets go of Python's.
+HDF5 filters one chunk after the other under a lock of its own; zlib lets go of Python's. ISA-L's zlib, where it is installed,
+makes rows of ReLU's zeros a little smaller in a third of the time; HDF5 reads either.
 """
 
+import contextlib
 import functools
 import itertools
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import h5py
@@ -17,13 +19,20 @@ from numpy.typing import NDArray
 from featx.cores import available_cores
 
 GZIP_LEVEL = 1
+
+_compress: Callable[[memoryview, int], bytes] = zlib.compress
+with contextlib.suppress(ImportError):  # from a checkout, featx runs without
+    from isal import isal_zlib
+
+    _compress = isal_zlib.compress
+
 _ROWS_A_TASK = 4
 _WORDS_AT_ONCE = 65_536
 
 
 def gzipped(values: NDArray[np.generic]) -> bytes:
     """Return an array's bytes as HDF5's gzip filter leaves them."""
-    return zlib.compress(np.ascontiguousarray(values).data, GZIP_LEVEL)
+    return _compress(np.ascontiguousarray(values).data, GZIP_LEVEL)
 
 
 def packed_rows(values: NDArray[np.generic], dtype: np.dtype[np.generic]) -> list[bytes]:

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import zlib
 
 import h5py
 import numpy as np
 import pytest
+from isal import isal_zlib
 
 from featx.store import chunks
 
@@ -22,10 +24,12 @@ def _dataset(file: h5py.File, name: str, shape: tuple[int, ...], dtype: str) -> 
     return file.create_dataset(name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(1, *shape), **options)
 
 
+@pytest.mark.parametrize("compress", [zlib.compress, isal_zlib.compress], ids=["zlib", "isal"])
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 @pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
-def test_chunks_decode_to_the_rows_and_carry_the_checksum_that_hdf5_computes(tmp_path, rows, dtype):
+def test_chunks_decode_to_the_rows_and_carry_the_checksum_that_hdf5_computes(tmp_path, monkeypatch, rows, dtype, compress):
     """Of chunks that HDF5 filtered itself, featx computes the same checksum; of ours, HDF5 reads the same values."""
+    monkeypatch.setattr(chunks, "_compress", compress)
     with h5py.File(tmp_path / "both.h5", "w") as file:
         ours, theirs = (_dataset(file, name, rows.shape[1:], dtype) for name in ("ours", "theirs"))
         for part in (rows[:4], rows[4:]):
@@ -49,6 +53,16 @@ def test_checksum_of_any_bytes_is_hdf5s(tmp_path, data):
         _, chunk = file["bytes"].id.read_direct_chunk((0,))
     assert chunk[:-4] == data
     assert chunks.fletcher32(data) == int.from_bytes(chunk[-4:], "little")
+
+
+def test_without_isal_zlib_compresses() -> None:
+    """From a checkout, with few libraries; the rows are the same, the bytes that hold them are not."""
+    program = (
+        "import sys, zlib; sys.modules['isal'] = None; from featx.store import chunks; print(chunks._compress is zlib.compress)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+    assert chunks._compress is isal_zlib.compress
 
 
 def test_checksum_of_a_large_chunk_is_that_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
