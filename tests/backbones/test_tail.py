@@ -1,11 +1,15 @@
 """The tail of a network against the whole network, and a trained one against Keras' own training."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from featx.backbones import load_backbone, load_tail
+from featx.backbones import tail as tail_module
+from featx.backbones.forward import Forward, forward_of
 from featx.errors import BackboneError
 from featx.recipe import Recipe
 
@@ -43,16 +47,19 @@ def test_a_tail_goes_on_with_half_as_many_maps_where_memory_runs_out(
 ) -> None:
     """As the backbone does: the maps are the same, and later calls start at the size that fitted."""
     tried: list[int] = []
-    whole = keras.Model.predict_on_batch
 
-    def limited(network: keras.Model, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        tried.append(len(batch))
-        if len(batch) > 2:
-            raise MemoryError
-        result: NDArray[np.float32] = whole(network, batch)
-        return result
+    def limited_forward_of(network: keras.Model) -> Forward:
+        whole = forward_of(network)
 
-    monkeypatch.setattr(keras.Model, "predict_on_batch", limited)
+        def limited(batch: NDArray[np.float32]) -> Any:
+            tried.append(len(batch))
+            if len(batch) > 2:
+                raise MemoryError
+            return whole(batch)
+
+        return limited
+
+    monkeypatch.setattr(tail_module, "forward_of", limited_forward_of)
     tail = load_tail(RECIPE, None, "block5_conv1", "block5_pool", batch_size=8)
     for _ in range(2):
         np.testing.assert_allclose(tail(maps["block4_pool"]), maps["block5_pool"], rtol=1e-4, atol=1e-3)
