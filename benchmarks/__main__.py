@@ -1,6 +1,6 @@
 """All benchmarks of speed: ``python -m benchmarks [--only NAME…] [--list]``; writes benchmarks/RESULTS.md and RESULTS.json.
 
-All that run without being asked for take some 40 minutes on two cores.
+All that run without being asked for take some 50 minutes on two cores.
 """
 
 import argparse

@@ -24,11 +24,11 @@ class Rates:
         Bytes an image that the process needs which lists and extracts, and bytes beside these.
     """
 
-    float32: float = 10.0
-    int8: float = 36.4
+    float32: float = 10.3
+    int8: float = 37.8
     listing: float = 14e-6
     ridge: float = 27e-6
-    stored: float = 14.5e3
+    stored: float = 14.1e3
     held: float = 680.0
     base: float = 60e6
 
