@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import featx.local_run
-from benchmarks.gpu import Turn, decoding, writing
+from benchmarks.gpu import Turn, decoding, sparse_maps, writing
 from benchmarks.made import photos
 from benchmarks.sections import ROUNDS, Section, Target, ratio, run, spread
 from benchmarks.speed import extraction
@@ -49,7 +49,7 @@ class Pretended:
 
 def pretending(images: str, side: int, batch: int, speed: int) -> Turn:
     """Get ready to extract a folder with a pretended network."""
-    maps = np.maximum(np.random.default_rng(0).normal(-13.4, 10, (batch, side // 32, side // 32, 512)), 0).astype(np.float32)
+    maps = sparse_maps(side, batch)
     extract = extraction(images, side, "float32", batch)
 
     def turn() -> dict[str, Any]:

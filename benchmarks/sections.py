@@ -137,14 +137,15 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 def machine() -> dict[str, Any]:
     """Return processor, cores that this process may use, and memory [GB]."""
+    from featx.cores import available_cores
+
     try:
         info = Path("/proc/cpuinfo").read_text("utf-8")
         names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
     except OSError:
         names = []
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"processor": names[0] if names else platform.processor(), "cores": cores, "memory_gb": round(memory)}
+    return {"processor": names[0] if names else platform.processor(), "cores": available_cores(), "memory_gb": round(memory)}
 
 
 def versions() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Images through decode and backbone into a cache, in this process."""
 
-import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
@@ -181,9 +180,10 @@ class LocalRun:
             keeping.finish()
             self._writer.flush()
         except KeyboardInterrupt:
-            for step in (keeping.close, keeping.finish, self._writer.flush):
-                with contextlib.suppress(KeyboardInterrupt):  # pressed again: it is being stopped already
-                    step()
+            # Pressed again, it is not heard: an extract is interrupted once.
+            keeping.close()
+            keeping.finish()
+            self._writer.flush()
             done = self._writer.added - before
             raise interrupted(self._prepared, self._writer, done, len(rows), views=bool(numbers)) from None
         finally:

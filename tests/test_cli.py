@@ -198,12 +198,10 @@ def test_errors_are_one_message_on_stderr_with_exit_1(tmp_path: Path) -> None:
 def test_ctrl_c_pressed_again_and_again_is_one_message(photos: Path, tmp_path: Path) -> None:
     """Until the process has ended: no traceback from whatever it was doing on the way out."""
     program = """
-import atexit, os, signal, sys, time
+import atexit, os, signal
 from featx.images import decoder  # what closes the decoders is registered before, and so runs after what presses here
 from featx.cli import run
-def press(*_):
-    signal.raise_signal(signal.SIGINT)
-atexit.register(press)
+atexit.register(signal.raise_signal, signal.SIGINT)
 import featx.local_run, featx.store.shard as shard
 real = shard.ShardWriter._extend
 def extend_under_fire(*arguments, **options):
