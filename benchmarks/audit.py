@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import featx
-from featx.audit import audit_cache
-from featx.files import content_digest
 from featx.images import decode_image
 from featx.images.decode import decode_and_measure
 from featx.recipe import Recipe
 from featx.store import Catalog, FeatureCache
+from featx.system.files import content_digest
+from featx.verbs.audit.audit import audit_cache
 
 N_PLANTED = 30
 N_LOOKED_AT = 60

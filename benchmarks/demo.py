@@ -136,9 +136,9 @@ def run_demo(folder: str) -> None:
     with clocks.part("loading featx's own modules"):
         import featx
         import featx.backbones
-        import featx.featuremap
         import featx.images
         import featx.store.writer
+        import featx.verbs.evaluate.featuremap
         from featx.cli import main
 
         # Before the modules that take them from there.
@@ -147,7 +147,9 @@ def run_demo(folder: str) -> None:
         making = clocks.around("network: building, weights", load_backbone)
         featx.backbones.load_backbone = lambda *a, **o: TimedBackbone(making(*a, **o), clocks)
         featx.images.make_thumbnails = clocks.around("report: thumbnails", featx.images.make_thumbnails)
-        featx.featuremap.map_features = clocks.around("report: map of the features", featx.featuremap.map_features)
+        featx.verbs.evaluate.featuremap.map_features = clocks.around(
+            "report: map of the features", featx.verbs.evaluate.featuremap.map_features
+        )
         writer = featx.store.writer.CacheWriter
         for name in ("append", "flush", "commit"):
             setattr(writer, name, clocks.around("writing the cache", getattr(writer, name)))

@@ -12,7 +12,7 @@ from typing import Any
 
 import featx
 from featx.errors import ExportError
-from featx.export import FORMATS
+from featx.verbs.export.export import FORMATS
 
 HEADS: dict[str, dict[str, Any]] = {
     "dense": {},

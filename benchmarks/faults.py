@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.replay import crash_states, record_trace, restore
 from benchmarks.scene import UNTYPED, complain, extract, make_images, outcome_of, rows_of, run_child
 from featx.errors import FeatxError
-from featx.store.shard import Shard
+from featx.store.shards.shard import Shard
 
 Counts = dict[str, int]
 

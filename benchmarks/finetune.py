@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 import featx
 from featx.images import load_batches
-from featx.model import Model, load_model
+from featx.models.file import load_model
+from featx.models.model import Model
 from featx.store import FeatureCache
 
 RATE, BATCH = 1e-5, 32

@@ -32,7 +32,7 @@ def find_device() -> tuple[str, bool]:
     SystemExit
         If Keras would run on TensorFlow.
     """
-    from featx.quiet import quiet_loading
+    from featx.system.quiet import quiet_loading
 
     backend = os.environ.get("KERAS_BACKEND", "")
     # JAX settles with its first look at the devices how it takes their memory: as featx has it, not three quarters at once.
@@ -84,7 +84,7 @@ def forward(side: int, batch: int, n_images: int, policy: str, exact: bool = Fal
 def decoding(paths: list[Path], side: int, batch: int) -> Turn:
     """Get ready to decode all files in order, as an extract does, and throw the pixels away."""
     from featx.images import load_batches
-    from featx.prepare import ExtractOptions
+    from featx.verbs.extract.options import ExtractOptions
 
     recipe, _ = ExtractOptions(image_size=(side, side)).make_recipe()
 
@@ -105,9 +105,9 @@ def sparse_maps(side: int, batch: int) -> NDArray[np.float32]:
 
 def writing(side: int, batch: int, n_images: int) -> Turn:
     """Get ready to write rows of maps, 91 % zeros as VGG16's are, into a new cache."""
-    from featx.files import content_digest
-    from featx.prepare import ExtractOptions
     from featx.store import FeatureCache
+    from featx.system.files import content_digest
+    from featx.verbs.extract.options import ExtractOptions
 
     recipe, _ = ExtractOptions(image_size=(side, side)).make_recipe()
     maps = sparse_maps(side, batch)

@@ -140,8 +140,8 @@ def scikit_learn_fit(head: str, X: Any, y: Any, map_shape: tuple[int, ...], epoc
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC, LinearSVC
 
-    from featx.heads.linear import DEFAULT_C, LogregHead
-    from featx.heads.ridge import ALPHAS
+    from featx.heads.classical.linear import DEFAULT_C, LogregHead
+    from featx.heads.classical.ridge import ALPHAS
 
     builders: dict[str, Callable[[], Any]] = {
         "logreg": lambda: LogisticRegression(C=LogregHead().C, max_iter=10_000),

@@ -19,8 +19,8 @@ import featx
 import featx.images.decoder
 from featx.backbones import load_backbone
 from featx.images import decode_image, load_batches
-from featx.prepare import ExtractOptions
 from featx.recipe import Recipe
+from featx.verbs.extract.options import ExtractOptions
 from tests.images.test_odd_images import MUTATIONS, SMALL
 
 RUNS = 7

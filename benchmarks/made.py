@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from featx.prepare import ExtractOptions
-from featx.sample.make import CLASS_NAMES, IMAGES_PER_CLASS, ORIGINALS, png, read_idx
+from featx.verbs.extract.options import ExtractOptions
+from featx.verbs.sample.make import CLASS_NAMES, IMAGES_PER_CLASS, ORIGINALS, png, read_idx
 
 WEIGHTS = Path(__file__).parents[1] / "featx/backbones/weights/vgg16-imagenet-notop.weights.h5"
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 import featx
-from featx.files import content_digest
 from featx.recipe import Recipe
 from featx.store import FeatureCache
+from featx.system.files import content_digest
 
 SIZES = (10_000, 100_000, 1_000_000)
 CLASSES = 100

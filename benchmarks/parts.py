@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 import featx
-from featx.files import content_digest
 from featx.images import ImageIndex, Part, listing_digest
 from featx.recipe import Recipe
 from featx.store import NOT_GIVEN, Catalog, FeatureCache, PartOf
+from featx.system.files import content_digest
 
 RECIPE = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(64, 64), preprocess="none")
 BLOCK = 1000

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import featx
-import featx.ray_run
 import featx.store.writer
+import featx.verbs.extract.ray.run
 from benchmarks.images import make_photos
 from benchmarks.scene import complain, extract, make_images, outcome_of, rows_of, run_child
 from featx.errors import FeatxError
-from featx.progress import Progress
-from featx.ray_cluster import connected
-from featx.ray_worker import Answer, ImageList, RayWorker
+from featx.system.progress import Progress
+from featx.verbs.extract.ray.cluster import connected
+from featx.verbs.extract.ray.worker import Answer, ImageList, RayWorker
 
 ROUNDS = 3
 DRIVER_KILLS = 5
@@ -72,7 +72,7 @@ class SlowWorker(RayWorker):
 def extract_on_ray(images: Path, cache: Path, progress: Progress | None = None) -> int:
     """Extract as ``scene.extract`` does, on two workers; return how many images."""
     featx.store.writer.SHARD_BYTES = 2_000
-    featx.ray_run.RayWorker = SlowWorker  # type: ignore[misc]
+    featx.verbs.extract.ray.run.RayWorker = SlowWorker  # type: ignore[misc]
     options: dict[str, Any] = {"backbone": "stub", "image_size": (128, 128), "batch_size": 4}
     return featx.extract_features(images, cache, **options, ray="local", workers=2, progress=progress).extracted
 
@@ -134,7 +134,7 @@ def kills(work: Path, n_images: int) -> bool:
         time.sleep(rng.uniform(0, 1))
         os.kill(child[0], signal.SIGKILL)
         if outcome_of(child)[0] == "killed":
-            kept = sum(len(featx.store.shard.Shard(path)) for path in cache.glob("shards/[!.]*.h5"))
+            kept = sum(len(featx.store.shards.shard.Shard(path)) for path in cache.glob("shards/[!.]*.h5"))
             counts["driver kills"] += 1
             counts["rows kept by killed drivers"] += kept
             if extract(images, cache).extracted > n_images - kept:

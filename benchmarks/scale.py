@@ -14,9 +14,9 @@ import numpy as np
 import featx
 import featx.store.writer
 from benchmarks.scene import make_images
-from featx.files import content_digest
 from featx.recipe import Recipe
 from featx.store import Catalog, FeatureCache
+from featx.system.files import content_digest
 
 RUNS = 5
 

@@ -137,7 +137,7 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 def machine() -> dict[str, Any]:
     """Return processor, cores that this process may use, and memory [GB]."""
-    from featx.cores import available_cores
+    from featx.system.cores import available_cores
 
     try:
         info = Path("/proc/cpuinfo").read_text("utf-8")

@@ -33,7 +33,7 @@ folder, who, C = sys.argv[1], sys.argv[2], float(sys.argv[3])
 X, y = np.load(folder + "/X.npy"), np.load(folder + "/y.npy")
 if who == "featx":
     from featx.heads import make_head
-    import featx.heads.linear, sklearn.linear_model, sklearn.calibration
+    import featx.heads.classical.linear, sklearn.linear_model, sklearn.calibration
 else:
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler

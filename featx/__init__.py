@@ -6,62 +6,63 @@ A frozen VGG16 runs once over all images; its features are kept in HDF5; heads l
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from featx.audit import audit_cache, write_clean_manifest
-    from featx.compare import Comparison, compare_heads
     from featx.estimators import FeatureExtractor, HeadClassifier
-    from featx.evaluate import Evaluation, evaluate_model
-    from featx.export import ExportResult, export_model
-    from featx.extract import ExtractResult, extract_features
-    from featx.findings import Audit
-    from featx.finetune import FineTuneResult, fine_tune
-    from featx.fit import FitResult, fit_head
-    from featx.inspect import inspect_path
-    from featx.merge import MergeResult, merge_caches
-    from featx.model import Model, load_model
-    from featx.pack import pack_cache
-    from featx.plan import ExtractPlan, plan_extract
-    from featx.predict import Prediction, predict_images
+    from featx.models.file import load_model
+    from featx.models.model import Model
     from featx.recipe import Recipe
     from featx.report import write_report
-    from featx.sample import unpack_sample
     from featx.store import FeatureCache
-    from featx.verify import verify_cache
+    from featx.verbs.audit.audit import audit_cache, write_clean_manifest
+    from featx.verbs.audit.findings import Audit
+    from featx.verbs.compare.compare import Comparison, compare_heads
+    from featx.verbs.evaluate.evaluate import Evaluation, evaluate_model
+    from featx.verbs.export.export import ExportResult, export_model
+    from featx.verbs.extract.extract import ExtractResult, extract_features
+    from featx.verbs.extract.plan import ExtractPlan, plan_extract
+    from featx.verbs.finetune.finetune import FineTuneResult, fine_tune
+    from featx.verbs.fit.fit import FitResult, fit_head
+    from featx.verbs.inspect import inspect_path
+    from featx.verbs.merge.merge import MergeResult, merge_caches
+    from featx.verbs.pack import pack_cache
+    from featx.verbs.predict import Prediction, predict_images
+    from featx.verbs.sample import unpack_sample
+    from featx.verbs.verify import verify_cache
 
-__version__ = "0.1.0"
+from featx.system.version import __version__ as __version__
 
 # Name to the module it comes from. They are imported on first use, so that `import featx` costs next to nothing.
 _PUBLIC = {
-    "Audit": "featx.findings",
-    "Comparison": "featx.compare",
-    "Evaluation": "featx.evaluate",
-    "ExportResult": "featx.export",
-    "ExtractPlan": "featx.plan",
-    "ExtractResult": "featx.extract",
+    "Audit": "featx.verbs.audit.findings",
+    "Comparison": "featx.verbs.compare.compare",
+    "Evaluation": "featx.verbs.evaluate.evaluate",
+    "ExportResult": "featx.verbs.export.export",
+    "ExtractPlan": "featx.verbs.extract.plan",
+    "ExtractResult": "featx.verbs.extract.extract",
     "FeatureCache": "featx.store",
     "FeatureExtractor": "featx.estimators",
-    "FineTuneResult": "featx.finetune",
-    "FitResult": "featx.fit",
+    "FineTuneResult": "featx.verbs.finetune.finetune",
+    "FitResult": "featx.verbs.fit.fit",
     "HeadClassifier": "featx.estimators",
-    "MergeResult": "featx.merge",
-    "Model": "featx.model",
-    "Prediction": "featx.predict",
+    "MergeResult": "featx.verbs.merge.merge",
+    "Model": "featx.models.file",
+    "Prediction": "featx.verbs.predict",
     "Recipe": "featx.recipe",
-    "audit_cache": "featx.audit",
-    "compare_heads": "featx.compare",
-    "evaluate_model": "featx.evaluate",
-    "export_model": "featx.export",
-    "extract_features": "featx.extract",
-    "fine_tune": "featx.finetune",
-    "fit_head": "featx.fit",
-    "inspect_path": "featx.inspect",
-    "load_model": "featx.model",
-    "merge_caches": "featx.merge",
-    "pack_cache": "featx.pack",
-    "plan_extract": "featx.plan",
-    "predict_images": "featx.predict",
-    "unpack_sample": "featx.sample",
-    "verify_cache": "featx.verify",
-    "write_clean_manifest": "featx.audit",
+    "audit_cache": "featx.verbs.audit.audit",
+    "compare_heads": "featx.verbs.compare.compare",
+    "evaluate_model": "featx.verbs.evaluate.evaluate",
+    "export_model": "featx.verbs.export.export",
+    "extract_features": "featx.verbs.extract.extract",
+    "fine_tune": "featx.verbs.finetune.finetune",
+    "fit_head": "featx.verbs.fit.fit",
+    "inspect_path": "featx.verbs.inspect",
+    "load_model": "featx.models.file",
+    "merge_caches": "featx.verbs.merge.merge",
+    "pack_cache": "featx.verbs.pack",
+    "plan_extract": "featx.verbs.extract.plan",
+    "predict_images": "featx.verbs.predict",
+    "unpack_sample": "featx.verbs.sample",
+    "verify_cache": "featx.verbs.verify",
+    "write_clean_manifest": "featx.verbs.audit.audit",
     "write_report": "featx.report",
 }
 

@@ -15,13 +15,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.backbones import Backbone, QuantizedNetwork, load_backbone
-from featx.calibrating import network_given
 from featx.errors import HeadError, ImageListError, RecipeError
 from featx.heads import head_spec
 from featx.images import MAX_PIXELS, load_batches
-from featx.prepare import ExtractOptions
+from featx.models.int8 import network_given
 from featx.recipe import Recipe
 from featx.store import check_pooling, pool_maps
+from featx.verbs.extract.options import ExtractOptions
 
 _MOST_NAMED = 10
 """Rejected files that an error names."""

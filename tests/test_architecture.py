@@ -174,14 +174,14 @@ def test_extract_on_a_complete_cache_never_loads_tensorflow(photos: Path, tmp_pa
     cache = tmp_path / "cache"
     fill = f"""
 import numpy as np
-import featx.local_run
+import featx.verbs.extract.local
 class Ready:
     network, device = {{"parameters": 0, "layers": []}}, "cpu:0"
     def __call__(self, images):
         return {{"block5_pool": np.ones((len(images), 1, 1, 512), np.float32)}}
-featx.local_run.load_backbone = lambda *a, **k: Ready()
+featx.verbs.extract.local.load_backbone = lambda *a, **k: Ready()
 featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))
-featx.local_run.load_backbone = None
+featx.verbs.extract.local.load_backbone = None
 """
     again = f"result = featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))\nassert result.reused == 36"
     assert modules_loaded_by(fill + again, tmp_path) & {"tensorflow", "keras", "sklearn", "matplotlib", "ray"} == set()

@@ -11,11 +11,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # What touches Keras, and of the long files those tests that compare numbers.
-NETWORKS = ("backbones/test_forward.py", "backbones/test_network.py", "backbones/test_tail.py", "backbones/test_whole.py")
+NETWORKS = ("backbones/test_forward.py", "backbones/test_network.py", "backbones/test_tail.py", "verbs/export/test_network.py")
 # Left out is a test of reading rows in blocks, which compares two trainings by how well they end, not by their numbers.
-HEADS = ("heads/test_conv.py", "heads/test_dense.py", "heads/test_training.py", "-k", "not larger_than_memory")
-FINE_TUNE = ("test_finetune.py", "-k", "steps_are or pixels or equals_keras or taken_up")
-EXPORT = ("test_export.py", "-k", "each_head and keras")
+HEADS = (
+    "heads/epochs/test_conv.py",
+    "heads/epochs/test_dense.py",
+    "heads/epochs/test_training.py",
+    "-k",
+    "not larger_than_memory",
+)
+FINE_TUNE = ("verbs/finetune/test_finetune.py", "-k", "steps_are or pixels or equals_keras or taken_up")
+EXPORT = ("verbs/export/test_export.py", "-k", "each_head and keras")
 
 
 @pytest.mark.skipif("KERAS_BACKEND" in os.environ, reason="a backend was chosen for this run already")

@@ -23,7 +23,7 @@ import featx.estimators
 from featx import FeatureExtractor, HeadClassifier
 from featx.errors import CacheError, FeatxError, ImageListError, ImageSizeError, RecipeError, UnknownBackbone, UnknownLayer
 from featx.heads import make_head
-from featx.heads.linear import LogregHead
+from featx.heads.classical.linear import LogregHead
 from tests.conftest import COLOURS, write_image
 
 STUB: dict[str, Any] = {"backbone": "stub", "image_size": (64, 64), "batch_size": 8}

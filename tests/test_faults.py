@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+import featx
+
+ROOT = Path(featx.__file__).parents[1]
 
 
 def run_experiment(name: str, n: int) -> dict[str, int]:

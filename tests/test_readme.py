@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import featx
 from featx.cli import main
 
-README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+README = (Path(featx.__file__).parents[1] / "README.md").read_text("utf-8")
 
 
 def tutorial_lines() -> list[str]:

@@ -1,19 +1,10 @@
 """Backbones: which networks exist, and running one. Importing this loads no Keras; ``load_backbone`` does."""
 
-from featx.backbones.formats import export_network
+from featx.backbones.load import Backbone, check_device, check_image_size, choose_batch_size, load_backbone, load_tail
 from featx.backbones.quantize import check_int8_installed, quantize_backbone
 from featx.backbones.quantized import RESTORE, QuantizedNetwork
-from featx.backbones.registry import (
-    Backbone,
-    check_device,
-    check_image_size,
-    choose_batch_size,
-    find_weights,
-    load_backbone,
-    load_tail,
-    resolve_weights,
-)
 from featx.backbones.table import BACKBONES, BackboneSpec, backbone_spec
+from featx.backbones.weights import find_weights, resolve_weights
 
 __all__ = [
     "BACKBONES",
@@ -26,7 +17,6 @@ __all__ = [
     "check_image_size",
     "check_int8_installed",
     "choose_batch_size",
-    "export_network",
     "find_weights",
     "load_backbone",
     "load_tail",

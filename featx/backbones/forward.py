@@ -5,19 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
 from numpy.typing import NDArray
-
-MEANS_BGR = (103.939, 116.779, 123.68)
-"""Of ImageNet's images, as VGG and ResNet were trained; Keras' own constants."""
-
-IN_NETWORK = ("none", "caffe")
-"""Modes of preprocessing that a network does to the very bits that NumPy does it.
-
-The others divide, and compilers multiply by the inverse instead, which is another number in its last bit.
-"""
-
 
 Forward = Callable[[NDArray[Any]], Any]
 """From an array of shape (n, …) to what a network gives."""
@@ -52,27 +40,6 @@ def forward_of(network: Any, precision: str = "float32") -> Forward:
 
             return forward
     return network.predict_on_batch  # type: ignore[no-any-return] # Keras ships no types
-
-
-def with_preprocessing(network: Any, image_size: tuple[int, int], mode: str) -> Any:
-    """Return a network that takes images as bytes, and preprocesses them itself.
-
-    A quarter of the bytes goes to a GPU, and its subtractions cost nothing there.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Takes preprocessed float32 pixels.
-    image_size : tuple of int
-        Height and width [px].
-    mode : str
-        One of ``IN_NETWORK``.
-    """
-    images = keras.Input((*image_size, 3), dtype="uint8")
-    pixels = ops.cast(images, "float32")
-    if mode == "caffe":
-        pixels = ops.subtract(ops.flip(pixels, axis=-1), np.array(MEANS_BGR, np.float32))
-    return keras.Model(images, network(pixels))
 
 
 def _compiled_by_jax(network: Any, exact: bool) -> Forward:

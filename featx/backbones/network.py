@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from featx.backbones.batched import Batches
 from featx.backbones.device import choose_device, computing_in, on_device
-from featx.backbones.forward import IN_NETWORK, forward_of, with_preprocessing
+from featx.backbones.forward import forward_of
+from featx.backbones.preprocess import IN_NETWORK, preprocess, with_preprocessing
 from featx.backbones.table import BackboneSpec, backbone_spec, say_unknown
 from featx.backbones.weights_file import say_shapes, shapes_in
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
@@ -153,18 +154,6 @@ def layers_by_name(network: Any) -> dict[str, Any]:
     if id(network.layers[-1]) in names:
         names[id(network.layers[-1])] = "last"
     return {names.get(id(layer), layer.name): layer for layer in network.layers}
-
-
-def preprocess(pixels: NDArray[np.float32], mode: str) -> NDArray[np.float32]:
-    """Scale pixels as the network was trained; ``pixels`` is ours alone, Keras may change it in place."""
-    if mode == "none":
-        return pixels
-    if mode == "rescale":
-        return pixels / np.float32(255)
-    scaled: NDArray[np.float32] = keras.applications.imagenet_utils.preprocess_input(
-        pixels, data_format="channels_last", mode=mode
-    )
-    return scaled
 
 
 def describe(network: Any, layers: dict[str, Any]) -> dict[str, Any]:

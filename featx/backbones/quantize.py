@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx import errors
+from featx.backbones.load import check_image_size
 from featx.backbones.quantized import QuantizedNetwork
-from featx.backbones.registry import check_image_size, find_weights
 from featx.backbones.table import backbone_spec
+from featx.backbones.weights import find_weights
 from featx.errors import BackboneError, ExtraMissing, FeatxError
 from featx.recipe import Recipe
 
@@ -208,7 +209,7 @@ def _write_graph(recipe: Recipe, weights: Path | None, folder: Path) -> dict[str
     import keras
 
     from featx.backbones.network import build_network, describe, layers_by_name
-    from featx.backbones.whole import preprocess_layers
+    from featx.backbones.preprocess import preprocess_layers
 
     base = build_network(recipe, weights)
     base.trainable = False

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from featx.backbones.batched import Batches
 from featx.errors import QuantizedNetworkError
-from featx.files import replacing
 from featx.recipe import Recipe
+from featx.system.files import replacing
 
 MEMBERS = ("graph", "weights", "description")
 _guard = threading.Lock()

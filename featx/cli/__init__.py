@@ -3,7 +3,41 @@
 Nothing heavy is imported at the top: ``featx --help`` must answer at once, and a command pays only for what it uses.
 """
 
-from featx.cli import audits, caches, exports, heads, models, samples  # each adds its commands to the group
+from featx.cli import (  # each adds its command to the group
+    audit,
+    backbones,
+    compare,
+    demo,
+    evaluate,
+    export,
+    extract,
+    finetune,
+    fit,
+    inspect,
+    merge,
+    pack,
+    predict,
+    sample,
+    verify,
+)
 from featx.cli.group import main, run
 
-__all__ = ["audits", "caches", "exports", "heads", "main", "models", "run", "samples"]
+__all__ = [
+    "audit",
+    "backbones",
+    "compare",
+    "demo",
+    "evaluate",
+    "export",
+    "extract",
+    "finetune",
+    "fit",
+    "inspect",
+    "main",
+    "merge",
+    "pack",
+    "predict",
+    "run",
+    "sample",
+    "verify",
+]

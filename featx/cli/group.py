@@ -11,8 +11,8 @@ import click
 
 import featx
 from featx.errors import FeatxError, Interrupted, TooManyRejects
-from featx.interrupt import interrupt_once
-from featx.quiet import LOG_LEVEL
+from featx.system.interrupt import interrupt_once
+from featx.system.quiet import LOG_LEVEL
 
 _EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
 _SESSION = (

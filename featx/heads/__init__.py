@@ -1,11 +1,11 @@
 """Heads: classifiers on cached features. Importing this loads neither Keras nor scikit-learn."""
 
-from featx.heads.head import HEADS, Features, Head, HeadSpec, Rows, check_seed, head_spec, make_head, rebuild_head
-from featx.heads.layers import plain_layers
-from featx.heads.losses import balanced_weights, best_epoch, probabilities_of, row_losses
-from featx.heads.pipeline import make_pipeline, run_pipeline, save_pipeline
-from featx.heads.scaling import Scaling, check_scale
-from featx.heads.span import Span
+from featx.heads.checks import check_seed
+from featx.heads.classical.scaling import Scaling, check_scale
+from featx.heads.classical.span import Span
+from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
+from featx.heads.head import Features, Head, Rows
+from featx.heads.registry import HEADS, HeadSpec, head_spec, make_head, rebuild_head
 from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
 
 __all__ = [
@@ -25,13 +25,9 @@ __all__ = [
     "fit_temperature",
     "head_spec",
     "make_head",
-    "make_pipeline",
-    "plain_layers",
     "probabilities_of",
     "rebuild_head",
     "row_losses",
-    "run_pipeline",
-    "save_pipeline",
     "scaled",
     "unscaled",
 ]

@@ -2,15 +2,15 @@
 
 from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
 from featx.images.decode import MAX_PIXELS, decode_image, read_image_file
-from featx.images.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
-from featx.images.index import ImageIndex, list_images, list_unlabelled
+from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
+from featx.images.listing.index import ImageIndex, list_images, list_unlabelled
+from featx.images.listing.manifest import check_manifest_path, write_manifest
+from featx.images.listing.part import Part, listing_digest, take_images
+from featx.images.listing.split import assign_splits
+from featx.images.listing.walk import REPORT_MARKER, REPORT_PLOTS, natural_key
 from featx.images.loader import Batch, Views, load_batches
-from featx.images.manifest import check_manifest_path, write_manifest
-from featx.images.part import Part, listing_digest, take_images
 from featx.images.picture import MEASURES, PICTURE_SIDE, Picture
-from featx.images.split import assign_splits
 from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, make_thumbnails
-from featx.images.walk import REPORT_MARKER, REPORT_PLOTS, natural_key
 
 __all__ = [
     "DEFAULT_AUGMENT",

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.cores import available_cores
 from featx.errors import ImageRejected, RecipeError
 from featx.images.augment import Augmentation
 from featx.images.decode import MAX_PIXELS
 from featx.images.decoder import Decoded, decode_file
 from featx.images.picture import Picture, measure_pictures
 from featx.recipe import DECODE_VERSION, Recipe
+from featx.system.cores import available_cores
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from featx.cores import available_cores
 from featx.errors import ImageRejected
 from featx.images.decode import MAX_PIXELS
 from featx.images.decoder import decode_file
 from featx.recipe import Recipe
+from featx.system.cores import available_cores
 
 THUMBNAIL_SIDE = 112
 """The longer side of a thumbnail [px]; smaller images stay as they are."""

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ImageRejected
-from featx.files import content_digest
 from featx.images.augment import Augmentation, augmented
 from featx.images.decode import TOO_MUCH_MEMORY, decode_and_measure, read_image_file
 from featx.images.picture import Picture
 from featx.recipe import Recipe
+from featx.system.files import content_digest
 
 NOTHING = np.empty(0, np.uint8)
 

@@ -1,21 +1,18 @@
 """Reports: results as text tables, files and plots. Computes nothing."""
 
-from featx.report.audit_files import AuditFiles, check_audit_folder, write_audit
-from featx.report.audit_text import audit_text
-from featx.report.backbone_text import backbones_text, finetune_text
-from featx.report.files import ReportFiles, check_report_folder, write_report
-from featx.report.merge_text import merge_text
-from featx.report.predictions import check_prediction_page, write_prediction_page
-from featx.report.text import (
-    cache_text,
-    comparison_text,
-    evaluation_text,
-    extract_text,
-    fit_text,
-    model_text,
-    plan_text,
-    verify_text,
-)
+from featx.report.files.audit import AuditFiles, check_audit_folder, write_audit
+from featx.report.files.evaluation import ReportFiles, check_report_folder, write_report
+from featx.report.page.predictions import check_prediction_page, write_prediction_page
+from featx.report.text.audit import audit_text
+from featx.report.text.backbones import backbones_text
+from featx.report.text.compare import comparison_text
+from featx.report.text.evaluate import evaluation_text
+from featx.report.text.extract import extract_text, plan_text
+from featx.report.text.finetune import finetune_text
+from featx.report.text.fit import fit_text
+from featx.report.text.inspect import cache_text, model_text
+from featx.report.text.merge import merge_text
+from featx.report.text.verify import verify_text
 
 __all__ = [
     "AuditFiles",

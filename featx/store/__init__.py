@@ -1,11 +1,14 @@
 """The cache: features in immutable HDF5 shards, and the catalog of images they belong to."""
 
 from featx.store.cache import FeatureCache, find_cache, no_cache, say_differences
-from featx.store.catalog import EXTRACTED, REJECTED, SPLITS, Catalog
 from featx.store.documents import QUANTIZED, read_recipe, writing_named
 from featx.store.join import COPIED, LINKED, PRESENT, bring, check_content, needed_shards, shards_of
+from featx.store.listing.catalog import EXTRACTED, REJECTED, SPLITS, Catalog
+from featx.store.listing.part import NOT_GIVEN, PartOf
+from featx.store.listing.parts import part_path, part_paths, rejects_path, write_part
+from featx.store.listing.rejects import check_something_is_left, write_rejects
+from featx.store.listing.repeats import Repeats, find_repeats
 from featx.store.packed import pack
-from featx.store.parts import NOT_GIVEN, PartOf, part_path, part_paths, rejects_path, write_part
 from featx.store.pooling import POOLINGS, check_pooling, pool_maps
 from featx.store.repair import (
     Damage,
@@ -20,7 +23,8 @@ from featx.store.repair import (
     survey,
 )
 from featx.store.rows import CachedRows
-from featx.store.shard import Shard, expected_bytes
+from featx.store.shards.shard import Shard
+from featx.store.shards.shard_writer import expected_bytes
 from featx.store.writer import CacheWriter, ShardsWriter
 
 __all__ = [
@@ -40,16 +44,19 @@ __all__ = [
     "FeatureCache",
     "Listed",
     "PartOf",
+    "Repeats",
     "Shard",
     "ShardsWriter",
     "Survey",
     "bring",
     "check_content",
     "check_pooling",
+    "check_something_is_left",
     "drop_foreign",
     "expected_bytes",
     "find_cache",
     "find_repeated",
+    "find_repeats",
     "is_unfinished",
     "missing_rows",
     "needed_shards",
@@ -66,5 +73,6 @@ __all__ = [
     "shards_of",
     "survey",
     "write_part",
+    "write_rejects",
     "writing_named",
 ]

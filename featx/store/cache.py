@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.contents import Digests, as_digests
 from featx.errors import CacheDamaged, CacheError, CacheNotFound, RecipeMismatch
-from featx.files import TEMPORARY_PREFIX, locked, sweep_temporaries
 from featx.recipe import Recipe
-from featx.store.catalog import Catalog
 from featx.store.documents import (
     ASIDE,
     QUANTIZED,
@@ -26,11 +23,14 @@ from featx.store.documents import (
     shard_paths,
     writing_named,
 )
-from featx.store.parts import PARTS, part_path, part_paths, say_parts
+from featx.store.listing.catalog import Catalog
+from featx.store.listing.parts import PARTS, part_path, part_paths, say_parts
 from featx.store.pooling import check_pooling, choose_pooled, flatten_rows
-from featx.store.reader import BLOCK_BYTES, ShardRows, shuffled_blocks
-from featx.store.shard import Shard
+from featx.store.shards.reader import BLOCK_BYTES, ShardRows, shuffled_blocks
+from featx.store.shards.shard import Shard
 from featx.store.writer import CacheWriter
+from featx.system.digests import Digests, as_digests
+from featx.system.files import TEMPORARY_PREFIX, locked, sweep_temporaries
 
 Views = int | NDArray[np.int64]
 """The view of every row, or of each."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from featx.errors import CacheDamaged, CacheError, CacheWriteError, RecipeError
-from featx.files import replacing
 from featx.recipe import FORMAT_VERSION, Recipe
+from featx.system.files import replacing
 
 _LARGEST_JSON = 10_000_000
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from featx.errors import CacheDamaged
-from featx.files import file_digest, publish, temporary_sibling
 from featx.recipe import Recipe
 from featx.store.documents import MEND, shard_paths, writing_named
 from featx.store.guard import damage_named
-from featx.store.reader import ShardRows
-from featx.store.shard import Shard
+from featx.store.shards.reader import ShardRows
+from featx.store.shards.shard import Shard
+from featx.system.files import file_digest, publish, temporary_sibling
 
 LINKED, COPIED, PRESENT = "linked", "copied", "present"
 """What it took to bring a shard in."""

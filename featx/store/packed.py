@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import OutputError
-from featx.files import replacing
-from featx.progress import Progress
 from featx.store.cache import FeatureCache
-from featx.store.catalog import SPLITS
+from featx.store.listing.catalog import SPLITS
+from featx.system.files import replacing
+from featx.system.progress import Progress
 
 _BLOCK_ROWS = 128
 _MARK = "featx_pack"

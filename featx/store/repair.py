@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheDamaged
-from featx.files import TEMPORARY_PREFIX, sync_folder
 from featx.recipe import Recipe
 from featx.store.cache import FeatureCache
-from featx.store.catalog import EXTRACTED, Catalog
 from featx.store.documents import ASIDE, QUANTIZED, UNFINISHED, shard_paths, writing_named
-from featx.store.lookup import RowLookup
-from featx.store.parts import PARTS, part_paths
-from featx.store.reader import ShardRows
-from featx.store.shard import Shard, ShardWriter, copy_rows
+from featx.store.listing.catalog import EXTRACTED, Catalog
+from featx.store.listing.parts import PARTS, part_paths
+from featx.store.shards.lookup import RowLookup
+from featx.store.shards.reader import ShardRows
+from featx.store.shards.shard import Shard
+from featx.store.shards.shard_writer import ShardWriter, copy_rows
+from featx.system.files import TEMPORARY_PREFIX, sync_folder
 
 
 @dataclasses.dataclass(frozen=True)

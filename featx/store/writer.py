@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.interrupt import finishing_first
 from featx.recipe import Recipe
-from featx.store.catalog import Catalog
 from featx.store.documents import UNFINISHED, read_recipe, shard_paths, write_json, write_recipe, writing_named
-from featx.store.parts import drop_parts, write_part
+from featx.store.listing.catalog import Catalog
+from featx.store.listing.parts import drop_parts, write_part
 from featx.store.pooling import average_and_maximum, fits_in
-from featx.store.shard import Pictures, Shard, ShardWriter
+from featx.store.shards.shard import Pictures, Shard
+from featx.store.shards.shard_writer import ShardWriter
+from featx.system.interrupt import finishing_first
 
 if TYPE_CHECKING:
     from featx.store.cache import FeatureCache

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from featx.backbones import choose_batch_size, registry
+from featx.backbones import choose_batch_size
+from featx.backbones import load as registry
 from featx.backbones.batched import Batches
 from featx.errors import BackboneError, MemoryExhausted
 from featx.recipe import Recipe

@@ -13,8 +13,8 @@ import featx
 from featx.backbones import load_backbone
 from featx.backbones.device import BY_ITSELF, choose_device, on_device
 from featx.errors import DeviceError
-from featx.quiet import quiet_loading
 from featx.recipe import Recipe
+from featx.system.quiet import quiet_loading
 
 RECIPE = Recipe(backbone="vgg16", weights="random:1", layers=("block2_pool",), image_size=(32, 32), preprocess="caffe")
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
@@ -57,7 +57,7 @@ def test_what_is_no_device_is_refused_before_anything_else(
     """Before images are listed or a network is made, and for a complete cache and the stub too."""
     stub: dict[str, Any] = {"backbone": "stub", "image_size": (64, 64)}
     featx.extract_features(photos, tmp_path / "c", **stub)
-    monkeypatch.setattr(featx.extract, "prepare", lambda *_, **__: pytest.fail("images were listed"))
+    monkeypatch.setattr(featx.verbs.extract.extract, "prepare", lambda *_, **__: pytest.fail("images were listed"))
     with pytest.raises(DeviceError, match=f"--device must be cpu, gpu or tpu.* Received: {name!r}"):
         featx.extract_features(photos, tmp_path / "c", device=name, **stub)
     with pytest.raises(DeviceError, match="int8 networks run on the processor"):

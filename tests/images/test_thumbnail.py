@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from featx.files import file_digest
 from featx.images import decode_image, make_thumbnails
 from featx.recipe import Recipe
+from featx.system.files import file_digest
 
 
 def pixels_of(data: bytes) -> np.ndarray:

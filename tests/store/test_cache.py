@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import featx.store.shard
+import featx.store.shards.shard
+import featx.store.shards.shard_writer
 import featx.store.writer
 from featx.errors import CacheDamaged, CacheError, CacheLocked, CacheNotFound, CacheWriteError, RecipeMismatch
 from featx.recipe import Recipe
@@ -409,7 +410,7 @@ def test_a_full_disk_keeps_finished_shards(folder: Path, stub_recipe: Recipe, mo
 
     shards = sorted((folder / "shards").iterdir())
     with monkeypatch.context() as patched:
-        patched.setattr(featx.store.shard, "publish", disk_full)
+        patched.setattr(featx.store.shards.shard_writer, "publish", disk_full)
         with pytest.raises(CacheWriteError, match="No space left"):
             fill_until(FeatureCache.open_or_create(folder, stub_recipe), [50])
     assert sorted((folder / "shards").iterdir()) == shards
@@ -534,8 +535,8 @@ def test_a_second_extract_opens_each_shard_once(
     monkeypatch.setattr(featx.store.writer, "SHARD_BYTES", 1)
     cache = extract(photos).cache
     opened: list[str] = []
-    real = featx.store.shard.open_guarded
-    monkeypatch.setattr(featx.store.shard, "open_guarded", lambda path: opened.append(path.name) or real(path))
+    real = featx.store.shards.shard.open_guarded
+    monkeypatch.setattr(featx.store.shards.shard, "open_guarded", lambda path: opened.append(path.name) or real(path))
     extract(photos)
     assert sorted(opened) == sorted(path.name for path in (cache / "shards").iterdir())
     assert len(opened) > 3

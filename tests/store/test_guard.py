@@ -9,7 +9,7 @@ import pytest
 
 from featx.errors import CacheDamaged
 from featx.store.guard import open_guarded
-from featx.store.shard import Shard
+from featx.store.shards.shard import Shard
 
 SECRET = np.arange(4, dtype=np.float32)
 

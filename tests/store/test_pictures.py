@@ -10,11 +10,12 @@ import pytest
 
 import featx
 from featx.errors import CacheDamaged
-from featx.files import content_digest
 from featx.images import MEASURES, PICTURE_SIDE, load_batches
-from featx.pictures import measure_missing, stored_pictures
 from featx.store import FeatureCache
-from featx.store.shard import Shard, ShardWriter, copy_rows
+from featx.store.shards.shard import Shard
+from featx.store.shards.shard_writer import ShardWriter, copy_rows
+from featx.system.files import content_digest
+from featx.verbs.audit.pictures import measure_missing, stored_pictures
 
 Extract = Callable[..., featx.ExtractResult]
 

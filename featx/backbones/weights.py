@@ -1,0 +1,112 @@
+"""Where weights are."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featx.backbones.table import BackboneSpec, backbone_spec
+from featx.errors import WeightsError
+from featx.recipe import Recipe
+from featx.system.files import file_digest
+from featx.system.quiet import quiet_loading
+
+if TYPE_CHECKING:
+    pass
+
+
+def resolve_weights(spec: BackboneSpec, weights: str, layers: tuple[str, ...] = ()) -> tuple[str, Path | None]:
+    """Turn ``--weights`` into an identity and a file.
+
+    Parameters
+    ----------
+    spec : BackboneSpec
+        The backbone.
+    weights : str
+        ``imagenet``, ``random`` (seed 0), ``random:SEED``, or a weights file.
+    layers : tuple of str
+        Layers to be kept: those of the network's top are in another file.
+
+    Returns
+    -------
+    digest : str
+        ``sha256:…`` of the file, ``random:SEED``, or ``none`` for a backbone without weights.
+    path : Path or None
+        The file, where there is one.
+
+    Raises
+    ------
+    WeightsError
+        If the file does not exist, cannot be read, or cannot be downloaded.
+    """
+    if spec.is_stub:
+        return "none", None
+    if weights == "random" or weights.startswith("random:"):
+        seed = weights.removeprefix("random").removeprefix(":") or "0"
+        _check_random(f"random:{seed}")
+        return f"random:{int(seed)}", None
+    with_top = spec.needs_top(layers)
+    if weights == "imagenet" and spec.bundled and not with_top:
+        return f"sha256:{spec.bundled_digest}", spec.bundled
+    path = _imagenet_file(spec, with_top) if weights == "imagenet" else Path(weights)
+    try:
+        return f"sha256:{file_digest(path).hex()}", path.resolve()
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: cannot be read as weights: {error.strerror}. Give --weights imagenet, random or a weights file."
+        ) from None
+
+
+def _imagenet_file(spec: BackboneSpec, with_top: bool) -> Path:
+    """Return the file that Keras downloads, downloading it where it is not there yet."""
+    name = spec.top_weights_file if with_top else spec.weights_file
+    path = keras_models_folder() / name
+    if not path.is_file():
+        with quiet_loading():
+            from featx.backbones.network import download_weights  # here, not above: this loads Keras
+
+        download_weights(spec, with_top, path)
+    return path
+
+
+def keras_models_folder() -> Path:
+    """Return the folder that Keras keeps downloaded weights in, without loading Keras: see ``keras.config.keras_home``."""
+    if "KERAS_HOME" in os.environ:
+        return Path(os.environ["KERAS_HOME"]) / "models"
+    home = Path("~").expanduser()
+    return (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras" / "models"
+
+
+def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
+    """Return the file whose digest the recipe names; None for random weights.
+
+    Raises
+    ------
+    WeightsError
+        If no such file is at hand.
+    """
+    spec = backbone_spec(recipe.backbone)
+    if spec.is_stub:
+        return None
+    if recipe.weights.startswith("random:"):
+        _check_random(recipe.weights)
+        return None
+    downloaded = keras_models_folder() / (spec.top_weights_file if spec.needs_top(recipe.layers) else spec.weights_file)
+    path = spec.bundled if spec.bundled and recipe.weights == f"sha256:{spec.bundled_digest}" else weights_file or downloaded
+    if not path.is_file():
+        raise WeightsError(
+            f"{spec.name}: the weights {recipe.weights} are not at hand (looked for {path}). "
+            "Give --weights FILE, the file that the features were extracted with."
+        )
+    found = f"sha256:{file_digest(path).hex()}"
+    if found != recipe.weights:
+        raise WeightsError(
+            f"{path}: has digest {found}, but {recipe.weights} was wanted. "
+            "The file is damaged or another one: reinstall featx, or give --weights FILE."
+        )
+    return path
+
+
+def _check_random(weights: str) -> None:
+    seed = weights.removeprefix("random:")
+    if not (seed.isdecimal() and len(seed) < 16):
+        raise WeightsError(f"{weights}: random weights need a whole number as seed, such as random:0.")

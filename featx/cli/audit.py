@@ -1,0 +1,73 @@
+"""The command that looks through the images: audit."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import FOLDER, json_option, workers_option
+from featx.cli.terminal import newest_cache, print_json, show_progress
+from featx.cli.values import Names
+
+
+@main.command()
+@click.argument("cache", type=FOLDER, required=False)
+@click.option("--out", type=FOLDER, help="Folder of audit.csv and audit.html.  [default: reports/<cache>-audit]")
+@click.option("--page/--no-page", default=True, help="Write audit.html, which shows the images.  [default: page]")
+@click.option("--layer", help="A cached layer.  [default: the last]")
+@click.option("--measure", is_flag=True, help="Measure pictures from their files where an older featx did not.")
+@click.option("--write-manifest", type=FOLDER, help="A CSV manifest of the images without those flagged, for a next extract.")
+@click.option(
+    "--drop",
+    type=Names(("duplicates", "labels", "outliers", "quality")),
+    default="duplicates",
+    show_default=True,
+    help="What leaves an image out of that manifest, with commas.",
+)
+@workers_option
+@json_option
+def audit(
+    cache: Path | None,
+    out: Path | None,
+    page: bool,
+    write_manifest: Path | None,
+    drop: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Look for duplicates, wrong labels and bad pictures.
+
+    Looks through the cached features of CACHE (by default the newest in cache/) for exact and near duplicates, labels that
+    are likely to be wrong, outliers, classes too small or too alike, and pictures that are dark, bright, blank, blurred or
+    tiny. Images and cache stay as they are.
+    """
+    from featx.report import audit_text, check_audit_folder, write_audit
+
+    cache = cache or newest_cache()
+    folder = out or Path("reports") / f"{cache.resolve().name}-audit"
+    check_audit_folder(folder)  # before the work, not after
+    if write_manifest:
+        from featx.images import check_manifest_path
+
+        check_manifest_path(write_manifest)
+    with show_progress() as progress:
+        found = featx.audit_cache(cache, progress=progress, **options)
+    with show_progress() as progress:
+        files = write_audit(found, folder, page=page, progress=progress)
+    counts = None
+    if write_manifest:
+        from featx.verbs.audit.audit import write_clean_manifest
+
+        counts = write_clean_manifest(found, write_manifest, drop)
+    if as_json:
+        written = {"table": files.table, "page": files.page, "manifest": write_manifest, "manifest_counts": counts}
+        print_json(dataclasses.asdict(found) | written)
+        return
+    click.echo(audit_text(found))
+    if counts:
+        left = ", ".join(f"{name} {counts[name]:,}" for name in drop)
+        click.echo(f"manifest {write_manifest}: {counts['kept']:,} images kept, {counts['left_out']:,} left out ({left})")
+    click.echo(f"audit {folder}: " + ", ".join(path.name for path in (files.table, files.page) if path))

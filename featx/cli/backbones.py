@@ -1,0 +1,28 @@
+"""Backbones."""
+
+import click
+
+from featx.cli.group import main
+from featx.cli.options import json_option
+from featx.cli.terminal import print_json
+
+
+@main.command()
+@json_option
+def backbones(as_json: bool) -> None:
+    """List the convolutional bases.
+
+    Image size, parameters without the top, and features an image at that size. vgg16 comes with its weights; the ImageNet
+    weights of the others are downloaded by Keras, once.
+    """
+    from featx.backbones import BACKBONES
+
+    specs = [spec for spec in BACKBONES.values() if not spec.is_stub]
+    if as_json:
+        names = ("name", "image_size", "smallest_side", "preprocess", "layers", "map_shape", "features", "parameters")
+        rows = [{name: getattr(spec, name) for name in names} | {"bundled": spec.bundled is not None} for spec in specs]
+        print_json({"backbones": rows})
+    else:
+        from featx.report import backbones_text
+
+        click.echo(backbones_text(specs))

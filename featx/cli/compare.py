@@ -1,0 +1,58 @@
+"""Compare."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import (
+    FOLDER,
+    POOLINGS,
+    group_duplicates_option,
+    json_option,
+    training_options,
+)
+from featx.cli.terminal import newest_cache, print_json, show_progress
+from featx.cli.values import Names
+
+
+@main.command()
+@click.argument("cache", type=FOLDER, required=False)
+@click.option("--heads", type=Names(), default="dense,logreg,svm,ridge,knn", show_default=True, help="Heads, with commas.")
+@click.option(
+    "--pooling",
+    "poolings",
+    type=Names(POOLINGS),
+    help="Poolings, with commas; each head takes each.  [default: each its own]",
+)
+@click.option("--folds", type=int, default=5, show_default=True, help="Parts that the training images are cut into.")
+@group_duplicates_option
+@click.option("--layer", help="A cached layer.  [default: the last]")
+@training_options
+@click.option("--out", type=FOLDER, help="A CSV file for the table.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the folds and of the fits.")
+@json_option
+def compare(cache: Path | None, as_json: bool, out: Path | None, **options: Any) -> None:
+    """Compare heads by cross-validation.
+
+    Only the training images of CACHE (by default the newest in cache/) are used: the test images stay unseen for
+    evaluate. Settings go to each head that has them.
+    """
+    from featx.verbs.compare.compare import check_table_path, save_comparison
+
+    if out:
+        check_table_path(out)  # before minutes of work, not after
+    given = {name: value for name, value in options.items() if value is not None}
+    with show_progress() as progress:
+        comparison = featx.compare_heads(cache or newest_cache(), progress=progress, **given)
+    if out:
+        save_comparison(comparison, out)
+    if as_json:
+        print_json(dataclasses.asdict(comparison) | {"out": out})
+    else:
+        from featx.report import comparison_text
+
+        click.echo(comparison_text(comparison))

@@ -1,0 +1,90 @@
+"""Commands that use a fitted model: evaluate, predict."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import (
+    FOLDER,
+    batch_option,
+    device_option,
+    json_option,
+    max_pixels_option,
+    tta_option,
+    weights_option,
+    workers_option,
+)
+from featx.cli.terminal import newest_model, print_json, show_progress
+
+
+@main.command()
+@click.argument("model", type=FOLDER, required=False)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test", "all"]),
+    help="Which images.  [default: test where there is one, else val]",
+)
+@click.option("--images", type=FOLDER, help="Measure on this folder of class folders instead of the cached images.")
+@click.option("--cache", type=FOLDER, help="The cache, if it is no longer where the model was fitted.")
+@click.option("--out", type=FOLDER, help="Folder of the report.  [default: reports/<model>-<split>]")
+@click.option("--page/--no-page", default=True, help="Write report.html, which shows the images.  [default: page]")
+@click.option(
+    "--map",
+    "map_",
+    type=click.Choice(["auto", "pca", "tsne", "none"]),
+    default="auto",
+    help="How the page lays the features out.  [default: t-SNE for up to 500 images, else PCA]",
+)
+@tta_option
+@weights_option
+@batch_option
+@device_option
+@workers_option
+@max_pixels_option
+@json_option
+def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_json: bool, **options: Any) -> None:
+    """Measure a model and write a report.
+
+    MODEL is by default the newest in models/; the images are by default the test images of the cache it was fitted on.
+    """
+    if out:
+        from featx.report import check_report_folder
+
+        check_report_folder(out)  # before minutes of work, not after
+    with show_progress() as progress:
+        evaluation = featx.evaluate_model(model or newest_model(), progress=progress, **options)
+    measured = evaluation.split if options["images"] is None else Path(evaluation.source).name
+    folder = out or Path("reports") / f"{evaluation.model_path.stem}-{measured}"
+    with show_progress() as progress:
+        report = featx.write_report(evaluation, folder, page=page, map=map_, progress=progress)
+    if as_json:
+        names = ("split", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "notes")
+        figures = {name: getattr(evaluation, name) for name in names}
+        per_class = [dataclasses.asdict(measures) for measures in evaluation.per_class]
+        figures |= {"model": evaluation.model_path, "source": evaluation.source, "per_class": per_class}
+        figures |= {name: getattr(evaluation, name) for name in ("top3_accuracy", "intervals", "cautions", "counts")}
+        figures |= {"ece": evaluation.confidence and evaluation.confidence.ece, "temperature": evaluation.model.temperature}
+        print_json(
+            {
+                "images": len(evaluation.y),
+                **figures,
+                "rejected": len(evaluation.rejected),
+                "report": report.folder,
+                "page": report.page,
+            }
+        )
+    else:
+        from featx.report import evaluation_text
+
+        click.echo(evaluation_text(evaluation))
+        click.echo(f"report {report.folder}: " + ", ".join(_written(report)))
+
+
+def _written(report: Any) -> list[str]:
+    """Name the files of a report, the marker and whatever else lies there left out."""
+    parts = (getattr(report, field.name) for field in dataclasses.fields(report) if field.name != "folder")
+    return [part.name for part in parts if part is not None]

@@ -1,0 +1,157 @@
+"""Commands that make and look after caches: backbones, extract, inspect, verify, merge, pack."""
+
+import dataclasses
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import FOLDER, batch_option, device_option, json_option, max_pixels_option, workers_option
+from featx.cli.terminal import print_json, show_progress
+from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddress
+from featx.errors import TooManyRejects
+
+
+@main.command()
+@click.argument("images", type=FOLDER)
+@click.option("--cache", type=FOLDER, help="The cache's folder.  [default: cache/<name of IMAGES>]")
+@click.option("--backbone", default="vgg16", show_default=True, help="The convolutional base; see featx backbones.")
+@click.option("--weights", default="imagenet", show_default=True, help="imagenet, random, random:SEED, or a weights file.")
+@click.option("--layers", type=Names(), help="Layers to keep, with commas, from one forward pass.  [default: the last]")
+@click.option(
+    "--preprocess",
+    type=click.Choice(["auto", "caffe", "torch", "tf", "rescale", "none"]),
+    default="auto",
+    show_default=True,
+    help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do.",
+)
+@click.option(
+    "--image-size", type=ImageSize(), help="Pixels the backbone sees: 224, or HEIGHTxWIDTH.  [default: the backbone's]"
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["stretch", "crop", "pad"]),
+    default="stretch",
+    show_default=True,
+    help="How an image of another shape is fitted.",
+)
+@click.option(
+    "--background",
+    type=Colour(),
+    default="white",
+    show_default=True,
+    help="Colour under transparent pixels and in pad's margins: a name, #rrggbb or RED,GREEN,BLUE.",
+)
+@click.option("--exact-decode", is_flag=True, help="Decode JPEGs at full size, not at a reduced one at least twice as large.")
+@click.option("--allow-truncated", is_flag=True, help="Use what is left of files that end too early.")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16", "bfloat16", "int8"]),
+    default="float32",
+    show_default=True,
+    help="Arithmetic of the backbone. int8 is several times as fast on a CPU, after calibration on 32 of the images; "
+    "float16 and bfloat16 are for GPUs.",
+)
+@click.option(
+    "--calibration", type=FOLDER, help="int8: use the quantized network of this cache or model, instead of making one."
+)
+@max_pixels_option
+@click.option(
+    "--augment",
+    metavar="SPEC",
+    help="Cache augmented views of training images too, such as flip,rotate=15,zoom=0.2,shear=0.2,shift=0.1,brightness=0.2 "
+    "(these are used where --views is given alone).",
+)
+@click.option(
+    "--views", type=int, help="Views of each training image, the clean one included.  [default: 4 with --augment, else 1]"
+)
+@click.option(
+    "--val-fraction",
+    type=float,
+    default=0.15,
+    show_default=True,
+    help="Share held out for validation, where no folder says so.",
+)
+@click.option(
+    "--test-fraction",
+    type=float,
+    default=0.15,
+    show_default=True,
+    help="Share held out for test, where no folder says so.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of that draw, and of the views.")
+@batch_option
+@device_option
+@workers_option
+@click.option(
+    "--ray",
+    metavar="[ADDRESS]",
+    type=RayAddress(),
+    is_flag=False,
+    flag_value="local",
+    help="Run on Ray's workers: those of a Ray of its own on this machine, or with auto or HOST:PORT of one that is there. "
+    "--workers is then their number.  [default: one for each GPU, else for each 4 cores]",
+)
+@click.option(
+    "--gpus-per-worker",
+    type=click.FloatRange(0),
+    help="With --ray: GPUs of each worker, such as 0.5.  [default: 1 where there are any, less for more workers]",
+)
+@click.option(
+    "--max-rejects",
+    type=Fraction(),
+    default=1.0,
+    show_default=True,
+    help="Exit with 3 if a larger share of the images is rejected.",
+)
+@click.option(
+    "--shard",
+    type=Parts(),
+    help="Only part I of N, one for each machine; then run once more without, or featx merge, to finish.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace features that were made with other settings.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
+@click.option(
+    "--dry-run", is_flag=True, help="Write nothing: say what would be done, rejected and reused, and what it would take."
+)
+@json_option
+def extract(
+    as_json: bool,
+    dry_run: bool,
+    max_rejects: float,
+    wait: bool,
+    ray: str | None,
+    gpus_per_worker: float | None,
+    **options: Any,
+) -> None:
+    """Extract the features of all images, once.
+
+    IMAGES holds one folder of images per class, or train/, val/ and test/ folders of class folders; or it is a CSV
+    manifest (path,label[,split]). Images whose features are cached already cost nothing: run it again after adding,
+    moving or renaming some, or after a kill.
+    """
+    from featx.report import extract_text, plan_text
+
+    if gpus_per_worker is not None and not ray:
+        raise click.UsageError("--gpus-per-worker goes with --ray.")
+    if dry_run and ray:
+        raise click.UsageError("--dry-run tries a few batches in this process: leave --ray out.")
+    with show_progress() as progress:
+        if dry_run:
+            result: Any = featx.plan_extract(progress=progress, **options)
+        else:
+            result = featx.extract_features(progress=progress, wait=wait, ray=ray, gpus_per_worker=gpus_per_worker, **options)
+    if as_json:
+        print_json(dataclasses.asdict(result) | {"dry_run": dry_run})
+    else:
+        click.echo(plan_text(result) if dry_run else extract_text(result))
+    if dry_run and result.rejected > max_rejects * result.listed:
+        raise TooManyRejects(
+            f"{result.rejected} of {result.listed} images would be rejected, more than --max-rejects {max_rejects}."
+        )
+    if result.rejected > max_rejects * result.listed:
+        raise TooManyRejects(
+            f"{result.cache}: {result.rejected} of {result.listed} images were rejected, "
+            f"more than --max-rejects {max_rejects}. See {result.rejects}; the other features are kept."
+        )

@@ -1,0 +1,71 @@
+"""Finetune."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import (
+    FOLDER,
+    json_option,
+    workers_option,
+)
+from featx.cli.terminal import newest_cache, print_json, show_epochs, show_progress
+
+
+@main.command()
+@click.argument("cache", type=FOLDER, required=False)
+@click.option("--from", "start", help="First layer to train, such as block5_conv1.  [default: the last block]")
+@click.option(
+    "--model",
+    type=FOLDER,
+    help="A dense model to start from.  [default: the newest of CACHE in models/, or one fitted now]",
+)
+@click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-finetuned.featx]")
+@click.option("--epochs", type=int, default=10, show_default=True, help="Most epochs to train.")
+@click.option("--learning-rate", type=float, default=1e-5, show_default=True, help="Of the first step.")
+@click.option(
+    "--schedule",
+    type=click.Choice(["cosine", "constant"]),
+    default="cosine",
+    show_default=True,
+    help="cosine falls to 0 over all epochs.",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adam", "sgd", "rmsprop", "adamw"]),
+    default="adam",
+    show_default=True,
+    help="How the weights are changed.",
+)
+@click.option("--momentum", type=float, default=0.0, show_default=True, help="Of sgd and rmsprop.")
+@click.option("--batch-size", type=int, default=32, show_default=True, help="Images in a step.")
+@click.option("--patience", type=int, default=3, show_default=True, help="Stop after so many epochs without a better one.")
+@click.option(
+    "--monitor",
+    type=click.Choice(["val_loss", "val_accuracy"]),
+    default="val_loss",
+    show_default=True,
+    help="What stops the training and chooses the epoch.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order of images, and of dropout.")
+@workers_option
+@click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
+@json_option
+def finetune(cache: Path | None, as_json: bool, **options: Any) -> None:
+    """Retrain the last layers of the backbone together with a dense head.
+
+    Starts from the cached features of the layer before (extracted first where they are not cached), so that an epoch runs
+    only the layers it trains. Keeps the better of before and after on the validation images. Run it again after a kill: it
+    goes on from its checkpoint.
+    """
+    with show_progress() as progress, show_epochs() as on_epoch:
+        result = featx.fine_tune(cache or newest_cache(), on_epoch=on_epoch, progress=progress, **options)
+    if as_json:
+        print_json(result)
+    else:
+        from featx.report import finetune_text
+
+        click.echo(finetune_text(result))

@@ -1,0 +1,53 @@
+"""Commands that fit heads: fit, compare, finetune."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import (
+    FOLDER,
+    POOLINGS,
+    group_duplicates_option,
+    json_option,
+    training_options,
+)
+from featx.cli.terminal import newest_cache, print_json, show_epochs, show_progress
+
+
+@main.command()
+@click.argument("cache", type=FOLDER, required=False)
+@click.option("--head", default="dense", show_default=True, help="dense, conv, logreg, svm, ridge or knn.")
+@click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-<head>.featx]")
+@click.option("--layer", help="A cached layer.  [default: the last]")
+@click.option(
+    "--pooling",
+    type=click.Choice(POOLINGS),
+    help="How maps become features.  [default: flatten for dense and conv, avgmax for the others]",
+)
+@training_options
+@click.option("--tune", is_flag=True, help="Choose what is not given by cross-validation inside the training images.")
+@click.option("--folds", type=int, default=5, show_default=True, help="For --tune.")
+@group_duplicates_option
+@click.option(
+    "--calibrate", is_flag=True, help="Fit one temperature on the validation images: confidences closer to the truth."
+)
+@click.option("--log", type=FOLDER, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
+@json_option
+def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
+    """Fit a head on cached features.
+
+    Learns from the training images of CACHE; by default of the newest in cache/.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    with show_progress() as progress, show_epochs() as on_epoch:
+        result = featx.fit_head(cache or newest_cache(), on_epoch=on_epoch, progress=progress, **given)
+    if as_json:
+        print_json(result)
+    else:
+        from featx.report import fit_text
+
+        click.echo(fit_text(result))

@@ -1,0 +1,31 @@
+"""Pack."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import FOLDER, json_option
+from featx.cli.terminal import print_json, show_progress
+
+
+@main.command()
+@click.argument("cache", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@click.option("--layer", help="A cached layer.  [default: the last]")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier pack of that name.")
+@json_option
+def pack(cache: Path, out: Path, as_json: bool, **options: Any) -> None:
+    """Write a cache as one plain HDF5 file.
+
+    OUT holds features, pooled, labels, class_names, paths and split, for h5py, MATLAB, R or pandas; reading it needs no
+    featx.
+    """
+    with show_progress() as progress:
+        result = featx.pack_cache(cache, out, progress=progress, **options)
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(f"{result.images} images, {result.bytes / 1e6:.1f} MB: {result.path}")

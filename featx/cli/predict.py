@@ -1,0 +1,79 @@
+"""Predict."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import (
+    FOLDER,
+    batch_option,
+    device_option,
+    json_option,
+    max_pixels_option,
+    tta_option,
+    weights_option,
+    workers_option,
+)
+from featx.cli.terminal import print_json, show_progress
+from featx.cli.values import Fraction
+
+
+@main.command()
+@click.argument("model", type=FOLDER)
+@click.argument("paths", type=FOLDER, nargs=-1, required=True, metavar="PATH...")
+@click.option("--out", type=FOLDER, help="CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]")
+@click.option("--report", type=FOLDER, help="A page (.html) of the images by predicted class, the surest first.")
+@click.option("--min-confidence", type=Fraction(), help='With --report: less confident images stand under "unsure".')
+@tta_option
+@weights_option
+@batch_option
+@device_option
+@workers_option
+@max_pixels_option
+@json_option
+def predict(
+    model: Path,
+    paths: tuple[Path, ...],
+    out: Path | None,
+    report: Path | None,
+    min_confidence: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Classify new images.
+
+    Gives class and confidence of image files, and of all images below folders.
+    """
+    from featx.verbs.predict import check_output, save_predictions, write_predictions
+
+    if out:
+        check_output(out)  # before minutes of work, not after
+    if min_confidence is not None and not report:
+        raise click.UsageError("--min-confidence sorts the images of a page: give --report too.")
+    if report:
+        from featx.report import check_prediction_page
+
+        check_prediction_page(report)
+    with show_progress() as progress:
+        predictions = featx.predict_images(model, paths, progress=progress, **options)
+    if out:
+        save_predictions(predictions, out)
+    if report:
+        from featx.report import write_prediction_page
+
+        with show_progress() as progress:
+            write_prediction_page(predictions, report, model, min_confidence=min_confidence or 0.0, progress=progress)
+    rejected = sum(1 for prediction in predictions if prediction.error)
+    if as_json:
+        summary = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": out, "report": report}
+        print_json(summary if out else summary | {"predictions": list(map(dataclasses.asdict, predictions))})
+    elif out:
+        click.echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
+    else:
+        write_predictions(predictions, sys.stdout)
+        click.echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)

@@ -1,0 +1,25 @@
+"""Sample."""
+
+from pathlib import Path
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import FOLDER, json_option
+from featx.cli.terminal import print_json
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@json_option
+def sample(folder: Path, as_json: bool) -> None:
+    """Write the bundled sample images.
+
+    800 images of Fashion-MNIST in 10 classes, as FOLDER/train/<class>/… and FOLDER/test/<class>/….
+    """
+    result = featx.unpack_sample(folder)
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(f"{result.images} images in {result.classes} classes: {result.folder}")

@@ -1,0 +1,183 @@
+"""What the classical heads have in common: settings, scaling, and a restore that believes no array."""
+
+import inspect
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import HeadError
+from featx.heads.checks import check_seed, check_setting, seen_classes
+from featx.heads.classical.scaling import Scaling, check_scale
+from featx.heads.epochs.losses import balanced_weights
+from featx.heads.head import Features
+from featx.system.memory import check_memory
+from featx.system.progress import OnEpoch
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class ClassicalHead:
+    """Scale, then learn in one go: no epochs, and validation rows are not looked at.
+
+    How a head learns stands in ``_learn``; what it learns beyond classes and scaling, in ``_shapes``.
+    """
+
+    _whole_numbers: ClassVar[tuple[str, ...]] = ("classes",)
+
+    classes_: NDArray[np.int64]
+    mean_: NDArray[np.float64]
+    scale_: NDArray[np.float64]
+
+    def __init__(self, scale: str, seed: int) -> None:
+        self.scale = scale
+        self.seed = seed
+        self.history_: dict[str, list[float]] = {}
+        self.notes_: list[str] = []
+
+    def fit(
+        self,
+        X: Features,
+        y: NDArray[np.integer],
+        X_val: Features | None = None,
+        y_val: NDArray[np.integer] | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Learn from X (n_samples, n_features) and y (n_samples,); validation rows are not looked at.
+
+        Raises
+        ------
+        SingleClassError
+            If y holds fewer than two labels.
+        HeadError
+            If a setting is outside its range, or the head cannot learn from that many rows or columns, or that few of a class.
+        """
+        self._check_settings()
+        self.classes_ = seen_classes(y)
+        self.notes_ = []
+        self._learn(X, np.searchsorted(self.classes_, y))
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the constructor was given, as JSON types."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return classes, mean and scale, and what else this head learned."""
+        names = ("classes", "mean", "scale", *self._shapes(0, 0, 0))
+        return {name: getattr(self, f"{name}_") for name in names}
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> Self:
+        """Take learned arrays instead of fitting.
+
+        Raises
+        ------
+        HeadError
+            If they do not fit together, or hold what no fit gives.
+        """
+        self._check_settings()
+        wanted = {"classes", "mean", "scale", *self._shapes(0, 0, 0)}
+        kind = type(self).__name__
+        if set(arrays) != wanted:
+            raise HeadError(f"{kind}: must have the arrays {sorted(wanted)}. Received: {sorted(arrays)}.")
+        n_classes, n_features = arrays["classes"].size, arrays["mean"].size
+        n_rows = len(arrays["rows"]) if "rows" in wanted and arrays["rows"].ndim else 0
+        shapes: Shapes = {"classes": (n_classes,), "mean": (n_features,), "scale": (n_features,)}
+        shapes |= self._shapes(n_classes, n_features, n_rows)
+        for name, shape in shapes.items():
+            array = arrays[name]
+            if array.shape != shape:
+                raise HeadError(f"{kind}: {name} must have shape {shape}. Received: {array.shape}.")
+            kinds, numbers = ("iu", "whole numbers") if name in self._whole_numbers else ("f", "finite numbers")
+            if array.dtype.kind not in kinds or not np.isfinite(array).all():
+                raise HeadError(f"{kind}: {name} must hold {numbers}. Received: {array.dtype} with {array.size} values.")
+        if n_classes < 2 or not (np.diff(arrays["classes"]) > 0).all():
+            raise HeadError(f"{kind}: classes must be at least 2, ascending. Received: {n_classes}.")
+        if not (arrays["scale"] > 0).all():
+            raise HeadError(f"{kind}: scale must be above 0. Received: {arrays['scale'].min()}.")
+        for name, array in arrays.items():
+            setattr(self, f"{name}_", array)
+        return self
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of learned values that a prediction multiplies or adds."""
+        return sum(int(getattr(self, f"{name}_").size) for name in self._shapes(0, 0, 0))
+
+    def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
+        """Learn from X and the position of each row's class in ``classes_``."""
+        raise NotImplementedError
+
+    def _shapes(self, n_classes: int, n_features: int, n_rows: int) -> Shapes:
+        """Return the name and shape of each further array; n_rows is that of the array ``rows``, if there is one."""
+        raise NotImplementedError
+
+    def _check_settings(self) -> None:
+        check_scale(self.scale)
+        check_seed(self.seed)
+
+    @property
+    def _scaling(self) -> Scaling:
+        return Scaling(self.scale, self.mean_, self.scale_)
+
+    def _learn_scaling(self, X: NDArray[np.floating]) -> Scaling:
+        scaling = Scaling.learn(self.scale, X)
+        self.mean_, self.scale_ = scaling.mean, scaling.scale
+        return scaling
+
+
+def read_whole(X: Features, name: str, copies: float) -> NDArray[np.floating]:
+    """Read all rows at once, for a head that cannot learn from them a block at a time.
+
+    Parameters
+    ----------
+    X : ndarray or Rows of shape (n_samples, n_features)
+        Features.
+    name : str
+        The head's.
+    copies : float
+        How many times the head holds the features in float64 beside these, at its peak.
+
+    Raises
+    ------
+    HeadError
+        If they do not fit into memory.
+    """
+    if not isinstance(X, np.ndarray):
+        n_rows, n_columns = X.shape
+        check_memory(
+            int(n_rows * n_columns * (X.dtype.itemsize + 8 * copies)),
+            f"{name}: takes all features at once, and {n_rows:,} rows of {n_columns:,}",
+            "Use --head ridge or --head dense, which read any number of rows a block at a time, or --pooling avg.",
+        )
+    return np.asarray(X)
+
+
+def check_penalty(name: str, value: object, is_sound: bool) -> None:
+    """Refuse a strength of a penalty, or its inverse, that is not a number within sense.
+
+    Raises
+    ------
+    HeadError
+        With the rule and the value received.
+    """
+    check_setting(name, value, is_sound, "a number above 0 and below 1e12")
+
+
+def row_weights(labels: NDArray[np.integer], class_weight: str | None) -> NDArray[np.float64]:
+    """Return the weight of each row (n_samples,): 1, or with ``balanced`` n_samples / (n_classes * rows of its class)."""
+    if class_weight is None:
+        return np.ones(len(labels))
+    weights: NDArray[np.float64] = balanced_weights(labels, int(labels.max()) + 1)[labels]
+    return weights
+
+
+def signed_targets(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:
+    """Return +1 where a row is of the class and -1 elsewhere: (n_samples, n_classes), or (n_samples, 1) for two classes."""
+    targets = np.where(labels[:, None] == np.arange(n_classes), 1.0, -1.0)
+    return targets[:, 1:] if n_classes == 2 else targets
+
+
+def n_decisions(n_classes: int) -> int:
+    """Return how many hyperplanes tell so many classes apart: one each, but one in all for two."""
+    return 1 if n_classes == 2 else n_classes

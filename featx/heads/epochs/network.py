@@ -1,0 +1,169 @@
+"""The networks of the dense and the conv head in Keras, and how they are trained; nothing else here touches Keras."""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.heads.epochs.settings import TrainingRules
+from featx.system.quiet import quiet_loading
+
+
+def build_network(
+    n_features: int,
+    dtype: np.dtype[Any],
+    scale: float,
+    *,
+    units: Sequence[int],
+    dropout: float,
+    seed: int,
+    map_shape: Sequence[int] = (),
+    filters: Sequence[int] = (),
+) -> Any:
+    """Build the layers; the last one gives logits.
+
+    Seeds are given layer by layer: nobody's global random state is touched.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of a row.
+    dtype : numpy dtype
+        Of the rows. float16 is widened inside, which takes a third off the time of an epoch; all others come as float32.
+    scale : float
+        Rows are multiplied by it.
+    units : sequence of int
+        Units of the dense layers; all but the last have ReLU.
+    dropout : float
+        Share of inputs dropped before each dense layer.
+    seed : int
+        Of initial weights and dropout.
+    map_shape : sequence of int
+        (height, width, channels) of the map that a row is, for ``filters``.
+    filters : sequence of int
+        Filters of the convolutions before the dense layers, 3 x 3 with ReLU, each followed by 2 x 2 max pooling.
+
+    Returns
+    -------
+    network : keras.Sequential
+    """
+    with quiet_loading():
+        import keras  # here, not above: a fitted head predicts without it
+
+    # Types are named throughout: whoever fine-tunes may have set a global policy of mixed precision.
+    options = {"dtype": "float32"}
+    layers: list[Any] = [
+        keras.Input((n_features,), dtype="float16" if dtype == np.float16 else "float32"),
+        keras.layers.Rescaling(scale, **options),
+    ]
+    if filters:
+        layers.append(keras.layers.Reshape(tuple(map_shape), **options))
+    for number, n_filters in enumerate(filters):
+        shape = {"padding": "same", "data_format": "channels_last"} | options
+        initializer = keras.initializers.GlorotUniform(seed=seed + number)
+        layers.append(keras.layers.Conv2D(n_filters, 3, activation="relu", kernel_initializer=initializer, **shape))
+        layers.append(keras.layers.MaxPooling2D(2, **shape))
+    if filters:
+        layers.append(keras.layers.Flatten(data_format="channels_last", **options))
+    for number, n_units in enumerate(units, len(filters)):
+        last = number == len(filters) + len(units) - 1
+        if dropout:
+            layers.append(keras.layers.Dropout(dropout, seed=seed + number, **options))
+        initializer = keras.initializers.GlorotUniform(seed=seed + number)
+        activation = None if last else "relu"
+        layers.append(keras.layers.Dense(n_units, activation=activation, kernel_initializer=initializer, **options))
+    return keras.Sequential(layers)
+
+
+class KerasSteps:
+    """A network that takes a step on each batch it is given.
+
+    Keras' own ``fit`` sets up a new input pipeline every epoch, which costs more than the epoch of a head this small.
+
+    Parameters
+    ----------
+    network : keras.Sequential
+        From ``build_network``.
+    rules : TrainingRules
+        Loss and optimizer.
+    """
+
+    def __init__(self, network: Any, rules: TrainingRules) -> None:
+        import keras
+
+        builders = {
+            "adam": keras.optimizers.Adam,
+            "adamw": keras.optimizers.AdamW,
+            "sgd": keras.optimizers.SGD,
+            "rmsprop": keras.optimizers.RMSprop,
+        }
+        options: dict[str, Any] = {"weight_decay": rules.weight_decay}
+        if rules.optimizer in ("sgd", "rmsprop"):
+            options["momentum"] = rules.momentum
+        # TensorFlow's convolutions are slower with XLA, and take seconds to compile.
+        has_filters = any(isinstance(layer, keras.layers.Conv2D) for layer in _all_layers(network))
+        is_slower = has_filters and keras.backend.backend() == "tensorflow"
+        network.compile(
+            builders[rules.optimizer](rules.learning_rate, **options),
+            _cross_entropy(keras, rules),
+            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+            jit_compile=False if is_slower else "auto",
+        )
+        self._network = network
+        self._n_classes = network.output_shape[-1]
+
+    def one_thread(self) -> contextlib.AbstractContextManager[Any]:
+        """Do nothing: Keras' backends know how to share out their work."""
+        return contextlib.nullcontext()
+
+    def weights(self) -> list[NDArray[np.float32]]:
+        """Return copies of kernel and bias of each layer."""
+        return [np.array(weight.numpy(), np.float32) for weight in self._network.weights]
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Change the optimizer's step."""
+        self._network.optimizer.learning_rate = rate
+
+    def state(self) -> list[NDArray[Any]]:
+        """Return copies of everything that training changes: weights, seeds of dropout, and what the optimizer remembers."""
+        return [np.array(variable.numpy()) for variable in self._variables()]
+
+    def restore(self, state: Sequence[NDArray[Any]]) -> None:
+        """Take what ``state`` gave, in a network that was built alike."""
+        for variable, array in zip(self._variables(), state, strict=True):
+            variable.assign(array)
+
+    def _variables(self) -> list[Any]:
+        if not self._network.optimizer.built:
+            self._network.optimizer.build(self._network.trainable_variables)
+        return [*self._network.variables, *self._network.optimizer.variables]
+
+    def step(
+        self, X: NDArray[np.floating], labels: NDArray[np.integer], row_weights: NDArray[np.float32] | None
+    ) -> tuple[float, float]:
+        """Learn from one batch; parameters and results as in ``LayerSteps``."""
+        targets = np.zeros((len(labels), self._n_classes), np.float32)
+        targets[np.arange(len(labels)), labels] = 1
+        rows = X.astype(self._network.inputs[0].dtype, copy=False)
+        values = self._network.train_on_batch(rows, targets, sample_weight=row_weights, return_dict=True)
+        return float(values["loss"]), float(values["accuracy"])
+
+
+def _all_layers(network: Any) -> list[Any]:
+    """Return the layers of a network, and of those networks that are layers of it."""
+    return [inner for layer in network.layers for inner in (_all_layers(layer) if hasattr(layer, "layers") else [layer])]
+
+
+def _cross_entropy(keras: Any, rules: TrainingRules) -> Any:
+    """Return the loss of logits: given probabilities, backends differ, and TensorFlow's takes any sigmoids for a softmax."""
+    options = {"from_logits": True, "label_smoothing": rules.label_smoothing}
+
+    def cross_entropy(targets: Any, logits: Any) -> Any:
+        if rules.loss == "binary_crossentropy":
+            return keras.losses.binary_crossentropy(targets, logits, **options)
+        scores = logits if rules.activation == "softmax" else keras.ops.log_sigmoid(logits)
+        return keras.losses.categorical_crossentropy(targets, scores, **options)
+
+    return cross_entropy

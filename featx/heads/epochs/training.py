@@ -1,0 +1,270 @@
+"""Learning by epochs: settings, the epochs themselves, and the best of them kept."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import HeadError
+from featx.heads.checks import seen_classes
+from featx.heads.epochs import batches
+from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
+from featx.heads.epochs.network import KerasSteps, build_network
+from featx.heads.epochs.settings import TrainingRules, check_training, rules_of
+from featx.heads.epochs.steps import LARGEST_LAYER, LayerSteps
+from featx.heads.head import Features
+from featx.system.progress import OnEpoch
+
+# Training rows are divided by one constant so that their mean length is this. VGG16's maps are in the hundreds, where
+# Adam's usual step of 0.001 overshoots (sample at 96 px, best validation loss: 1.35 raw, 0.40 at this length). The
+# constant is folded into the first kernel afterwards, so the head still takes the backbone's own features.
+_ROW_LENGTH = 20.0
+
+_SHORTEST = 1e-6
+"""Shorter rows are as good as zeros: to bring them to length would only enlarge their rounding."""
+
+_LARGEST_BATCH = 32
+_LEAST_STEPS = 8
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class EpochHead:
+    """What dense and conv have in common: a network is trained, and the best epoch on the validation images kept.
+
+    Parameters
+    ----------
+    hidden : sequence of int
+        Units of the ReLU layers before the last; none by default.
+    dropout : float
+        Share of inputs dropped before each layer while training.
+    activation : str
+        Of the last layer: ``softmax``, or ``sigmoid`` for each class, divided by their sum to give probabilities.
+    loss : str or None
+        ``categorical_crossentropy``, or ``binary_crossentropy`` (of sigmoids, the mean over the classes). By default the
+        first for softmax, the second for sigmoid.
+    optimizer : str
+        ``adam``, ``sgd``, ``rmsprop`` or ``adamw``.
+    learning_rate : float or None
+        Its step; by default 0.001, and 0.05 for sgd, times 1 - momentum.
+    momentum : float
+        Of sgd and rmsprop.
+    weight_decay : float or None
+        Share of each weight taken off a step, times the learning rate, whatever the gradient; by default none, and 0.004
+        for adamw.
+    epochs : int
+        At most this many.
+    batch_size : int or None
+        Rows a step; by default 32, fewer for a small training set, so that an epoch has at least 8 steps.
+    steps_per_epoch : int or None
+        Steps in an epoch, the next going on where one stopped; by default an epoch is all rows.
+    class_weight : str or None
+        ``balanced``: each class weighs the same, however few rows it has.
+    monitor : str
+        ``val_loss`` or ``val_accuracy``: what decides when to stop and which epoch to keep.
+    patience : int
+        Stop after this many epochs in which it did not improve.
+    min_delta : float
+        What counts as an improvement must exceed this. The epoch kept is the best one all the same.
+    label_smoothing : float
+        Share of the target spread over all classes (categorical) or moved towards one half (binary).
+    seed : int
+        Of initial weights, order of rows and dropout.
+
+    Attributes
+    ----------
+    kernels_, biases_ : list of ndarray, float32
+        Of each layer.
+    history_ : dict of str to list of float
+        By epoch. ``loss``: the mean over the rows shown, while the weights were changing, with class weights, label
+        smoothing and dropout. ``accuracy``: top-1 of the same outputs. ``val_loss``: the mean over the validation rows
+        after the epoch, with label smoothing and without class weights, as Keras' ``evaluate`` gives it.
+        ``val_accuracy``: top-1 of what ``predict_proba`` gives for them.
+    """
+
+    hidden: list[int] | tuple[int, ...] = ()
+    dropout: float = 0.0
+    activation: str = "softmax"
+    loss: str | None = None
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    momentum: float = 0.0
+    weight_decay: float | None = None
+    epochs: int = 50
+    batch_size: int | None = None
+    steps_per_epoch: int | None = None
+    class_weight: str | None = None
+    monitor: str = "val_loss"
+    patience: int = 5
+    min_delta: float = 0.0
+    label_smoothing: float = 0.0
+    seed: int = 0
+
+    classes_: NDArray[np.int64] = dataclasses.field(init=False)
+    kernels_: list[NDArray[np.float32]] = dataclasses.field(init=False)
+    biases_: list[NDArray[np.float32]] = dataclasses.field(init=False)
+    history_: dict[str, list[float]] = dataclasses.field(init=False, default_factory=dict)
+    notes_: list[str] = dataclasses.field(init=False, default_factory=list)
+
+    _name: ClassVar[str]
+
+    def fit(
+        self,
+        X: Features,
+        y: NDArray[np.integer],
+        X_val: Features | None = None,
+        y_val: NDArray[np.integer] | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Learn from features.
+
+        Parameters
+        ----------
+        X : ndarray or Rows of shape (n_samples, n_features)
+            Features, in any floating type; float16 stays float16 in memory. Rows are read whole if they fit into
+            ``batches.MEMORY_BYTES``, otherwise in shuffled blocks, once an epoch.
+        y : ndarray of shape (n_samples,), int
+            Labels.
+        X_val, y_val : ndarray or Rows, and ndarray; or None
+            Decide when to stop and which epoch to keep. Without them all epochs run and the last is kept.
+        on_epoch : callable or None
+            Called after each epoch.
+
+        Raises
+        ------
+        SingleClassError
+            If y holds fewer than two labels.
+        HeadError
+            If a setting is outside its range, a feature is no number, or the weights grow past every number.
+        """
+        self._check_settings()
+        self.classes_ = seen_classes(y)
+        self._check_width(X.shape)
+        X = batches.held(X)
+        length = batches.mean_length(X, self.seed)
+        scale = _ROW_LENGTH / length if length > _SHORTEST else 1.0
+        labels, n_classes = np.searchsorted(self.classes_, y), len(self.classes_)
+        weights = balanced_weights(labels, n_classes) if self.class_weight else None
+        val = None
+        if X_val is not None and y_val is not None and len(X_val):
+            val = batches.held(X_val), np.searchsorted(self.classes_, y_val)
+        learner = self._build(X, scale)
+        self.history_ = {name: [] for name in ("loss", "accuracy", *(("val_loss", "val_accuracy") if val else ()))}
+        passes = batches.epochs(X, self._rows_a_step(len(X)), self.steps_per_epoch, np.random.default_rng(self.seed))
+        mark, waited = -np.inf, 0
+        for epoch in range(1, self.epochs + 1):
+            with np.errstate(all="ignore"):  # weights past every number are an error of ours, below
+                values = _train_epoch(learner, next(passes), labels, weights)
+                self._take_weights(learner, scale)
+                if val:
+                    values |= self._validate(*val)
+            for name, value in values.items():
+                self.history_[name].append(value)
+            if on_epoch:
+                on_epoch(epoch, self.epochs, values)
+            if self.best_epoch_ == epoch:
+                kept = self.kernels_, self.biases_
+            if not val:
+                continue
+            reached = values["val_accuracy"] if self.monitor == "val_accuracy" else -values["val_loss"]
+            # Written so that a loss that is no number, from a learning rate far too large, never counts as better.
+            waited = 0 if reached - mark > self.min_delta else waited + 1
+            mark = reached if waited == 0 else mark
+            if waited == self.patience:
+                break
+        self.kernels_, self.biases_ = kept
+        if not all(np.isfinite(array).all() for array in (*self.kernels_, *self.biases_)):
+            rate = self._rules.learning_rate
+            raise HeadError(
+                f"{self._name} head: its weights grew past every number at learning_rate {rate:g}. Give a smaller one."
+            )
+        self.notes_ = self._say_how_it_ended()
+        return self
+
+    @property
+    def best_epoch_(self) -> int:
+        """The epoch that was kept, from 1; 0 before a fit and after ``restore``, which knows no history."""
+        return best_epoch(self.history_, self.monitor)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the constructor was given, as JSON types."""
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+
+    def _check_settings(self) -> None:
+        check_training(self)
+
+    def _check_width(self, shape: tuple[int, ...]) -> None:
+        """Any number of features will do."""
+
+    @property
+    def _block_rows(self) -> int:
+        """Rows predicted at a time."""
+        raise NotImplementedError
+
+    def _logits(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return what the last layer gives (n_samples, n_classes), by NumPy."""
+        raise NotImplementedError
+
+    def _network_options(self) -> dict[str, Sequence[int]]:
+        """Return what stands before the dense layers."""
+        return {}
+
+    def _build(self, X: Features, scale: float) -> LayerSteps | KerasSteps:
+        units = (*self.hidden, len(self.classes_))
+        before = self._network_options()
+        if not self.hidden and not self.dropout and not before and X.shape[1] * units[0] <= LARGEST_LAYER:
+            return LayerSteps(X.shape[1], units[0], scale, self._rules, self.seed)
+        network = build_network(X.shape[1], X.dtype, scale, units=units, dropout=self.dropout, seed=self.seed, **before)
+        return KerasSteps(network, self._rules)
+
+    @property
+    def _rules(self) -> TrainingRules:
+        return rules_of(self)
+
+    def _rows_a_step(self, n_rows: int) -> int:
+        return self.batch_size or min(_LARGEST_BATCH, math.ceil(n_rows / _LEAST_STEPS))
+
+    def _take_weights(self, learner: LayerSteps | KerasSteps, scale: float) -> None:
+        """Copy the weights; the constant that the rows were divided by goes into the first kernel."""
+        weights = learner.weights()
+        self.kernels_, self.biases_ = weights[0::2], weights[1::2]
+        self.kernels_[0] *= np.float32(scale)
+
+    def _validate(self, X: Features, labels: NDArray[np.integer]) -> dict[str, float]:
+        """Measure the head as it will predict."""
+        loss = hits = 0.0
+        for positions, block in batches.in_order(X, self._block_rows):
+            logits = self._logits(block)
+            losses = row_losses(logits, labels[positions], self.activation, self._rules.loss, self.label_smoothing)
+            loss += float(losses.sum())
+            found = probabilities_of(logits, self.activation).argmax(axis=1)
+            hits += float((found == labels[positions]).sum())
+        return {"val_loss": loss / len(X), "val_accuracy": hits / len(X)}
+
+    def _say_how_it_ended(self) -> list[str]:
+        if "val_loss" not in self.history_:
+            return ["no validation images: every epoch ran and the last one was kept"]
+        if self.best_epoch_ == self.epochs > 1:
+            trend = "loss was still falling" if self.monitor == "val_loss" else "accuracy was still rising"
+            return [f"the validation {trend} at epoch {self.epochs}: more epochs may do better"]
+        return []
+
+
+def _train_epoch(
+    learner: LayerSteps | KerasSteps,
+    epoch: Iterator[batches.Batch],
+    labels: NDArray[np.integer],
+    class_weights: NDArray[np.float64] | None,
+) -> dict[str, float]:
+    """Take a step on each batch; the figures are means over the rows shown."""
+    loss, hits, n_rows = 0.0, 0.0, 0
+    with learner.one_thread():
+        for positions, X in epoch:
+            row_weights = None if class_weights is None else class_weights[labels[positions]].astype(np.float32)
+            of_batch = learner.step(X, labels[positions], row_weights)
+            loss, hits = (total + value * len(X) for total, value in zip((loss, hits), of_batch, strict=True))
+            n_rows += len(X)
+    return {"loss": loss / n_rows, "accuracy": hits / n_rows}

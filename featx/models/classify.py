@@ -1,0 +1,140 @@
+"""From image files to class probabilities: the way that evaluate and predict share."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import check_device, choose_batch_size, load_backbone
+from featx.errors import AugmentError
+from featx.images import MAX_PIXELS, MOST_VIEWS, Augmentation, Views, load_batches
+from featx.models.features import HeadFeatures, weights_hint
+from featx.models.model import Model
+from featx.store import pool_maps
+from featx.system.progress import Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class FileProbabilities:
+    """Class probabilities of image files.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_files, n_classes), float64
+        In the order of the files; NaN where a file was rejected.
+    digests : list of bytes
+        Content digests; empty where a file was rejected.
+    rejected : dict of int to str
+        Position and reason.
+    pooled : ndarray of shape (n_mapped, n_channels), float32, or None
+        Average features of some of the files, for a map; of a rejected one NaN. None if they were not asked for.
+    pooled_files : ndarray of shape (n_mapped,), int64
+        Which files those are.
+    """
+
+    probabilities: NDArray[np.float64]
+    digests: list[bytes]
+    rejected: dict[int, str]
+    pooled: NDArray[np.float32] | None = None
+    pooled_files: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def classify_files(
+    model: Model,
+    paths: Sequence[Path],
+    *,
+    weights: Path | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
+    tta: bool = False,
+    pooled_files: NDArray[np.int64] | None = None,
+    progress: Progress | None = None,
+) -> FileProbabilities:
+    """Run files through decode, backbone and head, exactly as the model's training images went.
+
+    Parameters
+    ----------
+    model : Model
+        Says how to decode, which backbone and which head.
+    paths : sequence of Path
+        Image files.
+    weights : Path or None
+        The backbone's weights file, if it is neither bundled nor where it was at extraction.
+    batch_size, workers : int or None
+        Images a forward pass, by default as many as memory allows; decoding processes.
+    max_pixels : int
+        Larger images are rejected [px].
+    device : str or None
+        Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
+    tta : bool
+        Test-time augmentation: average the probabilities of the clean image and of augmented views made as those were
+        that the head learned from.
+    pooled_files : ndarray of shape (n_mapped,), int64, or None
+        Files, ascending, whose average features are kept, for a map; with ``tta`` the mean over the views.
+    progress : callable or None
+        Called as (stage, done, total).
+
+    Raises
+    ------
+    WeightsError
+        If the backbone's weights are not at hand.
+    AugmentError
+        With ``tta``: if the head learned from clean images alone.
+    """
+    check_device(device, model.recipe.precision)
+    weights = weights_hint(model, weights)
+    count = _views_to_average(model) if tta else 1
+    items = [path for path in paths for _ in range(count)]
+    views = None
+    if count > 1:
+        augmentation, seed = Augmentation.parse(model.views["augment"]), int(model.views["seed"])
+        views = Views(augmentation, seed, [number for _ in paths for number in range(count)])
+    # One image must not cost a forward pass of a whole batch.
+    batch_size = max(1, min(batch_size or choose_batch_size(model.recipe, device), len(items)))
+    probabilities = np.zeros((len(paths), len(model.class_names)))
+    digests = [b""] * len(paths)
+    rejected: dict[int, str] = {}
+    pooled: NDArray[np.float32] | None = None
+    pooled_files = np.empty(0, np.int64) if pooled_files is None else pooled_files
+    backbone = None
+    features = HeadFeatures(model, weights, batch_size, device)
+    if progress:
+        progress("predict", 0, len(items))
+    for batch in load_batches(items, model.recipe, batch_size, workers, max_pixels, views):
+        rejected |= {position // count: reason for position, reason in batch.rejected.items()}
+        if batch.positions:
+            # Only now: a list of files that are no images need not wait for Keras.
+            backbone = backbone or load_backbone(
+                model.cached_recipe, weights, batch_size, device=device, quantized=model.quantized
+            )
+            maps = backbone(batch.images)[model.layer]
+            X = features.of_maps(maps)
+            files = np.array(batch.positions) // count
+            if len(pooled_files):
+                average = pool_maps(maps, "avg", model.recipe.stored_dtype)
+                pooled = np.zeros((len(pooled_files), average.shape[1]), np.float32) if pooled is None else pooled
+                kept = np.isin(files, pooled_files)
+                np.add.at(pooled, np.searchsorted(pooled_files, files[kept]), average[kept] / count)
+            np.add.at(probabilities, files, model.predict_proba(X) / count)
+            for file, digest in zip(files, batch.digests, strict=True):
+                digests[file] = digest
+        if progress:
+            progress("predict", len(batch.positions) + len(batch.rejected), len(items))
+    probabilities[list(rejected)] = np.nan
+    if pooled is not None:
+        pooled[np.isin(pooled_files, list(rejected))] = np.nan
+    return FileProbabilities(probabilities, digests, rejected, pooled, pooled_files)
+
+
+def _views_to_average(model: Model) -> int:
+    count = int(model.views.get("count", 1))
+    if not 1 < count <= MOST_VIEWS:
+        raise AugmentError(
+            "--tta averages the views that a head learned from, and this one learned from clean images alone. "
+            "Extract with --views, fit again, or leave --tta out."
+        )
+    return count

@@ -1,0 +1,78 @@
+"""From the maps that a cache holds to the rows that a model's head takes: pooled, and through fine-tuned layers first."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import find_weights, load_tail
+from featx.errors import WeightsError
+from featx.models.model import Model
+from featx.store import FeatureCache, pool_maps
+
+_BLOCK_BYTES = 32_000_000
+
+
+class HeadFeatures:
+    """What a model's head is given, for cached images and for new ones alike.
+
+    Parameters
+    ----------
+    model : Model
+        Says which layer, which pooling, and which layers are fine-tuned.
+    weights : Path or None
+        The backbone's weights file, where it is neither bundled nor where it was.
+    batch_size : int
+        Images a pass of the fine-tuned layers.
+    device : str or None
+        Where these compute: ``cpu``, ``gpu``, ``gpu:1`` …
+    """
+
+    def __init__(self, model: Model, weights: Path | None = None, batch_size: int = 32, device: str | None = None) -> None:
+        self._model = model
+        self._weights = weights
+        self._batch_size = batch_size
+        self._device = device
+        self._tail: Any = None
+
+    def of_maps(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn maps of the model's layer (n, h, w, c) into features (n, n_features), rounded as a cache would have."""
+        model = self._model
+        dtype = model.recipe.stored_dtype
+        if not model.tail:
+            return pool_maps(maps, model.pooling, dtype)
+        rounded = pool_maps(maps, "flatten", dtype).reshape(maps.shape)
+        return pool_maps(self._ready_tail()(rounded), model.pooling, "float32")
+
+    def of_cache(self, store: FeatureCache, rows: NDArray[np.int64]) -> Any:
+        """Yield (positions, features) of catalog rows a block at a time, in order."""
+        model = self._model
+        if not model.tail:
+            yield from store.blocks(rows, layer=model.layer, pooling=model.pooling)
+            return
+        shape = store.row_shape(model.layer)
+        for positions, flat in store.blocks(rows, layer=model.layer, pooling="flatten", block_bytes=_BLOCK_BYTES):
+            yield positions, self.of_maps(flat.reshape(len(flat), *shape).astype(np.float32))
+
+    def _ready_tail(self) -> Any:
+        if self._tail is None:
+            tail, recipe = self._model.tail, self._model.cached_recipe
+            assert tail is not None
+            weights = find_weights(recipe, weights_hint(self._model, self._weights))
+            self._tail = load_tail(recipe, weights, tail.start, tail.end, tail.arrays, self._batch_size, self._device)
+        return self._tail
+
+
+def weights_hint(model: Model, given: Path | None) -> Path | None:
+    """Return where a model's backbone finds its weights: the file given, or the one it was extracted with.
+
+    Raises
+    ------
+    WeightsError
+        If the file given is not there.
+    """
+    if given is not None and not given.is_file():
+        raise WeightsError(f"{given}: no such weights file. Give the one that the features were extracted with, or none.")
+    hint = model.source.get("weights_file")
+    return given or (Path(hint) if hint else None)

@@ -1,0 +1,305 @@
+"""A fitted model: recipe, head and class names in one file that can run nothing.
+
+``*.featx`` is a zip of stored (uncompressed) members: ``model.json`` and plain ``.npy`` arrays. It is read without pickle
+and without Keras' deserialization; the head is rebuilt by its own builder from settings and arrays.
+"""
+
+import hashlib
+import importlib.metadata
+import io
+import json
+import platform
+import tokenize
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import QuantizedNetwork
+from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
+from featx.heads import HIGHEST, LOWEST, rebuild_head
+from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model, _npy
+from featx.recipe import Recipe
+from featx.store import check_pooling
+from featx.system.files import check_file, replacing
+
+SCHEMA_VERSION = 2
+"""Raised whenever an older featx could no longer read the file. Models that are neither fine-tuned nor calibrated need less."""
+
+_SCHEMA_OF_PLAIN = 1
+
+_TAIL, _QUANTIZED = "tail/", "quantized/"
+_LARGEST_DOCUMENT = 64_000_000
+_MOST_MEMBERS = 5000
+_ALLOWED_KINDS = "fiub"
+_LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries a model depends on."""
+    versions = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            versions[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+            versions[library] = "unknown"
+    return versions
+
+
+def check_model_path(path: Path) -> None:
+    """Make sure that a model can be saved there; cheap, so that it can be asked before a head is fitted.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written, or holds a file that is no featx model.
+    """
+    try:
+        check_file(path)
+        foreign = path.exists() and not _is_model(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
+    if foreign:
+        raise OutputError(f"{path}: exists and is not a featx model. Give another --out, or delete it.")
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write a model file, atomically, in place of an earlier model if there is one.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or another file stands there.
+    """
+    check_model_path(path)
+    members = {f"head/{name}.npy": _npy(array) for name, array in model.head.arrays().items()}
+    members["trained_on.npy"] = _npy(model.trained_on)
+    if model.tail:
+        members |= {f"{_TAIL}{name}.npy": _npy(array) for name, array in model.tail.arrays.items()}
+    if model.quantized:
+        members |= {f"{_QUANTIZED}{name}.npy": _npy(array) for name, array in model.quantized.arrays().items()}
+    document = {
+        # An older featx would leave fine-tuned layers or a temperature out and give other probabilities: it is to refuse.
+        "schema": SCHEMA_VERSION if model.tail or model.temperature != 1.0 else _SCHEMA_OF_PLAIN,
+        "recipe": model.recipe.to_dict(),
+        "fingerprint": model.recipe.fingerprint,
+        "layer": model.layer,
+        "pooling": model.pooling,
+        "head": {"name": model.head_name, "settings": model.head.settings()},
+        "class_names": list(model.class_names),
+        "history": model.history,
+        "metrics": model.metrics,
+        "network": model.network,
+        "source": model.source,
+        "versions": model.versions,
+        "views": model.views,
+        "tuning": model.tuning,
+        **({"tail": {"start": model.tail.start, "end": model.tail.end}} if model.tail else {}),
+        **({} if model.temperature == 1.0 else {"temperature": model.temperature}),
+        "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
+    }
+    members["model.json"] = (json.dumps(document, indent=2) + "\n").encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name in sorted(members):
+                # A fixed date: two fits with the same seed differ only in what they measured.
+                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), members[name])
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
+
+
+def load_model(path: Path | str) -> Model:
+    """Read a model file.
+
+    Raises
+    ------
+    ModelNotFound
+        If there is no such file.
+    ModelDamaged
+        If it is not a model file, not whole, of a newer schema, or holds anything that featx never writes.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelNotFound(f"{path}: no such model file. Make one with: featx fit --out {path}")
+    try:
+        members = _read_members(path)
+        document = json.loads(members.pop("model.json"))
+        if document["schema"] > SCHEMA_VERSION:
+            raise ModelDamaged(
+                f"{path}: has schema {document['schema']}, this featx reads up to {SCHEMA_VERSION}. Upgrade featx."
+            )
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+        if document["members"] != digests:
+            wrong = sorted(
+                name for name in {*digests, *document["members"]} if digests.get(name) != document["members"].get(name)
+            )
+            raise ModelDamaged(f"{path}: {', '.join(wrong[:5])} is not what was written. Fit the model again.")
+        return _rebuild(document, {name: _array(data) for name, data in members.items()})
+    except ModelDamaged:
+        raise
+    except FeatxError as error:
+        raise ModelDamaged(f"{path}: {error} Fit the model again.") from error
+    # Whatever else a file that is no model makes the readers of zip, JSON and npy say.
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        RecursionError,
+        EOFError,
+    ) as error:
+        raise ModelDamaged(f"{path}: is not a featx model: {error or type(error).__name__}. Fit the model again.") from error
+    except (NotImplementedError, RuntimeError, OverflowError, MemoryError) as error:
+        raise ModelDamaged(f"{path}: is not a featx model: {error}. Fit the model again.") from error
+
+
+def find_model(folder: Path) -> Path | None:
+    """Return the newest model file in a folder, or None. Hidden files are none: a killed fit may have left one."""
+    found = (path for path in folder.glob("*.featx") if not path.name.startswith(".") and path.is_file())
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def _is_model(path: Path) -> bool:
+    """Tell a model, even one that can no longer be loaded, from a file of somebody else's."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "model.json" in archive.namelist()
+    # What zipfile says of files that are no zip, or one it cannot read.
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False
+
+
+def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model:
+    recipe = Recipe.from_dict(document["recipe"])
+    if document["fingerprint"] != recipe.fingerprint:
+        raise ValueError("its recipe does not fit its fingerprint")
+    trained_on = arrays.pop("trained_on.npy")
+    tail = _take_tail(document, arrays)
+    if recipe.tail != (tail.identity if tail else ""):
+        raise ValueError("its fine-tuned layers do not fit its recipe")
+    quantized = _take_quantized(recipe, arrays)
+    learned = {name.removeprefix("head/").removesuffix(".npy"): array for name, array in arrays.items()}
+    check_pooling(document["pooling"])
+    class_names = tuple(document["class_names"])
+    if not isinstance(document["class_names"], list) or not all(isinstance(name, str) for name in class_names):
+        raise ValueError("its class names are not a list of texts")
+    head = rebuild_head(document["head"]["name"], document["head"]["settings"], learned)
+    if document["layer"] not in recipe.layers:
+        raise ValueError(f"its layer {document['layer']!r} is not in its recipe")
+    if head.classes_.tolist() != list(range(len(class_names))) or len(set(class_names)) != len(class_names):
+        raise ValueError("its class names do not fit its head")
+    if trained_on.dtype != np.uint8 or trained_on.ndim != 2 or trained_on.shape[1] != TRAINED_ON_BYTES:
+        raise ValueError("its list of training images has another shape")
+    document.setdefault("views", {"augment": "", "seed": 0, "count": 1})  # the first models know of none
+    for name in ("history", "metrics", "network", "source", "versions", "views"):
+        if not isinstance(document[name], dict):
+            raise ValueError(f"its {name} is not a JSON object")
+    tuning = document.get("tuning", [])
+    temperature = document.get("temperature", 1.0)
+    if not _is_figure(temperature) or not LOWEST <= temperature <= HIGHEST:
+        raise ValueError(f"its temperature is not a number from {LOWEST} to {HIGHEST}")
+    _check_figures(document["metrics"], document["network"], tuning)
+    return Model(
+        recipe=recipe,
+        layer=document["layer"],
+        pooling=document["pooling"],
+        head_name=document["head"]["name"],
+        head=head,
+        class_names=class_names,
+        history=document["history"],
+        metrics=document["metrics"],
+        network=document["network"],
+        source=document["source"],
+        versions=document["versions"],
+        trained_on=trained_on,
+        views=document["views"],
+        tuning=tuning,
+        tail=tail,
+        temperature=float(temperature),
+        quantized=quantized,
+    )
+
+
+def _take_quantized(recipe: Recipe, arrays: dict[str, NDArray[Any]]) -> QuantizedNetwork | None:
+    """Take the parts of the quantized network out of all arrays."""
+    names = [name for name in arrays if name.startswith(_QUANTIZED)]
+    parts = {name.removeprefix(_QUANTIZED).removesuffix(".npy"): arrays.pop(name) for name in names}
+    network = QuantizedNetwork.from_arrays(parts) if parts else None
+    if recipe.is_draft or recipe.quantized != (network.identity if network else ""):
+        raise ValueError("its quantized network does not fit its recipe")
+    return network
+
+
+def _take_tail(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FineTuned | None:
+    """Take the arrays of fine-tuned layers out of all."""
+    if "tail" not in document:
+        return None
+    start, end = document["tail"]["start"], document["tail"]["end"]
+    if not isinstance(start, str) or not isinstance(end, str):
+        raise ValueError("its fine-tuned layers have no names")
+    names = [name for name in arrays if name.startswith(_TAIL)]
+    return FineTuned(start, end, {name.removeprefix(_TAIL).removesuffix(".npy"): arrays.pop(name) for name in names})
+
+
+def _check_figures(metrics: dict[str, Any], network: dict[str, Any], tuning: object) -> None:
+    """Refuse figures of another kind than a fit writes: whoever shows the model relies on them."""
+    counts = [network.get("parameters", 0)]
+    layers = network.get("layers", [])
+    sound = isinstance(layers, list) and isinstance(tuning, list)
+    for layer in layers if sound else []:
+        sound = sound and isinstance(layer, dict) and {"name", "type", "output_shape", "parameters"} <= set(layer)
+        sound = sound and isinstance(layer["output_shape"], list)
+        counts.append(layer["parameters"] if sound else 0)
+    for one in tuning if isinstance(tuning, list) else []:
+        sound = sound and isinstance(one, dict) and isinstance(one.get("settings"), dict)
+        sound = sound and all(_is_figure(one.get(name)) for name in ("accuracy", "log_loss", "seconds"))
+    sound = sound and all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)
+    accuracy = metrics.get("val_accuracy")
+    if not sound or not (accuracy is None or _is_figure(accuracy)):
+        raise ValueError("its metrics, network or tuning are not of the kind that a fit writes")
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _read_members(path: Path) -> dict[str, bytes]:
+    """Read all members. Stored, not compressed, so that no member can be larger than the file itself."""
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        if len(infos) > _MOST_MEMBERS or len({info.filename for info in infos}) != len(infos):
+            raise ValueError("it has too many members, or one twice")
+        for info in infos:
+            # Also of a stored member zipfile believes the compressed size, and makes room for it.
+            sizes_fit = info.compress_size == info.file_size <= size
+            if info.compress_type != zipfile.ZIP_STORED or not sizes_fit or info.flag_bits & 1:
+                raise ValueError(f"its member {info.filename!r} is compressed, encrypted or larger than the file")
+        if archive.getinfo("model.json").file_size > _LARGEST_DOCUMENT:
+            raise ValueError("its model.json is far larger than featx writes")
+        return {info.filename: archive.read(info) for info in infos}
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """Read one array whose declared shape must account for every byte."""
+    buffer = io.BytesIO(data)
+    if np.lib.format.read_magic(buffer) != (1, 0):
+        raise ValueError("an array is of another npy version")
+    try:
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(buffer)
+    except (tokenize.TokenError, SyntaxError) as error:  # NumPy parses the header as Python literals
+        raise ValueError(f"an array has no readable header: {error}") from error
+    if dtype.kind not in _ALLOWED_KINDS or fortran:
+        raise ValueError(f"an array is of type {dtype}, which featx never writes")
+    declared = dtype.itemsize
+    for side in shape:
+        declared *= side
+    body = data[buffer.tell() :]
+    if declared != len(body) or any(side < 0 for side in shape):
+        raise ValueError(f"an array declares {declared} bytes and holds {len(body)}")
+    return np.frombuffer(body, dtype).reshape(shape)

@@ -1,0 +1,191 @@
+"""The quantized network of an int8 recipe: found in the cache, or made from some of the images that are to be extracted."""
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from featx.backbones import RESTORE, QuantizedNetwork
+from featx.errors import CacheError, CacheLocked, CacheWriteError, QuantizedNetworkError, RecipeMismatch
+from featx.models.file import load_model
+from featx.recipe import Recipe
+from featx.store import QUANTIZED, FeatureCache, read_recipe, writing_named
+from featx.system.files import TEMPORARY_PREFIX, locked, sweep_temporaries
+
+# What the network itself depends on; the rest of a recipe is about the pixels before it.
+_OF_THE_NETWORK = ("backbone", "weights", "layers", "image_size", "preprocess")
+
+
+def network_path(folder: Path, recipe: Recipe) -> Path:
+    """Return where a cache keeps the quantized network of a recipe: its name says what was asked for and what came out."""
+    return folder / QUANTIZED / f"{_prefix(recipe)}-{recipe.quantized.removeprefix('sha256:')[:16]}.zip"
+
+
+def _prefix(recipe: Recipe) -> str:
+    return dataclasses.replace(recipe, quantized="").fingerprint[:16]
+
+
+def _made_for(folder: Path, draft: Recipe) -> QuantizedNetwork | None:
+    """Return a network that somebody has made for a draft in a cache that has no recipe yet."""
+    found = sorted((folder / QUANTIZED).glob(f"{_prefix(draft)}-*.zip"))
+    return QuantizedNetwork.read(found[0]) if found else None
+
+
+def find_network(
+    folder: Path, draft: Recipe, given: Path | None = None, overwrite: bool = False
+) -> tuple[Recipe, QuantizedNetwork | None]:
+    """Complete an int8 recipe by the network that is there already.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's.
+    draft : Recipe
+        What was asked for.
+    given : Path or None
+        A cache or model whose network is to be used.
+    overwrite : bool
+        Take a network that cannot be read for one that is not there.
+
+    Returns
+    -------
+    recipe : Recipe
+        With the network's identity; the draft itself where there is none.
+    network : QuantizedNetwork or None
+
+    Raises
+    ------
+    QuantizedNetworkError
+        If the cache's network is gone or damaged, or the one that was given is for another backbone.
+    """
+    present = read_recipe(folder)
+    in_force = present if present is not None and dataclasses.replace(present, quantized="") == draft else None
+    path = network_path(folder, in_force or draft)
+    if in_force and not path.exists() and given is None and not overwrite:
+        raise QuantizedNetworkError(f"{path}: is gone, and with it the int8 network of these features. {RESTORE}")
+    try:
+        made = QuantizedNetwork.read(path) if in_force and path.exists() else None
+        network = made if in_force else _made_for(folder, draft)
+    except QuantizedNetworkError:
+        if given is None and not overwrite:
+            raise
+        network = None
+    wanted = network_given(given, draft) if given else None
+    if network is None or (overwrite and wanted):
+        network = wanted
+    elif wanted and wanted.identity != network.identity:
+        raise RecipeMismatch(
+            f"{folder}: holds features made with quantized={network.identity!r}, but {given} has {wanted.identity!r}. "
+            "Give another --cache, or --overwrite to extract again."
+        )
+    if network is None:
+        return draft, None
+    return dataclasses.replace(draft, quantized=network.identity), network
+
+
+def network_given(path: Path, draft: Recipe) -> QuantizedNetwork:
+    """Return the quantized network of a cache's folder or of a model file.
+
+    Raises
+    ------
+    QuantizedNetworkError
+        If it has none, or one of another backbone than the draft's.
+    """
+    if path.is_dir():
+        store = FeatureCache.open(path)
+        recipe, network = store.recipe, network_of_cache(store)
+    else:
+        model = load_model(path)
+        recipe, network = model.recipe, model.quantized
+    if network is None:
+        raise QuantizedNetworkError(
+            f"{path}: was made in {recipe.precision} and has no int8 network. Give another --calibration."
+        )
+    for name in _OF_THE_NETWORK:
+        found, wanted = getattr(recipe, name), getattr(draft, name)
+        if found != wanted:
+            raise QuantizedNetworkError(
+                f"{path}: its int8 network has {name}={found!r}, but {name}={wanted!r} was asked for. "
+                "Give another --calibration, or none."
+            )
+    return network
+
+
+def network_of_cache(store: FeatureCache) -> QuantizedNetwork | None:
+    """Return the network that a cache's features were made with; None unless they are int8.
+
+    Raises
+    ------
+    QuantizedNetworkError
+        If it is gone or damaged.
+    """
+    if store.recipe.precision != "int8":
+        return None
+    path = network_path(store.folder, store.recipe)
+    network = QuantizedNetwork.read(path)
+    if network.identity != store.recipe.quantized:
+        raise QuantizedNetworkError(f"{path}: is {network.identity}, but {store.recipe.quantized} was wanted. {RESTORE}")
+    return network
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process make a cache's network, and others wait for it; on a file system without locks each makes its own."""
+    with contextlib.ExitStack() as stack:
+        with writing_named(folder):
+            (folder / QUANTIZED).mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(CacheWriteError):
+                stack.enter_context(locked(folder / QUANTIZED / ".lock", wait=True))
+        yield
+
+
+def drop_other_networks(folder: Path, recipe: Recipe) -> None:
+    """Delete the networks of recipes that ``--overwrite`` has replaced; call it only while holding the cache's lock.
+
+    And what a killed process has left unfinished there, unless another is just making one.
+    """
+    kept = network_path(folder, recipe)
+    if any((folder / QUANTIZED).glob(f"{TEMPORARY_PREFIX}*")):
+        with contextlib.suppress(CacheLocked, CacheWriteError, OSError), locked(folder / QUANTIZED / ".lock"):
+            sweep_temporaries(folder / QUANTIZED)
+    for path in (folder / QUANTIZED).glob("*.zip"):
+        if path != kept and re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{16}\.zip", path.name):
+            path.unlink(missing_ok=True)
+
+
+def keep_network(folder: Path, recipe: Recipe, network: QuantizedNetwork) -> None:
+    """Put a network into a cache's folder, if it is not there.
+
+    Raises
+    ------
+    CacheWriteError
+        If the disk refuses.
+    """
+    path = network_path(folder, recipe)
+    try:
+        if not _holds(path, network):
+            network.write(path)
+    except OSError as error:
+        raise CacheWriteError(f"{path}: cannot be written: {error.strerror or error}. Make room and run again.") from error
+
+
+def _holds(path: Path, network: QuantizedNetwork) -> bool:
+    try:
+        return path.exists() and QuantizedNetwork.read(path).identity == network.identity
+    except QuantizedNetworkError:
+        return False
+
+
+def refuse_int8(recipe: Recipe, what: str) -> None:
+    """Say that something is not made for int8 features.
+
+    Raises
+    ------
+    CacheError
+        If the recipe is int8.
+    """
+    if recipe.precision == "int8":
+        raise CacheError(
+            f"{what} starts from features in float32, and these are int8. Extract into another --cache without --precision."
+        )

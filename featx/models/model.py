@@ -1,0 +1,139 @@
+"""What a fitted model is."""
+
+import dataclasses
+import hashlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import QuantizedNetwork
+from featx.heads import Head, best_epoch, scaled
+from featx.recipe import Recipe
+
+TRAINED_ON_BYTES = 8
+"""How much of a training image's digest a model keeps, to tell later whether it is shown its own training images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTuned:
+    """Layers of the backbone that were trained together with the head.
+
+    Parameters
+    ----------
+    start, end : str
+        The first and the last of them; the head takes what the last one gives.
+    arrays : dict of str to ndarray
+        Their weights, as ``layer/name``.
+    """
+
+    start: str
+    end: str
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of values in these layers."""
+        return sum(array.size for array in self.arrays.values())
+
+    @property
+    def identity(self) -> str:
+        """First layer and digest of the weights, as the recipe has it."""
+        digest = hashlib.sha256()
+        for name in sorted(self.arrays):
+            digest.update(name.encode() + b"\0" + _npy(self.arrays[name]))
+        return f"{self.start}:{digest.hexdigest()}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A head, and everything needed to use it on new images.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How its features were made.
+    layer, pooling : str
+        Which cached layer it starts from, and how the head's features are pooled.
+    head_name : str
+        Name of the head.
+    head : Head
+        Fitted; its label i is ``class_names[i]``.
+    class_names : tuple of str
+        In natural order, only those that had training images.
+    history : dict of str to list of float
+        Loss and accuracy by epoch, for heads with epochs.
+    metrics : dict
+        What was measured while fitting: ``train_images``, ``val_images``, ``val_accuracy``, ``seconds``.
+    network : dict
+        ``parameters`` and ``layers`` of the backbone.
+    source : dict
+        ``cache``, ``images`` and ``weights_file``: paths, as a hint where to look.
+    versions : dict of str to str
+        Of the libraries that made it.
+    trained_on : ndarray of shape (n_train, 8), uint8
+        Beginnings of the content digests of the training images.
+    views : dict
+        How the views of each training image were made: ``augment``, ``seed`` and ``count``, the clean one included.
+    tuning : list of dict
+        Every setting that a search tried, the best first: ``pooling``, ``settings``, ``accuracy``, ``log_loss``,
+        ``seconds``; empty without a search.
+    tail : FineTuned or None
+        Layers between ``layer`` and the head; None where the head takes ``layer`` itself.
+    temperature : float
+        What the logarithms of the head's probabilities are divided by; 1 leaves them as they are.
+    quantized : QuantizedNetwork or None
+        The network that its features were made with, if they are int8.
+    """
+
+    recipe: Recipe
+    layer: str
+    pooling: str
+    head_name: str
+    head: Head
+    class_names: tuple[str, ...]
+    history: dict[str, list[float]]
+    metrics: dict[str, Any]
+    network: dict[str, Any]
+    source: dict[str, Any]
+    versions: dict[str, str]
+    trained_on: NDArray[np.uint8]
+    views: dict[str, Any] = dataclasses.field(default_factory=lambda: {"augment": "", "seed": 0, "count": 1})
+    tuning: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    tail: FineTuned | None = None
+    temperature: float = 1.0
+    quantized: QuantizedNetwork | None = None
+
+    @property
+    def cached_recipe(self) -> Recipe:
+        """The recipe of the cached features that it starts from: without the fine-tuned layers."""
+        return dataclasses.replace(self.recipe, tail="")
+
+    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return class probabilities (n_samples, n_classes) of features: the head's, at the model's temperature."""
+        return scaled(self.head.predict_proba(X), self.temperature)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Counts: ``total``, ``trainable`` (the head's, and of fine-tuned layers) and ``frozen`` (the backbone's)."""
+        tuned = self.tail.n_parameters if self.tail else 0
+        frozen, trainable = int(self.network.get("parameters", 0)) - tuned, self.head.n_parameters + tuned
+        return {"total": frozen + trainable, "trainable": trainable, "frozen": frozen}
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch that was kept, from 1: the best by the monitored value, or the last; 0 for heads without epochs."""
+        return best_epoch(self.history, self.head.settings().get("monitor", "val_loss"))
+
+    def saw_in_training(self, digests: Sequence[bytes]) -> NDArray[np.bool_]:
+        """Tell which images, by content, the head was fitted on."""
+        seen = {row.tobytes() for row in self.trained_on}
+        return np.array([digest[:TRAINED_ON_BYTES] in seen for digest in digests], np.bool_)
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()

@@ -1,0 +1,108 @@
+"""An audit as files in a folder: a table of everything that was found, and a page that shows it."""
+
+import csv
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from featx.images import REPORT_MARKER
+from featx.report.files.folder import check_marked_folder, refused
+from featx.system.files import replacing_text
+from featx.system.progress import Progress
+from featx.verbs.audit.findings import Audit, ListedImage
+
+_NAMES = ("audit.csv", "audit.html")
+_HEADER = ("finding", "group", "path", "label", "split", "value", "detail")
+
+
+@dataclasses.dataclass(frozen=True)
+class AuditFiles:
+    """Where the parts of an audit lie; ``page`` is None where none was asked for."""
+
+    folder: Path
+    table: Path
+    page: Path | None
+
+
+def check_audit_folder(folder: Path) -> None:
+    """Make sure that an audit can be written there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written, or holds a file of an audit's name that is not an earlier one's.
+    """
+    check_marked_folder(folder, _NAMES, "featx audit")
+
+
+def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress: Progress | None = None) -> AuditFiles:
+    """Write ``audit.csv``, one line for each finding, and ``audit.html``.
+
+    Parameters
+    ----------
+    audit : Audit
+        What was found.
+    folder : Path or str
+        Made if absent, and marked; files of an earlier audit are replaced, others left alone.
+    page : bool
+        Write the page; it shows images, which are read again for that.
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Raises
+    ------
+    OutputError
+        As ``check_audit_folder``.
+    """
+    folder = Path(folder)
+    check_audit_folder(folder)
+    files = AuditFiles(folder, folder / "audit.csv", folder / "audit.html" if page else None)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # First of all: an audit that was cut short is still known as one, and can be written again.
+        with replacing_text(folder / REPORT_MARKER) as file:
+            file.write("featx replaces the files of the report in this folder.\n")
+        with replacing_text(files.table) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_HEADER)
+            writer.writerows(_findings(audit))
+        if not files.page:
+            # That of an earlier audit would be taken for this one's.
+            (folder / "audit.html").unlink(missing_ok=True)
+    except OSError as error:
+        raise refused(folder, error) from error
+    if files.page:
+        from featx.report.page.audit import write_audit_page  # here, not above: it loads Jinja
+
+        write_audit_page(audit, files.page, progress=progress)
+    return files
+
+
+def _findings(audit: Audit) -> Iterator[tuple[object, ...]]:
+    for number, group in enumerate(audit.duplicates, 1):
+        details = [
+            detail
+            for detail, holds in (
+                ("exact" if group.exact else "near", True),
+                ("across splits", group.across_splits),
+                ("conflicting labels", group.conflicting_labels),
+            )
+            if holds
+        ]
+        for place, image in enumerate(group.images):
+            role = ["first" if place == 0 else "copy"]
+            yield "duplicates", number, *_image(image), f"{group.agreement:.6f}", ", ".join(role + details)
+    for error in audit.label_errors:
+        yield "labels", "", *_image(error.image), f"{error.odds:.6g}", error.suggested
+    for outlier in audit.outliers:
+        yield "outliers", "", *_image(outlier.image), f"{outlier.distance:.6g}", ""
+    for one in audit.quality:
+        yield "quality", "", *_image(one.image), f"{one.value:.6g}", f"{one.problem} ({one.measure})"
+    for name, count in audit.small_classes.items():
+        yield "small class", "", "", name, "train", count, ""
+    for pair in audit.alike_classes:
+        yield "alike classes", "", "", pair.first, "", f"{pair.confused:.6g}", pair.second
+
+
+def _image(image: ListedImage) -> tuple[str, str, str]:
+    return image.path, image.label, image.split

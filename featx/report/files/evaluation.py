@@ -1,0 +1,199 @@
+"""An evaluation as files in a folder."""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from featx.images import REPORT_MARKER, REPORT_PLOTS
+from featx.report.files.folder import check_marked_folder, refused
+from featx.report.page.exhibits import exhibits_of
+from featx.system.files import replacing
+from featx.system.progress import Progress
+from featx.verbs.evaluate.evaluate import ClassMeasures, Evaluation
+from featx.verbs.evaluate.featuremap import check_map
+
+# A folder with the marker holds a report: what is in it under one of these names is featx's own, to replace and delete.
+NAMES = (
+    "metrics.json",
+    "classification_report.csv",
+    "confusion_matrix.csv",
+    "predictions.csv",
+    "history.csv",
+    "report.html",
+    *REPORT_PLOTS,
+)
+"""Every file that a report may have."""
+
+_PER_CLASS = tuple("class" if field.name == "class_name" else field.name for field in dataclasses.fields(ClassMeasures))
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportFiles:
+    """Where the parts of a report lie; ``curves`` and ``history`` are None for heads without epochs, ``page`` if left out."""
+
+    folder: Path
+    page: Path | None
+    metrics: Path
+    per_class: Path
+    predictions: Path
+    confusion_table: Path
+    confusion: Path
+    curves: Path | None
+    history: Path | None
+
+
+def check_report_folder(folder: Path) -> None:
+    """Make sure that a report can be written there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written, or holds a file of a report's name that is not an earlier report's.
+    """
+    check_marked_folder(folder, NAMES, "a featx report")
+
+
+def write_report(
+    evaluation: Evaluation,
+    folder: Path | str,
+    *,
+    page: bool = True,
+    map: str = "auto",  # noqa: A002 - the option's name
+    progress: Progress | None = None,
+) -> ReportFiles:
+    """Write the figures as plain files, then ``report.html``, one page that needs none of them.
+
+    The plain files are ``metrics.json``, ``classification_report.csv``, ``confusion_matrix.csv`` and ``.png``,
+    ``predictions.csv`` and, with epochs, ``history.csv`` and ``curves.png``.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was measured.
+    folder : Path or str
+        Made if absent, and marked; files of an earlier report are replaced, others left alone.
+    page : bool
+        Write the page. Its images are read for their thumbnails, where they still are.
+    map : str
+        How the page lays the features out: ``auto``, ``pca``, ``tsne`` or ``none``.
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written, or holds a file of a report's name that is not an earlier report's.
+    """
+    check_map(map)
+    from featx.report.files.plots import plot_confusion, plot_curves  # here, not above: matplotlib takes half a second
+
+    folder = Path(folder)
+    history = evaluation.model.history
+    has_epochs = bool(history.get("loss"))
+    files = ReportFiles(
+        folder=folder,
+        page=folder / "report.html" if page else None,
+        metrics=folder / "metrics.json",
+        per_class=folder / "classification_report.csv",
+        predictions=folder / "predictions.csv",
+        confusion_table=folder / "confusion_matrix.csv",
+        confusion=folder / "confusion_matrix.png",
+        curves=folder / "curves.png" if has_epochs else None,
+        history=folder / "history.csv" if has_epochs else None,
+    )
+    title = f"{evaluation.model_path.stem}, {evaluation.split}: accuracy {evaluation.accuracy:.3f}, n = {len(evaluation.y)}"
+    check_report_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Those of another head, from an earlier report in this folder, would be taken for this one's.
+        stale = [*(() if has_epochs else ("curves.png", "history.csv")), *(() if page else ("report.html",))]
+        for name in stale:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise refused(folder, error) from error
+    # First of all: a report that was cut short is still known as one, and can be written again.
+    _write(
+        folder / REPORT_MARKER,
+        lambda path: path.write_text("featx replaces the files of the report in this folder.\n", "utf-8"),
+    )
+    _write(files.metrics, lambda path: path.write_text(json.dumps(_metrics(evaluation), indent=2) + "\n", "utf-8"))
+    _write_csv(files.per_class, _PER_CLASS, [dataclasses.astuple(measures) for measures in evaluation.per_class])
+    names = evaluation.model.class_names
+    counts = [[name, *row] for name, row in zip(names, evaluation.confusion.tolist(), strict=True)]
+    _write_csv(files.confusion_table, ("true \\ predicted", *names), counts)
+    _write_csv(files.predictions, ("path", "label", "predicted", "confidence", "correct"), _predictions(evaluation))
+    _write(files.confusion, lambda path: plot_confusion(evaluation.confusion, evaluation.model.class_names, title, path))
+    if files.curves and files.history:
+        _write(files.curves, lambda path: plot_curves(history, evaluation.model.best_epoch, path))
+        epochs = [[number + 1, *values] for number, values in enumerate(zip(*history.values(), strict=True))]
+        _write_csv(files.history, ("epoch", *history), epochs)
+    if files.page:
+        from featx.report.page.evaluation import evaluation_page  # here, not above: it loads Jinja
+
+        text = evaluation_page(evaluation, exhibits_of(evaluation, map=map, progress=progress))
+        _write(files.page, lambda path: path.write_bytes(text.encode()))
+    return files
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "model": str(evaluation.model_path),
+        "split": evaluation.split,
+        "images": len(evaluation.y),
+        "accuracy": evaluation.accuracy,
+        "balanced_accuracy": evaluation.balanced_accuracy,
+        "macro_f1": evaluation.macro_f1,
+        "log_loss": evaluation.log_loss,
+        "top3_accuracy": evaluation.top3_accuracy,
+        "intervals": evaluation.intervals,
+        "calibration": _calibration(evaluation),
+        "counts": evaluation.counts,
+        "per_class": [dataclasses.asdict(measures) for measures in evaluation.per_class],
+        "confusion": {"class_names": list(evaluation.model.class_names), "rows_true": evaluation.confusion.tolist()},
+        "rejected": evaluation.rejected,
+        "notes": evaluation.notes,
+        "cautions": evaluation.cautions,
+        "recipe": evaluation.model.recipe.to_dict(),
+        "head": {"name": evaluation.model.head_name, "settings": evaluation.model.head.settings()},
+    }
+
+
+def _calibration(evaluation: Evaluation) -> dict[str, Any]:
+    now, before = evaluation.confidence, evaluation.uncalibrated
+    return {
+        "temperature": evaluation.model.temperature,
+        "ece": now.ece if now else None,
+        "ece_before": before.ece if before else None,
+        "log_loss_before": before.log_loss if before else None,
+        "bins": [dataclasses.asdict(one) for one in now.bins] if now else [],
+    }
+
+
+def _predictions(evaluation: Evaluation) -> list[Sequence[object]]:
+    names = evaluation.model.class_names
+    predicted = evaluation.probabilities.argmax(axis=1)
+    return [
+        (path, names[true], names[best], f"{row[best]:.6f}", int(true == best))
+        for path, true, best, row in zip(evaluation.paths, evaluation.y, predicted, evaluation.probabilities, strict=True)
+    ]
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(rows)
+
+    _write(path, write)
+
+
+def _write(path: Path, writer: Callable[[Path], object]) -> None:
+    try:
+        with replacing(path) as temporary:
+            writer(temporary)
+    except OSError as error:
+        raise refused(path, error) from error

@@ -1,0 +1,42 @@
+"""Folders of reports: which files in one are featx's own."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from featx.errors import OutputError
+from featx.images import REPORT_MARKER
+from featx.system.files import check_folder, final_file
+
+
+def check_marked_folder(folder: Path, names: Sequence[str], origin: str) -> None:
+    """Make sure that files of these names can be written to a folder; cheap, so that it can be asked before the work.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not exist.
+    names : sequence of str
+        Of the files.
+    origin : str
+        What they come from, for messages.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written, or holds a file of such a name and no marker of featx's.
+    """
+    place = folder
+    try:
+        check_folder(folder)
+        for place in (folder / name for name in names):
+            if os.path.lexists(place) and not (folder / REPORT_MARKER).is_file():
+                raise OutputError(f"{place}: exists and is not from {origin}. Give another --out.")
+            final_file(place)
+    except OSError as error:
+        raise refused(place, error) from error
+
+
+def refused(path: Path, error: OSError) -> OutputError:
+    """Return the error for a file or folder that cannot be written."""
+    return OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.")

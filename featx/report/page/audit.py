@@ -1,0 +1,117 @@
+"""An audit as a page: what was found, with the images side by side."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from featx.images import THUMBNAIL_TYPE, make_thumbnails
+from featx.report.page.render import data_uri, plain, render_page, save_page
+from featx.store import FeatureCache
+from featx.system.progress import Progress
+from featx.verbs.audit.findings import Audit, DuplicateGroup, ListedImage
+
+# A thumbnail takes some 2.5 KB: the page stays below a few MB.
+_MOST_GROUPS = 200
+_MOST_OF_A_GROUP = 6
+_MOST_IMAGES = 300
+
+
+def write_audit_page(audit: Audit, path: Path, *, progress: Progress | None = None) -> None:
+    """Write the page; files that are gone or were changed are shown without a picture.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or another file stands there.
+    """
+    sources = _thumbnails(audit, progress)
+
+    def show(image: ListedImage, caption: str) -> dict[str, str]:
+        alt = f"{image.label}, {image.split}"
+        return {"source": sources.get(image.path, ""), "caption": plain(f"{caption}\n{image.path}"), "alt": plain(alt)}
+
+    labels = [
+        show(error.image, f"{error.image.label} → {error.suggested}? {error.odds:,.0f} : 1\n{error.image.split}")
+        for error in audit.label_errors[:_MOST_IMAGES]
+    ]
+    outliers = [
+        show(outlier.image, f"{outlier.image.label}, {outlier.image.split}\n{outlier.distance:.2f}")
+        for outlier in audit.outliers[:_MOST_IMAGES]
+    ]
+    quality = [
+        show(one.image, f"{one.problem}: {one.measure} {one.value:.4g}\n{one.image.label}, {one.image.split}")
+        for one in audit.quality[:_MOST_IMAGES]
+    ]
+    groups = [_group(group, show) for group in audit.duplicates[:_MOST_GROUPS]]
+    page = render_page(
+        "audit.html",
+        name=plain(audit.cache.name),
+        audit=audit,
+        figures=_figures(audit),
+        groups=groups,
+        more_groups=len(audit.duplicates) - len(groups),
+        sections=[
+            ("labels", "Labels likely to be wrong", labels, len(audit.label_errors), _ABOUT_LABELS),
+            ("outliers", "Outliers", outliers, len(audit.outliers), _ABOUT_OUTLIERS),
+            ("quality", "Bad pictures", quality, len(audit.quality), _ABOUT_QUALITY),
+        ],
+    )
+    save_page(page, path)
+
+
+_ABOUT_LABELS = (
+    "A ridge regression that was fitted on all other images finds another class at least ten times as likely as the label. "
+    "Some of these are only hard to tell: look before you change a label."
+)
+_ABOUT_OUTLIERS = "Farther from the middle of every class than the farthest would lie by chance, which is 1."
+_ABOUT_QUALITY = "Measured on a grey copy of what the backbone sees; blurred and tiny as compared with what is usual here."
+
+
+def _figures(audit: Audit) -> list[dict[str, str]]:
+    across = sum(group.across_splits for group in audit.duplicates)
+    conflicting = sum(group.conflicting_labels for group in audit.duplicates)
+    rows = [
+        ("Images", audit.images, f"{audit.classes:,} classes"),
+        ("Duplicate groups", len(audit.duplicates), f"{sum(group.exact for group in audit.duplicates):,} exact"),
+        ("Across splits", across, "they flatter the accuracy"),
+        ("Conflicting labels", conflicting, "one picture, several classes"),
+        ("Doubtful labels", len(audit.label_errors), ""),
+        ("Outliers", len(audit.outliers), ""),
+        ("Bad pictures", len(audit.quality), ""),
+    ]
+    return [{"label": label, "value": f"{value:,}", "note": note} for label, value, note in rows]
+
+
+def _group(group: DuplicateGroup, show: Any) -> dict[str, Any]:
+    images = [show(image, f"{image.label}, {image.split}") for image in group.images[:_MOST_OF_A_GROUP]]
+    return {
+        "images": images,
+        "more": len(group.images) - len(images),
+        "kind": "same content" if group.exact else f"pictures agree to {group.agreement:.4f}",
+        "across": group.across_splits,
+        "conflict": group.conflicting_labels,
+    }
+
+
+def _thumbnails(audit: Audit, progress: Progress | None) -> dict[str, str]:
+    """Return the source of each image that the page shows, by path; none of files that give no picture any more."""
+    store = FeatureCache.open(audit.cache)
+    catalog = store.catalog
+    row_of = {catalog.paths[row]: row for row in catalog.rows().tolist()}
+    wanted = [path for path in dict.fromkeys(_shown(audit)) if path in row_of]
+    if progress and wanted:
+        progress("thumbnails", 0, len(wanted))
+    made = make_thumbnails(
+        [Path(catalog.source) / path for path in wanted],
+        store.recipe,
+        [catalog.digests[row_of[path]].tobytes() for path in wanted],
+        progress=(lambda done: progress("thumbnails", done, len(wanted))) if progress else None,
+    )
+    return {path: data_uri(one.data, THUMBNAIL_TYPE) for path, one in zip(wanted, made, strict=True) if one.data}
+
+
+def _shown(audit: Audit) -> Iterator[str]:
+    for group in audit.duplicates[:_MOST_GROUPS]:
+        yield from (image.path for image in group.images[:_MOST_OF_A_GROUP])
+    for entries in (audit.label_errors, audit.outliers, audit.quality):
+        yield from (entry.image.path for entry in entries[:_MOST_IMAGES])

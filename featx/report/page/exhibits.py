@@ -1,0 +1,140 @@
+"""What a page shows beside figures: thumbnails of the images, and a map of their features."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import DecoderError
+from featx.images import Thumbnail, make_thumbnails
+from featx.recipe import Recipe
+from featx.system.progress import Progress
+from featx.verbs.evaluate.evaluate import Evaluation
+from featx.verbs.evaluate.featuremap import FeatureMap, map_features
+from featx.verbs.predict import Prediction
+
+MOST_THUMBNAILS = 4000
+"""At some 2.5 KB each, and a third more as text, a page of them stays below 15 MB."""
+
+
+MOST_LISTED = 20_000
+"""Images whose names a page of figures holds: 2 MB of them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Exhibits:
+    """Thumbnails of some images, and a map.
+
+    Parameters
+    ----------
+    thumbnails : dict of int to bytes
+        Position of an image to its WebP file.
+    left_out : int
+        Images for which none was made, because there are so many.
+    tried : set of int
+        Those for which one was to be made.
+    missing : dict of str to int
+        Reason to number of images that could not be shown.
+    map : FeatureMap or None
+        If there is one.
+    listed : ndarray of shape (n_listed,), int64
+        Positions, ascending, of the images that the page knows by name: of very many, those on the map and the most telling.
+    """
+
+    thumbnails: dict[int, bytes]
+    left_out: int
+    tried: set[int]
+    missing: dict[str, int]
+    map: FeatureMap | None = None
+    listed: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def exhibits_of(evaluation: Evaluation, *, map: str = "auto", progress: Progress | None = None) -> Exhibits:  # noqa: A002
+    """Gather what the page of an evaluation shows.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was measured. Its images are read again, where they still are.
+    map : str
+        ``auto``, ``pca``, ``tsne`` or ``none``.
+    progress : callable or None
+        Called as (stage, newly done, total).
+    """
+    order = _telling_first(evaluation)
+    shown = order[:MOST_THUMBNAILS]
+    paths = [Path(evaluation.source) / evaluation.paths[place] for place in shown]
+    digests = [evaluation.digests[place] for place in shown] if evaluation.digests else None
+    exhibits = _thumbnails(paths, shown.tolist(), evaluation.model.recipe, digests, len(order), progress)
+    mapped = None
+    if evaluation.pooled is not None and len(evaluation.pooled):
+        mapped = map_features(evaluation.pooled, evaluation.pooled_rows, map)
+    listed = np.union1d(order[:MOST_LISTED], evaluation.pooled_rows)
+    return dataclasses.replace(exhibits, map=mapped, listed=listed)
+
+
+def group_predictions(predictions: Sequence[Prediction], min_confidence: float) -> tuple[dict[str, list[int]], list[int]]:
+    """Return positions by predicted class, and those of less confidence, each the surest first.
+
+    Classes come by how many images they have; rejected images are in neither.
+    """
+    by_class: dict[str, list[int]] = {}
+    unsure = []
+    confidence = [prediction.confidence or 0.0 for prediction in predictions]
+    for place in sorted(range(len(predictions)), key=lambda place: -confidence[place]):
+        if predictions[place].error:
+            continue
+        if confidence[place] < min_confidence:
+            unsure.append(place)
+        else:
+            by_class.setdefault(predictions[place].label, []).append(place)
+    return dict(sorted(by_class.items(), key=lambda group: -len(group[1]))), unsure
+
+
+def exhibits_of_predictions(
+    groups: Sequence[list[int]], predictions: Sequence[Prediction], recipe: Recipe, *, progress: Progress | None = None
+) -> Exhibits:
+    """Gather the thumbnails of predicted images; of many, the first of each group.
+
+    Parameters
+    ----------
+    groups : sequence of list of int
+        Positions among ``predictions``, in the order that the page shows them in.
+    predictions : sequence of Prediction
+        What was predicted.
+    recipe : Recipe
+        The model's.
+    progress : callable or None
+        Called as (stage, newly done, total).
+    """
+    ranked = sorted((rank, place) for group in groups for rank, place in enumerate(group))
+    places = [place for _, place in ranked[:MOST_THUMBNAILS]]
+    paths = [Path(predictions[place].path) for place in places]
+    return _thumbnails(paths, places, recipe, None, len(ranked), progress)
+
+
+def _thumbnails(
+    paths: list[Path], places: list[int], recipe: Recipe, digests: list[bytes] | None, total: int, progress: Progress | None
+) -> Exhibits:
+    step = (lambda done: progress("thumbnails", done, len(paths))) if progress else None
+    try:
+        made = make_thumbnails(paths, recipe, digests, progress=step)
+    except DecoderError as error:  # the figures are to be read all the same
+        made = [Thumbnail(b"", str(error).rstrip("."))] * len(paths)
+    return Exhibits(
+        thumbnails={place: one.data for place, one in zip(places, made, strict=True) if one.data},
+        left_out=total - len(places),
+        tried=set(places),
+        missing=dict(Counter(one.reason for one in made if one.reason).most_common()),
+    )
+
+
+def _telling_first(evaluation: Evaluation) -> NDArray[np.int64]:
+    """Order the images by what a reader learns from seeing them: mistakes, then hits that were near to be ones."""
+    predicted = evaluation.probabilities.argmax(axis=1)
+    confidence = evaluation.probabilities.max(axis=1)
+    right = predicted == evaluation.y
+    return np.lexsort((np.where(right, confidence, -confidence), right))

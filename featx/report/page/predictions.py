@@ -1,0 +1,110 @@
+"""Predictions as a page: what was found, by class, to look through."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from featx.errors import OutputError
+from featx.images import THUMBNAIL_TYPE
+from featx.models.file import load_model
+from featx.report.page.exhibits import Exhibits, exhibits_of_predictions, group_predictions
+from featx.system.progress import Progress
+from featx.verbs.predict import Prediction
+
+_MOST_REJECTED = 500
+_OPTION = "--report"
+
+
+def check_prediction_page(path: Path) -> None:
+    """Make sure that a page can be saved there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If its name does not end in ``.html``, it cannot be written, or a file stands there that is no page of featx's.
+    """
+    from featx.report.page.render import check_page_path  # here, not above: it loads Jinja
+
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise OutputError(f"{path}: a page is written as HTML. Give {_OPTION} a name that ends in .html.")
+    check_page_path(path, _OPTION)
+
+
+def write_prediction_page(
+    predictions: Sequence[Prediction],
+    path: Path | str,
+    model: Path | str,
+    *,
+    min_confidence: float = 0.0,
+    progress: Progress | None = None,
+) -> None:
+    """Write one page that shows images under the class that was predicted for them, the surest first.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        What was predicted. The files are read again for their thumbnails, where they still are.
+    path : Path or str
+        The page.
+    model : Path or str
+        The model file that predicted.
+    min_confidence : float
+        Images of less confidence stand apart, as unsure.
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Raises
+    ------
+    OutputError
+        As ``check_prediction_page``.
+    ModelError
+        If the model cannot be read.
+    """
+    from featx.report.page.render import render_page, save_page
+
+    path, model = Path(path), Path(model)
+    check_prediction_page(path)
+    loaded = load_model(model)
+    by_class, unsure = group_predictions(predictions, min_confidence)
+    exhibits = exhibits_of_predictions([*by_class.values(), unsure], predictions, loaded.recipe, progress=progress)
+    groups = [_group(name, places, predictions, exhibits) for name, places in by_class.items()]
+    rejected = [one for one in predictions if one.error]
+    page = render_page(
+        "predictions.html",
+        name=model.stem,
+        lead=f"{len(predictions):,} images given to a {loaded.head_name} head on {loaded.recipe.backbone} features.",
+        figures=[
+            {"label": "Images", "value": f"{len(predictions):,}", "note": ""},
+            {"label": "Classes found", "value": f"{len(by_class):,}", "note": f"of {len(loaded.class_names):,}"},
+            {"label": "Unsure", "value": f"{len(unsure):,}", "note": f"confidence below {min_confidence:g}"},
+            {"label": "Rejected", "value": f"{len(rejected):,}", "note": ""},
+        ],
+        groups=groups,
+        unsure=_group("", unsure, predictions, exhibits) if unsure else None,
+        min_confidence=min_confidence,
+        missing=[f"{reason}: {count:,}" for reason, count in exhibits.missing.items()],
+        reasons=[f"{reason}: {count:,}" for reason, count in Counter(one.error for one in rejected).most_common(10)],
+        rejected=rejected[:_MOST_REJECTED],
+        n_rejected=len(rejected),
+        temperature=loaded.temperature,
+    )
+    save_page(page, path, _OPTION)
+
+
+def _group(name: str, places: list[int], predictions: Sequence[Prediction], exhibits: Exhibits) -> dict[str, Any]:
+    from featx.report.page.render import data_uri
+
+    shown = [place for place in places if place in exhibits.tried]
+    images = []
+    for place in shown:
+        one, data = predictions[place], exhibits.thumbnails.get(place)
+        label = f"{one.confidence:.3f}" if name else f"{one.label} {one.confidence:.3f}"
+        images.append(
+            {
+                "source": data_uri(data, THUMBNAIL_TYPE) if data else "",
+                "caption": f"{label}\n{one.path}",
+                "alt": f"predicted {one.label}",
+            }
+        )
+    return {"name": name, "count": len(places), "images": images, "more": len(places) - len(shown)}

@@ -1,0 +1,114 @@
+"""Pages: one HTML file each, that loads nothing and can be mailed."""
+
+import base64
+import functools
+import hashlib
+import json
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from featx.errors import OutputError
+from featx.system.files import is_foreign, replacing
+
+BEGINNING = b"<!doctype html>\n<!-- featx page -->"
+"""How every page of featx begins: a file that does not is somebody else's."""
+
+# Inside an element <script> only these could end it or begin a comment; two more end a line in old JavaScript.
+_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def render_page(template: str, *, scripts: tuple[str, ...] = (), **values: Any) -> str:
+    """Fill a template in.
+
+    Parameters
+    ----------
+    template : str
+        Name of a file in ``templates/`` that extends ``base.html``.
+    scripts : tuple of str
+        Files in ``templates/`` that the page runs, after the one that every page has.
+    **values
+        What the template shows. Text is escaped, whatever is in it.
+
+    Returns
+    -------
+    page : str
+        The page; it can be encoded as UTF-8.
+    """
+    sources = [Markup(_read(name)) for name in ("page.js", *scripts)]
+    return plain(_environment().get_template(template).render(scripts=sources, **values))
+
+
+def check_page_path(path: Path, option: str = "--out") -> None:
+    """Make sure that a page can be saved there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written, or holds a file that is no page of featx's.
+    """
+    try:
+        foreign = is_foreign(path, BEGINNING)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another {option}.") from error
+    if foreign:
+        raise OutputError(f"{path}: exists and is not a page of featx's. Give another {option}, or delete it.")
+
+
+def save_page(page: str, path: Path, option: str = "--out") -> None:
+    """Write a page, atomically, in place of an earlier one. Makes its folder.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or another file stands there.
+    """
+    check_page_path(path, option)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(page.encode())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another {option}.") from error
+
+
+def data_uri(data: bytes, kind: str) -> str:
+    """Return an image as text that a page can hold: ``data:image/webp;base64,…``."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def plain(text: str) -> str:
+    """Write what is no text, such as the bytes of a file name that is not UTF-8, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _json(value: Any) -> Markup:
+    """Return JSON that can stand inside an element <script>, whatever texts are in it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # Surrogates are written out as in the tables: a browser would show each of them as the same box.
+    text = _SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
+    return Markup(text.translate(_ESCAPES))
+
+
+def _script_digest(script: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _read(name: str) -> str:
+    return (resources.files("featx.report.page") / "templates" / name).read_text("utf-8")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    # Autoescape for every name: a template that ends in something else than .html is no exception.
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_read), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"json": _json, "script_digest": _script_digest}
+    return environment

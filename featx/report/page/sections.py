@@ -1,0 +1,200 @@
+"""The sections of an evaluation's page that are drawn: confidence, curves, map, training; and what was measured."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from featx.report.page.draw import Frame, colours
+from featx.report.page.exhibits import Exhibits
+from featx.verbs.evaluate.evaluate import Confidence, Evaluation
+
+_MOST_CURVES = 60
+_MOST_IN_LEGEND = 60
+_MOST_REJECTED = 200
+
+_MAPS = {"pca": "Principal component analysis", "tsne": "t-SNE"}
+
+
+def confidence_section(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return the reliability diagrams and what is said of them; None for an evaluation without."""
+    now, before = evaluation.confidence, evaluation.uncalibrated
+    if now is None:
+        return None
+    mean = sum((one.confidence or 0) * one.images for one in now.bins) / len(evaluation.y)
+    way = "more sure than right" if mean > evaluation.accuracy else "less sure than right"
+    text = (
+        f"Its mean confidence is {mean:.3f} and {evaluation.accuracy:.3f} of the images are right: on the whole it is {way}. "
+        "Where a bar ends on the dashed line, confidence can be taken at its word; a larger dot stands for more images. "
+        f"The expected calibration error, the mean distance, is {now.ece:.3f} over {len(now.bins)} bins."
+    )
+    if before:
+        text += (
+            f" One temperature, {evaluation.model.temperature:.2f}, was fitted on the validation images"
+            f"{', which chose the epoch too' if evaluation.model.history else ''}. "
+            "It changes no prediction, only how sure each is."
+        )
+    elif evaluation.model.temperature != 1.0:
+        text += " The model has a temperature, but what a mean over views was before it cannot be told."
+
+    def plot(one: Confidence, title: str) -> dict[str, Any]:
+        label = "; ".join(
+            f"confidence {each.confidence:.2f}, right {each.accuracy:.2f}, {each.images} images"
+            for each in one.bins
+            if each.images
+        )
+        return {"title": title, "frame": Frame(340, 300), "bins": one.bins, "label": f"Reliability diagram. {label}"}
+
+    plots = [plot(before, f"before, error {before.ece:.3f}")] if before else []
+    plots.append(plot(now, f"after calibration, error {now.ece:.3f}" if before else f"calibration error {now.ece:.3f}"))
+    return {"text": text, "plots": plots, "before": before, "after": now, "temperature": evaluation.model.temperature}
+
+
+def curves_section(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the precision-recall curves of the worst classes, the worst first."""
+    worst = sorted(evaluation.curves, key=lambda curve: curve.average_precision)
+    names = evaluation.model.class_names
+    lines = [
+        {
+            "label": curve.label,
+            "name": names[curve.label],
+            "average_precision": curve.average_precision,
+            "recall": curve.recall,
+            "precision": curve.precision,
+        }
+        for curve in worst[:_MOST_CURVES]
+    ]
+    text = (
+        "Each class against all others, as the confidence asked for falls. In brackets the average precision; the worst first."
+    )
+    if len(worst) > len(lines):
+        text += f" These are the {len(lines)} worst of {len(worst)} classes."
+    label = "Precision-recall curves. Average precision: " + ", ".join(
+        f"{line['name']} {line['average_precision']:.3f}" for line in lines[:20]
+    )
+    return {"curve_lines": lines, "curve_text": text, "curve_label": label, "curve_frame": Frame(420, 300)}
+
+
+def map_section(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | None:
+    """Return what stands around the map; None without one."""
+    found = exhibits.map
+    if found is None:
+        return None
+    shown = evaluation.y[found.rows]
+    present = np.unique(shown)
+    palette = colours(len(evaluation.model.class_names))
+    text = f"{_MAPS[found.method]} of the averaged features, as the backbone gave them and before any head. "
+    if found.explained is None:
+        text += "Only who is near whom means anything: not the distances between groups, nor the directions."
+    else:
+        text += f"The two axes show {found.explained:.0%} of their variance."
+    if len(found.rows) < len(evaluation.y):
+        text += f" {len(found.rows):,} of {len(evaluation.y):,} images, drawn at random."
+    return {
+        "text": text,
+        "legend": [
+            {"label": int(label), "name": evaluation.model.class_names[label], "colour": palette[label]}
+            for label in present[:_MOST_IN_LEGEND]
+        ],
+    }
+
+
+def map_data(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | None:
+    """Return the points of the map between 0 and 1, by place among the listed images; None without one."""
+    found = exhibits.map
+    if found is None:
+        return None
+    low, extent = found.points.min(axis=0), np.ptp(found.points, axis=0)
+    places = (found.points - low) / np.where(extent > 0, extent, 1)
+    return {
+        "rows": np.searchsorted(exhibits.listed, found.rows).tolist(),
+        "x": places[:, 0].round(4).tolist(),
+        "y": places[:, 1].round(4).tolist(),
+        "colours": colours(len(evaluation.model.class_names)),
+    }
+
+
+def training_section(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return loss and accuracy by epoch; None for a head without epochs."""
+    history, best = evaluation.model.history, evaluation.model.best_epoch
+    if not history.get("loss"):
+        return None
+    count = len(history["loss"])
+    plots = []
+    for name in ("accuracy", "loss"):
+        series: list[dict[str, Any]] = [
+            {"kind": kind, "ys": history[key]}
+            for kind, key in (("train", name), ("val", f"val_{name}"))
+            if history.get(key) and np.isfinite(history[key]).all()
+        ]
+        if series:
+            # The whole scale: nothing looks steeper than it is.
+            top = 1.0 if name == "accuracy" else max(max(one["ys"]) for one in series) * 1.05
+            last = ", ".join(f"{one['kind']} {one['ys'][best - 1]:.3f}" for one in series)
+            frame = Frame(400, 250, (1.0, float(max(count, 2))), (0.0, top or 1.0), whole_x=True)
+            plots.append({"name": name, "frame": frame, "series": series, "label": f"{name} by epoch; at the one kept: {last}"})
+    text = f"Epoch {best} of {count} was kept"
+    text += ", chosen by the validation images: their figures flatter a little." if history.get("val_loss") else "."
+    return {"plots": plots, "best": best, "text": text}
+
+
+def about_section(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return what images, recipe and model these are, as groups of terms."""
+    model = evaluation.model
+    recipe, metrics, counts = model.recipe, model.metrics, evaluation.counts
+    height, width = recipe.image_size
+    data = [
+        ("images of", evaluation.source),
+        ("split", evaluation.split),
+        ("measured", f"{len(evaluation.y):,}"),
+        ("rejected", f"{len(evaluation.rejected):,}"),
+    ]
+    if counts:
+        data += [("exact duplicates", f"{counts['duplicates']:,}"), ("seen in training", f"{counts['seen_in_training']:,}")]
+    settings = ", ".join(
+        f"{name} {_setting(value)}"
+        for name, value in model.head.settings().items()
+        if value not in (None, (), []) and name != "map_shape"
+    )
+    fitted = [
+        ("file", str(evaluation.model_path)),
+        ("head", f"{model.head_name}, on {model.pooling} features"),
+        ("settings", settings or "none"),
+        ("fitted on", f"{metrics.get('train_images', '?')} images of {model.source.get('images') or 'a folder not named'}"),
+        ("parameters", ", ".join(f"{count:,} {name}" for name, count in model.parameters.items())),
+        ("temperature", f"{model.temperature:.3f}" if model.temperature != 1.0 else "none"),
+        ("made with", ", ".join(f"{name} {version}" for name, version in model.versions.items())),
+    ]
+    if model.views.get("count", 1) != 1:
+        fitted.insert(4, ("views", f"{model.views['count']} of each training image: {model.views['augment']}"))
+    features = [
+        ("backbone", recipe.backbone),
+        ("weights", recipe.weights[:30]),
+        ("layer", model.tail.end if model.tail else model.layer),
+        *([("fine-tuned from", model.tail.start)] if model.tail else []),
+        ("image size", f"{height} × {width} px, {recipe.resize}"),
+        ("preprocess", recipe.preprocess),
+        ("precision", f"{recipe.precision}, stored as {recipe.stored_dtype}"),
+        ("fingerprint", recipe.fingerprint[:16]),
+    ]
+    return [
+        {"title": "Images", "rows": data},
+        {"title": "Recipe of the features", "rows": features},
+        {"title": "Model", "rows": fitted},
+    ]
+
+
+def _setting(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def rejected_section(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return reasons and names of the rejected images; None without any."""
+    if not evaluation.rejected:
+        return None
+    reasons = Counter(evaluation.rejected.values()).most_common()
+    return {
+        "text": "; ".join(f"{reason}: {count:,}" for reason, count in reasons[:10]) + ". They are in no figure.",
+        "rows": list(evaluation.rejected.items())[:_MOST_REJECTED],
+        "more": max(0, len(evaluation.rejected) - _MOST_REJECTED),
+    }

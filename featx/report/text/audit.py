@@ -1,0 +1,51 @@
+"""What an audit found, for a terminal."""
+
+from collections.abc import Sequence
+
+from featx.report.text.words import number_of
+from featx.verbs.audit.findings import Audit, DuplicateGroup, ListedImage
+
+_SHOWN = 10
+
+
+def audit_text(audit: Audit) -> str:
+    """Say what an audit found: counts, and the first of each kind."""
+    across = sum(group.across_splits for group in audit.duplicates)
+    conflicting = sum(group.conflicting_labels for group in audit.duplicates)
+    exact = sum(group.exact for group in audit.duplicates)
+    lines = [
+        f"{number_of(audit.images, 'image')} in {number_of(audit.classes, 'class')}, {audit.seconds:.1f} s",
+        "",
+        f"duplicates: {number_of(len(audit.duplicates), 'group')}, {exact:,} exact, {across:,} across splits, "
+        f"{conflicting:,} with conflicting labels",
+        *_first([_group_line(group) for group in audit.duplicates]),
+        f"labels likely to be wrong: {len(audit.label_errors):,}",
+        *_first(
+            [f"{_place(error.image)}: {error.suggested} is {error.odds:,.0f} times as likely" for error in audit.label_errors]
+        ),
+        f"outliers: {len(audit.outliers):,}",
+        *_first([f"{_place(outlier.image)}: {outlier.distance:.2f} times the reach of chance" for outlier in audit.outliers]),
+        f"bad pictures: {len(audit.quality):,}",
+        *_first([f"{_place(one.image)}: {one.problem} ({one.measure} {one.value:.4g})" for one in audit.quality]),
+    ]
+    if audit.small_classes:
+        counts = [f"{name} {count}" for name, count in audit.small_classes.items()]
+        lines += ["classes with few different training images:", *_first(counts)]
+    if audit.alike_classes:
+        pairs = [f"{pair.first} and {pair.second}: {pair.confused:.0%} fit the other better" for pair in audit.alike_classes]
+        lines += ["classes hard to tell apart:", *_first(pairs)]
+    return "\n".join([*lines, *(f"note: {note}" for note in audit.notes)])
+
+
+def _first(lines: Sequence[str]) -> list[str]:
+    more = [f"  … and {len(lines) - _SHOWN:,} more, in audit.csv"] if len(lines) > _SHOWN else []
+    return [f"  {line}" for line in lines[:_SHOWN]] + more
+
+
+def _place(image: ListedImage) -> str:
+    return f"{image.path} ({image.label}, {image.split})"
+
+
+def _group_line(group: DuplicateGroup) -> str:
+    kind = "the same content" if group.exact else f"agree to {group.agreement:.4f}"
+    return f"{' = '.join(_place(image) for image in group.images[:4])}{' = …' if len(group.images) > 4 else ''}: {kind}"

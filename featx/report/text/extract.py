@@ -1,0 +1,90 @@
+"""Extract."""
+
+from featx.report.text.words import (
+    _MOST_CLASSES,
+    _MOST_CLASSES_IN_LINE,
+    _MOST_NAMES,
+    _time_text,
+    number_of,
+    size_text,
+    some_of,
+    table,
+)
+from featx.verbs.extract.extract import ExtractResult
+from featx.verbs.extract.plan import ExtractPlan
+
+
+def extract_text(result: ExtractResult) -> str:
+    """Say what an extract did."""
+    parts = [f"{result.extracted:,} extracted", f"{result.reused:,} reused", f"{result.rejected:,} rejected"]
+    lines = [f"{number_of(result.listed, 'image')} in {number_of(result.classes, 'class')}: {', '.join(parts)}"]
+    shown = [f"{name} {count:,}" for name, count in list(result.images_of_class.items())[:_MOST_CLASSES_IN_LINE]]
+    more = f", and {result.classes - len(shown):,} more" if result.classes > len(shown) else ""
+    lines.append(f"  classes: {', '.join(shown)}{more}")
+    lines += _listing_lines(result)
+    if result.rejected:
+        lines.append(f"  each is named in {result.rejects}")
+    if result.shard:
+        lines.append(
+            f"  part {result.shard} of {number_of(result.whole, 'image')}; train, val and test are drawn from all parts"
+        )
+    else:
+        lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
+    if result.views > 1:
+        lines.append(f"  {result.views} views of each training image, {result.augmented:,} extracted now")
+    rate = f", {result.images_per_second:.1f} images/s after start-up" if result.images_per_second else ""
+    lines.append(f"cache {result.cache}: {size_text(result.bytes)}, {result.seconds:.1f} s{rate}")
+    if result.calibration_seconds:
+        lines[-1] += f"; {result.calibration_seconds:.1f} s of it to make the int8 network"
+    if result.int8_seconds is not None:
+        took = (result.extracted + result.augmented) / result.images_per_second
+        lines.append(
+            f"  --precision int8 would have taken about {_time_text(result.int8_seconds)} instead of {_time_text(took)} here "
+            "(pip install 'featx[int8]')"
+        )
+    return "\n".join(lines)
+
+
+def plan_text(plan: ExtractPlan) -> str:
+    """Say what an extract would do."""
+    parts = [f"{plan.to_extract:,} to extract", f"{plan.reused:,} to reuse", f"{plan.rejected:,} to reject"]
+    lines = [f"{number_of(plan.listed, 'image')} in {number_of(plan.classes, 'class')}: {', '.join(parts)}", ""]
+    rows = [(name, *(f"{count:,}" for count in counts.values())) for name, counts in plan.counts.items()][:_MOST_CLASSES]
+    if plan.classes > _MOST_CLASSES:
+        rows.append((f"… and {plan.classes - _MOST_CLASSES} more", *("" for _ in plan.splits)))
+    rows.append(("all", *(f"{count:,}" for count in plan.splits.values())))
+    lines += [table(("class", *plan.splits), rows), ""]
+    lines += _listing_lines(plan)
+    named = [f"    {path}: {reason}" for path, reason in list(plan.rejects.items())[:_MOST_NAMES]]
+    lines += named + ([f"    … and {plan.rejected - _MOST_NAMES:,} more, all in --json"] if plan.rejected > _MOST_NAMES else [])
+    if plan.shard:
+        lines.append(
+            f"  part {plan.shard} of {number_of(plan.whole, 'image')}; the splits above are a guess, drawn from it alone"
+        )
+    if plan.views > 1:
+        lines.append(f"  {plan.views} views of each training image, {plan.to_augment:,} to extract")
+    rate = f", at {plan.images_per_second:.1f} images/s" if plan.images_per_second else ""
+    lines.append(f"cache {plan.cache}: would take {size_text(plan.bytes)}, about {_time_text(plan.seconds)}{rate}")
+    lines.append("dry run: nothing was written")
+    return "\n".join(lines)
+
+
+def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
+    """Say what a user should know of the images, whether they are extracted already or not."""
+    lines = []
+    if found.classes == 1:
+        lines.append("  note: a head needs at least two classes; expected one folder of images for each")
+    if found.duplicates:
+        lines.append(f"  {number_of(found.duplicates, 'exact duplicate')}, stored once")
+    if found.conflicts:
+        lines.append(f"  note: the same image stands in more than one class: {some_of(found.conflicts)}")
+    if found.across_splits:
+        lines.append(f"  note: {number_of(len(found.across_splits), 'val or test image')} stands in an earlier split too, ")
+        lines[-1] += f"and flatters the accuracy there: {some_of(found.across_splits)}"
+    if found.unlearnable and found.classes > 1:
+        lines.append(f"  note: no training image, so that it cannot be learned: {some_of(found.unlearnable)}")
+    lines += [f"  {count:,} rejected: {reason}" for reason, count in found.reasons.items()]
+    if found.skipped:
+        others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(found.skipped.items()))
+        lines.append(f"  other files, not images: {others}")
+    return lines

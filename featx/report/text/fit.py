@@ -1,0 +1,27 @@
+"""Fit."""
+
+from featx.report.text.words import _value_text, number_of, parameters_text
+from featx.verbs.fit.fit import FitResult
+
+
+def fit_text(result: FitResult) -> str:
+    """Say what a fit gave."""
+    counts = result.parameters
+    views = f" in {result.views} views" if result.views > 1 else ""
+    lines = [
+        f"{result.head} head on {result.pooling} features: {number_of(result.train_images, 'training image')}{views}, "
+        f"{number_of(result.classes, 'class')}, {result.seconds:.1f} s"
+    ]
+    if result.tuning:
+        best = result.tuning[0]
+        chosen = ", ".join(f"{name} {_value_text(value)}" for name, value in best["settings"].items())
+        lines.append(f"  {number_of(len(result.tuning), 'setting')} tried by cross-validation; best at {best['accuracy']:.3f}:")
+        lines[-1] += f" {best['pooling']}, {chosen}"
+    if result.epochs:
+        lines.append(f"  {number_of(result.epochs, 'epoch')}, the best was {result.best_epoch}")
+    if result.val_accuracy is not None:
+        lines.append(f"  validation accuracy {result.val_accuracy:.3f} on {number_of(result.val_images, 'image')}")
+    lines.append("  " + parameters_text(counts))
+    lines += [f"  note: {note}" for note in result.notes]
+    lines.append(f"model {result.model}")
+    return "\n".join(lines)

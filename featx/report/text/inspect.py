@@ -1,0 +1,67 @@
+"""Inspect."""
+
+from featx.report.text.words import _value_text, number_of, parameters_text, size_text, table
+from featx.verbs.inspect import CacheSummary, ModelSummary
+
+
+def cache_text(summary: CacheSummary) -> str:
+    """Describe a cache."""
+    recipe = summary.recipe
+    height, width = recipe.image_size
+    lines = [
+        f"cache {summary.path}",
+        f"  images     {summary.source}",
+        f"  backbone   {recipe.backbone}, weights {recipe.weights[:23]}, layers {', '.join(recipe.layers)}",
+        f"  pixels     {height} x {width}, {recipe.resize}, preprocess {recipe.preprocess}",
+        *([] if recipe.precision == "float32" else [f"  precision  {recipe.precision}"]),
+        f"  stored     {recipe.stored_dtype} maps, fingerprint {recipe.fingerprint[:16]}",
+        f"  on disk    {number_of(summary.rows, 'row')} in {number_of(summary.shards, 'shard')}, {size_text(summary.bytes)}",
+        f"  listed     {number_of(summary.listed, 'image')}, {summary.rejected:,} rejected",
+    ]
+    lines += [f"             {count:,}: {reason}" for reason, count in summary.reasons.items()]
+    if summary.augment:
+        lines.append(f"  views      {summary.views} of each training image: {summary.augment}")
+    splits = list(summary.splits)
+    rows = [(name, *(f"{counts[split]:,}" for split in splits)) for name, counts in summary.counts.items()]
+    rows.append(("all", *(f"{summary.splits[split]:,}" for split in splits)))
+    return "\n".join([*lines, "", table(("class", *splits), rows)])
+
+
+def model_text(summary: ModelSummary) -> str:
+    """Describe a model: what it is, its layers and parameter counts."""
+    model, counts = summary.model, summary.model.parameters
+    height, width = model.recipe.image_size
+    metrics = model.metrics
+    more = " …" if len(model.class_names) > 12 else ""
+    lines = [
+        f"model {summary.path}",
+        f"  head       {model.head_name} on {model.pooling} features",
+        f"  backbone   {model.recipe.backbone} to {model.tail.end if model.tail else model.layer} at {height} x {width} px, "
+        + (f"fine-tuned from {model.tail.start}, frozen before" if model.tail else "frozen")
+        + ("" if model.recipe.precision == "float32" else f", in {model.recipe.precision}"),
+        f"  classes    {len(model.class_names)}: {', '.join(model.class_names[:12])}{more}",
+        f"  fitted on  {metrics.get('train_images', '?')} images of {model.source.get('images', '?')}",
+    ]
+    if metrics.get("val_accuracy") is not None:
+        epoch = f", epoch {model.best_epoch} of {len(model.history['loss'])}" if model.history.get("loss") else ""
+        lines.append(f"  validation accuracy {metrics['val_accuracy']:.3f} on {metrics['val_images']} images{epoch}")
+    if model.temperature != 1.0:
+        lines.append(f"  calibrated temperature {model.temperature:.2f}, fitted on the validation images")
+    if model.tuning:
+        lines.append(f"  chosen     by cross-validation from {number_of(len(model.tuning), 'setting')}, the best:")
+        for one in model.tuning[:5]:
+            given = ", ".join(f"{name} {_value_text(value)}" for name, value in one.get("settings", {}).items())
+            lines.append(f"             {one.get('accuracy', 0):.3f}  {one.get('pooling')}, {given}")
+    rows = [
+        (
+            layer["name"],
+            layer["type"],
+            " x ".join(map(str, layer["output_shape"])),
+            f"{layer['parameters']:,}",
+            "trainable" if layer["trainable"] else "frozen",
+        )
+        for layer in summary.layers
+    ]
+    lines += ["", table(("layer", "type", "output", "parameters", ""), rows), ""]
+    lines.append(parameters_text(counts))
+    return "\n".join(lines)

@@ -1,0 +1,33 @@
+"""A merge as text for a terminal."""
+
+from featx.report.text.words import number_of, size_text, some_of
+from featx.verbs.merge.merge import MergeResult
+
+
+def merge_text(result: MergeResult) -> str:
+    """Say what a merge did."""
+    lines = [
+        f"{number_of(result.listed, 'image')} in {number_of(result.classes, 'class')} from "
+        f"{number_of(len(result.caches), 'cache')}: {result.with_features:,} with features, {result.rejected:,} rejected"
+    ]
+    if result.missing:
+        lines.append(f"  note: {number_of(result.missing, 'image')} are in parts that are not here")
+    if result.duplicates:
+        lines.append(f"  {number_of(result.duplicates, 'exact duplicate')}, each read from one row")
+    if result.differing:
+        lines.append(
+            f"  note: listed with another class, split or content elsewhere, the first stands: {some_of(result.differing)}"
+        )
+    if result.conflicts:
+        lines.append(f"  note: the same image stands in more than one class: {some_of(result.conflicts)}")
+    if result.across_splits:
+        lines.append(
+            f"  note: stands in an earlier split too, and flatters the accuracy there: {some_of(result.across_splits)}"
+        )
+    lines += [f"  {count:,} rejected: {reason}" for reason, count in result.reasons.items()]
+    if result.rejected:
+        lines.append(f"  each is named in {result.rejects}")
+    lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
+    shards = f"{result.linked:,} linked, {result.copied:,} copied, {result.present:,} there before"
+    lines.append(f"cache {result.cache}: {size_text(result.bytes)}, shards: {shards}, {result.seconds:.1f} s")
+    return "\n".join(lines)

@@ -1,0 +1,65 @@
+"""Results as text for a terminal. These functions return strings; the command line prints them."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_MOST_CLASSES = 40
+_MOST_CLASSES_IN_LINE = 12
+_MOST_NAMES = 20
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align columns: the first to the left, the others to the right."""
+    cells = [list(header), *map(list, rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = []
+    for first, *others in cells:
+        right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *right]).rstrip())
+    return "\n".join(lines)
+
+
+def size_text(n_bytes: int) -> str:
+    """Give bytes as people read them."""
+    value = float(n_bytes)
+    for unit in ("B", "KB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def near_path(path: str) -> str:
+    """Give a path as the user would type it: from the current folder, if it lies below that."""
+    with contextlib.suppress(ValueError, OSError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path
+
+
+def number_of(n: int, noun: str) -> str:
+    """Give "1 image", "2 images", "1,200 images", "2 classes"."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{n:,} {noun if n == 1 else plural}"
+
+
+def parameters_text(counts: dict[str, int]) -> str:
+    """Give the counts of parameters."""
+    return f"parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Name the first few."""
+    return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")
+
+
+def _time_text(seconds: float) -> str:
+    """Give seconds as people read them."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _value_text(value: Any) -> str:
+    return ",".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,97 @@
+"""Rows as HDF5 would store them, compressed and with a checksum, on all cores at once.
+
+HDF5 filters one chunk after the other under a lock of its own; zlib lets go of Python's. ISA-L's zlib, where it is installed,
+makes rows of ReLU's zeros a little smaller in a third of the time; HDF5 reads either.
+"""
+
+import contextlib
+import functools
+import itertools
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.system.cores import available_cores
+
+GZIP_LEVEL = 1
+
+_compress: Callable[[memoryview, int], bytes] = zlib.compress
+with contextlib.suppress(ImportError):  # from a checkout, featx runs without
+    from isal import isal_zlib
+
+    _compress = isal_zlib.compress
+
+_ROWS_A_TASK = 4
+_WORDS_AT_ONCE = 65_536
+
+
+def gzipped(values: NDArray[np.generic]) -> bytes:
+    """Return an array's bytes as HDF5's gzip filter leaves them."""
+    return _compress(np.ascontiguousarray(values).data, GZIP_LEVEL)
+
+
+def packed_rows(values: NDArray[np.generic], dtype: np.dtype[np.generic]) -> list[bytes]:
+    """Compress rows and put the checksum behind each, as HDF5's filters gzip and fletcher32 do with chunks of one row.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, …)
+        The rows.
+    dtype : numpy dtype
+        What they are to be stored as.
+    """
+    parts = [values[start : start + _ROWS_A_TASK] for start in range(0, len(values), _ROWS_A_TASK)]
+    return list(itertools.chain.from_iterable(_pool().map(functools.partial(_filtered_rows, dtype=dtype), parts)))
+
+
+def append_packed(dataset: h5py.Dataset, rows: Sequence[bytes]) -> None:
+    """Append what ``packed_rows`` gave to a dataset with chunks of one row and those two filters."""
+    n_before = len(dataset)
+    dataset.resize(n_before + len(rows), axis=0)
+    inner = (0,) * (dataset.ndim - 1)
+    for place, row in enumerate(rows, n_before):
+        dataset.id.write_direct_chunk((place, *inner), row)
+
+
+def _filtered_rows(values: NDArray[np.generic], dtype: np.dtype[np.generic]) -> list[bytes]:
+    return [_with_checksum(gzipped(row)) for row in values.astype(dtype)]
+
+
+def _with_checksum(data: bytes) -> bytes:
+    return data + fletcher32(data).to_bytes(4, "little")
+
+
+def fletcher32(data: bytes) -> int:
+    """Return the checksum that HDF5's filter of this name puts behind a chunk.
+
+    References
+    ----------
+    J. Fletcher (1982), "An arithmetic checksum for serial transmissions": two sums modulo 65535 of words of 16 bits, the
+    second one of the first's running values. HDF5 takes the words big-endian, and adds a zero byte where one is missing.
+    """
+    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2")
+    total = running = 0
+    for start in range(0, len(words), _WORDS_AT_ONCE):  # of all at once the second sum would overflow, from some 30 MB on
+        block = words[start : start + _WORDS_AT_ONCE].astype(np.int64)
+        running += len(block) * total + int(block @ np.arange(len(block), 0, -1))
+        total += int(block.sum())
+    return _folded(running) << 16 | _folded(total)
+
+
+def _folded(total: int) -> int:
+    """Return a sum modulo 65535 as adding carries back gives it: zero only if there was nothing to add."""
+    return total and (total - 1) % 65535 + 1
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(available_cores(), thread_name_prefix="featx-gzip")
+
+
+if hasattr(os, "register_at_fork"):  # threads are not in a forked process
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,187 @@
+"""One immutable HDF5 file of feature rows: written in memory, checked, then published under its own digest.
+
+::
+
+    <sha256 of the file>.h5
+      attributes    featx_format, fingerprint
+      digest        (n, 32) uint8      content digest of each image
+      view          (n,) int64         0 is the clean image
+      maps/<layer>  (n, h, w, c)       what the layer gave, float16 or float32
+      pooled/<layer>(n, 2, c) float32  average and maximum over height and width
+      picture/<name>(n, …)             what was measured of the clean picture; NaN or zeros in rows without
+
+``picture`` came later and is optional: shards without it are whole, and a featx that knows nothing of it passes it over.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import CacheDamaged
+from featx.store.documents import MEND
+from featx.store.guard import damage_named, open_guarded, read_text_attribute
+from featx.system.files import DIGEST_BYTES, file_digest
+
+LIBVER = ("v110", "v110")
+"""HDF5's file format 1.10: its metadata carries checksums too, down to the index of chunks. In older formats a flipped bit
+there could hand out another image's row without an error."""
+
+# Pooled rows are small: several share a chunk, so that HDF5's cost per chunk is paid once for all of them.
+_POOLED_CHUNK_BYTES = 64 * 1024
+_KEY_CHUNK_ROWS = 1024
+_PICTURE_CHUNK_ROWS = 64
+_CHECK_BYTES, _CHECK_CHUNKS = 4_000_000, 256  # HDF5 takes some kilobytes of its own for every chunk of a selection
+
+
+Pictures = Mapping[str, NDArray[np.generic]]
+"""What was measured of some pictures, by name: arrays of shape (n, …), floats with NaN or whole numbers."""
+
+
+class Shard:
+    """A finished shard, for reading.
+
+    Opening it reads the keys of its rows (40 bytes each) and nothing else; the file is opened again to read features.
+
+    Raises
+    ------
+    CacheDamaged
+        If the file is not a whole shard.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._row_shapes: dict[str, tuple[int, ...]] = {}
+        with damage_named(path):
+            self._state = _state(path)
+        with open_guarded(path) as file, damage_named(path):
+            self.fingerprint = read_text_attribute(file, "fingerprint")
+            self.digests: NDArray[np.uint8] = file["digest"][()]
+            self.views: NDArray[np.int64] = file["view"][()]
+            lengths = {len(file[name]) for name in self._names(file)}
+            if lengths != {len(self.views)} or self.digests.shape != (len(self.views), DIGEST_BYTES):
+                raise CacheDamaged(f"{path}: its datasets have different numbers of rows. {MEND}")
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def read(self, name: str, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Read rows of one dataset.
+
+        Parameters
+        ----------
+        name : str
+            ``maps/<layer>`` or ``pooled/<layer>``.
+        rows : ndarray of shape (n,), int64
+            Ascending row numbers.
+
+        Returns
+        -------
+        values : ndarray of shape (n, …)
+            In the order of ``rows``, in the stored type.
+
+        Raises
+        ------
+        CacheDamaged
+            If a checksum does not fit: numbers are returned whole or not at all.
+        """
+        with self._open() as file, damage_named(self.path):
+            dataset = file[name]
+            values = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
+            # One call per run; h5py's own list selection costs more than the read itself. A run goes on over rows that
+            # nobody asked for where they are in a chunk that is read anyway.
+            breaks = np.flatnonzero(np.diff(rows) > dataset.chunks[0]) + 1
+            for first, last in itertools.pairwise([0, *breaks.tolist(), len(rows)] if len(rows) else []):
+                run = rows[first:last]
+                found = dataset[run[0] : run[-1] + 1]
+                values[first:last] = found if len(found) == len(run) else found[run - run[0]]
+            return values
+
+    def _open(self) -> h5py.File:
+        """Open the file; what makes HDF5 dangerous was looked for when it was opened first, unless it is another file now."""
+        with damage_named(self.path):
+            if _state(self.path) == self._state:
+                return h5py.File(self.path, "r")
+        return open_guarded(self.path)
+
+    def row_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a row of one dataset."""
+        if name not in self._row_shapes:
+            with open_guarded(self.path) as file, damage_named(self.path):
+                self._row_shapes[name] = file[name].shape[1:]
+        return self._row_shapes[name]
+
+    @property
+    def maps_dtype(self) -> np.dtype[np.floating]:
+        """Type of the maps in this shard."""
+        with open_guarded(self.path) as file, damage_named(self.path):
+            dtype: np.dtype[np.floating] = next(iter(file["maps"].values())).dtype
+            return dtype
+
+    def check_layers(self, layers: Sequence[str]) -> None:
+        """Check that the shard keeps exactly these layers.
+
+        Raises
+        ------
+        CacheDamaged
+            If it keeps others.
+        """
+        with open_guarded(self.path) as file, damage_named(self.path):
+            found = sorted(file["maps"])
+        if found != sorted(layers):
+            raise CacheDamaged(f"{self.path}: keeps the layers {found}, but its recipe names {sorted(layers)}.")
+
+    def layers(self, kind: str) -> list[str]:
+        """Return the layers in ``maps`` or ``pooled``, or the names in ``picture``."""
+        with open_guarded(self.path) as file, damage_named(self.path):
+            return list(file.get(kind, ()))
+
+    def check(self, expected_digest: bytes | None = None, expected_rows: int | None = None) -> None:
+        """Read every byte of the file and every checksum in it.
+
+        Parameters
+        ----------
+        expected_digest : bytes or None
+            What the file's content must hash to; by default what its name says.
+        expected_rows : int or None
+            How many rows it must hold.
+
+        Raises
+        ------
+        CacheDamaged
+            If anything differs.
+        """
+        with damage_named(self.path):
+            found = file_digest(self.path).hex()
+        wanted = expected_digest.hex() if expected_digest else self.path.stem
+        if found != wanted:
+            raise CacheDamaged(f"{self.path}: its content has digest {found}, but {wanted} was written.")
+        if expected_rows is not None and len(self) != expected_rows:
+            raise CacheDamaged(f"{self.path}: holds {len(self)} rows, but {expected_rows} were written.")
+        with open_guarded(self.path) as file, damage_named(self.path):
+            for name in self._names(file):
+                dataset = file[name]
+                for start in range(0, len(self), n_rows := _rows_a_block(dataset)):
+                    dataset[start : start + n_rows]
+
+    def _names(self, file: h5py.File) -> list[str]:
+        return ["digest", "view"] + [
+            f"{group}/{name}" for group in ("maps", "pooled", "picture") for name in file.get(group, ())
+        ]
+
+
+def _rows_a_block(dataset: h5py.Dataset) -> int:
+    """Return how many rows to read at a time: whole chunks, and of little memory beside the rest."""
+    row_bytes: int = math.prod(dataset.shape[1:], start=dataset.dtype.itemsize)
+    chunk_rows = int(dataset.chunks[0])
+    n_chunks = min(_CHECK_CHUNKS, _CHECK_BYTES // max(1, row_bytes * chunk_rows))
+    return max(1, n_chunks) * chunk_rows
+
+
+def _state(path: Path) -> tuple[int, int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

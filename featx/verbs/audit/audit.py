@@ -1,0 +1,267 @@
+"""The verb audit: which images of a cache are copies, wrongly labelled, out of place or of no use. Nothing is changed."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import OutputError
+from featx.images import check_manifest_path, write_manifest
+from featx.store import SPLITS, CachedRows, Catalog, FeatureCache
+from featx.system.progress import Progress
+from featx.verbs.audit.copies import Copies, find_copies
+from featx.verbs.audit.findings import (
+    FLAGS,
+    AlikeClasses,
+    Audit,
+    DuplicateGroup,
+    LabelError,
+    ListedImage,
+    Outlier,
+    QualityProblem,
+    flags_of,
+)
+from featx.verbs.audit.labels import Judged, confused, distances_from_classes, far_out, judge_labels
+from featx.verbs.audit.pictures import MeasuredPictures, measure_missing, stored_pictures
+from featx.verbs.audit.quality import find_flaws
+
+LEAST_ODDS = 10.0
+"""A label is doubted when another class is at least so many times as likely."""
+
+SMALL_CLASS = 10
+"""Classes with fewer different training images are named."""
+
+ALIKE = 0.15
+"""Two classes are named as alike when this share of their images fits the other one better."""
+
+_POOLING = "avg"
+
+# Of a group of copies, one of these is kept first: what is measured on stays as it is, training can spare an image.
+_KEPT_FIRST = ("test", "val", "train")
+
+
+def audit_cache(
+    cache: Path | str,
+    *,
+    layer: str | None = None,
+    measure: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Look through the images of a cache, by their features and by what was measured of their pictures.
+
+    Parameters
+    ----------
+    cache : Path or str
+        The cache's folder.
+    layer : str or None
+        One of the cached layers; by default the last.
+    measure : bool
+        Measure pictures now from their files where extract did not: in caches of an older featx.
+    workers : int or None
+        Decoding processes for that; by default one for each core.
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Returns
+    -------
+    audit : Audit
+        Nothing of it is written anywhere.
+
+    Raises
+    ------
+    CacheError
+        If there is no finished cache, or it does not keep that layer.
+    """
+    started = time.monotonic()
+    store = FeatureCache.open(Path(cache))
+    catalog, rows = store.catalog, store.catalog.rows()
+    pictures = stored_pictures(store, rows)
+    if measure:
+        pictures = measure_missing(store, rows, pictures, workers, progress)
+    copies = find_copies(store, rows, pictures, progress)
+    listing = _Listing(catalog, rows)
+    notes = _say_unmeasured(pictures, store, measure)
+    flaws, said = find_flaws(pictures, store.recipe.image_size)
+    labels, judged = _judge(store, rows, copies, layer)
+    alone = np.flatnonzero(copies.groups == np.arange(len(rows)))
+    return Audit(
+        cache=store.folder,
+        source=catalog.source,
+        images=len(rows),
+        classes=len(np.unique(catalog.labels[rows])),
+        measured=int(pictures.present.sum()),
+        duplicates=_list_duplicates(listing, copies, pictures),
+        label_errors=_list_label_errors(listing, alone, labels, judged) if judged else [],
+        outliers=_list_outliers(listing, store, rows, alone, labels, layer),
+        quality=[QualityProblem(listing[flaw.position], flaw.problem, flaw.measure, flaw.value) for flaw in flaws],
+        small_classes=_small_classes(listing, copies),
+        alike_classes=_list_alike(listing, alone, labels, judged) if judged else [],
+        notes=notes + said + ([] if judged else ["only one class has images: labels cannot be judged"]),
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Listing:
+    """The images with features, by position."""
+
+    def __init__(self, catalog: Catalog, rows: NDArray[np.int64]) -> None:
+        self.catalog = catalog
+        self.rows = rows
+
+    def __getitem__(self, position: int) -> ListedImage:
+        row, catalog = self.rows[position], self.catalog
+        label = int(catalog.labels[row])
+        name = catalog.class_names[label] if label >= 0 else ""
+        return ListedImage(catalog.paths[row], name, SPLITS[catalog.splits[row]])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def _say_unmeasured(pictures: MeasuredPictures, store: FeatureCache, measure: bool) -> list[str]:
+    lost = int((~pictures.present).sum())
+    if not lost:
+        return []
+    what = f"{lost} of {len(pictures.present)} pictures were not measured: near duplicates and quality leave them out"
+    if measure:
+        return [f"{what}; their files are not at {store.catalog.source} as they were"]
+    return [f"{what}; they were extracted by an older featx. --measure reads their files"]
+
+
+def _list_duplicates(listing: _Listing, copies: Copies, pictures: MeasuredPictures) -> list[DuplicateGroup]:
+    members: dict[int, list[int]] = {}
+    for position, group in enumerate(copies.groups.tolist()):
+        members.setdefault(group, []).append(position)
+    lowest: dict[int, float] = {}
+    for (one, _), agreement in copies.agreement.items():
+        group = int(copies.groups[one])
+        lowest[group] = min(agreement, lowest.get(group, 1.0))
+    sizes = np.nan_to_num(pictures.column("height") * pictures.column("width"))
+    found = []
+    for group, positions in members.items():
+        if len(positions) < 2:
+            continue
+        ordered = sorted(positions, key=lambda at: (_KEPT_FIRST.index(listing[at].split), -float(sizes[at]), at))
+        images = [listing[at] for at in ordered]
+        found.append(
+            DuplicateGroup(
+                images=images,
+                exact=len(np.unique(copies.contents[positions])) == 1,
+                agreement=lowest.get(group, 1.0),
+                across_splits=len({image.split for image in images}) > 1,
+                conflicting_labels=len({image.label for image in images}) > 1,
+            )
+        )
+    return sorted(found, key=lambda one: (-(one.across_splits + one.conflicting_labels), not one.exact, -one.agreement))
+
+
+def _judge(
+    store: FeatureCache, rows: NDArray[np.int64], copies: Copies, layer: str | None
+) -> tuple[NDArray[np.int64], Judged | None]:
+    """Return the labels of the first image of each group, from 0, and how well they fit; None with a single class."""
+    alone = np.flatnonzero(copies.groups == np.arange(len(rows)))
+    present, labels = np.unique(store.catalog.labels[rows[alone]], return_inverse=True)
+    labels = labels.astype(np.int64)
+    if len(present) < 2:
+        return labels, None
+    return labels, judge_labels(_features(store, rows[alone], layer), labels)
+
+
+def _features(store: FeatureCache, rows: NDArray[np.int64], layer: str | None) -> CachedRows:
+    return CachedRows(store, rows, np.zeros_like(rows), layer or store.recipe.layers[-1], _POOLING)
+
+
+def _names(listing: _Listing, alone: NDArray[np.int64]) -> list[str]:
+    """Return the class names behind the labels of ``_judge``."""
+    catalog = listing.catalog
+    return [catalog.class_names[label] for label in np.unique(catalog.labels[listing.rows[alone]])]
+
+
+def _list_label_errors(
+    listing: _Listing, alone: NDArray[np.int64], labels: NDArray[np.int64], judged: Judged
+) -> list[LabelError]:
+    names = _names(listing, alone)
+    doubted = np.flatnonzero(judged.odds >= LEAST_ODDS)
+    doubted = doubted[np.argsort(-judged.odds[doubted], kind="stable")]
+    return [LabelError(listing[alone[at]], names[judged.suggested[at]], float(judged.odds[at])) for at in doubted]
+
+
+def _list_alike(listing: _Listing, alone: NDArray[np.int64], labels: NDArray[np.int64], judged: Judged) -> list[AlikeClasses]:
+    names, shares = _names(listing, alone), confused(judged, labels)
+    found = np.argwhere(np.triu(shares, 1) >= ALIKE)
+    pairs = [AlikeClasses(names[one], names[other], float(shares[one, other])) for one, other in found]
+    return sorted(pairs, key=lambda pair: -pair.confused)
+
+
+def _list_outliers(
+    listing: _Listing,
+    store: FeatureCache,
+    rows: NDArray[np.int64],
+    alone: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    layer: str | None,
+) -> list[Outlier]:
+    distances = distances_from_classes(_features(store, rows[alone], layer), labels)
+    out = far_out(np.log(np.maximum(distances, 1e-12)), len(distances))
+    far = np.flatnonzero(out > 1)
+    return [Outlier(listing[alone[at]], float(out[at])) for at in far[np.argsort(-out[far], kind="stable")]]
+
+
+def _small_classes(listing: _Listing, copies: Copies) -> dict[str, int]:
+    catalog = listing.catalog
+    training = catalog.splits[listing.rows] == SPLITS.index("train")
+    labels = catalog.labels[listing.rows[training]]
+    counts = {name: len(np.unique(copies.groups[training][labels == label])) for label, name in enumerate(catalog.class_names)}
+    return {name: count for name, count in sorted(counts.items(), key=lambda item: item[1]) if count < SMALL_CLASS}
+
+
+def write_clean_manifest(audit: Audit, path: Path | str, drop: Sequence[str] = FLAGS[:1]) -> dict[str, int]:
+    """Write a CSV manifest of the audited images without those that were found fault with, for a next extract.
+
+    Labels and splits stay as they are; features that are cached are found again. Images that are left in though something
+    was found of them have it in the column ``audit_flags``.
+
+    Parameters
+    ----------
+    audit : Audit
+        What was found. Its cache must list the same images still.
+    path : Path or str
+        The manifest; an earlier one of an audit is replaced.
+    drop : sequence of str
+        Which of ``FLAGS`` leave an image out; by default duplicates alone: they are certain, the rest are suspicions.
+
+    Returns
+    -------
+    counts : dict of str to int
+        ``kept`` and ``left_out``, and images left out for each of ``drop``; one may be for several.
+
+    Raises
+    ------
+    OutputError
+        If the manifest cannot be written, somebody else's file stands there, or no image would be left.
+    """
+    path = Path(path)
+    check_manifest_path(path)
+    if unknown := [name for name in drop if name not in FLAGS]:
+        raise OutputError(f"{path}: there is no flag {unknown[0]!r} to leave images out for. Give some of {', '.join(FLAGS)}.")
+    flags = flags_of(audit)
+    listing = FeatureCache.open(audit.cache).catalog
+    images = _Listing(listing, listing.rows())
+    counts: Counter[str] = Counter({"kept": 0, "left_out": 0, **dict.fromkeys(drop, 0)})
+    rows = []
+    for position in range(len(images)):
+        image = images[position]
+        found = flags.get(image.path, [])
+        reasons = [name for name in found if name in drop]
+        counts.update(reasons or ["kept"])
+        counts["left_out"] += bool(reasons)
+        if not reasons:
+            rows.append((image.path, image.label, image.split, " ".join(found)))
+    if not rows:
+        raise OutputError(f"{path}: every image was found fault with, none would be left. Leave some of --drop out.")
+    write_manifest(path, Path(listing.source), rows)
+    return dict(counts)

@@ -1,0 +1,113 @@
+"""What was measured of the pictures of a cache: stored with their rows, or measured now from their files."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import CacheError
+from featx.images import MAX_PIXELS, MEASURES, PICTURE_SIDE, load_batches
+from featx.store import FeatureCache
+from featx.system.progress import Progress
+
+_BATCH = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasuredPictures:
+    """Measures and thumbnails of some images of a cache.
+
+    Parameters
+    ----------
+    measures : ndarray of shape (n, 7), float32
+        In the order of ``MEASURES``; NaN where nothing was measured.
+    thumbnails : ndarray of shape (n, 32, 32), uint8
+        Small grey copies; zeros where nothing was measured.
+    """
+
+    measures: NDArray[np.float32]
+    thumbnails: NDArray[np.uint8]
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which were measured (n,)."""
+        return np.asarray(np.isfinite(self.measures).all(axis=1))
+
+    def column(self, name: str) -> NDArray[np.float32]:
+        """Return one of the measures (n,)."""
+        return self.measures[:, MEASURES.index(name)]
+
+
+def stored_pictures(store: FeatureCache, rows: NDArray[np.int64]) -> MeasuredPictures:
+    """Return what extract measured of some rows of the catalog; caches of an older featx have none of it.
+
+    Raises
+    ------
+    CacheDamaged
+        If it cannot be read.
+    """
+    measures, present = store.pictures(rows, "measures", (len(MEASURES),), np.float32)
+    thumbnails, with_thumbnail = store.pictures(rows, "thumbnail", (PICTURE_SIDE, PICTURE_SIDE), np.uint8)
+    measures = np.where((present & with_thumbnail)[:, None], measures, np.nan)
+    return MeasuredPictures(measures.astype(np.float32), thumbnails.astype(np.uint8))
+
+
+def measure_missing(
+    store: FeatureCache,
+    rows: NDArray[np.int64],
+    pictures: MeasuredPictures,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> MeasuredPictures:
+    """Decode the files of images of which nothing was measured; what comes out is kept nowhere.
+
+    A file that is gone, or is another image now, stays without.
+
+    Parameters
+    ----------
+    store : FeatureCache
+        Its catalog says where the files are.
+    rows : ndarray of shape (n,), int64
+        Rows of the catalog.
+    pictures : MeasuredPictures
+        Of these rows; left unchanged.
+    workers : int or None
+        Decoding processes; by default one for each core.
+    progress : callable or None
+        Called as (stage, newly done, total).
+    """
+    catalog = store.catalog
+    lacking = np.flatnonzero(~pictures.present)
+    measures, thumbnails = pictures.measures.copy(), pictures.thumbnails.copy()
+    paths = [Path(catalog.source) / catalog.paths[rows[place]] for place in lacking]
+    if progress and paths:
+        progress("measure", 0, len(paths))
+    for batch in load_batches(paths, store.recipe, _BATCH, workers, MAX_PIXELS):
+        measured = batch.measured()
+        for at, (position, digest) in enumerate(zip(batch.positions, batch.digests, strict=True)):
+            place = lacking[position]
+            if digest == catalog.digests[rows[place]].tobytes():
+                measures[place], thumbnails[place] = measured["measures"][at], measured["thumbnail"][at]
+        if progress:
+            progress("measure", len(batch.positions) + len(batch.rejected), len(paths))
+    return MeasuredPictures(measures, thumbnails)
+
+
+def all_pictures(
+    store: FeatureCache, rows: NDArray[np.int64], workers: int | None = None, progress: Progress | None = None
+) -> MeasuredPictures:
+    """Return what was measured of some rows, stored or from their files now.
+
+    Raises
+    ------
+    CacheError
+        If of some it is neither stored nor to be had.
+    """
+    pictures = measure_missing(store, rows, stored_pictures(store, rows), workers, progress)
+    if lost := int((~pictures.present).sum()):
+        raise CacheError(
+            f"{store.folder}: of {lost} of {len(rows)} images nothing was measured when they were extracted (by an older "
+            f"featx), and their files are not at {store.catalog.source} as they were. Extract them again into a new cache."
+        )
+    return pictures

@@ -1,0 +1,239 @@
+"""The verb compare: which head and pooling does best, by cross-validation inside the training images."""
+
+import csv
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import HeadError, OutputError
+from featx.heads import head_spec
+from featx.store import FeatureCache, check_pooling
+from featx.system.files import is_foreign, replacing_text
+from featx.system.progress import Progress
+from featx.verbs.audit.copies import find_training_copies
+from featx.verbs.compare.search import Candidate, Tried, cross_validate, cut_into_folds, rank_of
+
+DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")
+
+# Of a normal distribution, 95 % lie within so many standard deviations.
+_Z = 1.959964
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparedHead:
+    """How one head did on one pooling.
+
+    Parameters
+    ----------
+    head, pooling : str
+        What was fitted.
+    settings : dict
+        Where they are not the head's defaults.
+    accuracy, low, high : float
+        Top-1 on images that the fits had not seen, and its 95 % interval (Wilson's).
+    log_loss : float
+        Mean over the same images.
+    seconds : float
+        Of one fit, on average over the folds.
+    difference, difference_low, difference_high : float
+        Accuracy less that of the best, on the same images, and its 95 % interval; zeros for the best.
+    """
+
+    head: str
+    pooling: str
+    settings: dict[str, Any]
+    accuracy: float
+    low: float
+    high: float
+    log_loss: float
+    seconds: float
+    difference: float
+    difference_low: float
+    difference_high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """All that were compared, the best first.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache's folder.
+    images, classes, folds : int
+        Training images, their classes, and how many parts they were cut into.
+    heads : list of ComparedHead
+        By accuracy, then log loss.
+    """
+
+    cache: Path
+    images: int
+    classes: int
+    folds: int
+    heads: list[ComparedHead]
+
+    @property
+    def best(self) -> ComparedHead:
+        """The first."""
+        return self.heads[0]
+
+
+def compare_heads(
+    cache: Path | str,
+    heads: Sequence[str] = DEFAULT_HEADS,
+    poolings: Sequence[str] = (),
+    *,
+    folds: int = 5,
+    layer: str | None = None,
+    seed: int = 0,
+    group_duplicates: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Comparison:
+    """Cross-validate heads on the training images of a cache; val and test images are not looked at.
+
+    Parameters
+    ----------
+    cache : Path or str
+        The cache's folder.
+    heads : sequence of str
+        Names of heads.
+    poolings : sequence of str
+        Each head is tried on each; by default on the one that suits it.
+    folds : int
+        Stratified by class, exact duplicates in one of them.
+    layer : str or None
+        One of the cached layers; by default the last.
+    seed : int
+        Of the folds and of everything random in the fits.
+    group_duplicates : bool
+        Near duplicates share a fold too.
+    progress : callable or None
+        Called as (stage, newly done, total).
+    **settings
+        Given to each head that has such a setting.
+
+    Returns
+    -------
+    comparison : Comparison
+        The best first.
+
+    Raises
+    ------
+    CacheError
+        If there is no finished cache.
+    HeadError
+        If there is no such head or setting, or too few images.
+    """
+    if not heads:
+        raise HeadError("compare needs at least one head.")
+    for pooling in poolings:
+        check_pooling(pooling)
+    candidates = _candidates(heads, poolings, settings | {"seed": seed})
+    store = FeatureCache.open(Path(cache))
+    groups = find_training_copies(store, progress).groups if group_duplicates else None
+    images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)
+    tried = sorted(cross_validate(images, candidates, progress), key=rank_of)
+    compared = [_compare(one, tried[0]) for one in tried]
+    return Comparison(store.folder, len(images.rows), len(images.class_names), images.n_folds, compared)
+
+
+def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[str, Any]) -> list[Candidate]:
+    specs = [head_spec(name) for name in dict.fromkeys(heads)]
+    known = {spec.name: set(spec.settings()) for spec in specs}
+    for name in settings:
+        if not any(name in names for names in known.values()):
+            raise HeadError(f"compare: none of the heads {', '.join(known)} has a setting {name!r}.")
+    for spec in specs:
+        if poolings and not set(poolings) & set(spec.poolings):
+            raise HeadError(
+                f"head {spec.name}: takes {', '.join(spec.poolings)} features only. Received: {', '.join(poolings)}."
+            )
+    return [
+        Candidate(spec.name, pooling, {name: value for name, value in settings.items() if name in known[spec.name]})
+        for spec in specs
+        for pooling in dict.fromkeys(poolings or [spec.pooling])
+        if pooling in spec.poolings
+    ]
+
+
+def _compare(one: Tried, best: Tried) -> ComparedHead:
+    low, high = wilson_interval(int(one.right.sum()), len(one.right))
+    difference, half = _paired_difference(one.right, best.right)
+    return ComparedHead(
+        head=one.candidate.head,
+        pooling=one.candidate.pooling,
+        settings={name: value for name, value in one.candidate.settings.items() if name != "seed"},
+        accuracy=one.accuracy,
+        low=low,
+        high=high,
+        log_loss=one.log_loss,
+        seconds=one.seconds,
+        difference=difference,
+        difference_low=difference - half,
+        difference_high=difference + half,
+    )
+
+
+def wilson_interval(n_right: int, n_images: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share.
+
+    References
+    ----------
+    Wilson (1927), Probable inference, the law of succession, and statistical inference.
+    """
+    share, squared = n_right / n_images, _Z**2
+    middle = (share + squared / (2 * n_images)) / (1 + squared / n_images)
+    half = _Z / (1 + squared / n_images) * math.sqrt(share * (1 - share) / n_images + squared / (4 * n_images**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the mean difference image by image, and half of its 95 % interval."""
+    each = right.astype(np.float64) - best
+    return float(each.mean()), float(_Z * each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 0.0
+
+
+_COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if field.name != "settings")
+
+
+def check_table_path(path: Path) -> None:
+    """Make sure that a comparison can be saved there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written, or holds a file that is no comparison.
+    """
+    try:
+        foreign = is_foreign(path, b"head,pooling,")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
+    if foreign:
+        raise OutputError(f"{path}: exists and is not a comparison. Give another --out, or delete it.")
+
+
+def save_comparison(comparison: Comparison, path: Path) -> None:
+    """Write a comparison as CSV, one line for each head and pooling, atomically, in place of an earlier one.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    check_table_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_text(path) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*_COLUMNS, "settings"])
+            for one in comparison.heads:
+                given = " ".join(f"{name}={value}" for name, value in one.settings.items())
+                writer.writerow([*(getattr(one, name) for name in _COLUMNS), given])
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error

@@ -1,0 +1,336 @@
+"""The verb evaluate: what a model's accuracy is, and on which images."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import choose_batch_size
+from featx.heads import unscaled
+from featx.images import MAX_PIXELS, list_images
+from featx.models.classify import classify_files
+from featx.models.features import HeadFeatures
+from featx.models.file import load_model
+from featx.models.model import Model
+from featx.system.progress import Progress
+from featx.verbs.evaluate.measures import (
+    PrecisionRecall,
+    ReliabilityBin,
+    Threshold,
+    answered_from,
+    bootstrap_intervals,
+    expected_calibration_error,
+    precision_recall_curves,
+    reliability,
+    top_k_accuracy,
+)
+from featx.verbs.evaluate.sources import Measured, check_classes, from_cache, from_files
+
+FEW_IMAGES = 30
+"""A class with fewer images has figures that are hardly more than an impression."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassMeasures:
+    """Precision, recall and F1 of one class, and how many images of it there were.
+
+    ``average_precision`` is of the class against all others; None without images, and where there are too many for it.
+    """
+
+    class_name: str
+    precision: float
+    recall: float
+    f1: float
+    images: int
+    average_precision: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Confidence:
+    """How honest a set of probabilities is.
+
+    Parameters
+    ----------
+    log_loss : float
+        As scikit-learn defines it.
+    ece : float
+        Expected calibration error: the mean gap between confidence and accuracy.
+    bins : list of ReliabilityBin
+        What it is the mean of.
+    """
+
+    log_loss: float
+    ece: float
+    bins: list[ReliabilityBin]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """A model measured on labelled images.
+
+    Parameters
+    ----------
+    model : Model
+        What was measured.
+    model_path : Path
+        Where it lies.
+    split : str
+        ``train``, ``val``, ``test`` or ``all``.
+    source : str
+        Folder that the images are listed in.
+    paths : list of str
+        The images, as listed.
+    y : ndarray of shape (n_images,), int64
+        True labels, indices into the model's class names.
+    probabilities : ndarray of shape (n_images, n_classes), float64
+        Columns in the order of the model's class names.
+    accuracy, balanced_accuracy, macro_f1, log_loss : float
+        As scikit-learn defines them; balanced accuracy and macro F1 over the classes that have images here.
+    per_class : list of ClassMeasures
+        One for each of the model's classes.
+    confusion : ndarray of shape (n_classes, n_classes), int64
+        Rows true, columns predicted.
+    rejected : dict of str to str
+        Path and reason of images that could not be measured.
+    notes : list of str
+        What a reader of these figures should know.
+    cautions : list of str
+        What would be too much for a terminal: small classes, duplicates among the images.
+    top3_accuracy : float or None
+        Share of images whose class is among the three most probable; None for up to three classes.
+    intervals : dict of str to (low, high)
+        95 % bootstrap intervals of ``accuracy``, ``balanced_accuracy`` and ``macro_f1``.
+    confidence : Confidence or None
+        Of the probabilities as they are.
+    uncalibrated : Confidence or None
+        As they were before the model's temperature; None for a model without one.
+    curves : list of PrecisionRecall
+        Of the classes that have images here.
+    thresholds : list of Threshold
+        What would be answered, and how well, if only sure answers were taken.
+    digests : list of bytes
+        Content digests of the images.
+    pooled, pooled_rows : ndarray
+        Average features (n_mapped, n_channels) of some images, for a map, and which they are.
+    counts : dict of str to int
+        ``duplicates`` among the images, and how many of them were ``seen_in_training``.
+    """
+
+    model: Model
+    model_path: Path
+    split: str
+    source: str
+    paths: list[str]
+    y: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    log_loss: float
+    per_class: list[ClassMeasures]
+    confusion: NDArray[np.int64]
+    rejected: dict[str, str]
+    notes: list[str]
+    cautions: list[str] = dataclasses.field(default_factory=list)
+    top3_accuracy: float | None = None
+    intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    confidence: Confidence | None = None
+    uncalibrated: Confidence | None = None
+    curves: list[PrecisionRecall] = dataclasses.field(default_factory=list)
+    thresholds: list[Threshold] = dataclasses.field(default_factory=list)
+    digests: list[bytes] = dataclasses.field(default_factory=list)
+    pooled: NDArray[np.float32] | None = None
+    pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+def evaluate_model(
+    model: Path | str,
+    *,
+    split: str | None = None,
+    images: Path | str | None = None,
+    cache: Path | str | None = None,
+    weights: Path | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
+    tta: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a model on the cached test images, or on images it has never seen.
+
+    Parameters
+    ----------
+    model : Path or str
+        The model file.
+    split : str or None
+        By default ``test`` where there is one, else ``val``; for ``images`` without splits, all of them.
+    images : Path, str or None
+        Folder of class folders to measure on instead of the cache.
+    cache : Path, str or None
+        The cache, if it is no longer where the model was fitted.
+    weights : Path or None
+        The backbone's weights file, if ``images`` need it and it is not at hand.
+    batch_size, workers : int or None
+        For ``images`` and ``tta``: images a forward pass, by default as many as memory allows; decoding processes.
+    max_pixels : int
+        For ``images`` and ``tta``: larger images are rejected [px].
+    device : str or None
+        Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
+    tta : bool
+        Average over augmented views made as those were that the head learned from; the files must still be there.
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Returns
+    -------
+    evaluation : Evaluation
+        The figures, and everything a report needs.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be read, or does not know the images' classes.
+    CacheError, ImageListError
+        If there is nothing to measure on.
+    RecipeMismatch
+        If the cache holds other features than the model was fitted on.
+    """
+    path = Path(model)
+    loaded = load_model(path)
+    classify = functools.partial(
+        classify_files,
+        loaded,
+        weights=weights,
+        batch_size=batch_size,
+        workers=workers,
+        max_pixels=max_pixels,
+        device=device,
+        tta=tta,
+        progress=progress,
+    )
+    if images is not None:
+        measured = from_files(loaded, list_images(Path(images)), split, classify)
+        notes = []
+    else:
+        folder = Path(cache or loaded.source.get("cache", ""))
+        features = HeadFeatures(loaded, weights, batch_size or choose_batch_size(loaded.recipe, device), device)
+        measured = from_cache(loaded, split, folder, features, classify if tta else None)
+        notes = _say_where(loaded, measured)
+    if tta:
+        notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
+    check_classes(loaded, path, measured)
+    label_of = {name: label for label, name in enumerate(loaded.class_names)}
+    y = np.array([label_of[name] for name in measured.class_of], np.int64)
+    return _measure(loaded, path, measured, y, notes, tta)
+
+
+def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64], notes: list[str], tta: bool) -> Evaluation:
+    # Here, not above: importing featx must not import scikit-learn.
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    labels = np.arange(len(model.class_names))
+    predicted = measured.probabilities.argmax(axis=1)
+    precision, recall, f1, support = precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0.0)
+    present = support > 0
+    confusion = confusion_matrix(y, predicted, labels=labels)
+    confidence = _confidence(measured.probabilities, y)
+    uncalibrated = None
+    if model.temperature != 1.0 and not tta:  # a mean over views cannot be taken back to what it was the mean of
+        uncalibrated = _confidence(unscaled(measured.probabilities, model.temperature), y)
+    curves = precision_recall_curves(measured.probabilities, y)
+    average_precision = {curve.label: curve.average_precision for curve in curves}
+    counts = {
+        "duplicates": len(y) - len(set(measured.digests)),
+        "seen_in_training": int(model.saw_in_training(measured.digests).sum()),
+    }
+    return Evaluation(
+        model=model,
+        model_path=path,
+        split=measured.split,
+        source=measured.source,
+        paths=measured.paths,
+        y=y,
+        probabilities=measured.probabilities,
+        accuracy=float((predicted == y).mean()),
+        balanced_accuracy=float(recall[present].mean()),
+        macro_f1=float(f1[present].mean()),
+        log_loss=confidence.log_loss,
+        per_class=[
+            ClassMeasures(name, float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]), average_precision.get(i))
+            for i, name in enumerate(model.class_names)
+        ],
+        confusion=confusion,
+        rejected=measured.rejected,
+        notes=notes + _notes(model, measured, counts["seen_in_training"], support),
+        cautions=_cautions(model, support, counts["duplicates"]),
+        top3_accuracy=top_k_accuracy(measured.probabilities, y, 3),
+        intervals=bootstrap_intervals(confusion),
+        confidence=confidence,
+        uncalibrated=uncalibrated,
+        curves=curves,
+        thresholds=answered_from(measured.probabilities, y),
+        digests=measured.digests,
+        pooled=measured.pooled,
+        pooled_rows=measured.pooled_rows,
+        counts=counts,
+    )
+
+
+def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> Confidence:
+    from sklearn.metrics import log_loss
+
+    bins = reliability(probabilities, y)
+    loss = float(log_loss(y, probabilities, labels=np.arange(probabilities.shape[1])))
+    return Confidence(loss, expected_calibration_error(bins), bins)
+
+
+def _say_where(model: Model, measured: Measured) -> list[str]:
+    """Say so if the cache has come to list another folder than the one the model was fitted on."""
+    fitted_on = model.source.get("images", "")
+    if fitted_on in ("", measured.source):
+        return []
+    return [f"the cache now lists {measured.source}; the model was fitted on {fitted_on}"]
+
+
+def _cautions(model: Model, support: NDArray[np.int64], duplicates: int) -> list[str]:
+    cautions = []
+    few = [(model.class_names[i], int(support[i])) for i in np.flatnonzero((support > 0) & (support < FEW_IMAGES))]
+    if few:
+        named = ", ".join(f"{name!r} {count}" for name, count in few[:10]) + (" …" if len(few) > 10 else "")
+        if len(few) > 1 and len(few) == len(support):
+            named = f"the smallest {min(count for _, count in few)}"
+        cautions.append(
+            f"{len(few)} of {len(support)} classes have fewer than {FEW_IMAGES} images here ({named}): "
+            "a single image moves their figures by several hundredths"
+        )
+    if duplicates:
+        copies = "1 image is an exact copy of another" if duplicates == 1 else f"{duplicates} images are exact copies of others"
+        cautions.append(f"{copies} among those measured: each counts again")
+    return cautions
+
+
+def _notes(model: Model, measured: Measured, seen: int, support: NDArray[np.int64]) -> list[str]:
+    notes = []
+    if seen:
+        notes.append(
+            f"{seen} of {len(measured.paths)} images were in the training set: on them the model is only repeating what it saw"
+        )
+    if measured.split == "val" and model.history:
+        notes.append("these validation images chose the epoch that was kept: expect slightly less on new images")
+    if measured.split == "val" and model.temperature != 1.0:
+        notes.append("these validation images set the temperature too: new images tell how honest the probabilities are")
+    if (support == 0).any():
+        absent = [model.class_names[i] for i in np.flatnonzero(support == 0)]
+        notes.append(f"no images of {', '.join(map(repr, absent[:10]))} were measured")
+    if measured.unknown:
+        notes.append(
+            f"{measured.unknown} images are of classes that had no training image: no head could know them, "
+            "and they are in no figure"
+        )
+    if len(measured.rejected):
+        notes.append(f"{len(measured.rejected)} images were rejected and are in no figure")
+    return notes

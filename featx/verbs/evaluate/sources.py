@@ -1,0 +1,179 @@
+"""Where an evaluation's probabilities come from: cached features, or files that go through the backbone now."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
+from featx.images import ImageIndex
+from featx.models.classify import FileProbabilities
+from featx.models.features import HeadFeatures
+from featx.models.model import Model
+from featx.store import SPLITS, Catalog, FeatureCache
+from featx.verbs.evaluate.featuremap import choose_mapped
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Probabilities of some labelled images, from whichever source."""
+
+    split: str
+    paths: list[str]
+    class_of: list[str]
+    probabilities: NDArray[np.float64]
+    digests: list[bytes]
+    rejected: dict[str, str]
+    source: str
+    unknown: int = 0  # images of classes that had no training image, left out
+    pooled: NDArray[np.float32] | None = None  # average features of some images, for a map
+    pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # which they are
+
+
+Classify = Callable[..., FileProbabilities]
+
+
+def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeatures, classify: Classify | None) -> Measured:
+    """Take the images that a cache lists; with ``classify``, run their files through the backbone again.
+
+    Raises
+    ------
+    CacheError, ImageListError
+        If there is no such cache, or it has no such images.
+    RecipeMismatch
+        If it holds other features than the model was fitted on.
+    ClassMismatch
+        If the model knows none of their classes.
+    """
+    if not (folder / "recipe.json").exists():
+        raise CacheNotFound(
+            f"{folder}: the cache that this model was fitted on is not there. "
+            "Give --cache, or --images with a folder of labelled images."
+        )
+    store = FeatureCache.open(folder)
+    differences = store.recipe.differences(model.cached_recipe)
+    if differences:
+        name, (found, wanted) = next(iter(differences.items()))
+        raise RecipeMismatch(
+            f"{folder}: holds features made with {name}={found!r}, but the model was fitted on {name}={wanted!r}. "
+            "Fit the head again, or give the cache it was fitted on."
+        )
+    catalog = store.catalog
+    split = split or ("test" if len(catalog.rows("test")) else "val")
+    rows = catalog.rows(None if split == "all" else split)
+    if not len(rows):
+        counts = ", ".join(f"{name} {len(catalog.rows(name))}" for name in SPLITS)
+        raise ImageListError(f"{folder}: has no images in split {split!r} ({counts}). Give another --split, or --images.")
+    known = np.isin(catalog.labels[rows], [catalog.class_names.index(name) for name in _shared(catalog, model)])
+    measured, unknown = rows[known], len(rows) - int(known.sum())
+    if not len(measured):
+        raise ClassMismatch(_say_classes(str(folder), sorted({catalog.class_names[i] for i in catalog.labels[rows]}), model))
+    digests = [catalog.digests[row].tobytes() for row in measured]
+    if classify:
+        probabilities, rejected = _classify_listed(catalog, measured, digests, classify)
+    else:
+        # A whole split of maps may not fit into memory.
+        blocks = features.of_cache(store, measured)
+        probabilities, rejected = np.concatenate([model.predict_proba(X) for _, X in blocks]), {}
+    kept = [place for place, row in enumerate(measured) if catalog.paths[row] not in rejected]
+    if not kept:
+        raise ImageListError(f"{catalog.source}: none of its {len(measured)} images could be read. Leave --tta out.")
+    # A map shows the features of the clean images, also where the probabilities are of several views.
+    pooled_rows = choose_mapped(len(kept))
+    pooled = store.features(measured[kept][pooled_rows], layer=model.layer, pooling="avg")
+    return Measured(
+        split=split,
+        paths=[catalog.paths[row] for row in measured[kept]],
+        class_of=[catalog.class_names[label] for label in catalog.labels[measured[kept]]],
+        probabilities=probabilities[kept],
+        digests=[digests[place] for place in kept],
+        rejected=rejected,
+        source=catalog.source,
+        unknown=unknown,
+        pooled=pooled.astype(np.float32),
+        pooled_rows=pooled_rows,
+    )
+
+
+def _shared(catalog: Catalog, model: Model) -> list[str]:
+    return [name for name in catalog.class_names if name in model.class_names]
+
+
+def _classify_listed(
+    catalog: Catalog, rows: NDArray[np.int64], digests: list[bytes], classify: Classify
+) -> tuple[NDArray[np.float64], dict[str, str]]:
+    """Classify the very files that are listed: one that was edited since is another image."""
+    found = classify([Path(catalog.source) / catalog.paths[row] for row in rows])
+    rejected = {catalog.paths[rows[place]]: reason for place, reason in found.rejected.items()}
+    for place, (row, digest) in enumerate(zip(rows, digests, strict=True)):
+        if place not in found.rejected and found.digests[place] != digest:
+            rejected[catalog.paths[row]] = "changed since it was extracted"
+    return found.probabilities, rejected
+
+
+def from_files(
+    model: Model,
+    index: ImageIndex,
+    split: str | None,
+    classify: Classify,
+) -> Measured:
+    """Take the images of a listing and run their files through the backbone.
+
+    Raises
+    ------
+    ImageListError
+        If there are no such images.
+    ClassMismatch
+        If the model does not know all of their classes.
+    """
+    splits = set(index.splits)
+    if split is None:
+        split = next((name for name in ("test", "val") if name in splits), "all")
+    rows = [row for row, found in enumerate(index.splits) if split == "all" or found == split]
+    if not rows:
+        raise ImageListError(f"{index.root}: has no {split}/ folder. Give another --split, or none for all images.")
+    listed = [row for row in rows if not index.reasons[row]]
+    absent = sorted({index.class_names[index.labels[row]] for row in listed} - set(model.class_names))
+    if absent:  # before the backbone runs over them for nothing
+        raise ClassMismatch(_say_classes(str(index.root), absent, model))
+    result = classify([index.root / index.paths[row] for row in listed], pooled_files=choose_mapped(len(listed)))
+    kept = [place for place in range(len(listed)) if place not in result.rejected]
+    if not kept:
+        raise ImageListError(f"{index.root}: none of its {len(rows)} images could be used. Try featx predict on one of them.")
+    rejected = {index.paths[listed[place]]: reason for place, reason in result.rejected.items()}
+    # From places among all files to places among those that are measured.
+    mapped = ~np.isin(result.pooled_files, list(result.rejected))
+    return Measured(
+        split=split,
+        paths=[index.paths[listed[place]] for place in kept],
+        class_of=[index.class_names[index.labels[listed[place]]] for place in kept],
+        probabilities=result.probabilities[kept],
+        digests=[result.digests[place] for place in kept],
+        rejected=rejected | {index.paths[row]: index.reasons[row] for row in rows if index.reasons[row]},
+        source=str(index.root),
+        pooled=None if result.pooled is None else result.pooled[mapped],
+        pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
+    )
+
+
+def check_classes(model: Model, path: Path, measured: Measured) -> None:
+    """Refuse images of classes that the model does not know.
+
+    Raises
+    ------
+    ClassMismatch
+        With both lists.
+    """
+    absent = sorted(set(measured.class_of) - set(model.class_names))
+    if absent:
+        raise ClassMismatch(_say_classes(str(path), absent, model))
+
+
+def _say_classes(where: str, absent: Sequence[str], model: Model) -> str:
+    return (
+        f"{where}: there are images of {', '.join(map(repr, absent[:10]))}, but the model knows "
+        f"{', '.join(map(repr, model.class_names[:10]))}{' …' if len(model.class_names) > 10 else ''}. "
+        "Rename the folders to the model's classes, or fit a head on images of these classes."
+    )

@@ -1,0 +1,153 @@
+"""Options."""
+
+import dataclasses
+from pathlib import Path
+
+from featx.backbones import backbone_spec, check_image_size, resolve_weights
+from featx.errors import AugmentError, ImageListError, ImageSizeError, RecipeError
+from featx.images import (
+    DEFAULT_AUGMENT,
+    MOST_VIEWS,
+    Augmentation,
+    Part,
+    view_key,
+)
+from featx.recipe import Recipe
+
+DEFAULT_VIEWS = 4
+"""Views of each training image where ``augment`` is given and their number is not."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractOptions:
+    """What decides which features an extract gives, and for which images.
+
+    Parameters
+    ----------
+    backbone : str
+        Name of the backbone.
+    weights : str
+        ``imagenet``, ``random``, ``random:SEED`` or a weights file.
+    layers : tuple of str or None
+        Layers to keep, all from one forward pass; by default the backbone's last.
+    preprocess : str
+        How pixels are scaled: ``auto``, as the backbone was trained, or by name.
+    image_size : tuple of int or None
+        (height, width) [px]; by default the backbone's own.
+    resize : str
+        ``stretch``, ``crop`` or ``pad``.
+    background : tuple of int
+        RGB colour under transparent pixels and in ``pad``'s margins.
+    exact_decode : bool
+        Decode JPEGs at full size.
+    allow_truncated : bool
+        Use what is left of files that end too early.
+    precision : str
+        Arithmetic of the backbone: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
+    calibration : Path or None
+        For int8: a cache or model whose quantized network is used, instead of making one from these images.
+    augment : str or None
+        How far augmented views are from the clean image, such as ``flip,rotate=15``.
+    views : int or None
+        Views of each training image, the clean one included.
+    val_fraction, test_fraction : float
+        Shares drawn where the folders or the manifest give no such split.
+    seed : int
+        Of that draw, and of the views.
+    shard : str, (int, int) or None
+        ``"I/N"`` or (I, N): only part I of N parts, for as many machines.
+
+    Raises
+    ------
+    ImageListError
+        If the shares leave nothing to learn from, or there is no such part.
+    AugmentError
+        If the views cannot be made.
+    """
+
+    backbone: str = "vgg16"
+    weights: str = "imagenet"
+    layers: tuple[str, ...] | None = None
+    preprocess: str = "auto"
+    image_size: tuple[int, int] | None = None
+    resize: str = "stretch"
+    background: tuple[int, int, int] = (255, 255, 255)
+    exact_decode: bool = False
+    allow_truncated: bool = False
+    precision: str = "float32"
+    calibration: Path | str | None = None
+    augment: str | None = None
+    views: int | None = None
+    val_fraction: float = 0.15
+    test_fraction: float = 0.15
+    seed: int = 0
+    shard: str | tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can be seen to be wrong before anything is read."""
+        _ = self.part
+        shares = self.val_fraction, self.test_fraction
+        if not (min(shares) >= 0 and sum(shares) < 1):
+            raise ImageListError(
+                f"val and test fractions must be at least 0 and together below 1. Received: {shares[0]} and {shares[1]}."
+            )
+        if not 1 <= self.n_views <= MOST_VIEWS:
+            raise AugmentError(f"--views must be from 1 to {MOST_VIEWS}, the clean image included. Received: {self.views}.")
+        if self.calibration is not None and self.precision != "int8":
+            raise RecipeError(f"--calibration is for --precision int8 alone. Received: --precision {self.precision}.")
+        _ = self.augmentation  # reads the spec
+
+    @property
+    def n_views(self) -> int:
+        """Views of each training image, the clean one included."""
+        if self.views is None:
+            return DEFAULT_VIEWS if self.augment else 1
+        return self.views
+
+    @property
+    def part(self) -> Part | None:
+        """Which part of the images; None for all."""
+        return None if self.shard is None else Part.parse(self.shard)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How far augmented views are from the clean image."""
+        return Augmentation.parse(self.augment or DEFAULT_AUGMENT)
+
+    @property
+    def view_keys(self) -> tuple[int, ...]:
+        """What the augmented views are cached under; empty where there is only the clean image."""
+        return tuple(view_key(self.augmentation, self.seed, view) for view in range(1, self.n_views))
+
+    def make_recipe(self) -> tuple[Recipe, Path | None]:
+        """Return the recipe, and the weights file where there is one.
+
+        Raises
+        ------
+        BackboneError, ImageSizeError, RecipeError
+            If there is no such backbone, or not with these settings.
+        ExtraMissing
+            If int8 needs libraries that are not installed.
+        """
+        spec = backbone_spec(self.backbone)
+        size = self.image_size or spec.image_size
+        if not isinstance(size, tuple | list) or len(size) != 2:
+            raise ImageSizeError(f"image size must be (height, width). Received: {size!r}.")
+        check_image_size(spec, size)
+        layers = tuple(self.layers or spec.layers)
+        digest, weights_file = resolve_weights(spec, self.weights, layers)
+        if spec.is_stub and self.precision != "float32":
+            raise RecipeError(f"backbone {spec.name}: computes in float32 alone. Received: --precision {self.precision}.")
+        recipe = Recipe(
+            backbone=spec.name,
+            weights=digest,
+            layers=layers,
+            image_size=size,
+            preprocess=spec.preprocess if self.preprocess == "auto" else self.preprocess,
+            resize=self.resize,
+            background=self.background,
+            exact_decode=self.exact_decode,
+            allow_truncated=self.allow_truncated,
+            precision=self.precision,
+        )
+        return recipe, weights_file

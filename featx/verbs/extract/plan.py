@@ -1,0 +1,224 @@
+"""The verb extract with ``--dry-run``: what an extract would do, what it would cost, and nothing touched."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import Backbone, check_device, choose_batch_size, load_backbone, quantize_backbone
+from featx.images import MAX_PIXELS, Batch, load_batches
+from featx.store import REJECTED, SPLITS, expected_bytes, find_repeats
+from featx.system.digests import are_among, as_digests
+from featx.system.progress import Progress
+from featx.verbs.extract.calibrate import MOST_IMAGES
+from featx.verbs.extract.options import ExtractOptions
+from featx.verbs.extract.prepared import Prepared, prepare
+
+# The first batch pays for compiling the network, so at least two are needed to tell the rate.
+_TIMED_BATCHES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractPlan:
+    """What an extract would do. ``listed == to_extract + reused + rejected``.
+
+    Parameters
+    ----------
+    cache : Path
+        The folder it would write.
+    listed : int
+        Images found.
+    to_extract : int
+        Images that would go through the backbone.
+    reused : int
+        Images whose features are there already, or would be those of an exact duplicate.
+    rejected : int
+        Images that would give no features.
+    rejects : dict of str to str
+        Their paths, each with its reason.
+    duplicates : int
+        Images with the very content of another listed before.
+    conflicts : list of str
+        Images whose very content stands in more than one class.
+    across_splits : list of str
+        Val and test images whose very content is in train, or test images whose content is in val.
+    views : int
+        Views of each training image, the clean one included.
+    to_augment : int
+        Augmented views that would go through the backbone.
+    counts : dict of str to dict of str to int
+        Class to split to number of images that would have features.
+    splits : dict of str to int
+        Images that would have features in train, val and test.
+    classes : int
+        Number of classes.
+    unlearnable : list of str
+        Classes without a single training image.
+    reasons : dict of str to int
+        Rejected images by reason.
+    skipped : dict of str to int
+        Files that are no images, by suffix.
+    bytes : int
+        What the cache would take on disk, with what is there.
+    images_per_second : float
+        Of the backbone, decoding included, as measured on a few batches; 0 if there is nothing to do.
+    seconds : float
+        What the extract would take, start-up included.
+    shard : str or None
+        ``"I/N"`` where only that part would be extracted: then all counts are of it, and its splits are a guess.
+    whole : int
+        Images in the whole listing; ``listed`` where it is no part.
+    """
+
+    cache: Path
+    listed: int
+    to_extract: int
+    reused: int
+    rejected: int
+    rejects: dict[str, str]
+    duplicates: int
+    conflicts: list[str]
+    across_splits: list[str]
+    views: int
+    to_augment: int
+    counts: dict[str, dict[str, int]]
+    splits: dict[str, int]
+    classes: int
+    unlearnable: list[str]
+    reasons: dict[str, int]
+    skipped: dict[str, int]
+    bytes: int
+    images_per_second: float
+    seconds: float
+    shard: str | None
+    whole: int
+
+
+def plan_extract(
+    images: Path | str,
+    cache: Path | str | None = None,
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> ExtractPlan:
+    """Say what ``extract_features`` with the same arguments would do: nothing is written.
+
+    Every image that has no features yet is decoded, so that what would be rejected is known and not guessed; the backbone
+    runs over a few batches.
+
+    Parameters
+    ----------
+    images, cache, batch_size, workers, max_pixels, device, overwrite, progress, **options
+        As for ``extract_features``.
+
+    Returns
+    -------
+    plan : ExtractPlan
+        Counts, names, bytes and seconds.
+
+    Raises
+    ------
+    ImageListError, ImageSizeError, BackboneError, AugmentError, RecipeMismatch, CacheError
+        As ``extract_features`` would.
+    """
+    started = time.monotonic()
+    check_device(device, str(options.get("precision", "float32")))
+    prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=workers, progress=progress)
+    listing_seconds = time.monotonic() - started
+    rows = prepared.rows_to_extract()
+    size = batch_size or choose_batch_size(prepared.recipe, device)
+    trial = _Trial(prepared, size, device)
+    extracted: set[bytes] = set()
+    if progress and rows:
+        progress("decode", 0, len(rows))
+    for batch in load_batches(prepared.paths(rows), prepared.recipe, size, workers, max_pixels):
+        extracted |= set(batch.digests)
+        prepared.note(rows, batch)
+        trial.run(batch)
+        if progress:
+            progress("decode", len(batch.positions) + len(batch.rejected), len(rows))
+    store, digests = prepared.store, prepared.identities.digests
+    catalog = prepared.make_catalog(store.has(digests) | are_among(digests, as_digests(list(extracted))))
+    repeats = find_repeats(catalog)
+    usable = catalog.rows()
+    to_augment = len(prepared.views_to_extract(catalog)[0])
+    new = (len(extracted), to_augment)  # each a shard of its own, at least
+    dtype = prepared.recipe.stored_dtype
+    of_split = {split: catalog.images_of_class(split) for split in SPLITS}
+    return ExtractPlan(
+        cache=store.folder,
+        listed=len(catalog),
+        to_extract=len(extracted),
+        reused=len(usable) - len(extracted),
+        rejected=len(catalog) - len(usable),
+        rejects={catalog.paths[row]: catalog.reasons[row] for row in np.flatnonzero(catalog.status == REJECTED)},
+        duplicates=repeats.duplicates,
+        conflicts=repeats.conflicts,
+        across_splits=[] if prepared.part else repeats.across_splits,
+        views=prepared.options.n_views,
+        to_augment=to_augment,
+        counts={name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names},
+        splits={split: len(catalog.rows(split)) for split in SPLITS},
+        classes=len(catalog.class_names),
+        unlearnable=[name for name, count in of_split["train"].items() if not count and not prepared.part],
+        reasons=catalog.reason_counts(),
+        skipped=prepared.index.skipped,
+        bytes=store.stored_bytes
+        + sum(
+            expected_bytes(trial.maps, dtype, n, one) for n, one in zip(new, (trial.pictures, {}), strict=True) if trial.maps
+        ),
+        images_per_second=trial.rate,
+        seconds=listing_seconds + trial.startup + (sum(new) / trial.rate if trial.rate else 0.0),
+        shard=str(prepared.part) if prepared.part else None,
+        whole=prepared.part.listed if prepared.part else len(catalog),
+    )
+
+
+class _Trial:
+    """A few batches through the backbone, to tell what all of them would take."""
+
+    def __init__(self, prepared: Prepared, batch_size: int, device: str | None) -> None:
+        self.rate = 0.0
+        self.startup = 0.0
+        self.maps: dict[str, NDArray[np.float32]] = {}
+        self.pictures: dict[str, NDArray[Any]] = {}
+        self._prepared = prepared
+        self._batch_size = batch_size
+        self._device = device
+        self._timed = 0
+        self._images = 0
+        self._since = 0.0
+
+    def _load(self, batch: Batch) -> Backbone:
+        recipe, network = self._prepared.recipe, self._prepared.quantized
+        if recipe.is_draft:  # made of these few images alone: it is as fast as the one to come, and is not kept
+            network = quantize_backbone(recipe, self._prepared.weights_file, batch.images[:MOST_IMAGES])
+            recipe = dataclasses.replace(recipe, quantized=network.identity)
+        weights = self._prepared.weights_file
+        return load_backbone(recipe, weights, self._batch_size, device=self._device, quantized=network)
+
+    def run(self, batch: Batch) -> None:
+        """Run the backbone over a batch, if it is one of the first."""
+        if not batch.positions or self._timed == _TIMED_BATCHES:
+            return
+        if not self._timed:
+            start = time.monotonic()
+            self._backbone = self._load(batch)
+            self.maps = self._backbone(batch.images)
+            self.pictures = batch.measured()
+            self.startup = time.monotonic() - start
+            self._since = time.monotonic()
+        # The first batch once more: there may be no other.
+        self._backbone(batch.images)
+        self._timed += 1
+        self._images += len(batch.images)
+        # The loading of the later batches counts, as it will count in the extract.
+        self.rate = self._images / max(time.monotonic() - self._since, 1e-9)

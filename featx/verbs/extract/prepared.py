@@ -1,0 +1,243 @@
+"""What extract and its dry run share: the listing, the recipe, what is cached already, and the catalog to come."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import QuantizedNetwork, check_int8_installed
+from featx.errors import CacheError
+from featx.images import (
+    NEVER_TRUSTED,
+    NO_DIGEST,
+    Batch,
+    Identities,
+    ImageIndex,
+    KnownFiles,
+    Part,
+    identify_files,
+    list_images,
+    listing_digest,
+    take_images,
+)
+from featx.models.int8 import find_network
+from featx.recipe import Recipe
+from featx.store import EXTRACTED, NOT_GIVEN, REJECTED, SPLITS, Catalog, FeatureCache, PartOf
+from featx.system.digests import Digests, first_alike
+from featx.system.progress import Progress
+from featx.verbs.extract.options import ExtractOptions
+from featx.verbs.extract.splits import draw_splits
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """The images that are listed, and the cache that their features belong in.
+
+    Parameters
+    ----------
+    options : ExtractOptions
+        What was asked for.
+    index : ImageIndex
+        The listing.
+    identities : Identities
+        What each listed file is; decoding adds what it finds.
+    recipe : Recipe
+        How the features are made.
+    weights_file : Path or None
+        Of the backbone.
+    store : FeatureCache
+        Nothing has been written to it yet.
+    part : PartOf or None
+        Of which listing ``index`` is only a part, and which.
+    quantized : QuantizedNetwork or None
+        For int8: the network. None where it has yet to be made: the recipe is a draft then.
+    """
+
+    options: ExtractOptions
+    index: ImageIndex
+    identities: Identities
+    recipe: Recipe
+    weights_file: Path | None
+    store: FeatureCache
+    part: PartOf | None = None
+    quantized: QuantizedNetwork | None = None
+
+    def rows_to_extract(self) -> list[int]:
+        """Return the first row of each content that has no features yet."""
+        wanted = np.flatnonzero(self._readable & ~self.store.has(self.identities.digests))
+        rows: list[int] = _one_of_each(self.identities.digests, wanted).tolist()
+        return rows
+
+    @property
+    def _readable(self) -> NDArray[np.bool_]:
+        return np.array([not reason for reason in self.identities.reasons], np.bool_)
+
+    def views_to_extract(self, catalog: Catalog) -> tuple[list[int], list[int]]:
+        """Return rows of training images, and numbers of the views of them that have no features yet.
+
+        Parameters
+        ----------
+        catalog : Catalog
+            Says which images are for training.
+
+        Returns
+        -------
+        rows, numbers : list of int
+            One entry for each view; those of one image stand together.
+        """
+        if not self.options.view_keys:
+            return [], []
+        rows = _one_of_each(catalog.digests, catalog.rows("train"))
+        absent = np.stack([~self.store.has(catalog.digests[rows], key) for key in self.options.view_keys], axis=1)
+        places, views = np.nonzero(absent)
+        return rows[places].tolist(), (views + 1).tolist()
+
+    def paths(self, rows: list[int]) -> Sequence[Path]:
+        """Return the files of some rows, each made when it is asked for: a million of them would take half a gigabyte."""
+        return _Files(self.index, rows)
+
+    def note(self, rows: list[int], batch: Batch) -> None:
+        """Take over what decoding found: reasons, and files that were edited since they were listed."""
+        for position, reason in batch.rejected.items():
+            self.identities.reasons[rows[position]] = reason
+        for position, digest in zip(batch.positions, batch.digests, strict=True):
+            row = rows[position]
+            if digest != self.identities.digests[row].tobytes():
+                self.identities.digests[row] = np.frombuffer(digest, np.uint8)
+                self.identities.mtimes[row] = NEVER_TRUSTED
+
+    def make_catalog(self, with_features: NDArray[np.bool_]) -> Catalog:
+        """Return the listing: every image with its split, or with its reason.
+
+        Parameters
+        ----------
+        with_features : ndarray of shape (n_images,), bool
+            Whether each image's content has features.
+        """
+        index, identities, options = self.index, self.identities, self.options
+        # A file that cannot be read today may have a row from another day; whether it is still its row nobody can say.
+        readable = self._readable
+        present = with_features & readable
+        reason_of = {identities.digests[row].tobytes(): identities.reasons[row] for row in np.flatnonzero(~readable).tolist()}
+        reason_of.pop(NO_DIGEST, None)
+        reasons = list(identities.reasons)
+        for row in np.flatnonzero(readable & ~present).tolist():
+            reasons[row] = reason_of.get(identities.digests[row].tobytes(), CHANGED)
+        shares = options.val_fraction, options.test_fraction
+        splits = draw_splits(index.labels, identities.digests, index.splits, present, shares, options.seed)
+        return Catalog(
+            source=str(index.root),
+            fingerprint=self.recipe.fingerprint,
+            class_names=index.class_names,
+            paths=list(index.paths),
+            labels=index.labels,
+            splits=splits,
+            digests=identities.digests.copy(),  # decoding the views may still change these
+            sizes=identities.sizes,
+            mtimes=identities.mtimes,
+            ctimes=identities.ctimes,
+            status=np.where(present, EXTRACTED, REJECTED).astype(np.uint8),
+            reasons=reasons,
+            augment=str(options.augmentation) if options.view_keys else "",
+            view_seed=options.seed,
+            view_keys=options.view_keys,
+            part=self.part,
+        )
+
+
+class _Files(Sequence[Path]):
+    def __init__(self, index: ImageIndex, rows: list[int]) -> None:
+        self._index = index
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, position: Any) -> Any:
+        return self._index.root / self._index.paths[self._rows[position]]
+
+
+CHANGED = "changed while it was being read"
+"""Reason of an image whose file became another one between two looks."""
+
+
+def prepare(
+    images: Path | str,
+    cache: Path | str | None,
+    options: ExtractOptions,
+    *,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """List the images, tell what each is, and open the cache. Nothing is written.
+
+    Raises
+    ------
+    ImageListError, BackboneError, ImageSizeError, RecipeMismatch, CacheError
+        As for ``extract_features``.
+    """
+    index = list_images(Path(images))
+    recipe, weights_file = options.make_recipe()
+    folder = Path(cache) if cache else Path("cache") / index.name
+    network = None
+    if recipe.is_draft:
+        given = Path(options.calibration) if options.calibration else None
+        recipe, network = find_network(folder, recipe, given, overwrite)
+        if network is None:
+            check_int8_installed()
+    store = FeatureCache.open_or_create(folder, recipe, overwrite)
+    chosen = options.part
+    previous = store.previous_catalog()
+    listings = [previous] if previous else []
+    listings += store.part_listings(chosen.number, chosen.of) if chosen else store.part_listings()
+    if cache is None:
+        _refuse_another_folders_cache(index, listings, folder)
+    part, index = _take_part(chosen, index, options) if chosen else (None, index)
+    identities = identify_files(index, _known_files(index, listings), workers, progress)
+    return Prepared(options, index, identities, recipe, weights_file, store, part, network)
+
+
+def _take_part(chosen: Part, index: ImageIndex, options: ExtractOptions) -> tuple[PartOf, ImageIndex]:
+    rows = chosen.rows(index.paths)
+    part = PartOf(
+        number=chosen.number,
+        of=chosen.of,
+        name=index.name,
+        listing=listing_digest(index),
+        listed=len(index.paths),
+        val_fraction=options.val_fraction,
+        test_fraction=options.test_fraction,
+        seed=options.seed,
+        positions=rows,
+        given=np.array([SPLITS.index(index.splits[row]) if index.splits[row] else NOT_GIVEN for row in rows], np.int8),
+    )
+    return part, take_images(index, rows)
+
+
+def _refuse_another_folders_cache(index: ImageIndex, listings: list[Catalog], folder: Path) -> None:
+    """Keep two folders of one name from taking turns in one default cache, and models from being measured on the other."""
+    for listing in listings:
+        if listing.source != str(index.root) and Path(listing.source).exists():
+            raise CacheError(
+                f"{folder}: lists the images of {listing.source}, not of {index.root}. "
+                f"Give --cache with another name; or --cache {folder} if it is to list these from now on."
+            )
+
+
+def _known_files(index: ImageIndex, listings: list[Catalog]) -> KnownFiles | None:
+    """Return what the last listings of the same folder knew of each file; of a file in several, the last one's counts."""
+    known = [listing for listing in reversed(listings) if listing.source == str(index.root)]
+    if not known:
+        return None
+    columns = [np.concatenate([getattr(one, name) for one in known]) for name in ("digests", "sizes", "mtimes", "ctimes")]
+    return KnownFiles([path for one in known for path in one.paths], *columns)
+
+
+def _one_of_each(digests: Digests, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return those of some rows that no other with the same digest stands before."""
+    kept: NDArray[np.int64] = rows[first_alike(digests[rows]) == np.arange(len(rows))]
+    return kept

@@ -1,0 +1,301 @@
+"""The Ray that a run uses: one of its own on this machine, or one that is there already; and how its workers fit into it."""
+
+import contextlib
+import dataclasses
+import importlib.util
+import logging
+import math
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import featx.system
+from featx.errors import CacheLocked, RayError
+from featx.system.cores import available_cores
+from featx.system.files import locked
+from featx.system.quiet import LOG_LEVEL
+
+LOCAL = "local"
+"""In place of an address: a Ray of one's own, on this machine alone."""
+
+CORES_PER_WORKER = 4
+"""Cores of a worker where there is no GPU and nobody says how many workers: more cores share one copy of the backbone."""
+
+# What there is no use for, as no pixels pass through Ray; the least it takes.
+_STORE_BYTES = 80 * 2**20
+
+# Ray's sockets are in this folder, and the system allows their paths 107 bytes; Ray adds up to 64.
+_LONGEST_TEMPORARY = 40
+_PREFIX = "featx-ray-"
+
+_ANSWER_SECONDS = 10.0
+
+_LOOPBACK = "127.0.0.1"
+
+# What each library takes the number of its threads from.
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
+
+_token = secrets.token_hex(32)
+"""What processes of a Ray of one's own know each other by; Ray reads it once a process."""
+
+_token_mode: list[str] = []  # its name, once Ray has been imported with it
+
+
+@dataclasses.dataclass(frozen=True)
+class Crew:
+    """How many workers, and what each has.
+
+    Parameters
+    ----------
+    workers : int
+        How many.
+    cores : int
+        Cores of each: threads of its backbone, and decoding processes.
+    gpus : float
+        GPUs of each; several may share one.
+    """
+
+    workers: int
+    cores: int
+    gpus: float
+
+    def environment(self) -> dict[str, str]:
+        """Return what a worker is to find in its environment when it starts."""
+        wanted = dict.fromkeys(_THREADS, str(self.cores)) | {"TF_NUM_INTEROP_THREADS": "1"}
+        if self.gpus:
+            # Workers that share a GPU take what memory they need, not all of it.
+            wanted |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        else:
+            wanted["CUDA_VISIBLE_DEVICES"] = ""
+        wanted |= {name: os.environ[name] for name in ("KERAS_BACKEND", "KERAS_HOME", LOG_LEVEL) if name in os.environ}
+        home = Path(featx.system.__file__).parents[2]
+        if home.name not in ("site-packages", "dist-packages"):  # a checkout; where it is not on a machine, that is ignored
+            wanted["PYTHONPATH"] = os.pathsep.join([str(home), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return wanted
+
+
+def plan_crew(nodes: list[dict[str, float]], workers: int | None, gpus_per_worker: float | None) -> Crew:
+    """Fit workers into what the machines of a cluster have.
+
+    Parameters
+    ----------
+    nodes : list of dict of str to float
+        ``CPU`` and ``GPU`` of each machine.
+    workers : int or None
+        How many; by default one for each GPU, or where there is none, for each four cores.
+    gpus_per_worker : float or None
+        By default one, or a share of one where there are more workers than GPUs.
+
+    Raises
+    ------
+    RayError
+        If no machine has as many GPUs as a worker is to have.
+    """
+    share = gpus_per_worker
+    if share is not None and not (math.isfinite(share) and share >= 0 and (share <= 1 or share == int(share))):
+        raise RayError(f"--gpus-per-worker must be from 0 to 1, or a whole number. Received: {share}.")
+    gpus = [node.get("GPU", 0.0) for node in nodes]
+    cores = [node.get("CPU", 0.0) for node in nodes]
+    if gpus_per_worker is None:
+        gpus_per_worker = min(1.0, sum(gpus) / workers) if workers else float(sum(gpus) > 0)
+    if gpus_per_worker and max(gpus, default=0) < gpus_per_worker:
+        raise RayError(
+            f"a worker is to have {gpus_per_worker:g} GPUs, but no machine of the cluster has more than "
+            f"{max(gpus, default=0):g}. Give a smaller --gpus-per-worker; 0 for none."
+        )
+    if workers is None:
+        places = sum(int(n // gpus_per_worker) for n in gpus) if gpus_per_worker else sum(cores) // CORES_PER_WORKER
+        workers = max(1, int(places))
+    share = max(1, int(sum(cores) // workers))
+    while share > 1 and sum(n // share for n in cores) < workers:
+        share -= 1
+    return Crew(workers, share, gpus_per_worker)
+
+
+def check_ray(address: str) -> None:
+    """Make sure, without loading Ray, that it is installed and that something answers at an address.
+
+    Parameters
+    ----------
+    address : str
+        As for ``connected``.
+
+    Raises
+    ------
+    RayError
+        If not.
+    """
+    try:
+        found = importlib.util.find_spec("ray") is not None
+    except ValueError:  # something that calls itself ray and has no place
+        found = False
+    if not found:
+        raise RayError("--ray: Ray is not installed here. Install it with: pip install 'featx[ray]'")
+    if "://" in address:
+        raise RayError(
+            f"--ray {address}: images and cache must be on the disks of the cluster. Run featx on one of its machines, with "
+            "--ray=auto or --ray=HOST:PORT."
+        )
+    host, _, port = address.rpartition(":")
+    if host:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+        except (OSError, ValueError, OverflowError) as error:
+            # Ray itself would try for minutes.
+            raise RayError(f"--ray {address}: nothing answers there: {error}. Give HOST:PORT of the cluster's head.") from None
+
+
+@contextlib.contextmanager
+def connected(address: str, workers: int | None) -> Iterator[Any]:
+    """Yield the module ``ray``, connected; a Ray of one's own is ended with the block, and so is a connection made here.
+
+    A process that is connected already stays so.
+
+    Parameters
+    ----------
+    address : str
+        ``local`` for a Ray of one's own, or as ``ray.init`` takes it: ``auto``, ``HOST:PORT``.
+    workers : int or None
+        How many there will be, if that is known.
+
+    Raises
+    ------
+    RayError
+        If Ray is not installed, cannot be started or cannot be reached.
+    """
+    check_ray(address)
+    with contextlib.ExitStack() as stack:
+        if address == LOCAL:
+            # From before the import: what it says of tokens is read just then.
+            stack.enter_context(_environment(_own_settings()))
+        import ray
+
+        if ray.is_initialized():
+            yield ray
+            return
+        try:
+            # Ray puts the folder it is called from before all others that its workers import from: there the user's own
+            # files are, and any of them may be called like a module.
+            folder = stack.enter_context(_temporary_folder())
+            stack.callback(ray.shutdown)
+            # Ray says on stdout that a worker has died, whatever it is told of logs; there a command writes its result.
+            stack.enter_context(_replaced(ray._private.worker, "print_to_stdstream", _say_nothing))
+            with contextlib.chdir(folder), _signals_kept():
+                if address == LOCAL:
+                    _start(ray, folder, workers)
+                else:
+                    ray.init(address=address, namespace="featx", log_to_driver=False, logging_level=logging.ERROR)
+        except (OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
+            said = (str(error).strip() or repr(error)).splitlines()[0]
+            what = "cannot be started on this machine" if address == LOCAL else "cannot be reached"
+            raise RayError(f"--ray {address}: Ray {what}: {said}") from error
+        yield ray
+
+
+def _start(ray: Any, folder: str, workers: int | None) -> None:
+    """Start a Ray that only this user's processes on this machine can talk to."""
+    with _loopback_alone(ray):
+        ray.init(
+            address=LOCAL,
+            num_cpus=max(available_cores(), workers or 1),
+            include_dashboard=False,
+            namespace="featx",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=_STORE_BYTES,
+            _node_ip_address=_LOOPBACK,
+            _temp_dir=folder,
+            # No workers beside those asked for, and these with the priority that an extract without Ray has.
+            _system_config={"enable_worker_prestart": False, "prestart_worker_first_driver": False, "worker_niceness": 0},
+        )
+    if ray.util.get_node_ip_address() != _LOOPBACK:
+        raise RuntimeError("it would listen to other machines, which this featx does not want")
+
+
+def _own_settings() -> dict[str, str]:
+    """Return what a Ray of one's own is to find in the environment."""
+    settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
+        # Other users of this machine can reach the loopback address too. Left to itself, Ray puts a token into the home folder.
+        settings["RAY_AUTH_TOKEN"] = _token
+        if "ray" not in sys.modules:
+            _token_mode.append("token")
+        if _token_mode:  # else somebody else has imported Ray, and it is too late to choose
+            settings["RAY_AUTH_MODE"] = _token_mode[0]
+    return settings
+
+
+@contextlib.contextmanager
+def _loopback_alone(ray: Any) -> Iterator[None]:
+    """Let Ray take the loopback address it is given.
+
+    On Linux it takes the machine's outer address in its place, and listens to everybody, as if every Ray were to grow into
+    a cluster; this is its own switch for systems on which it does not.
+    """
+    with _replaced(ray._private.ray_constants, "ENABLE_RAY_CLUSTER", False):
+        yield
+
+
+@contextlib.contextmanager
+def _replaced(where: Any, name: str, value: object) -> Iterator[None]:
+    """Replace what Ray has under a name for as long as the block runs. These names are its own affair; tests watch them."""
+    before = getattr(where, name)
+    setattr(where, name, value)
+    try:
+        yield
+    finally:
+        setattr(where, name, before)
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    """Add to the environment for as long as the block runs, and undo what Ray adds to it itself."""
+    before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", *settings)}
+    os.environ.update({name: value for name, value in settings.items() if name not in os.environ})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Undo what Ray does to the handling of SIGTERM."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if main and before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """Yield a folder for Ray's sockets and logs; delete it afterwards, and those of processes that were killed."""
+    above = _short_folder()
+    for left in Path(above).glob(f"{_PREFIX}*/lock"):
+        with contextlib.suppress(CacheLocked, OSError), locked(left):
+            shutil.rmtree(left.parent)
+    made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=above, ignore_cleanup_errors=True)
+    with made as folder, locked(Path(folder) / "lock"):
+        yield folder
+
+
+def _short_folder() -> str:
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) + len(f"/{_PREFIX}12345678") <= _LONGEST_TEMPORARY else "/tmp"

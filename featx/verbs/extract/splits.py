@@ -1,0 +1,52 @@
+"""Splits."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.images import (
+    assign_splits,
+)
+from featx.store import SPLITS
+from featx.system.digests import Digests
+
+
+def draw_splits(
+    labels: NDArray[np.int32],
+    digests: Digests,
+    given: Sequence[str],
+    present: NDArray[np.bool_],
+    shares: tuple[float, float],
+    seed: int,
+) -> NDArray[np.int8]:
+    """Return each image's split, as an index into ``SPLITS``; those without features take no part in the draw.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_images,), int32
+        Class of each image.
+    digests : ndarray of shape (n_images, 32), uint8
+        Content digest of each.
+    given : sequence of str
+        Its split where folder or manifest say so, else empty.
+    present : ndarray of shape (n_images,), bool
+        Whether it has features.
+    shares : tuple of float
+        For val and for test.
+    seed : int
+        Of the draw.
+    """
+    rows = np.flatnonzero(present)
+    drawn = assign_splits(
+        labels[rows],
+        digests[rows],
+        [given[row] for row in rows.tolist()],
+        val_fraction=shares[0],
+        test_fraction=shares[1],
+        seed=seed,
+    )
+    code_of = {"": SPLITS.index("train")} | {split: code for code, split in enumerate(SPLITS)}
+    splits = np.array([code_of[split] for split in given], np.int8)
+    splits[rows] = [code_of[split] for split in drawn]
+    return splits

@@ -1,0 +1,144 @@
+"""Features of another layer, for the images that a cache lists."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import find_weights, load_backbone
+from featx.errors import ImageListError, Interrupted
+from featx.images import MAX_PIXELS, Augmentation, Views, load_batches
+from featx.store import EXTRACTED, REJECTED, CacheWriter, Catalog, FeatureCache
+from featx.system.digests import first_alike
+from featx.system.progress import Progress
+
+_CHANGED = "changed since it was extracted"
+
+Wanted = list[tuple[int, int]]
+"""(row of the catalog, number of the view) of each image that has no features of the layer yet."""
+
+
+def cache_of_layer(
+    store: FeatureCache,
+    layer: str,
+    *,
+    batch_size: int = 32,
+    workers: int | None = None,
+    wait: bool = False,
+    progress: Progress | None = None,
+) -> tuple[FeatureCache, int]:
+    """Return a cache with features of a layer for the images that ``store`` lists, in the views that are in force there.
+
+    That is ``store`` itself where it keeps the layer, otherwise a cache inside its folder. What is missing is extracted from
+    the image files now.
+
+    Parameters
+    ----------
+    store : FeatureCache
+        Lists the images.
+    layer : str
+        The layer.
+    batch_size, workers : int
+        Images a forward pass, decoding processes.
+    wait : bool
+        Wait for another process that writes the same cache.
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Returns
+    -------
+    cache : FeatureCache
+        With the same classes, labels and splits.
+    extracted : int
+        Images and views that went through the backbone now.
+
+    Raises
+    ------
+    ImageListError
+        If no image file could be read.
+    BackboneError, CacheError
+        If the backbone cannot be built, or the cache not written.
+    Interrupted
+        On Ctrl-C, after what was done has been kept.
+    """
+    if layer in store.recipe.layers:
+        return store, 0
+    catalog = store.catalog
+    recipe = dataclasses.replace(store.recipe, layers=(layer,))
+    deep = FeatureCache.open_or_create(store.folder / "layers" / layer, recipe, overwrite=True)
+    with deep.writing(wait) as writer:
+        wanted = _missing(deep, catalog)
+        try:
+            _extract(store, deep, writer, wanted, batch_size, workers, progress)
+        except KeyboardInterrupt:
+            writer.flush()
+            raise Interrupted(
+                f"{deep.folder}: stopped after {writer.added} of {len(wanted)} images; their features are kept. "
+                "Run the same command again to go on."
+            ) from None
+        writer.flush()
+        absent = np.isin(np.arange(len(catalog)), [row for row, _ in _missing(deep, catalog)])
+        if absent[catalog.rows()].all():
+            raise ImageListError(
+                f"{catalog.source}: none of the images that {store.folder} lists could be read there, so that there are no "
+                f"features of {layer}. Put them back, or extract with --layers {layer},{store.recipe.layers[-1]}."
+            )
+        writer.commit(
+            dataclasses.replace(
+                catalog,
+                fingerprint=recipe.fingerprint,
+                status=np.where(absent & (catalog.status == EXTRACTED), REJECTED, catalog.status).astype(np.uint8),
+                reasons=[_CHANGED if gone and not why else why for gone, why in zip(absent, catalog.reasons, strict=True)],
+            )
+        )
+        return deep, writer.added
+
+
+def _missing(deep: FeatureCache, catalog: Catalog) -> Wanted:
+    """List what has no features of the layer: every image once, training images in every view."""
+    wanted: Wanted = []
+    for number, key in enumerate((0, *catalog.view_keys)):
+        rows = catalog.rows("train" if number else None)
+        rows = rows[first_alike(catalog.digests[rows]) == np.arange(len(rows))]
+        wanted += [(row, number) for row in rows[~deep.has(catalog.digests[rows], key)].tolist()]
+    return sorted(wanted)  # all views of one image together: it is decoded once for them
+
+
+def _extract(
+    store: FeatureCache,
+    deep: FeatureCache,
+    writer: CacheWriter,
+    wanted: Wanted,
+    batch_size: int,
+    workers: int | None,
+    progress: Progress | None,
+) -> None:
+    if not wanted:
+        return
+    catalog = store.catalog
+    paths = [Path(catalog.source) / catalog.paths[row] for row, _ in wanted]
+    numbers = [number for _, number in wanted]
+    views = Views(Augmentation.parse(catalog.augment), catalog.view_seed, numbers) if catalog.view_keys else None
+    keys: NDArray[np.int64] = np.array((0, *catalog.view_keys), np.int64)
+    hint = store.network.get("weights_file")
+    weights = find_weights(deep.recipe, Path(hint) if hint else None)
+    backbone = None
+    if progress:
+        progress("extract", 0, len(wanted))
+    for batch in load_batches(paths, deep.recipe, batch_size, workers, MAX_PIXELS, views):
+        # A file that was edited since it was listed is another image, and not the one that the head was fitted on.
+        same = [
+            place
+            for place, (position, digest) in enumerate(zip(batch.positions, batch.digests, strict=True))
+            if catalog.digests[wanted[position][0]].tobytes() == digest
+        ]
+        if same:
+            if backbone is None:
+                backbone = load_backbone(deep.recipe, weights, batch_size)
+                writer.record_network(backbone.network | {"weights_file": str(weights or "")})
+            digests = [batch.digests[place] for place in same]
+            chosen = keys[[numbers[batch.positions[place]] for place in same]]
+            writer.append(digests, backbone(batch.images[same]), chosen)
+        if progress:
+            progress("extract", len(batch.positions) + len(batch.rejected), len(wanted))

@@ -1,0 +1,128 @@
+"""The verb inspect: what is in a cache or a model."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from featx.errors import ModelNotFound
+from featx.models.file import load_model
+from featx.models.model import Model
+from featx.recipe import Recipe
+from featx.store import REJECTED, SPLITS, FeatureCache
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheSummary:
+    """What a cache holds.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    recipe : Recipe
+        How its features were made.
+    source : str
+        The images' folder at the last extract.
+    counts : dict of str to dict of str to int
+        Class to split to number of images with features.
+    splits : dict of str to int
+        Images with features in each split.
+    listed, rejected : int
+        Images listed; those without features.
+    rows, shards, bytes : int
+        Feature rows, files and bytes on disk.
+    reasons : dict of str to int
+        Rejected images by reason.
+    views : int
+        Views of each training image, the clean one included.
+    augment : str
+        How the other views were made; empty without any.
+    """
+
+    path: Path
+    recipe: Recipe
+    source: str
+    counts: dict[str, dict[str, int]]
+    splits: dict[str, int]
+    listed: int
+    rejected: int
+    rows: int
+    shards: int
+    bytes: int
+    reasons: dict[str, int]
+    views: int
+    augment: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSummary:
+    """What a model is.
+
+    Parameters
+    ----------
+    path : Path
+        The model file.
+    model : Model
+        Its content.
+    layers : list of dict
+        ``name``, ``type``, ``output_shape``, ``parameters``, ``trainable`` of backbone and head, in order.
+    """
+
+    path: Path
+    model: Model
+    layers: list[dict[str, Any]]
+
+
+def inspect_path(path: Path | str) -> CacheSummary | ModelSummary:
+    """Summarise a cache folder or a model file.
+
+    Raises
+    ------
+    CacheError, ModelError
+        If it is neither, or damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _inspect_cache(path)
+    if not path.exists():
+        raise ModelNotFound(f"{path}: no such cache or model. Give a cache's folder or a .featx file.")
+    return _inspect_model(path)
+
+
+def _inspect_cache(path: Path) -> CacheSummary:
+    store = FeatureCache.open(path)
+    catalog = store.catalog
+    of_split = {split: catalog.images_of_class(split) for split in SPLITS}
+    counts = {name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names}
+    return CacheSummary(
+        path=path,
+        recipe=store.recipe,
+        source=catalog.source,
+        counts=counts,
+        splits={split: len(catalog.rows(split)) for split in SPLITS},
+        listed=len(catalog),
+        rejected=int((catalog.status == REJECTED).sum()),
+        rows=len(store),
+        shards=len(store.shards),
+        bytes=store.stored_bytes,
+        reasons=catalog.reason_counts(),
+        views=1 + len(catalog.view_keys),
+        augment=catalog.augment,
+    )
+
+
+def _inspect_model(path: Path) -> ModelSummary:
+    model = load_model(path)
+    tuned = {name.split("/")[0] for name in model.tail.arrays} if model.tail else set()
+    layers = [layer | {"trainable": layer["name"] in tuned} for layer in model.network.get("layers", [])]
+    end = model.tail.end if model.tail else model.layer
+    layers.append(
+        {
+            "name": f"{model.head_name} head on {end}, {model.pooling}",
+            "type": "Head",
+            "output_shape": [len(model.class_names)],
+            "parameters": model.head.n_parameters,
+            "trainable": True,
+        }
+    )
+    return ModelSummary(path=path, model=model, layers=layers)

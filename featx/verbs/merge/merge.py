@@ -1,0 +1,338 @@
+"""The verb merge: caches of one recipe as one, without copying rows."""
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from featx.backbones import QuantizedNetwork
+from featx.errors import CacheDamaged, CacheError, CacheNotFound, QuantizedNetworkError, RecipeMismatch
+from featx.models.int8 import keep_network, network_of_cache
+from featx.recipe import Recipe
+from featx.store import (
+    COPIED,
+    LINKED,
+    PRESENT,
+    SPLITS,
+    CacheWriter,
+    Catalog,
+    FeatureCache,
+    Shard,
+    bring,
+    check_content,
+    check_something_is_left,
+    find_repeats,
+    missing_rows,
+    needed_shards,
+    no_cache,
+    part_paths,
+    read_recipe,
+    say_differences,
+    shards_of,
+    write_part,
+    write_rejects,
+    writing_named,
+)
+from featx.system.files import sync_folder
+from featx.system.progress import Progress
+from featx.verbs.merge.union import Listing, Whole, unite
+
+
+@dataclasses.dataclass(frozen=True)
+class MergeResult:
+    """What a merge did. ``listed == with_features + rejected``, always.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache that holds everything now.
+    caches : list of Path
+        Those that were joined.
+    listed : int
+        Images in the joined listing.
+    with_features : int
+        Those that have features.
+    rejected : int
+        Those that have none; see ``rejects``.
+    missing : int
+        With ``partial``: images of parts that were not there.
+    duplicates : int
+        Images with the very content of another listed before.
+    differing : list of str
+        Images that two caches list with another class, split or content; the first stands.
+    conflicts : list of str
+        Images whose very content stands in more than one class.
+    across_splits : list of str
+        Val and test images whose very content is in train, or test images whose content is in val.
+    classes : int
+        Number of classes.
+    images_of_class : dict of str to int
+        Images with features, by class.
+    splits : dict of str to int
+        Images with features in train, val and test.
+    reasons : dict of str to int
+        Rejected images by reason.
+    rejects : Path
+        The table of rejected images.
+    linked, copied, present : int
+        Shards that came by a hard link and by a copy, and those that were there.
+    rows, bytes : int
+        Of the joined cache on disk.
+    seconds : float
+        Of the whole run.
+    """
+
+    cache: Path
+    caches: list[Path]
+    listed: int
+    with_features: int
+    rejected: int
+    missing: int
+    duplicates: int
+    differing: list[str]
+    conflicts: list[str]
+    across_splits: list[str]
+    classes: int
+    images_of_class: dict[str, int]
+    splits: dict[str, int]
+    reasons: dict[str, int]
+    rejects: Path
+    linked: int
+    copied: int
+    present: int
+    rows: int
+    bytes: int
+    seconds: float
+
+
+def merge_caches(
+    caches: Sequence[Path | str],
+    cache: Path | str | None = None,
+    *,
+    partial: bool = False,
+    wait: bool = False,
+    progress: Progress | None = None,
+) -> MergeResult:
+    """Join caches of one recipe: the parts of one extract, or caches of different images.
+
+    Shards are linked, or copied where links are refused. Where the caches are parts of one listing, the result is what one
+    extract of all images gives, splits included; otherwise each image keeps its class and its split.
+
+    Parameters
+    ----------
+    caches : sequence of Path or str
+        The caches' folders. They stay as they are.
+    cache : Path, str or None
+        The cache to make or to bring up to date; may be one of ``caches``. By default the only one of ``caches``, or
+        ``cache/<name of the images' folder>`` where they are parts of its extract.
+    partial : bool
+        Take parts that do not make up the whole as if they did.
+    wait : bool
+        Wait for another process that writes the cache.
+    progress : callable or None
+        Called as (stage, newly done, total), in rows.
+
+    Returns
+    -------
+    result : MergeResult
+        Counts that always add up.
+
+    Raises
+    ------
+    CacheNotFound
+        If there is no cache in one of the folders, or it holds no listing.
+    RecipeMismatch
+        If they were made with different settings.
+    CacheDamaged
+        If a file of one of them is not what was written, or rows that it lists are missing.
+    CacheError
+        If parts are missing, were drawn or augmented differently, or the cache cannot be written.
+    """
+    started = time.monotonic()
+    folders = list(dict.fromkeys(Path(folder) for folder in caches))
+    recipe = _one_recipe(folders)
+    listings = [listing for folder in folders for listing in _listings(folder, recipe)]
+    whole = unite(listings, partial)
+    target = Path(cache) if cache else _default_target(folders, whole)
+    _check_recipe(folders[0], recipe, target)
+    store = FeatureCache.open_or_create(target, recipe)
+    if target not in folders:
+        _refuse_to_forget(store, whole.catalog)
+    shards = needed_shards([*store.shards, *(shard for folder in folders for shard in shards_of(folder, recipe))])
+    _check_rows(FeatureCache(target, recipe, shards), whole.catalog, listings)
+    _check_contents(shards, progress)
+    network = _quantized(folders, recipe)
+    with store.writing(wait) as writer:
+        writer.record_network(_network_of(folders, recipe))
+        writer.begin()
+        if network is not None:
+            keep_network(target, recipe, network)
+        how = _bring_all(shards, target, progress)
+        store.refresh()
+        _finish(store, writer, whole.catalog, listings)
+    return _summarise(store, folders, whole, how, time.monotonic() - started)
+
+
+def _one_recipe(folders: Sequence[Path]) -> Recipe:
+    """Return the recipe of all these caches."""
+    recipes = [read_recipe(folder) for folder in folders]
+    for folder, recipe in zip(folders, recipes, strict=True):
+        if recipe is None:
+            raise no_cache(folder)
+    if not recipes or recipes[0] is None:
+        raise CacheError("merge: no cache was given. Give the folders of the caches to join.")
+    for folder in folders[1:]:
+        _check_recipe(folders[0], recipes[0], folder)
+    return recipes[0]
+
+
+def _check_recipe(first: Path, recipe: Recipe, folder: Path) -> None:
+    """Refuse a cache of another recipe than the first one's; a folder that is no cache yet has none."""
+    other = read_recipe(folder)
+    if other is not None and other != recipe:
+        found, wanted = say_differences(other, recipe)
+        raise RecipeMismatch(
+            f"{folder}: holds features made with {found}, but {first} with {wanted}. Only features of one recipe can stand "
+            "together: leave one of them out, or extract it again with the other's settings."
+        )
+
+
+def _listings(folder: Path, recipe: Recipe) -> list[Listing]:
+    """Read the listings in a cache: those of parts, and the whole one of a finished extract."""
+    paths = [path for path in (*part_paths(folder), folder / "catalog.h5") if path.exists()]
+    found = [Listing(folder, Catalog.read(path)) for path in paths]
+    if any(listing.catalog.part and listing.catalog.fingerprint != recipe.fingerprint for listing in found):
+        raise CacheError(
+            f"{folder}: holds parts of another recipe, which are to replace its features. "
+            "Run featx extract with their settings and --overwrite, without --shard, to put them in force."
+        )
+    found = [listing for listing in found if listing.catalog.fingerprint == recipe.fingerprint]
+    if not found:
+        raise CacheNotFound(f"{folder}: its extraction was not finished. Run featx extract again to go on, then merge.")
+    return found
+
+
+def _default_target(folders: Sequence[Path], whole: Whole) -> Path:
+    if len(folders) == 1:
+        return folders[0]
+    if not whole.name:
+        raise CacheError("merge: the caches are no parts of one extract, which would give a name. Give --cache.")
+    return Path("cache") / whole.name
+
+
+def _refuse_to_forget(store: FeatureCache, catalog: Catalog) -> None:
+    """Refuse to replace a listing of images that are in none of the caches given."""
+    present = store.previous_catalog()
+    if present is None or present.fingerprint != catalog.fingerprint:
+        return
+    kept = {f"{catalog.source}/{path}" for path in catalog.paths}
+    lost = sum(f"{present.source}/{present.paths[row]}" not in kept for row in present.rows())
+    if lost:
+        raise CacheError(
+            f"{store.folder}: lists {lost} images that none of the caches given lists. Give it among the caches to join, to "
+            "keep them, or give another --cache."
+        )
+
+
+def _check_rows(everything: FeatureCache, catalog: Catalog, listings: Sequence[Listing]) -> None:
+    """Make sure that each listed image has its row somewhere; views of training images may be made later."""
+    rows = catalog.rows()
+    absent = rows[~everything.has([catalog.digests[row].tobytes() for row in rows])]
+    if len(absent):
+        lost = catalog.digests[absent[0]]
+        of = next(one.cache for one in listings if (one.catalog.digests == lost).all(axis=1).any())
+        raise CacheDamaged(
+            f"{of}: {len(absent)} rows are missing, that of {catalog.paths[absent[0]]!r} among them. "
+            "Run featx extract on that cache again: it redoes just those. Then merge."
+        )
+
+
+def _check_contents(shards: Sequence[Shard], progress: Progress | None) -> None:
+    """Read every byte of what is to be joined, so that no damage is handed on."""
+    _tell(progress, "check", 0, shards)
+    for shard in shards:
+        check_content(shard.path)
+        _tell(progress, "check", len(shard), shards)
+
+
+def _bring_all(shards: Sequence[Shard], target: Path, progress: Progress | None) -> Counter[str]:
+    how: Counter[str] = Counter()
+    _tell(progress, "merge", 0, shards)
+    for shard in shards:
+        how[bring(shard.path, target)] += 1
+        _tell(progress, "merge", len(shard), shards)
+    with writing_named(target):
+        sync_folder(target / "shards")
+    return how
+
+
+def _tell(progress: Progress | None, stage: str, done: int, shards: Sequence[Shard]) -> None:
+    if progress:
+        progress(stage, done, sum(map(len, shards)))
+
+
+def _network_of(folders: Sequence[Path], recipe: Recipe) -> dict[str, Any]:
+    """Return the description of the backbone from the first cache that has one; a part without an image has none."""
+    found = (FeatureCache(folder, recipe, []).network for folder in folders)
+    return next((network for network in found if network), {})
+
+
+def _quantized(folders: Sequence[Path], recipe: Recipe) -> QuantizedNetwork | None:
+    """Return the network of int8 features from the first cache that still has it."""
+    lost: QuantizedNetworkError | None = None
+    for folder in folders:
+        try:
+            return network_of_cache(FeatureCache(folder, recipe, []))
+        except QuantizedNetworkError as error:
+            lost = lost or error
+    assert lost is not None  # there is at least one cache
+    raise lost
+
+
+def _finish(store: FeatureCache, writer: CacheWriter, catalog: Catalog, listings: Sequence[Listing]) -> None:
+    """Put the listing in force, unless views are missing, which only an extract can make."""
+    views, parts = missing_rows(catalog, store), [one.catalog for one in listings if one.catalog.part]
+    if views and not parts:
+        raise CacheDamaged(f"{store.folder}: {views} augmented views are missing in the caches given. Extract these again.")
+    if views:
+        for part in parts:
+            write_part(store.folder, part)
+        raise CacheError(
+            f"{store.folder}: all images are in it now, but {views} augmented views are missing: which images are for training "
+            f"is drawn from all parts together, and a part can only guess. Run featx extract IMAGES --cache {store.folder} "
+            "with the settings of the parts, without --shard: it makes just those."
+        )
+    rejects = store.folder / "rejects.csv"
+    write_rejects(rejects, catalog)
+    check_something_is_left(catalog, rejects)
+    writer.commit(catalog)
+
+
+def _summarise(store: FeatureCache, folders: list[Path], whole: Whole, how: Counter[str], seconds: float) -> MergeResult:
+    catalog, repeats = whole.catalog, find_repeats(whole.catalog)
+    usable = len(catalog.rows())
+    return MergeResult(
+        cache=store.folder,
+        caches=folders,
+        listed=len(catalog),
+        with_features=usable,
+        rejected=len(catalog) - usable,
+        missing=whole.missing,
+        duplicates=repeats.duplicates,
+        differing=whole.differing,
+        conflicts=repeats.conflicts,
+        across_splits=repeats.across_splits,
+        classes=len(catalog.class_names),
+        images_of_class=catalog.images_of_class(),
+        splits={split: len(catalog.rows(split)) for split in SPLITS},
+        reasons=catalog.reason_counts(),
+        rejects=store.folder / "rejects.csv",
+        linked=how[LINKED],
+        copied=how[COPIED],
+        present=how[PRESENT],
+        rows=len(store),
+        bytes=store.stored_bytes,
+        seconds=seconds,
+    )

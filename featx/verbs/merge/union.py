@@ -1,0 +1,222 @@
+"""Several listings as one: the parts of one extract put together again, or the images of different folders."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import CacheError
+from featx.images import natural_key
+from featx.store import EXTRACTED, NOT_GIVEN, SPLITS, Catalog, PartOf
+from featx.verbs.extract.splits import draw_splits
+
+_MOST_NAMES = 12
+
+
+class Listing(NamedTuple):
+    """A catalog, and the cache that it was found in."""
+
+    cache: Path
+    catalog: Catalog
+
+
+class Whole(NamedTuple):
+    """One listing made of several.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The listing.
+    name : str
+        What a cache of it is called by default; empty where there is no one name.
+    differing : list of str
+        Images that two of the listings know with another class, split or content: one with features stands before one
+        without, else the first.
+    missing : int
+        Images of parts that are not there.
+    """
+
+    catalog: Catalog
+    name: str
+    differing: list[str]
+    missing: int
+
+
+def unite(listings: Sequence[Listing], partial: bool = False) -> Whole:
+    """Make one listing of several: first of the parts of each extract, then of all together.
+
+    Where parts make up a whole, it takes the place of an older listing in the same caches; where they do not, parts that
+    somebody repeated after the whole was finished say nothing new.
+
+    Parameters
+    ----------
+    listings : sequence of Listing
+        Whole ones and parts, at least one.
+    partial : bool
+        Take parts that do not make up a whole as if they were one.
+
+    Raises
+    ------
+    CacheError
+        If parts are missing, or listings differ in how splits were drawn or views made.
+    """
+    groups: dict[str, list[Listing]] = {}
+    for listing in listings:
+        if listing.catalog.part:
+            groups.setdefault(listing.catalog.part.listing, []).append(listing)
+    joined = {key: _join_parts(group) for key, group in groups.items()}
+    renewed = {one.cache for key, group in groups.items() if not joined[key].missing for one in group}
+    standing = [one for one in listings if not one.catalog.part and one.cache not in renewed]
+    finished = {one.cache for one in standing}
+    united = [Whole(one.catalog, "", [], 0) for one in standing]
+    for key, group in groups.items():
+        if joined[key].missing and {one.cache for one in group} <= finished:
+            continue
+        if joined[key].missing and not partial:
+            raise CacheError(_say_missing(group, joined[key].missing, listings))
+        united.append(joined[key])
+        standing.append(group[0])
+    _check_alike(standing, _say_views)
+    if len(united) == 1:
+        return united[0]
+    catalog, differing = _together([one.catalog for one in united])
+    return Whole(catalog, "", sum((one.differing for one in united), differing), sum(one.missing for one in united))
+
+
+def _join_parts(group: Sequence[Listing]) -> Whole:
+    """Put parts of one listing together in its order, and draw the splits from all of them."""
+    _check_alike(group, _say_draw)
+    parts = [_part(one.catalog) for one in group]
+    stack = _stack([dataclasses.replace(one.catalog, splits=part.given) for one, part in zip(group, parts, strict=True)])
+    positions = np.concatenate([part.positions for part in parts])
+    chosen, differing = _one_of_each(stack, positions)
+    whole = _take(stack, chosen)
+    given = ["" if code == NOT_GIVEN else SPLITS[code] for code in whole.splits.tolist()]
+    present = whole.status == EXTRACTED
+    shares = parts[0].val_fraction, parts[0].test_fraction
+    splits = draw_splits(whole.labels, whole.digests, given, present, shares, parts[0].seed)
+    return Whole(dataclasses.replace(whole, splits=splits, part=None), parts[0].name, differing, parts[0].listed - len(whole))
+
+
+def _together(catalogs: Sequence[Catalog]) -> tuple[Catalog, list[str]]:
+    """List the images of several folders, each with the class and the split that it had."""
+    sources = [catalog.source for catalog in catalogs]
+    root = os.path.commonpath(sources)
+    names = tuple(sorted({name for catalog in catalogs for name in catalog.class_names}, key=natural_key))
+    stack = _stack(
+        [
+            dataclasses.replace(
+                catalog,
+                source=root,
+                class_names=names,
+                paths=_below(root, catalog),
+                labels=_relabel(catalog, names),
+            )
+            for catalog in catalogs
+        ]
+    )
+    number_of = {path: number for number, path in enumerate(dict.fromkeys(stack.paths))}
+    chosen, differing = _one_of_each(stack, np.array([number_of[path] for path in stack.paths], np.int64))
+    return _take(stack, chosen), differing
+
+
+def _below(root: str, catalog: Catalog) -> list[str]:
+    between = os.path.relpath(catalog.source, root)
+    return catalog.paths if between == "." else [f"{between}/{path}" for path in catalog.paths]
+
+
+def _relabel(catalog: Catalog, names: tuple[str, ...]) -> NDArray[np.int32]:
+    """Give each image the number that its class has among other names; -1 stays."""
+    number_of = {name: number for number, name in enumerate(names)}
+    return np.array([*(number_of[name] for name in catalog.class_names), -1], np.int32)[catalog.labels]
+
+
+def _one_of_each(stack: Catalog, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
+    """Choose one row for each key, ascending, and name the images whose rows differ."""
+    order = np.lexsort((np.arange(len(keys)), stack.status, keys))  # extracted before rejected, then as they were given
+    _, first, group = np.unique(keys[order], return_index=True, return_inverse=True)
+    chosen = order[first]
+    kept = chosen[group]  # for each row of the order, the one that stands for it
+    usable = (stack.status[order] == EXTRACTED) & (stack.status[kept] == EXTRACTED)
+    differs = (
+        (stack.labels[order] != stack.labels[kept])
+        | (stack.splits[order] != stack.splits[kept])
+        | (stack.digests[order] != stack.digests[kept]).any(axis=1)
+    )
+    return chosen, list(dict.fromkeys(stack.paths[row] for row in order[usable & differs]))
+
+
+def _stack(catalogs: Sequence[Catalog]) -> Catalog:
+    """Put the rows of several listings one below the other; all else is the first one's."""
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(catalog, name) for catalog in catalogs])
+        for name in ("labels", "splits", "digests", "sizes", "mtimes", "ctimes", "status")
+    }
+    texts: dict[str, Any] = {
+        name: [text for catalog in catalogs for text in getattr(catalog, name)] for name in ("paths", "reasons")
+    }
+    return dataclasses.replace(catalogs[0], part=None, **columns, **texts)
+
+
+def _take(stack: Catalog, rows: NDArray[np.int64]) -> Catalog:
+    columns: dict[str, Any] = {
+        name: getattr(stack, name)[rows] for name in ("labels", "splits", "digests", "sizes", "mtimes", "ctimes", "status")
+    }
+    texts: dict[str, Any] = {name: [getattr(stack, name)[row] for row in rows.tolist()] for name in ("paths", "reasons")}
+    return dataclasses.replace(stack, **columns, **texts)
+
+
+def _part(catalog: Catalog) -> PartOf:
+    assert catalog.part
+    return catalog.part
+
+
+def _say_views(catalog: Catalog) -> dict[str, Any]:
+    """Return how the augmented views were made, as a user would set it."""
+    if not catalog.view_keys:
+        return {"views": 1}
+    return {"views": 1 + len(catalog.view_keys), "augment": catalog.augment, "seed": catalog.view_seed}
+
+
+def _say_draw(catalog: Catalog) -> dict[str, Any]:
+    part = _part(catalog)
+    draw = {"val_fraction": part.val_fraction, "test_fraction": part.test_fraction, "seed": part.seed}
+    return draw | _say_views(catalog)
+
+
+def _check_alike(listings: Sequence[Listing], say: Any) -> None:
+    """Refuse listings that were made in different ways, naming the setting and both values."""
+    first, *others = listings
+    wanted = say(first.catalog)
+    for other in others:
+        found = say(other.catalog)
+        names = [name for name in found | wanted if found.get(name) != wanted.get(name)]
+        if names:
+            mine, theirs = (", ".join(f"{name}={one.get(name)!r}" for name in names) for one in (found, wanted))
+            raise CacheError(
+                f"{_where(other)}: was extracted with {mine}, but {_where(first)} with {theirs}. Extract one of them again "
+                "with the other's setting: what it has of clean images is reused."
+            )
+
+
+def _where(listing: Listing) -> str:
+    return f"{listing.cache}{f' (part {listing.catalog.part})' if listing.catalog.part else ''}"
+
+
+def _say_missing(group: Sequence[Listing], missing: int, listings: Sequence[Listing]) -> str:
+    """Say which parts of a listing are not there, and which are there of another: the folder changed between them."""
+    parts = [_part(one.catalog) for one in group]
+    name, of = parts[0].name, max(part.of for part in parts)
+    absent = sorted(set(range(1, of + 1)) - {part.number for part in parts if part.of == of})
+    others = [one.catalog.part for one in listings if one.catalog.part and one.catalog.part.listing != parts[0].listing]
+    changed = [f"{part} lists {part.listed} images" for part in others if part.name == name]
+    named = ", ".join(f"{number}/{of}" for number in absent[:_MOST_NAMES]) + (" …" if len(absent) > _MOST_NAMES else "")
+    return (
+        f"{name}: {missing} of its {parts[0].listed} images are in no part that is here. Missing: {named}"
+        f"{' (the folder changed in between: ' + ', '.join(changed[:_MOST_NAMES]) + ')' if changed else ''}. "
+        "Extract what is missing, or give --partial to take what is here for the whole."
+    )

@@ -1,0 +1,52 @@
+"""The verb pack: one plain HDF5 file that h5py, MATLAB, R or pandas users read without featx."""
+
+import dataclasses
+from pathlib import Path
+
+from featx.store import FeatureCache, pack
+from featx.system.progress import Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class PackResult:
+    """The file, the number of images in it and its size [bytes]."""
+
+    path: Path
+    images: int
+    bytes: int
+
+
+def pack_cache(
+    cache: Path | str,
+    out: Path | str,
+    *,
+    layer: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> PackResult:
+    """Write a cache's features, labels, class names, paths and splits into one file, atomically.
+
+    Parameters
+    ----------
+    cache : Path or str
+        The cache's folder.
+    out : Path or str
+        The file.
+    layer : str or None
+        One of the cached layers; by default the last.
+    overwrite : bool
+        Replace an earlier pack of that name.
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Raises
+    ------
+    CacheError
+        If there is no finished cache, or it does not keep that layer.
+    OutputError
+        If the file exists or cannot be written.
+    """
+    store = FeatureCache.open(Path(cache))
+    path = Path(out)
+    images = pack(store, path, layer or store.recipe.layers[-1], overwrite, progress)
+    return PackResult(path, images, path.stat().st_size)

@@ -1,0 +1,154 @@
+"""The verb predict: class and confidence of new images."""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from featx.errors import OutputError
+from featx.images import MAX_PIXELS, list_unlabelled
+from featx.models.classify import classify_files
+from featx.models.file import load_model
+from featx.system.files import check_file, replacing_text
+from featx.system.progress import Progress
+
+COLUMNS = ("path", "label", "confidence", "error")
+
+# No suffix is the user's choice; a spreadsheet's or a picture's would promise what the file does not hold.
+_SUFFIXES = ("", ".csv", ".txt", ".jsonl", ".json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """One image's most probable class, or why there is none.
+
+    Parameters
+    ----------
+    path : str
+        The file, as it was given or found.
+    label : str
+        Class name; empty if rejected.
+    confidence : float or None
+        The class's probability; None if rejected.
+    error : str
+        Reason of the rejection; empty otherwise.
+    """
+
+    path: str
+    label: str
+    confidence: float | None
+    error: str
+
+
+def predict_images(
+    model: Path | str,
+    paths: Sequence[Path | str],
+    *,
+    weights: Path | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
+    tta: bool = False,
+    progress: Progress | None = None,
+) -> list[Prediction]:
+    """Classify image files and everything below folders.
+
+    Parameters
+    ----------
+    model : Path or str
+        The model file.
+    paths : sequence of Path or str
+        Files are taken as they are; folders are searched for images.
+    weights : Path or None
+        The backbone's weights file, if it is not at hand.
+    batch_size, workers : int or None
+        Images a forward pass, by default as many as memory allows; decoding processes.
+    max_pixels : int
+        Larger images are rejected [px].
+    device : str or None
+        Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
+    tta : bool
+        Average over augmented views made as those were that the head learned from.
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Returns
+    -------
+    predictions : list of Prediction
+        One for each image, in the order found; none is left out.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be read.
+    ImageListError
+        If a path does not exist or there is no image.
+    """
+    loaded = load_model(model)
+    files = list_unlabelled([Path(path) for path in paths])
+    result = classify_files(
+        loaded,
+        files,
+        weights=weights,
+        batch_size=batch_size,
+        workers=workers,
+        max_pixels=max_pixels,
+        device=device,
+        tta=tta,
+        progress=progress,
+    )
+    predictions = []
+    for place, (file, row) in enumerate(zip(files, result.probabilities, strict=True)):
+        if place in result.rejected:
+            predictions.append(Prediction(str(file), "", None, result.rejected[place]))
+        else:
+            best = int(row.argmax())
+            predictions.append(Prediction(str(file), loaded.class_names[best], float(row[best]), ""))
+    return predictions
+
+
+def write_predictions(predictions: Sequence[Prediction], file: IO[str], *, json_lines: bool = False) -> None:
+    """Write predictions as CSV with a header, or as one JSON object a line."""
+    if json_lines:
+        file.writelines(json.dumps(dataclasses.asdict(prediction)) + "\n" for prediction in predictions)
+        return
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for prediction in predictions:
+        confidence = "" if prediction.confidence is None else f"{prediction.confidence:.6f}"
+        writer.writerow((prediction.path, prediction.label, confidence, prediction.error))
+
+
+def check_output(path: Path) -> None:
+    """Make sure that predictions can be saved there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If the name promises another format, something else than a file stands there, or its folder cannot be written.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise OutputError(f"{path}: predictions are written as CSV or JSON lines. Give a name that ends in .csv or .jsonl.")
+    try:
+        check_file(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
+
+
+def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:
+    """Write predictions to a file, atomically: JSON lines for ``.jsonl`` and ``.json``, else CSV. Makes its folder.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_text(path) as file:
+            write_predictions(predictions, file, json_lines=path.suffix.lower() in (".jsonl", ".json"))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error

@@ -1,0 +1,195 @@
+"""The verb verify: is every byte of a cache what was written, and what to do if not."""
+
+import dataclasses
+from pathlib import Path
+
+from featx.errors import CacheDamaged, CacheError, QuantizedNetworkError
+from featx.models.int8 import network_of_cache, network_path
+from featx.recipe import Recipe
+from featx.store import (
+    QUANTIZED,
+    Catalog,
+    Damage,
+    FeatureCache,
+    Listed,
+    Survey,
+    drop_foreign,
+    find_repeated,
+    is_unfinished,
+    missing_rows,
+    no_cache,
+    prune_shard,
+    read_recipe,
+    set_aside,
+    survey,
+)
+from featx.system.files import locked
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifyResult:
+    """What was found, and what was done about it.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache's folder.
+    shards, rows, bytes : int
+        Whole shards of the recipe, their rows and bytes.
+    damages : list of Damage
+        Files that are not what was written.
+    missing : int
+        Listed images whose row is in no whole shard; the next extract redoes just those.
+    unlisted : int
+        Rows whose image is not in the last finished listing; kept until pruned.
+    repeated : int
+        Rows that stand in another shard too, as where two parts did the same work; never read, kept until pruned.
+    unfinished : bool
+        Whether an extract was begun and not finished; until it is, nothing is pruned.
+    leftovers : int
+        Unfinished files of dead writers; the next extract sweeps them.
+    foreign : int
+        Shards of another recipe; never used.
+    set_aside : list of Path
+        Where ``repair`` moved the damaged files.
+    pruned : int
+        Rows dropped by ``prune``.
+    """
+
+    cache: Path
+    shards: int
+    rows: int
+    bytes: int
+    damages: list[Damage]
+    missing: int
+    unlisted: int
+    repeated: int
+    unfinished: bool
+    leftovers: int
+    foreign: int
+    set_aside: list[Path]
+    pruned: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is damaged or missing."""
+        return not self.damages and not self.missing
+
+
+def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False, wait: bool = False) -> VerifyResult:
+    """Open every shard, read every checksum, and hold catalog and shards against each other.
+
+    Parameters
+    ----------
+    cache : Path or str
+        The cache's folder.
+    repair : bool
+        Move damaged files to ``damaged/`` inside the cache, so that the next extract redoes just their rows.
+    prune : bool
+        Drop the rows of images that are no longer listed, repeated rows, and shards of other recipes.
+    wait : bool
+        With ``repair`` or ``prune``: wait for another process that writes the cache.
+
+    Returns
+    -------
+    result : VerifyResult
+        What was found.
+
+    Raises
+    ------
+    CacheNotFound
+        If there is no cache.
+    CacheLocked
+        If another process writes the cache.
+    CacheError
+        With ``prune``: if an extract was not finished.
+    """
+    folder = Path(cache)
+    try:
+        recipe = read_recipe(folder)
+    except CacheDamaged as error:
+        return _without_recipe(folder, Damage(folder / "recipe.json", str(error)), repair, wait)
+    if recipe is None:
+        raise no_cache(folder)
+    found = _survey(folder, recipe)
+    moved: list[Path] = []
+    pruned = 0
+    store = FeatureCache(folder, recipe, found.sound)
+    if repair and found.damages:
+        with store.locked(wait):
+            found = _survey(folder, recipe)  # another writer may have changed something before the lock was ours
+            moved = set_aside(folder, [damage for damage in found.damages if not is_network(damage.path)])
+    if prune and not found.damages:
+        with store.locked(wait):
+            if is_unfinished(folder):
+                raise CacheError(
+                    f"{folder}: an extract into it was not finished, and what it did is not listed yet. "
+                    "Run featx extract again first, then prune."
+                )
+            found = _survey(folder, recipe)
+            is_listed = Listed(FeatureCache(folder, recipe, found.sound).catalog)
+            repeated = find_repeated(found.sound)
+            pruned = sum(prune_shard(is_listed(s) & ~again, s) for s, again in zip(found.sound, repeated, strict=True))
+            drop_foreign(found.foreign)
+            found = _survey(folder, recipe)
+    store = FeatureCache(folder, recipe, found.sound)
+    listing = store.previous_catalog()
+    parts = [one for one in store.part_listings() if one.fingerprint == recipe.fingerprint]
+    return VerifyResult(
+        cache=folder,
+        shards=len(found.sound),
+        rows=sum(map(len, found.sound)),
+        bytes=sum(shard.path.stat().st_size for shard in found.sound),
+        damages=[one for one in found.damages if is_network(one.path) or not moved],
+        missing=sum(missing_rows(one, store) for one in ([listing] if listing else parts)),
+        unlisted=_count_unlisted(listing, found) if listing else 0,
+        repeated=sum(int(again.sum()) for again in find_repeated(found.sound)),
+        unfinished=is_unfinished(folder),
+        leftovers=len(found.leftovers),
+        foreign=len(found.foreign),
+        set_aside=moved,
+        pruned=pruned,
+    )
+
+
+def is_network(path: Path) -> bool:
+    """Tell whether a damaged file is a quantized network: none that an extract could do again."""
+    return path.parent.name == QUANTIZED
+
+
+def _survey(folder: Path, recipe: Recipe) -> Survey:
+    """Look at everything in the cache, the quantized network of int8 features with it."""
+    found = survey(folder, recipe)
+    try:
+        network_of_cache(FeatureCache(folder, recipe, found.sound))
+    except QuantizedNetworkError as error:
+        found.damages.append(Damage(network_path(folder, recipe), str(error)))
+    return found
+
+
+def _count_unlisted(catalog: Catalog, found: Survey) -> int:
+    is_listed = Listed(catalog)
+    return sum(int((~is_listed(shard)).sum()) for shard in found.sound)
+
+
+def _without_recipe(folder: Path, damage: Damage, repair: bool, wait: bool) -> VerifyResult:
+    """Without the recipe nobody can say which shards belong; once it is aside, extract with the same settings finds them."""
+    moved: list[Path] = []
+    if repair:
+        with locked(folder / ".lock", wait):
+            moved = set_aside(folder, [damage])
+    return VerifyResult(
+        cache=folder,
+        shards=0,
+        rows=0,
+        bytes=0,
+        damages=[] if moved else [damage],
+        missing=0,
+        unlisted=0,
+        repeated=0,
+        unfinished=False,
+        leftovers=0,
+        foreign=0,
+        set_aside=moved,
+        pruned=0,
+    )

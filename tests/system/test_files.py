@@ -1,0 +1,352 @@
+"""Files: whole or absent, one writer at a time, known by their content."""
+
+import errno
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from featx.errors import CacheLocked, CacheWriteError, OutputError
+from featx.system.files import (
+    check_file,
+    check_folder,
+    content_digest,
+    file_digest,
+    locked,
+    publish,
+    replacing,
+    sweep_temporaries,
+    temporary_sibling,
+)
+from featx.verbs.sample import unpack_sample
+
+HOLDER = """
+import sys
+from pathlib import Path
+from featx.system.files import locked, replacing
+with {block}:
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+"""A process that stays inside a block until its stdin is closed."""
+
+Start = Callable[[str, Path], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a process that is inside ``with <block>:``, where ``path`` is the path given; killed at the end."""
+    processes = []
+
+    def run(block: str, path: Path) -> "subprocess.Popen[str]":
+        code = HOLDER.format(block=block.replace("path", f"Path({str(path)!r})"))
+        process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of everything in a folder, hidden or not."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_replaced_file_appears_whole_at_the_end(tmp_path: Path) -> None:
+    """While the block writes, the old content stands; afterwards the new one, and nothing else is left."""
+    path = tmp_path / "catalog.h5"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("ne")
+        assert path.read_text() == "old"
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert names_in(tmp_path) == ["catalog.h5"]
+
+
+def test_new_file_is_absent_until_it_is_whole(tmp_path: Path) -> None:
+    """There is no moment with a final name and half a content."""
+    path = tmp_path / "recipe.json"
+    with replacing(path) as temporary:
+        temporary.write_text("{}")
+        assert not path.exists()
+    assert (path.read_text(), names_in(tmp_path)) == ("{}", ["recipe.json"])
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("written", ["half of the n", None])
+def test_error_inside_leaves_the_old_file_and_no_temporary(
+    tmp_path: Path, error: type[BaseException], written: str | None
+) -> None:
+    """Also Ctrl-C, and also before anything was written."""
+    path = tmp_path / "catalog.h5"
+    path.write_text("old")
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            if written is not None:
+                temporary.write_text(written)
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert (path.read_text(), names_in(tmp_path)) == ("old", ["catalog.h5"])
+
+
+def test_block_that_writes_nothing_leaves_the_old_file(tmp_path: Path) -> None:
+    """Nothing to put in its place is an error, not an empty file."""
+    path = tmp_path / "catalog.h5"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), replacing(path):
+        pass
+    assert (path.read_text(), names_in(tmp_path)) == ("old", ["catalog.h5"])
+
+
+@pytest.mark.parametrize("name", ["pipe", "folder", "link to pipe", "/", ".", "..", ""])
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may replace even /dev/null: a pipe stands for it here. Nothing is written, and nothing is left."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    Path("folder").mkdir()
+    Path("link to pipe").symlink_to("pipe")
+    before = names_in(tmp_path)
+    with pytest.raises(OSError, match="is not a regular file"), replacing(Path(name)):
+        pytest.fail("the block began")
+    with pytest.raises(OSError, match="is not a regular file"):
+        check_file(Path(name))
+    assert names_in(tmp_path) == before
+    assert Path("pipe").is_fifo()
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_link_is_followed(tmp_path: Path, present: bool) -> None:
+    """The file it leads to, in another folder, is replaced or made; the link stays, and no temporary anywhere."""
+    (tmp_path / "disk").mkdir()
+    real, link = tmp_path / "disk" / "model.featx", tmp_path / "model.featx"
+    link.symlink_to("disk/model.featx")
+    if present:
+        real.write_text("old")
+    with replacing(link) as temporary:
+        temporary.write_text("new")
+    assert (link.is_symlink(), real.read_text()) == (True, "new")
+    assert (names_in(tmp_path), names_in(tmp_path / "disk")) == (["disk", "model.featx"], ["model.featx"])
+
+
+def test_link_that_leads_to_itself_is_an_error(tmp_path: Path) -> None:
+    """And it stays."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"), replacing(tmp_path / "loop"):
+        pytest.fail("the block began")
+    assert names_in(tmp_path) == ["loop"]
+
+
+def test_checked_folder_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the folders that are missing nor the file that was tried are there afterwards."""
+    monkeypatch.chdir(tmp_path)
+    check_folder(tmp_path)
+    check_folder(Path("new/and/deeper"))
+    check_file(Path("new/model.featx"))
+    assert names_in(tmp_path) == []
+
+
+def test_folder_that_cannot_be_made_or_written_is_an_error(tmp_path: Path) -> None:
+    """A file above it, a link to nowhere, and a file system that takes no files from anybody, not even from root."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / "link", Path("/proc/featx")):
+        with pytest.raises(OSError, match=r"\[Errno"):
+            check_folder(folder)
+    assert names_in(tmp_path) == ["file", "link"]
+
+
+def test_sample_that_meets_a_full_disk_leaves_no_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written until then is whole images under their own names."""
+
+    def write(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(OutputError, match="No space left on device"):
+        unpack_sample(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_writer_killed_inside_leaves_the_old_file(tmp_path: Path, start: Start) -> None:
+    """SIGKILL gives no chance to tidy up: the old file is whole, and the leftover can be told by its name and swept."""
+    path = tmp_path / "catalog.h5"
+    path.write_text("old")
+    process = start("replacing(path) as temporary, temporary.open('w')", path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert path.read_text() == "old"
+    assert len(names_in(tmp_path)) == 2
+    sweep_temporaries(tmp_path)
+    assert names_in(tmp_path) == ["catalog.h5"]
+
+
+def test_sweep_deletes_temporaries_alone(tmp_path: Path) -> None:
+    """Other files stay, also hidden ones, those with "tmp" elsewhere in the name, and those in folders below."""
+    path = tmp_path / "shard.h5"
+    below = tmp_path / "maps"
+    below.mkdir()
+    kept = [path, tmp_path / ".lock", tmp_path / "shard.tmp-1.h5", tmp_path / ".tmp", temporary_sibling(below / "other.h5")]
+    for file in [*kept, temporary_sibling(path), temporary_sibling(tmp_path / "catalog")]:
+        file.write_text("x")
+    sweep_temporaries(tmp_path)
+    assert sorted(file for file in tmp_path.rglob("*") if file.is_file()) == sorted(kept)
+
+
+def test_temporary_names_are_different_beside_the_file_and_keep_the_suffix(tmp_path: Path) -> None:
+    """On the same file system, so that the rename is atomic; libraries that look at the suffix find it."""
+    names = {temporary_sibling(tmp_path / "shard.h5") for _ in range(100)}
+    assert len(names) == 100
+    assert {(name.parent, name.suffix) for name in names} == {(tmp_path, ".h5")}
+
+
+def test_publish_replaces_a_file_that_is_open(tmp_path: Path) -> None:
+    """A reader that has the old file open goes on reading the old content."""
+    path, temporary = tmp_path / "a", tmp_path / "b"
+    path.write_text("old")
+    temporary.write_text("new")
+    with path.open() as reader:
+        publish(temporary, path)
+        assert reader.read() == "old"
+    assert (path.read_text(), names_in(tmp_path)) == ("new", ["a"])
+
+
+def test_lock_held_by_another_process_names_the_holder(tmp_path: Path, start: Start) -> None:
+    """The error says which folder, which process, and what to do."""
+    process = start("locked(path)", tmp_path / ".lock")
+    with pytest.raises(CacheLocked) as error, locked(tmp_path / ".lock"):
+        pytest.fail("two writers at a time")
+    message = str(error.value)
+    assert message.startswith(f"{tmp_path}: is being written by process {process.pid} on {os.uname().nodename} since 20")
+    assert "--wait" in message
+
+
+def test_lock_is_free_after_its_block(tmp_path: Path) -> None:
+    """One after the other, in one process; an error inside frees it too."""
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), locked(tmp_path / ".lock"):
+            raise ZeroDivisionError
+
+
+def test_refused_lock_leaves_the_holders_name(tmp_path: Path, start: Start) -> None:
+    """A second refusal names the holder as the first did."""
+    start("locked(path)", tmp_path / ".lock")
+    messages = []
+    for _ in range(2):
+        with pytest.raises(CacheLocked) as error, locked(tmp_path / ".lock"):
+            pytest.fail("two writers at a time")
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+
+
+def test_lock_is_dropped_when_its_holder_is_killed(tmp_path: Path, start: Start) -> None:
+    """SIGKILL leaves the lock's file, and no lock; the next refusal names the new holder."""
+    process = start("locked(path)", tmp_path / ".lock")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with (
+        locked(tmp_path / ".lock"),
+        pytest.raises(CacheLocked, match=f"written by process {os.getpid()} on"),
+        locked(tmp_path / ".lock"),
+    ):
+        pytest.fail("two writers at a time")
+
+
+def test_shorter_holder_does_not_keep_the_rest_of_a_longer_one(tmp_path: Path) -> None:
+    """What an earlier holder wrote is gone."""
+    (tmp_path / ".lock").write_text("process 123456789 " + "x" * 150)
+    with locked(tmp_path / ".lock"):
+        assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} on ")
+        assert "x" * 150 not in (tmp_path / ".lock").read_text()
+
+
+def test_waiting_lock_gets_in_when_the_holder_leaves(tmp_path: Path, start: Start) -> None:
+    """With ``wait`` nothing is raised: the block begins after the holder's has ended."""
+    process = start("locked(path)", tmp_path / ".lock")
+    inside = threading.Event()
+
+    def wait_and_enter() -> None:
+        with locked(tmp_path / ".lock", wait=True):
+            inside.set()
+
+    waiter = threading.Thread(target=wait_and_enter, daemon=True)
+    waiter.start()
+    assert not inside.wait(0.3)
+    process.communicate()
+    assert inside.wait(20)
+    waiter.join()
+
+
+def test_locks_of_other_files_are_no_obstacle(tmp_path: Path, start: Start) -> None:
+    """Two caches can be written at once."""
+    start("locked(path)", tmp_path / "one")
+    with locked(tmp_path / "two"):
+        assert names_in(tmp_path) == ["one", "two"]
+
+
+def test_a_shared_lock_lets_in_those_who_share_it_alone(tmp_path: Path, start: Start) -> None:
+    """Another process that shares it is no obstacle; who wants it alone is told what all the holders are."""
+    process = start('locked(path, shared_by="three painters")', tmp_path / ".lock")
+    with pytest.raises(CacheLocked, match=rf"being written by three painters, .* process {process.pid} on ") as error:
+        locked(tmp_path / ".lock").__enter__()
+    assert "\n" not in str(error.value)
+    with locked(tmp_path / ".lock", shared_by="three painters"):
+        process.communicate()
+        with pytest.raises(CacheLocked, match=f"process {os.getpid()} on "), locked(tmp_path / ".lock"):
+            pytest.fail("the other holder left, this one did not")
+    with locked(tmp_path / ".lock"), pytest.raises(CacheLocked), locked(tmp_path / ".lock", shared_by="painters"):
+        pytest.fail("somebody holds it alone")
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_without_locks_in_the_file_system_only_sharers_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """As some network file systems are mounted: who would need it alone is refused, with what to do."""
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("featx.system.files.fcntl.flock", refuse)
+    with locked(tmp_path / ".lock", shared_by="painters"):
+        pass
+    with pytest.raises(CacheWriteError, match=r"its file system has no locks .*featx merge"), locked(tmp_path / ".lock"):
+        pytest.fail("nothing would keep another writer out")
+
+
+# FIPS 180-2, appendix B, and the empty message.
+KNOWN_DIGESTS = [
+    (b"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    (b"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+    (b"a" * 1_000_000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"),
+]
+
+
+@pytest.mark.parametrize(("data", "hexadecimal"), KNOWN_DIGESTS, ids=["empty", "abc", "million"])
+def test_digest_is_sha256_of_the_content(tmp_path: Path, data: bytes, hexadecimal: str) -> None:
+    """The same for bytes and for a file, as hashlib and the standard's examples have it."""
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    assert content_digest(data).hex() == file_digest(path).hex() == hashlib.sha256(data).hexdigest() == hexadecimal
+
+
+def test_digest_of_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """And never the digest of nothing."""
+    with pytest.raises(FileNotFoundError):
+        file_digest(tmp_path / "nowhere")

@@ -1,0 +1,513 @@
+"""Cross-validation inside the training images: what is left out of what, the same figures as scikit-learn, the search."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+import featx
+import featx.verbs.compare.search
+from featx.errors import HeadError
+from featx.heads import HEADS
+from featx.store import FeatureCache
+from featx.verbs.compare.search import Candidate, TrainingImages, Tried, cross_validate, cut_into_folds, rank_of, search
+from tests.conftest import write_image
+
+CENTRES = ((100, 100, 100), (106, 100, 100), (100, 106, 100))
+STUB: dict[str, Any] = {"backbone": "stub", "val_fraction": 0, "test_fraction": 0, "workers": 1}
+Fitted = Callable[[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]]
+
+
+def write_noisy(root: Path, counts: Sequence[tuple[str, int]], first: int = 0) -> Path:
+    """Write, for each (split, images), so many images of each of 3 classes that no head tells apart without mistakes."""
+    for label, centre in enumerate(CENTRES):
+        number = first
+        for split, n_images in counts:
+            for number in range(number, number + n_images):  # noqa: B020 - goes on counting in the next split
+                shift = np.random.default_rng(1000 * label + number).integers(-6, 7, 3)
+                red, green, blue = (int(value) for value in np.array(centre) + shift)
+                write_image(root / split / f"c{label}" / f"{number}.png", (red, green, blue), seed=100 * label + number)
+            number += 1
+    return root
+
+
+def write_few(root: Path, counts: dict[str, int]) -> Path:
+    """Write so many images of each class."""
+    for label, (name, n_images) in enumerate(counts.items()):
+        for number in range(n_images):
+            write_image(root / name / f"{number}.png", (60 * label, 90, 200 - 60 * label), seed=100 * label + number)
+    return root
+
+
+def folds_of(images: Path, cache: Path, n_folds: int = 4, seed: int = 0, **options: Any) -> TrainingImages:
+    """Extract with the stub backbone and deal the training images out."""
+    featx.extract_features(images, cache, **(STUB | {"image_size": (64, 64)} | options))
+    return cut_into_folds(FeatureCache.open(cache), "cells", n_folds, seed)
+
+
+def features_of(images: TrainingImages, pooling: str, views: Any = 0) -> NDArray[np.float64]:
+    """Return the features of all training images."""
+    return images.store.features(images.rows, pooling=pooling, views=views).astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> TrainingImages:
+    """3 classes x 20 training images in 4 folds, and val and test images; whole maps have 108 values, averages 3."""
+    folder = tmp_path_factory.mktemp("search")
+    write_noisy(folder / "photos", [("train", 20), ("val", 3), ("test", 3)])
+    return folds_of(folder / "photos", folder / "cache", image_size=(192, 192))
+
+
+@pytest.fixture(scope="module")
+def viewed(tmp_path_factory: pytest.TempPathFactory) -> TrainingImages:
+    """The same with 10 training images a class, each in 3 views."""
+    folder = tmp_path_factory.mktemp("viewed")
+    write_noisy(folder / "photos", [("train", 10)])
+    return folds_of(folder / "photos", folder / "cache", 3, augment="flip,rotate=20,brightness=0.05", views=3)
+
+
+def test_every_training_image_is_left_out_once_and_classes_are_spread(images: TrainingImages) -> None:
+    """20 of each class in 4 folds are 5 of each in each; labels and names are those of the catalog."""
+    catalog = images.store.catalog
+    assert images.rows.tolist() == catalog.rows("train").tolist()
+    assert [images.class_names[label] for label in images.labels] == [
+        catalog.class_names[catalog.labels[row]] for row in images.rows
+    ]
+    assert images.n_folds == 4
+    for label in range(3):
+        assert np.bincount(images.fold_of[images.labels == label]).tolist() == [5, 5, 5, 5]
+    # One image in seven of each class, rounded.
+    assert np.bincount(images.labels[images.inner_val]).tolist() == [3, 3, 3]
+
+
+def test_folds_are_a_function_of_the_seed(images: TrainingImages) -> None:
+    """The same seed deals alike; another deals otherwise, as evenly."""
+    again, other = (cut_into_folds(images.store, "cells", 4, seed) for seed in (0, 1))
+    assert again.fold_of.tolist() == images.fold_of.tolist()
+    assert again.inner_val.tolist() == images.inner_val.tolist()
+    assert other.fold_of.tolist() != images.fold_of.tolist()
+    assert np.bincount(other.fold_of).tolist() == [15] * 4
+
+
+def test_exact_duplicates_are_left_out_together(tmp_path: Path) -> None:
+    """Copies of a file, in its own class or in another one, share a fold, and a side of the inner validation."""
+    write_few(tmp_path / "photos", {"a": 9, "b": 9})
+    for name in "ab":
+        for number in range(4):
+            for copy in range(number + 1):
+                shutil.copy(tmp_path / "photos" / name / f"{number}.png", tmp_path / "photos" / name / f"{number}-{copy}.png")
+    shutil.copy(tmp_path / "photos" / "a" / "8.png", tmp_path / "photos" / "b" / "conflict.png")
+    images = folds_of(tmp_path / "photos", tmp_path / "cache", 3)
+    assert len(images.rows) == 18 + 20 + 1
+    for seed in range(5):
+        dealt = cut_into_folds(images.store, "cells", 3, seed)
+        assert sorted(set(dealt.fold_of.tolist())) == [0, 1, 2]
+        sides: dict[bytes, set[tuple[int, bool]]] = {}
+        for row, fold, is_val in zip(dealt.rows, dealt.fold_of, dealt.inner_val, strict=True):
+            sides.setdefault(images.store.catalog.digests[row].tobytes(), set()).add((int(fold), bool(is_val)))
+        assert {len(side) for side in sides.values()} == {1}
+        assert len(sides) == 18
+
+
+def test_a_small_class_gives_fewer_folds(tmp_path: Path) -> None:
+    """3 different images, one of them there 4 times, are 3 folds, each with some of that class."""
+    write_few(tmp_path / "photos", {"large": 12, "small": 3})
+    for copy in range(3):
+        shutil.copy(tmp_path / "photos" / "small" / "0.png", tmp_path / "photos" / "small" / f"copy{copy}.png")
+    images = folds_of(tmp_path / "photos", tmp_path / "cache", 10)
+    assert images.n_folds == 3
+    assert set(images.fold_of[images.labels == 1].tolist()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("copies", [0, 3])
+def test_a_class_of_one_image_is_named(tmp_path: Path, copies: int) -> None:
+    """Copies of it are no help: left out, nothing of the class would be left."""
+    write_few(tmp_path / "photos", {"many": 6, "lonely": 1, "more": 6})
+    for copy in range(copies):
+        shutil.copy(tmp_path / "photos" / "lonely" / "0.png", tmp_path / "photos" / "lonely" / f"copy{copy}.png")
+    with pytest.raises(HeadError, match=r"cache: cross-validation needs .*1 of 'lonely'.*Add images"):
+        folds_of(tmp_path / "photos", tmp_path / "cache")
+
+
+def test_a_single_class_and_none_are_refused(tmp_path: Path) -> None:
+    """Neither can be cross-validated; no other error comes of them."""
+    write_few(tmp_path / "one", {"only": 6})
+    with pytest.raises(HeadError, match="two classes"):
+        folds_of(tmp_path / "one", tmp_path / "c1")
+    write_few(tmp_path / "none" / "test", {"a": 2, "b": 2})
+    (tmp_path / "none" / "train" / "a").mkdir(parents=True)
+    (tmp_path / "none" / "train" / "a" / "bad.png").write_text("no image")
+    with pytest.raises(HeadError, match="two classes"):
+        folds_of(tmp_path / "none", tmp_path / "c2")
+
+
+@pytest.mark.parametrize("n_folds", [-1, 0, 1, 101])
+def test_a_number_of_folds_outside_its_range_is_refused(images: TrainingImages, n_folds: int) -> None:
+    """With the range and what was received."""
+    with pytest.raises(HeadError, match=rf"--folds must be from 2 to 100\. Received: {n_folds}\."):
+        cut_into_folds(images.store, "cells", n_folds, 0)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_outside_its_range_is_refused(images: TrainingImages, seed: int) -> None:
+    """By featx, as every head does, and not by the library underneath."""
+    with pytest.raises(HeadError, match="seed must be"):
+        cut_into_folds(images.store, "cells", 3, seed)
+
+
+def test_val_and_test_images_play_no_part(tmp_path: Path) -> None:
+    """With others of them, and without any, every image is in the same fold and every figure is the same bits."""
+    write_noisy(tmp_path / "photos", [("train", 8), ("val", 3), ("test", 3)])
+    candidates = [Candidate(head, "flatten") for head in ("logreg", "ridge", "knn")]
+    found = []
+    for change in range(3):
+        if change:
+            for split in ("val", "test"):
+                shutil.rmtree(tmp_path / "photos" / split)
+        if change == 1:
+            write_noisy(tmp_path / "photos", [("val", 5), ("test", 2)], first=100)
+        dealt = folds_of(tmp_path / "photos", tmp_path / f"cache{change}", 3)
+        digests = [dealt.store.catalog.digests[row].tobytes() for row in dealt.rows]
+        tried = cross_validate(dealt, candidates)
+        figures = [(one.accuracy, one.log_loss, one.right.tolist()) for one in tried]
+        found.append((digests, dealt.fold_of.tolist(), dealt.inner_val.tolist(), figures))
+    assert found[0] == found[1] == found[2]
+
+
+def by_hand(images: TrainingImages, pooling: str, fitted: Fitted, n_views: int = 1) -> tuple[float, float, NDArray[np.bool_]]:
+    """Return accuracy, log loss and which were right: scaled over all training rows, fitted on all folds but one.
+
+    ``fitted`` takes the rows that are learned from, their labels and the rows to judge, and returns probabilities.
+    """
+    keys = (0, *images.store.catalog.view_keys)[:n_views]
+    views = np.stack([features_of(images, pooling, views=key) for key in keys], axis=1)
+    scaler = StandardScaler().fit(views.reshape(-1, views.shape[2]))
+    probabilities = np.zeros((len(images.rows), len(images.class_names)))
+    for fold in range(images.n_folds):
+        used, left_out = images.fold_of != fold, images.fold_of == fold
+        learned = scaler.transform(views[used].reshape(-1, views.shape[2]))
+        y = np.repeat(images.labels[used], n_views)
+        probabilities[left_out] = fitted(learned, y, scaler.transform(views[left_out, 0]))
+    right = probabilities.argmax(axis=1) == images.labels
+    of_label = np.maximum(probabilities[np.arange(len(right)), images.labels], 1e-7)
+    return float(right.mean()), float(-np.log(of_label).mean()), right
+
+
+def fit_logreg(X: NDArray[np.float64], y: NDArray[np.int64], X_new: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities of scikit-learn's logistic regression, walked to its very minimum."""
+    return LogisticRegression(C=0.05, tol=1e-9, max_iter=100_000).fit(X, y).predict_proba(X_new)
+
+
+def fit_knn(X: NDArray[np.float64], y: NDArray[np.int64], X_new: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return shares of votes."""
+    return KNeighborsClassifier(3).fit(X, y).predict_proba(X_new)
+
+
+def fit_ridge(X: NDArray[np.float64], y: NDArray[np.int64], X_new: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Platt's sigmoids of what as many refits as there are rows decide, scaled to sum to 1."""
+    targets = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
+    rows = np.arange(len(X))
+    refits = [Ridge(20).fit(X[rows != row], targets[rows != row]).predict(X[[row]])[0] for row in rows]
+    # The head takes out of each what its own label alone does to the mean of the targets.
+    others = (targets.sum(axis=0) - targets) / (len(X) - 1)
+    left_out = np.stack(refits) + targets.mean(axis=0) - others
+    decided = Ridge(20).fit(X, targets).predict(X_new)
+    shares = np.empty_like(decided)
+    for label in range(3):
+
+        class Decided(LogisticRegression):
+            """A classifier whose decision is its only feature."""
+
+            def decision_function(self, X: Any) -> Any:
+                return X[:, 0]
+
+        plain = Decided().fit(left_out[:, [label]], y == label)
+        sigmoid = CalibratedClassifierCV(FrozenEstimator(plain), method="sigmoid").fit(left_out[:, [label]], y == label)
+        shares[:, label] = sigmoid.predict_proba(decided[:, [label]])[:, 1]
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+BY_HAND: dict[str, tuple[dict[str, Any], Fitted]] = {
+    "logreg": ({"C": 0.05}, fit_logreg),
+    "ridge": ({"alpha": 20}, fit_ridge),
+    "knn": ({"neighbors": 3}, fit_knn),
+}
+
+
+@pytest.mark.parametrize("pooling", ["flatten", "avg"], ids=["wide", "tall"])
+@pytest.mark.parametrize("head", BY_HAND)
+def test_figures_equal_scikit_learns_on_the_same_folds(images: TrainingImages, head: str, pooling: str) -> None:
+    """Accuracy, log loss and who was right, where whole maps are wider than they are many, and averages not."""
+    settings, fitted = BY_HAND[head]
+    assert (features_of(images, pooling).shape[1] > len(images.rows)) == (pooling == "flatten")
+    (found,) = cross_validate(images, [Candidate(head, pooling, settings)])
+    accuracy, log_loss, right = by_hand(images, pooling, fitted)
+    assert 0.45 < accuracy < 0.95, "the problem should be neither hopeless nor trivial"
+    assert found.right.tolist() == right.tolist()
+    assert found.accuracy == accuracy
+    assert found.log_loss == pytest.approx(log_loss, rel=2e-4)
+    assert found.candidate == Candidate(head, pooling, settings)
+
+
+@pytest.mark.parametrize("scale", ["standard", "sqrt", "none"])
+def test_rotated_and_unrotated_rows_give_the_same_figures(
+    images: TrainingImages, scale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decomposition in common saves time and changes nothing, with any scale; rbf is never rotated."""
+    candidates = [Candidate(head, "flatten", {"scale": scale}) for head in ("logreg", "ridge", "knn", "svm")]
+    candidates += [Candidate("svm", "flatten", {"scale": scale, "kernel": "rbf"})]
+    rotated = cross_validate(images, candidates)
+    monkeypatch.setattr(featx.verbs.compare.search, "_basis", lambda X, scaling, rotated: scaling(X))
+    for one, other in zip(rotated, cross_validate(images, candidates), strict=True):
+        assert one.right.tolist() == other.right.tolist(), one.candidate
+        assert one.log_loss == pytest.approx(other.log_loss, rel=1e-4), one.candidate
+
+
+def test_candidates_tried_together_do_as_they_do_alone(images: TrainingImages) -> None:
+    """Neither their order nor their company changes a figure, and results come in the order asked."""
+    candidates = [
+        Candidate("knn", "avg"),
+        Candidate("logreg", "flatten", {"scale": "l2"}),
+        Candidate("logreg", "avg", {"C": 1.0}),
+        Candidate("ridge", "flatten"),
+        Candidate("svm", "flatten", {"kernel": "rbf"}),
+        Candidate("logreg", "avg", {"C": 0.001}),
+    ]
+    steps: list[tuple[str, int, int]] = []
+    together = cross_validate(images, candidates, lambda *step: steps.append(step))
+    assert [one.candidate for one in together] == candidates
+    assert steps == [("cross-validate", 0, 6)] + [("cross-validate", 1, 6)] * 6
+    for candidate, one in zip(reversed(candidates), reversed(together), strict=True):
+        (alone,) = cross_validate(images, [candidate])
+        assert (alone.accuracy, alone.log_loss) == (one.accuracy, one.log_loss)
+        assert one.seconds > 0
+    assert len({(one.accuracy, one.log_loss) for one in together}) == 6
+
+
+@pytest.mark.parametrize("settings", [{"C": -1.0}, {"scale": "minmax"}, {"scale": None}, {"class_weight": "even"}], ids=str)
+def test_a_bad_setting_is_refused_as_a_fit_refuses_it(images: TrainingImages, settings: dict[str, Any]) -> None:
+    """It is not tried as if it were another one."""
+    (name,) = settings
+    with pytest.raises(HeadError, match=f"{name} must be"):
+        cross_validate(images, [Candidate("logreg", "avg", settings)])
+
+
+def test_folds_learn_from_all_views_and_are_judged_on_clean_rows(viewed: TrainingImages) -> None:
+    """As by hand: scaled over all views of all images, fitted on the views of the others, judged on its clean row."""
+    (found,) = cross_validate(viewed, [Candidate("logreg", "flatten", {"C": 0.05})])
+    _, log_loss, right = by_hand(viewed, "flatten", fit_logreg, n_views=3)
+    assert found.right.tolist() == right.tolist()
+    assert found.log_loss == pytest.approx(log_loss, rel=2e-4)
+    assert by_hand(viewed, "flatten", fit_logreg)[1] != pytest.approx(log_loss, rel=1e-2), "views should matter here"
+
+
+class Recorder:
+    """Stands in for every head: keeps what it was given and finds all classes it saw alike."""
+
+    def __init__(self) -> None:
+        self.fits: list[dict[str, Any]] = []
+        self.judged: list[NDArray[np.floating]] = []
+        self.made: list[tuple[str, dict[str, Any]]] = []
+
+    def make(self, name: str, **settings: Any) -> Self:
+        """Take the place of make_head."""
+        self.made.append((name, settings))
+        return self
+
+    def fit(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None) -> Self:
+        """Keep the rows."""
+        val = None if X_val is None else np.asarray(X_val)
+        self.fits.append({"X": np.asarray(X), "y": y, "X_val": val, "y_val": y_val})
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Keep the rows."""
+        self.judged.append(X)
+        return np.full((len(X), len(self.classes_)), 1 / max(1, len(self.classes_)))
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """A recorder in the place of every head that a cross-validation makes."""
+    spy = Recorder()
+    monkeypatch.setattr(featx.verbs.compare.search, "make_head", spy.make)
+    return spy
+
+
+def who(images: TrainingImages, X: NDArray[np.floating]) -> list[tuple[int, int]]:
+    """Return (image, number of the view) of each row of whole maps, by its values."""
+    known = {}
+    for number, key in enumerate((0, *images.store.catalog.view_keys)):
+        rows = images.store.features(images.rows, views=key, dtype=np.float16)
+        known |= {row.tobytes(): (image, number) for image, row in enumerate(rows)}
+    assert len(known) == len(images.rows) * (1 + len(images.store.catalog.view_keys))
+    return [known[row.astype(np.float16).tobytes()] for row in X]
+
+
+@pytest.mark.parametrize("head", ["dense", "conv"])
+def test_a_head_with_epochs_stops_by_rows_that_are_not_left_out(viewed: TrainingImages, recorder: Recorder, head: str) -> None:
+    """Learned from, stopped by and judged are three parts of the images; only the first comes in all views."""
+    (tried,) = cross_validate(viewed, [Candidate(head, "flatten", {"epochs": 2})])
+    assert len(recorder.fits) == len(recorder.judged) == 3
+    for fold, (fit, judged) in enumerate(zip(recorder.fits, recorder.judged, strict=True)):
+        learned, stopped, found = who(viewed, fit["X"]), who(viewed, fit["X_val"]), who(viewed, judged)
+        assert found == [(image, 0) for image in np.flatnonzero(viewed.fold_of == fold)]
+        assert stopped == [(image, 0) for image in np.flatnonzero((viewed.fold_of != fold) & viewed.inner_val)]
+        rest = np.flatnonzero((viewed.fold_of != fold) & ~viewed.inner_val)
+        assert learned == [(image, view) for image in rest for view in range(3)]
+        assert fit["y"].tolist() == [viewed.labels[image] for image, _ in learned]
+        assert fit["y_val"].tolist() == [viewed.labels[image] for image, _ in stopped]
+        assert len(learned) > 3 * len(stopped) > 0
+    wanted = {"epochs": 2} | ({"map_shape": [2, 2, 3]} if head == "conv" else {})
+    assert recorder.made == [(head, wanted)] * 3
+    assert (tried.accuracy, tried.log_loss) == (pytest.approx(1 / 3), pytest.approx(np.log(3)))
+
+
+def test_a_classical_head_is_given_no_validation_rows(images: TrainingImages, recorder: Recorder) -> None:
+    """It learns from all images but those left out."""
+    cross_validate(images, [Candidate("ridge", "avg")])
+    assert [(len(fit["X"]), fit["X_val"]) for fit in recorder.fits] == [(45, None)] * 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("counts", [{"a": 8, "b": 2, "c": 8}, {"a": 2, "b": 2}], ids=str)
+def test_inner_validation_never_takes_a_class_away(
+    tmp_path: Path, recorder: Recorder, counts: dict[str, int], seed: int
+) -> None:
+    """A class that has images outside the fold is learned, however few, and rows that validate are of classes learned."""
+    images = folds_of(write_few(tmp_path / "photos", counts), tmp_path / "cache", seed=seed)
+    cross_validate(images, [Candidate("dense", "flatten")])
+    for fold, fit in enumerate(recorder.fits):
+        assert set(fit["y"].tolist()) == set(images.labels[images.fold_of != fold].tolist())
+        assert fit["y_val"] is None or set(fit["y_val"].tolist()) <= set(fit["y"].tolist())
+
+
+Score = Callable[[Candidate], tuple[float, float]]
+
+
+@pytest.fixture
+def scored(monkeypatch: pytest.MonkeyPatch) -> Callable[[Score], list[list[Candidate]]]:
+    """Let (accuracy, log loss) of a candidate be what a function says; gives the list of what is tried in each step."""
+
+    def start(score: Score) -> list[list[Candidate]]:
+        steps: list[list[Candidate]] = []
+
+        def cross_validate(images: object, candidates: Sequence[Candidate], progress: object = None) -> list[Tried]:
+            steps.append(list(candidates))
+            return [Tried(one, *score(one), 0.1, np.ones(1, np.bool_)) for one in candidates]
+
+        monkeypatch.setattr(featx.verbs.compare.search, "cross_validate", cross_validate)
+        return steps
+
+    return start
+
+
+def test_a_search_chooses_pooling_and_scale_and_then_the_rest(images: TrainingImages, scored: Any) -> None:
+    """The first step tries all poolings and scales at the head's defaults, the second the rest on the best of those."""
+
+    def score(one: Candidate) -> tuple[float, float]:
+        basis = one.pooling == "max", one.settings["scale"] == "l2"
+        return sum(basis) / 4 + (0.25 if one.settings.get("C") == 1.0 else 0), 1.0
+
+    steps = scored(score)
+    found = search(images, "logreg", None, {"seed": 3})
+    assert [(one.pooling, one.settings) for one in steps[0]] == [
+        (pooling, {"seed": 3, "scale": scale})
+        for pooling in ("avgmax", "avg", "max", "flatten")
+        for scale in ("standard", "l2", "sqrt")
+    ]
+    # The first of the grid is the default, which was tried already.
+    penalties = HEADS["logreg"].grid["C"][1:]
+    assert steps[1:] == [[Candidate("logreg", "max", {"seed": 3, "scale": "l2", "C": C}) for C in penalties]]
+    assert found[0].candidate == Candidate("logreg", "max", {"seed": 3, "scale": "l2", "C": 1.0})
+    assert [rank_of(one) for one in found] == sorted(rank_of(one) for one in found)
+    assert len(found) == 12 + len(penalties)
+
+
+def test_of_equals_the_least_log_loss_and_then_the_default_is_first(images: TrainingImages, scored: Any) -> None:
+    """Where nothing differs the head's own defaults win."""
+    scored(lambda one: (0.5, 1.0))
+    assert search(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
+    scored(lambda one: (0.5, 0.9 if one.settings["scale"] == "sqrt" else 1.0))
+    assert search(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "sqrt"})
+    scored(lambda one: (0.5 if one.settings["scale"] == "sqrt" else 0.6, 0.1 if one.settings["scale"] == "sqrt" else 9.9))
+    assert search(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
+
+
+@pytest.mark.parametrize(
+    ("head", "pooling", "settings", "sizes"),
+    [
+        ("ridge", None, {}, [12]),
+        ("ridge", "avg", {}, [3]),
+        ("ridge", "avg", {"scale": "l2"}, [1]),
+        ("ridge", None, {"alpha": 5.0}, [12]),
+        ("logreg", "avg", {"scale": "l2"}, [6]),
+        ("logreg", "avg", {"scale": "l2", "C": 0.3}, [1]),
+        ("logreg", "avg", {"C": 0.3}, [3]),
+        ("logreg", None, {"scale": "none", "class_weight": "balanced"}, [4, 5]),
+        ("knn", None, {"neighbors": 2}, [12]),
+        ("svm", "flatten", {"kernel": "linear"}, [3, 5]),
+        ("dense", None, {"epochs": 2}, [12]),
+        ("dense", "avg", {"epochs": 2, "hidden": (4,), "dropout": 0.1}, [3]),
+        ("conv", None, {"learning_rate": 0.1, "dropout": 0.1}, [2]),
+        ("conv", "flatten", {"learning_rate": 0.1, "dropout": 0.1, "hidden": ()}, [1]),
+    ],
+    ids=str,
+)
+def test_what_is_given_stays_and_nothing_is_tried_twice(
+    images: TrainingImages, scored: Any, head: str, pooling: str | None, settings: dict[str, Any], sizes: list[int]
+) -> None:
+    """Each step tries so many; every one has the given settings and pooling."""
+    rng = np.random.default_rng(0)
+    steps = scored(lambda one: (float(rng.uniform()), 1.0))
+    found = search(images, head, pooling, settings)
+    assert [len(step) for step in steps] == sizes
+    assert all(one.candidate.settings.items() >= settings.items() for one in found)
+    assert pooling is None or {one.candidate.pooling for one in found} == {pooling}
+    assert {one.candidate.pooling for one in found} <= set(HEADS[head].poolings)
+    told = [(one.candidate.pooling, sorted(one.candidate.settings.items())) for one in found]
+    assert all(told.count(one) == 1 for one in told)
+
+
+@pytest.mark.parametrize("settings", [{}, {"kernel": "linear"}, {"kernel": "rbf"}], ids=str)
+def test_every_penalty_of_the_grid_is_tried(images: TrainingImages, scored: Any, settings: dict[str, Any]) -> None:
+    """What is left out as tried already is the kernel's own default, and was."""
+    scored(lambda one: (0.5, 1.0))
+    found = search(images, "svm", "avg", settings)
+    default = 3.0 if settings.get("kernel") == "rbf" else 0.001
+    tried = {one.candidate.settings.get("C", default) for one in found}
+    assert tried == {default, *HEADS["svm"].free_grid(settings)["C"]}
+    assert min(tried) < default < max(tried)
+
+
+@pytest.mark.parametrize(("optimizer", "default"), [("adam", 1e-3), ("rmsprop", 1e-3), ("sgd", 0.05)])
+def test_the_default_step_of_the_optimizer_is_among_those_tried(
+    images: TrainingImages, scored: Any, optimizer: str, default: float
+) -> None:
+    """A search never leaves out what a plain fit would do."""
+    scored(lambda one: (0.5, 1.0))
+    found = search(images, "dense", None, {"optimizer": optimizer})
+    steps = {one.candidate.settings.get("learning_rate") for one in found}
+    assert default in {default if step is None else step for step in steps}
+
+
+def test_a_search_can_be_repeated_to_the_last_bit(images: TrainingImages) -> None:
+    """The same table, sorted, and the best of it is the best there is."""
+    first, second = (search(images, "knn", None, {}) for _ in range(2))
+    assert [(one.candidate, one.accuracy, one.log_loss) for one in first] == [
+        (one.candidate, one.accuracy, one.log_loss) for one in second
+    ]
+    assert [rank_of(one) for one in first] == sorted(rank_of(one) for one in first)
+    assert first[0].accuracy == max(one.accuracy for one in first) > min(one.accuracy for one in first)
+    alone = cross_validate(images, [first[0].candidate])[0]
+    assert (alone.accuracy, alone.log_loss) == (first[0].accuracy, first[0].log_loss)

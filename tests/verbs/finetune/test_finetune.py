@@ -1,0 +1,407 @@
+"""Fine-tuning from cached features: against Keras run directly, from cache and from pixels, after a kill, and refusals."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import featx
+from featx.errors import (
+    BackboneError,
+    FeatxError,
+    HeadError,
+    ImageListError,
+    Interrupted,
+    ModelDamaged,
+    ModelError,
+    OutputError,
+    RecipeMismatch,
+)
+from featx.models.file import load_model, save_model
+from tests.conftest import COLOURS, Run, as_json, write_image
+
+SIZE = (32, 32)
+GENTLE: dict[str, Any] = {"learning_rate": 1e-4, "epochs": 2, "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``photos`` (3 pale colours x 16), caches ``both`` (of two layers) and ``last`` (of one), and models."""
+    root = tmp_path_factory.mktemp("home")
+    for label, (name, colour) in enumerate(COLOURS.items()):
+        paler = tuple(int(128 + 0.15 * (value - 128)) for value in colour)
+        for number in range(16):
+            write_image(root / "photos" / name / f"{number}.png", paler, seed=100 * label + number)  # type: ignore[arg-type]
+    featx.extract_features(root / "photos", root / "both", image_size=SIZE, layers=("block4_pool", "block5_pool"))
+    featx.extract_features(root / "photos", root / "last", image_size=SIZE)
+    featx.fit_head(root / "last", "dense", out=root / "dense.featx", epochs=3)
+    featx.fit_head(root / "both", "dense", out=root / "of-both.featx", epochs=3)
+    featx.fit_head(root / "last", "logreg", out=root / "logreg.featx")
+    return root
+
+
+@pytest.fixture(scope="module")
+def tuned(home: Path) -> featx.FineTuneResult:
+    """Fine-tuned from ``both``; in these few epochs the validation loss falls."""
+    return featx.fine_tune(home / "both", "block5_conv2", model=home / "of-both.featx", out=home / "tuned.featx", **GENTLE)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, so that no ``models/`` of somebody else's is found."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def probabilities(evaluation: featx.Evaluation) -> dict[str, NDArray[np.float64]]:
+    """Return probabilities by path."""
+    return dict(zip(evaluation.paths, evaluation.probabilities, strict=True))
+
+
+def test_it_starts_from_the_head_and_keeps_what_does_better(home: Path, tuned: featx.FineTuneResult) -> None:
+    """Before is what the head does on the validation images; after is less; the file holds what was measured."""
+    start = featx.evaluate_model(home / "of-both.featx", split="val")
+    assert tuned.val_loss_before == pytest.approx(start.log_loss, abs=1e-3)
+    assert tuned.val_accuracy_before == start.accuracy
+    assert tuned.improved
+    assert tuned.val_loss is not None
+    assert tuned.val_loss_before is not None
+    assert tuned.val_loss < tuned.val_loss_before
+    after = featx.evaluate_model(tuned.model, split="val")
+    assert after.log_loss == pytest.approx(tuned.val_loss, abs=1e-4)
+    assert after.accuracy == tuned.val_accuracy
+
+
+def test_prediction_from_cached_features_equals_the_one_from_pixels(home: Path, tuned: featx.FineTuneResult) -> None:
+    """Base, tail and head over the files give what tail and head give over the cache."""
+    cached = probabilities(featx.evaluate_model(tuned.model, split="all"))
+    pixels = probabilities(featx.evaluate_model(tuned.model, images=home / "photos", split="all"))
+    assert sorted(cached) == sorted(pixels)
+    for path, row in cached.items():
+        np.testing.assert_allclose(pixels[path], row, atol=1e-5)
+    predicted = {Path(one.path).name: one for one in featx.predict_images(tuned.model, [home / "photos" / "red"])}
+    for path, row in cached.items():
+        if path.startswith("red/"):
+            assert predicted[Path(path).name].confidence == pytest.approx(row.max(), abs=1e-5)
+
+
+def test_prediction_equals_keras_with_the_tuned_weights(home: Path, tuned: featx.FineTuneResult) -> None:
+    """The whole of keras.applications.VGG16 with the arrays of the model file in its last layers, and the head in NumPy."""
+    import keras
+    from PIL import Image
+
+    model = load_model(tuned.model)
+    assert model.tail is not None
+    network = keras.applications.VGG16(include_top=False, weights=None, input_shape=(*SIZE, 3))
+    network.load_weights(Path(featx.__file__).parent / "backbones/weights/vgg16-imagenet-notop.weights.h5")
+    frozen = network.get_layer("block5_conv1").get_weights()
+    for name in ("block5_conv2", "block5_conv3"):
+        layer = network.get_layer(name)
+        assert not np.array_equal(layer.get_weights()[0], model.tail.arrays[f"{name}/kernel"])
+        layer.set_weights([model.tail.arrays[f"{name}/kernel"], model.tail.arrays[f"{name}/bias"]])
+    assert not [name for name in model.tail.arrays if not name.startswith(("block5_conv2/", "block5_conv3/"))]
+    np.testing.assert_array_equal(network.get_layer("block5_conv1").get_weights()[0], frozen[0])
+    cached = probabilities(featx.evaluate_model(tuned.model, split="all"))
+    paths = sorted(cached)
+    images = [Image.open(home / "photos" / path).resize(SIZE[::-1], Image.Resampling.BILINEAR) for path in paths]
+    pixels = keras.applications.vgg16.preprocess_input(np.stack([np.asarray(image, np.float32) for image in images]))
+    features = np.asarray(network.predict(pixels, verbose=0)).reshape(len(paths), -1)
+    arrays = model.head.arrays()
+    logits = features @ arrays["kernel_0"] + arrays["bias_0"]
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    wanted = raised / raised.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.stack([cached[path] for path in paths]), wanted, atol=2e-3)
+
+
+def test_steps_are_those_of_keras(home: Path, here: Path) -> None:
+    """One epoch of plain SGD over the same batches with Keras' own layers, loss and optimizer gives the same weights."""
+    import keras
+
+    from featx.heads.epochs import batches
+    from featx.store import FeatureCache
+
+    featx.fine_tune(
+        home / "both",
+        "block5_conv1",
+        model=home / "of-both.featx",
+        out=here / "t.featx",
+        optimizer="sgd",
+        learning_rate=1e-3,
+        epochs=1,
+        schedule="constant",
+        batch_size=8,
+        seed=5,
+        monitor="val_accuracy",
+    )
+    store = FeatureCache.open(home / "both")
+    rows = store.catalog.rows("train")
+    maps = store.maps(rows, "block4_pool")
+    base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(*SIZE, 3))
+    base.load_weights(Path(featx.__file__).parent / "backbones/weights/vgg16-imagenet-notop.weights.h5")
+    inputs = keras.Input(maps.shape[1:])
+    values = inputs
+    for name in ("block5_conv1", "block5_conv2", "block5_conv3", "block5_pool"):
+        layer = base.get_layer(name)
+        values = layer(values)
+    features = np.asarray(keras.Model(inputs, values).predict(maps, verbose=0)).reshape(len(rows), -1)
+    scale = 20 / np.linalg.norm(features, axis=1).mean()
+    start = load_model(home / "of-both.featx").head.arrays()
+    dense = keras.layers.Dense(3)
+    logits = dense(keras.layers.Rescaling(scale)(keras.layers.Flatten()(values)))
+    network = keras.Model(inputs, logits)
+    dense.set_weights([start["kernel_0"] / scale, start["bias_0"]])
+    network.compile(keras.optimizers.SGD(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    flat = maps.reshape(len(maps), -1)
+    for positions, batch in next(batches.epochs(flat, 8, None, np.random.default_rng([5, 0]))):
+        network.train_on_batch(batch.reshape(-1, *maps.shape[1:]), store.catalog.labels[rows][positions])
+    model = load_model(here / "t.featx")
+    if model.tail is None:
+        pytest.fail("this epoch must do better, or nothing is compared")
+    kernel = base.get_layer("block5_conv3").get_weights()[0]
+    moved = model.tail.arrays["block5_conv3/kernel"]
+    frozen = keras.applications.VGG16(include_top=False, weights=None, input_shape=(*SIZE, 3))
+    frozen.load_weights(Path(featx.__file__).parent / "backbones/weights/vgg16-imagenet-notop.weights.h5")
+    change = np.abs(kernel - frozen.get_layer("block5_conv3").get_weights()[0]).max()
+    assert change > 0
+    np.testing.assert_allclose(moved, kernel, atol=0.01 * change)
+
+
+def test_an_interrupted_run_is_taken_up_and_ends_the_same(home: Path, here: Path) -> None:
+    """Stopped after its second epoch, as by a kill between two; the second run does the third alone, to the same result."""
+    options: dict[str, Any] = {"model": home / "of-both.featx", "learning_rate": 1e-4, "epochs": 3, "batch_size": 8}
+    whole = featx.fine_tune(home / "both", "block5_conv3", out=here / "whole.featx", **options)
+
+    def stop(epoch: int, epochs: int, values: dict[str, float]) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match=r"stopped after 2 of 3 epochs.+Run the same command again"):
+        featx.fine_tune(home / "both", "block5_conv3", out=here / "parts.featx", on_epoch=stop, **options)
+    assert not (here / "parts.featx").exists()
+    assert (here / "parts.featx.verbs.finetune.checkpoint").exists()
+    seen: list[int] = []
+    parts = featx.fine_tune(
+        home / "both", "block5_conv3", out=here / "parts.featx", on_epoch=lambda epoch, *_: seen.append(epoch), **options
+    )
+    assert seen == [3]
+    assert (parts.resumed_at, whole.resumed_at) == (2, 0)
+    assert not (here / "parts.featx.verbs.finetune.checkpoint").exists()
+    one, other = load_model(whole.model), load_model(parts.model)
+    assert one.tail is not None
+    assert other.tail is not None
+    for name, values in one.history.items():
+        np.testing.assert_allclose(other.history[name], values, rtol=1e-4)
+    for name, array in one.tail.arrays.items():
+        np.testing.assert_allclose(other.tail.arrays[name], array, atol=1e-6)
+
+
+def test_a_checkpoint_of_another_training_is_not_taken_up(home: Path, here: Path) -> None:
+    """Another seed is another training; neither is a file that is damaged."""
+
+    def stop(epoch: int, epochs: int, values: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"model": home / "of-both.featx", "out": here / "t.featx"} | GENTLE
+    with pytest.raises(Interrupted):
+        featx.fine_tune(home / "both", "block5_conv3", on_epoch=stop, **options)
+    checkpoint = here / "t.featx.verbs.finetune.checkpoint"
+    kept = checkpoint.read_bytes()
+    assert featx.fine_tune(home / "both", "block5_conv3", seed=1, **options).resumed_at == 0
+    damaged = bytearray(kept)
+    damaged[len(damaged) // 2] ^= 1
+    checkpoint.write_bytes(bytes(damaged))
+    assert featx.fine_tune(home / "both", "block5_conv3", **options).resumed_at == 0
+    checkpoint.write_bytes(kept)
+    assert featx.fine_tune(home / "both", "block5_conv3", **options).resumed_at == 1
+
+
+def test_what_does_worse_is_not_kept(home: Path, here: Path) -> None:
+    """Steps far too large: the model that it started from is what the file holds, and a note says so."""
+    result = featx.fine_tune(
+        home / "both", "block5_conv3", model=home / "of-both.featx", out=here / "t.featx", learning_rate=0.05, epochs=2
+    )
+    assert not result.improved
+    assert result.val_loss == result.val_loss_before
+    assert any("the model it started from was kept" in note for note in result.notes)
+    kept, start = load_model(here / "t.featx"), load_model(home / "of-both.featx")
+    assert kept.tail is None
+    assert kept.recipe == start.recipe
+    np.testing.assert_array_equal(kept.head.arrays()["kernel_0"], start.head.arrays()["kernel_0"])
+
+
+def test_the_layer_before_is_extracted_first_where_it_is_not_cached(home: Path, here: Path) -> None:
+    """Once, into the cache's own folder; with the same labels and splits; the second time nothing is extracted."""
+    shutil.copytree(home / "last", here / "c")
+    first = featx.fine_tune(here / "c", "block5_conv1", out=here / "a.featx", epochs=1)
+    assert first.extracted == 48
+    assert first.before == "block4_pool"
+    assert first.cache == here / "c" / "layers" / "block4_pool"
+    assert first.started_from == "a dense head fitted now"
+    again = featx.fine_tune(here / "c", "block5_conv1", out=here / "b.featx", epochs=1)
+    assert again.extracted == 0
+    deep, both, own = (featx.open_cache(str(path)) for path in (first.cache, home / "both", here / "c"))
+    assert deep.catalog.splits.tolist() == own.catalog.splits.tolist()
+    rows = deep.catalog.rows()
+    np.testing.assert_allclose(
+        deep.features(rows), both.features(both.catalog.rows(), layer="block4_pool"), rtol=2e-3, atol=0.5
+    )
+    assert featx.verify_cache(here / "c").sound
+    assert featx.verify_cache(first.cache).sound
+
+
+def test_images_that_are_gone_are_said(home: Path, here: Path) -> None:
+    """Features of another layer need the files; without any the error says which layers to extract together."""
+    shutil.copytree(home / "photos", here / "photos")
+    featx.extract_features(here / "photos", here / "c", image_size=SIZE)
+    shutil.rmtree(here / "photos")
+    with pytest.raises(ImageListError, match=r"could be read there.+--layers block4_pool,block5_pool"):
+        featx.fine_tune(here / "c", "block5_conv1", out=here / "t.featx")
+    assert not (here / "t.featx").exists()
+
+
+def test_an_edited_image_is_left_out(home: Path, here: Path) -> None:
+    """A file that changed since it was listed has another content: its new features are not taken for the old ones."""
+    shutil.copytree(home / "photos", here / "photos")
+    featx.extract_features(here / "photos", here / "c", image_size=SIZE)
+    write_image(here / "photos" / "red" / "3.png", (0, 0, 0), seed=999)
+    result = featx.fine_tune(here / "c", "block5_conv1", out=here / "t.featx", epochs=1)
+    catalog = featx.open_cache(str(result.cache)).catalog
+    row = catalog.paths.index("red/3.png")
+    assert catalog.reasons[row] == "changed since it was extracted"
+    assert len(catalog.rows()) == 47
+
+
+def test_augmented_views_are_learned_from(home: Path, here: Path) -> None:
+    """Views that are cached for the head are extracted at the layer before as well, and train."""
+    featx.extract_features(home / "photos", here / "c", image_size=SIZE, views=2, augment="flip")
+    result = featx.fine_tune(here / "c", "block5_conv2", out=here / "t.featx", epochs=1)
+    assert result.views == 2
+    assert result.extracted == 48 + result.train_images
+
+
+def test_it_goes_on_from_a_fine_tuned_model(home: Path, here: Path, tuned: featx.FineTuneResult) -> None:
+    """The layers and the head of the first run are where the second starts."""
+    result = featx.fine_tune(home / "both", model=tuned.model, out=here / "t.featx", learning_rate=1e-6, epochs=1)
+    assert result.start == "block5_conv2"
+    with pytest.raises(
+        ModelError, match=r"was fine-tuned from 'block5_conv2', not from 'block5_conv3'\. Give --from block5_conv2"
+    ):
+        featx.fine_tune(home / "both", "block5_conv3", model=tuned.model, out=here / "u.featx")
+    assert result.val_loss_before == pytest.approx(tuned.val_loss, abs=1e-5)
+
+
+def test_the_newest_dense_model_of_the_cache_is_found(home: Path, here: Path) -> None:
+    """In ``models/``: not of another cache, not another head."""
+    (here / "models").mkdir()
+    for place, name in enumerate(("of-both", "dense", "logreg")):
+        shutil.copy(home / f"{name}.featx", here / "models" / f"{place}.featx")
+    result = featx.fine_tune(home / "both", "block5_conv3", epochs=1)
+    assert result.started_from == "models/0.featx"
+    assert result.model == Path("models/both-finetuned.featx")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".joblib", ".tflite"])
+def test_a_fine_tuned_model_is_exported_with_its_layers(tuned: featx.FineTuneResult, here: Path, suffix: str) -> None:
+    """The export itself compares with featx's own prediction of sample images; the frozen layers would be far off."""
+    result = featx.export_model(tuned.model, here / f"tuned{suffix}")
+    assert result.largest_difference <= 1e-4
+
+
+def test_counts_and_layers_say_what_was_trained(home: Path, tuned: featx.FineTuneResult) -> None:
+    """Two convolutions of 512 channels and the head are trainable, all else frozen."""
+    convolutions = 2 * (3 * 3 * 512 * 512 + 512)
+    assert tuned.parameters == {
+        "total": 14_714_688 + 512 * 3 + 3,
+        "trainable": convolutions + 512 * 3 + 3,
+        "frozen": 14_714_688 - convolutions,
+    }
+    summary = featx.inspect_path(tuned.model)
+    trainable = [layer["name"] for layer in summary.layers if layer["trainable"]]  # type: ignore[union-attr]
+    assert trainable == ["block5_conv2", "block5_conv3", "dense head on block5_pool, flatten"]
+
+
+def test_the_recipe_says_that_the_features_are_tuned(home: Path, tuned: featx.FineTuneResult) -> None:
+    """It names the first layer and the digest of the weights, and no cache has it."""
+    model, store = load_model(tuned.model), featx.open_cache(str(home / "both"))
+    assert model.recipe.tail.startswith("block5_conv2:")
+    assert model.recipe.differences(store.recipe)["tail"] == (model.recipe.tail, "")
+    assert model.cached_recipe.tail == ""
+    assert model.recipe.fingerprint != store.recipe.fingerprint
+
+
+def test_changed_weights_in_the_file_are_noticed(tuned: featx.FineTuneResult, here: Path) -> None:
+    """Arrays that do not fit the recipe's digest are refused even where the file's own digests fit."""
+    model = load_model(tuned.model)
+    assert model.tail is not None
+    arrays = model.tail.arrays | {"block5_conv3/bias": model.tail.arrays["block5_conv3/bias"] + 1}
+    save_model(dataclasses.replace(model, tail=dataclasses.replace(model.tail, arrays=arrays)), here / "t.featx")
+    with pytest.raises(ModelDamaged, match="fine-tuned layers do not fit its recipe"):
+        load_model(here / "t.featx")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"model": "logreg.featx"}, HeadError, "has a logreg head. Fine-tuning starts from a dense one"),
+        ({"model": "none.featx"}, ModelError, "no such model file"),
+        ({"start": "block1_conv1"}, BackboneError, "cannot be fine-tuned from 'block1_conv1'"),
+        ({"start": "block6"}, BackboneError, "has no layer 'block6'"),
+        ({"epochs": 0}, HeadError, "epochs must be a whole number from 1. Received: 0"),
+        ({"learning_rate": 0.0}, HeadError, "learning_rate must be a number above 0"),
+        ({"schedule": "linear"}, HeadError, "schedule must be one of cosine, constant"),
+        ({"optimizer": "lion"}, HeadError, "optimizer must be one of"),
+        ({"momentum": 0.9}, HeadError, "momentum must be 0 for adam"),
+        ({"patience": 0}, HeadError, "patience must be"),
+        ({"monitor": "loss"}, HeadError, "monitor must be"),
+        ({"batch_size": 0}, HeadError, "batch_size must be"),
+        ({"seed": -1}, HeadError, "seed must be"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_refused(home: Path, here: Path, options: dict[str, Any], error: type[FeatxError], said: str) -> None:
+    """A typed error that names what was given and what to do; nothing is written."""
+    if "model" in options:
+        options = options | {"model": home / options["model"]}
+    with pytest.raises(error) as refusal:
+        featx.fine_tune(home / "both", **({"out": here / "t.featx"} | options))
+    assert said in str(refusal.value)
+    assert list(here.iterdir()) == []
+
+
+def test_a_model_of_other_features_is_refused(home: Path, here: Path) -> None:
+    """Fitted at another image size: both sizes are named."""
+    featx.extract_features(home / "photos", here / "c", image_size=(48, 48))
+    with pytest.raises(RecipeMismatch, match=r"image_size=\[48, 48\], but .*dense\.featx was fitted on image_size=\[32, 32\]"):
+        featx.fine_tune(here / "c", model=home / "dense.featx", out=here / "t.featx")
+
+
+def test_a_foreign_file_at_the_checkpoints_place_is_spared(home: Path, here: Path) -> None:
+    """Nothing of the user's is replaced."""
+    (here / "t.featx.verbs.finetune.checkpoint").write_text("my notes")
+    with pytest.raises(OutputError, match="exists and is not a checkpoint of featx"):
+        featx.fine_tune(home / "both", out=here / "t.featx")
+    assert (here / "t.featx.verbs.finetune.checkpoint").read_text() == "my notes"
+
+
+def test_features_of_the_stub_cannot_be_fine_tuned(stub_cache: Path, here: Path) -> None:
+    """It has no layers."""
+    with pytest.raises(BackboneError, match="stub: has no layers to fine-tune"):
+        featx.fine_tune(stub_cache)
+
+
+def test_the_command_says_what_it_did(home: Path, run: Run) -> None:
+    """Before and after, what was trained, and as JSON the same."""
+    options = ("--from", "block5_conv3", "--model", home / "of-both.featx", "--epochs", 1, "--learning-rate", 1e-4)
+    text = run("finetune", home / "both", *options, "--out", "a.featx")
+    assert text.exit_code == 0, text.stderr
+    assert "block5_conv3 to block5_pool and a dense head, from cached block5_conv2 features" in text.stdout
+    assert "validation accuracy" in text.stdout
+    document = as_json(run("finetune", home / "both", *options, "--out", "b.featx", "--json"))
+    assert document["start"] == "block5_conv3"
+    assert {"model", "val_accuracy_before", "val_accuracy", "seconds_per_epoch", "parameters"} <= set(document)
+    shown = run("inspect", "a.featx")
+    assert "fine-tuned from block5_conv3" in shown.stdout or not document["improved"]
