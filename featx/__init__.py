@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from featx.estimators import FeatureExtractor, HeadClassifier
-    from featx.models.file import load_model
-    from featx.models.model import Model
+    from featx.models import Model, load_model
     from featx.recipe import Recipe
     from featx.report import write_report
     from featx.store import FeatureCache
-    from featx.verbs.audit.audit import audit_cache, write_clean_manifest
-    from featx.verbs.audit.findings import Audit
-    from featx.verbs.compare.compare import Comparison, compare_heads
-    from featx.verbs.evaluate.evaluate import Evaluation, evaluate_model
-    from featx.verbs.export.export import ExportResult, export_model
-    from featx.verbs.extract.extract import ExtractResult, extract_features
-    from featx.verbs.extract.plan import ExtractPlan, plan_extract
-    from featx.verbs.finetune.finetune import FineTuneResult, fine_tune
-    from featx.verbs.fit.fit import FitResult, fit_head
+    from featx.verbs.audit import Audit, audit_cache, write_clean_manifest
+    from featx.verbs.compare import Comparison, compare_heads
+    from featx.verbs.evaluate import Evaluation, evaluate_model
+    from featx.verbs.export import ExportResult, export_model
+    from featx.verbs.extract import ExtractPlan, ExtractResult, extract_features, plan_extract
+    from featx.verbs.finetune import FineTuneResult, fine_tune
+    from featx.verbs.fit import FitResult, fit_head
     from featx.verbs.inspect import inspect_path
-    from featx.verbs.merge.merge import MergeResult, merge_caches
+    from featx.verbs.merge import MergeResult, merge_caches
     from featx.verbs.pack import pack_cache
     from featx.verbs.predict import Prediction, predict_images
     from featx.verbs.sample import unpack_sample
@@ -32,37 +29,37 @@ from featx.system.version import __version__ as __version__
 
 # Name to the module it comes from. They are imported on first use, so that `import featx` costs next to nothing.
 _PUBLIC = {
-    "Audit": "featx.verbs.audit.findings",
-    "Comparison": "featx.verbs.compare.compare",
-    "Evaluation": "featx.verbs.evaluate.evaluate",
-    "ExportResult": "featx.verbs.export.export",
-    "ExtractPlan": "featx.verbs.extract.plan",
-    "ExtractResult": "featx.verbs.extract.extract",
+    "Audit": "featx.verbs.audit",
+    "Comparison": "featx.verbs.compare",
+    "Evaluation": "featx.verbs.evaluate",
+    "ExportResult": "featx.verbs.export",
+    "ExtractPlan": "featx.verbs.extract",
+    "ExtractResult": "featx.verbs.extract",
     "FeatureCache": "featx.store",
     "FeatureExtractor": "featx.estimators",
-    "FineTuneResult": "featx.verbs.finetune.finetune",
-    "FitResult": "featx.verbs.fit.fit",
+    "FineTuneResult": "featx.verbs.finetune",
+    "FitResult": "featx.verbs.fit",
     "HeadClassifier": "featx.estimators",
-    "MergeResult": "featx.verbs.merge.merge",
-    "Model": "featx.models.file",
+    "MergeResult": "featx.verbs.merge",
+    "Model": "featx.models",
     "Prediction": "featx.verbs.predict",
     "Recipe": "featx.recipe",
-    "audit_cache": "featx.verbs.audit.audit",
-    "compare_heads": "featx.verbs.compare.compare",
-    "evaluate_model": "featx.verbs.evaluate.evaluate",
-    "export_model": "featx.verbs.export.export",
-    "extract_features": "featx.verbs.extract.extract",
-    "fine_tune": "featx.verbs.finetune.finetune",
-    "fit_head": "featx.verbs.fit.fit",
+    "audit_cache": "featx.verbs.audit",
+    "compare_heads": "featx.verbs.compare",
+    "evaluate_model": "featx.verbs.evaluate",
+    "export_model": "featx.verbs.export",
+    "extract_features": "featx.verbs.extract",
+    "fine_tune": "featx.verbs.finetune",
+    "fit_head": "featx.verbs.fit",
     "inspect_path": "featx.verbs.inspect",
-    "load_model": "featx.models.file",
-    "merge_caches": "featx.verbs.merge.merge",
+    "load_model": "featx.models",
+    "merge_caches": "featx.verbs.merge",
     "pack_cache": "featx.verbs.pack",
-    "plan_extract": "featx.verbs.extract.plan",
+    "plan_extract": "featx.verbs.extract",
     "predict_images": "featx.verbs.predict",
     "unpack_sample": "featx.verbs.sample",
     "verify_cache": "featx.verbs.verify",
-    "write_clean_manifest": "featx.verbs.audit.audit",
+    "write_clean_manifest": "featx.verbs.audit",
     "write_report": "featx.report",
 }
 

@@ -18,10 +18,10 @@ from featx.backbones import Backbone, QuantizedNetwork, load_backbone
 from featx.errors import HeadError, ImageListError, RecipeError
 from featx.heads import head_spec
 from featx.images import MAX_PIXELS, load_batches
-from featx.models.int8 import network_given
+from featx.models import network_given
 from featx.recipe import Recipe
 from featx.store import check_pooling, pool_maps
-from featx.verbs.extract.options import ExtractOptions
+from featx.verbs.extract import ExtractOptions
 
 _MOST_NAMED = 10
 """Rejected files that an error names."""

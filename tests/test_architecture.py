@@ -1,133 +1,218 @@
 """The rules of the design that a reader relies on, each held by a test."""
 
 import ast
+import graphlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import featx
+from featx.cli import main
 
 PACKAGE = Path(featx.__file__).parent
-MODULES = sorted(PACKAGE.rglob("*.py"))
+ROOT = PACKAGE.parent
 
-# From the bottom up. A module may import modules of lower levels, and those of its own room.
-NOUNS = ("images", "backbones", "store", "heads", "alike", "sample")
-LEVELS: dict[str, int] = {
-    **dict.fromkeys(("errors", "files", "recipe", "contents", "cores", "memory", "quiet", "interrupt", "progress"), 0),
-    **dict.fromkeys(("checkpoint", "plain_layers", "outputs"), 0),
-    **dict.fromkeys(NOUNS, 1),
-    **dict.fromkeys(("model", "classify", "measured", "measures", "featuremap", "prepare", "search", "learning"), 2),
-    **dict.fromkeys(("head_features", "another_layer", "tuning", "starting", "pictures", "misfits", "findings", "flaws"), 2),
-    **dict.fromkeys(("local_run", "calibrating", "rejects", "repeats", "union", "ray_run", "ray_worker", "ray_cluster"), 2),
-    **dict.fromkeys(("extract", "plan", "fit", "compare", "finetune", "evaluate", "predict", "inspect", "merge"), 3),
-    **dict.fromkeys(("export", "verify", "pack", "estimators", "exhibit", "audit"), 3),
-    "report": 4,
-    "cli": 5,
+# From the bottom up. A module imports what stands on a lower floor, and its own room; nothing of its own floor beside it.
+FLOORS = (
+    ("errors",),
+    ("system", "recipe"),
+    ("images", "backbones", "store", "heads"),
+    ("models",),
+    ("verbs",),
+    ("report", "estimators"),
+    ("featx",),
+    ("cli",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+# Which verb may use which others, and why. Everything else that two verbs share is a noun of its own, or stands in models/.
+AMONG_VERBS: dict[str, set[str]] = {
+    "merge": {"extract"},  # joined listings get their splits by the draw of an extract
+    "compare": {"audit"},  # near duplicates must not stand in two folds
+    "fit": {"audit", "compare"},  # the same, and --tune searches as compare does
+    "finetune": {"fit"},  # it learns from the images that a fit would learn from
+    "export": {"sample"},  # an export is tried on pictures
+    "demo": {"sample", "extract", "fit", "evaluate"},  # it is the session of these, one after the other
 }
 
-# Within the two levels of several single modules, who may use whom.
-BELOW_ALL = {
-    *(("outputs", "errors"), ("outputs", "files")),
-    ("contents", "files"),
-    ("memory", "errors"),
-    *(("files", "errors"), ("recipe", "errors"), ("checkpoint", "errors"), ("checkpoint", "files")),
-    *((room, other) for room in ("classify", "measured") for other in ("model", "featuremap", "head_features")),
-    *(("measured", "classify"), ("head_features", "model")),
-    *(("starting", "learning"), ("starting", "model"), ("starting", "tuning")),
-    *(("exhibit", verb) for verb in ("evaluate", "predict")),
-    *(("flaws", "misfits"), ("flaws", "pictures")),
-    ("local_run", "prepare"),
-    ("prepare", "calibrating"),
-    ("calibrating", "model"),
-    ("union", "prepare"),
-    *(("ray_run", other) for other in ("local_run", "prepare", "ray_worker", "ray_cluster")),
-    ("ray_worker", "local_run"),
+# These two take networks and heads apart; everybody else enters a room by its face.
+INTO_NETWORKS = {"featx.verbs.export", "featx.verbs.finetune"}
+
+# Each library and the rooms that use it.
+LIBRARIES = {
+    ("keras", "tensorflow", "jax", "torch"): ("backbones/", "heads/epochs/network.py", "verbs/export/"),
+    ("onnx", "tf2onnx", "onnxruntime", "ai_edge_litert"): ("verbs/export/",),
+    ("openvino",): ("backbones/", "verbs/export/"),
+    ("nncf",): ("backbones/",),
+    ("h5py",): ("store/", "backbones/weights_file.py"),  # weights files are HDF5 too
+    ("PIL",): ("images/",),
+    ("matplotlib", "jinja2", "markupsafe"): ("report/",),
+    ("click", "tqdm", "argparse"): ("cli/",),
+    ("ray",): ("verbs/extract/ray/",),
+    ("joblib",): ("system/cores.py", "verbs/compare/search.py", "verbs/export/"),
+    ("threadpoolctl",): ("verbs/compare/search.py", "heads/epochs/steps.py", "verbs/audit/alike/"),
+    ("pickle", "shelve", "marshal"): (),
+}
+
+# A module past this many lines is asking to be two.
+LONG = 300
+
+# Those that are longer today, with their length: the list and each length may only shrink.
+LONGER = {
+    "featx.backbones.network": 314,
+    "featx.estimators": 402,
+    "featx.images.decode": 312,
+    "featx.models.file": 305,
+    "featx.store.cache": 519,
+    "featx.store.writer": 307,
+    "featx.verbs.compare.search": 345,
+    "featx.verbs.evaluate.evaluate": 333,
+    "featx.verbs.export.export": 325,
+    "featx.verbs.extract.extract": 357,
+    "featx.verbs.extract.ray.cluster": 301,
+    "featx.verbs.extract.ray.run": 345,
+    "featx.verbs.finetune.finetune": 378,
+    "featx.verbs.fit.fit": 308,
+    "featx.verbs.merge.merge": 338,
 }
 
 
-def room_of(path: Path) -> str:
-    """Return the name directly below the package: a folder's or a module's."""
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+def module_name(path: Path) -> str:
+    """Return the dotted name of a file of the package."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imported_modules(path: Path) -> set[str]:
-    """Return every module that a file names in an import, at the top or inside a function."""
-    found = set()
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+FACES = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """Yield every module that a file imports, at the top, inside a function or for type checking."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import; the project uses absolute ones"
-            found.add(str(node.module))
-    return found
+            for alias in node.names:
+                longer = f"{node.module}.{alias.name}"
+                yield longer if longer in MODULES else str(node.module)
 
 
-def rooms_imported(path: Path) -> set[str]:
-    """Return the featx rooms that a file imports from."""
-    return {name.split(".")[1] for name in imported_modules(path) if name.startswith("featx.")}
+IMPORTS = {name: set(imported_by(path)) for name, path in MODULES.items()}
+OWN_IMPORTS = {name: {other for other in found if other.split(".")[0] == "featx"} for name, found in IMPORTS.items()}
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.name != "__init__.py" or p.parent != PACKAGE], ids=str)
-def test_imports_go_down_only(path: Path) -> None:
-    """Cli, report, verbs, model, nouns, then recipe, files and errors; never up, never sideways."""
-    room = room_of(path)
-    for other in rooms_imported(path) - {room}:
-        allowed = LEVELS[other] < LEVELS[room] or (room, other) in BELOW_ALL
-        assert allowed, f"{path.relative_to(PACKAGE)} (level {LEVELS[room]}) imports {other} (level {LEVELS[other]})"
+def top_room(module: str) -> str:
+    """Return the name directly below the package; ``featx`` for the package itself."""
+    return module.split(".")[1] if "." in module else module
 
 
-def test_every_room_has_a_level() -> None:
-    """A new module or folder must be given its place before it can be imported from."""
-    assert {room_of(path) for path in MODULES} - {"__init__"} == set(LEVELS)
+def room(module: str) -> str:
+    """Return the folder that a module belongs to as others see it: a noun, models, report, or one verb."""
+    parts = module.split(".")
+    is_verb = parts[1:2] == ["verbs"] and len(parts) > 2
+    return ".".join(parts[: 3 if is_verb else 2])
 
 
-@pytest.mark.parametrize(
-    ("libraries", "allowed"),
-    [
-        (("keras", "tensorflow", "jax", "torch"), ("backbones/", "heads/network.py")),
-        (("onnx", "tf2onnx", "onnxruntime", "ai_edge_litert"), ("backbones/formats.py",)),
-        (("openvino",), ("backbones/formats.py", "backbones/quantized.py", "backbones/quantize.py")),
-        (("nncf",), ("backbones/quantize.py",)),
-        # Weights files are HDF5, and which of their shapes differ only they can tell.
-        (("h5py",), ("store/", "backbones/weights_file.py")),
-        (("PIL",), ("images/",)),
-        (("matplotlib", "jinja2", "markupsafe"), ("report/",)),
-        (("click", "tqdm", "argparse"), ("cli/",)),
-        (("ray",), ("ray_run.py", "ray_cluster.py")),
-        (("joblib",), ("search.py", "heads/pipeline.py")),
-        (("threadpoolctl",), ("search.py", "heads/steps.py", "alike/nearest.py")),
-        (("pickle", "shelve", "marshal"), ()),
-    ],
-)
-def test_a_library_is_used_in_its_room_alone(libraries: tuple[str, ...], allowed: tuple[str, ...]) -> None:
-    """Keras, h5py, Pillow and the terminal each have one room; nothing reads pickles."""
-    users = {
-        str(path.relative_to(PACKAGE))
-        for path in MODULES
-        if any(name.split(".")[0] in libraries for name in imported_modules(path))
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_down_only(module: str) -> None:
+    """Command line, reports, verbs, models, nouns, then system, recipe and errors; never up, never sideways."""
+    mine = top_room(module)
+    for other in OWN_IMPORTS[module]:
+        theirs = top_room(other)
+        assert mine in FLOOR, f"{module}: {mine} has no floor"
+        assert theirs == mine or FLOOR[theirs] < FLOOR[mine], f"{module} imports {other}, which is not below it"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("featx.verbs.")])
+def test_verbs_use_the_verbs_they_may(module: str) -> None:
+    """A verb stands for itself but for a few, each with its reason."""
+    mine = module.split(".")[2]
+    for other in OWN_IMPORTS[module]:
+        if other.startswith("featx.verbs.") and (theirs := other.split(".")[2]) != mine:
+            assert theirs in AMONG_VERBS.get(mine, set()), f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_is_entered_by_its_face(module: str) -> None:
+    """What stands in a room's ``__init__`` is for others; what does not is the room's own business."""
+    for other in OWN_IMPORTS[module]:
+        theirs = room(other)
+        if theirs == room(module) or theirs not in FACES or theirs == "featx.system":
+            continue  # the room itself, a single module, or system: a shelf of modules, each entered by its name
+        taken_apart = room(module) in INTO_NETWORKS and theirs in ("featx.heads", "featx.backbones")
+        assert other == theirs or taken_apart, f"{module} imports {other}, past the face of {theirs}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - FACES))
+def test_nobody_imports_their_own_face(module: str) -> None:
+    """Inside a room a definition is imported from where it stands: the face imports them all, and would import in a circle."""
+    above = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)} - {"featx", "featx.cli"}
+    assert not OWN_IMPORTS[module] & above
+
+
+def test_no_module_imports_in_a_circle() -> None:
+    """Not for type checking either."""
+    try:
+        list(graphlib.TopologicalSorter({name: others - {name} for name, others in OWN_IMPORTS.items()}).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail("circle: " + " -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize(("libraries", "rooms"), LIBRARIES.items(), ids=lambda value: "-".join(value)[:40] or "nobody")
+def test_a_library_is_used_in_its_room_alone(libraries: tuple[str, ...], rooms: tuple[str, ...]) -> None:
+    """Keras, h5py, Pillow, the terminal and the rest have their rooms; nothing reads pickles."""
+    for name, path in MODULES.items():
+        if any(other.split(".")[0] in libraries for other in IMPORTS[name]):
+            assert path.relative_to(PACKAGE).as_posix().startswith(rooms or "-"), f"{name} uses {libraries}"
+
+
+def test_each_command_has_its_files() -> None:
+    """``featx verify`` is ``cli/verify.py`` and ``verbs/verify.py``, or a folder of that name."""
+    for name in main.commands:
+        assert f"featx.cli.{name}" in MODULES, name
+        assert f"featx.verbs.{name}" in MODULES, name
+    beside = {"group", "options", "values", "terminal"}
+    assert {path.stem for path in (PACKAGE / "cli").glob("*.py")} - beside - {"__init__"} == set(main.commands)
+    verbs = {path.stem for path in (PACKAGE / "verbs").iterdir() if not path.name.startswith("__")}
+    assert verbs == set(main.commands)
+
+
+def test_the_names_at_the_top_are_these() -> None:
+    """New work finds its room; a new room at the top is a change of the design."""
+    found = {path.name for path in PACKAGE.iterdir() if not path.name.startswith((".", "__py"))}
+    assert found == {
+        *("__init__.py", "errors.py", "recipe.py", "estimators.py", "py.typed"),
+        *("system", "images", "backbones", "store", "heads", "models", "verbs", "report", "cli"),
     }
-    assert [user for user in users if not user.startswith(allowed or "-")] == []
+
+
+def test_long_modules_only_become_fewer_and_shorter() -> None:
+    """What is past 300 lines is on the list, no longer than it was; what was cut has left the list."""
+    lines = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
+    long = {name: count for name, count in lines.items() if count > LONG}
+    assert {name: count for name, count in long.items() if count > LONGER.get(name, 0)} == {}, "cut these in two"
+    assert LONGER.keys() - long.keys() == set(), "take these off the list"
 
 
 def test_tensorflow_is_reached_through_keras_alone() -> None:
-    """``KERAS_BACKEND`` can change what runs underneath: no module names tensorflow, jax or torch.
+    """``KERAS_BACKEND`` can change what runs underneath: a backend is named where Keras has no name for what is asked of it.
 
-    But for two: formats.py runs a SavedModel and a .tflite file, TensorFlow's own formats, whose runtime is TensorFlow whatever
-    Keras computes with; forward.py asks each for what Keras has no name for.
+    ``forward`` asks each backend for its own; ``formats`` runs TensorFlow's own formats, whose runtime is TensorFlow whatever
+    Keras computes with.
     """
-    exempt = {PACKAGE / "backbones" / name for name in ("formats.py", "forward.py")}
-    named = {name for path in MODULES if path not in exempt for name in imported_modules(path)}
-    assert not {name for name in named if name.split(".")[0] in ("tensorflow", "jax", "torch")}
+    users = {name for name, found in IMPORTS.items() if {one.split(".")[0] for one in found} & {"tensorflow", "jax", "torch"}}
+    assert users == {"featx.backbones.forward", "featx.verbs.export.formats"}
 
 
 def test_only_the_command_line_prints() -> None:
     """No ``print`` and no ``sys.stdout`` outside cli/; the library returns values and raises errors."""
-    for path in MODULES:
-        if room_of(path) == "cli":
+    for name, path in MODULES.items():
+        if top_room(name) == "cli":
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             is_print = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
@@ -138,7 +223,7 @@ def test_only_the_command_line_prints() -> None:
 
 def test_there_is_no_utils_module() -> None:
     """A name must say what is inside."""
-    assert not [path for path in MODULES if path.stem in ("utils", "util", "helpers", "common", "misc")]
+    assert not [path for path in MODULES.values() if path.stem in ("utils", "util", "helpers", "common", "misc")]
 
 
 def modules_loaded_by(code: str, cwd: Path) -> set[str]:

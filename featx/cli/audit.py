@@ -1,4 +1,4 @@
-"""The command that looks through the images: audit."""
+"""The command ``featx audit``."""
 
 import dataclasses
 from pathlib import Path
@@ -59,7 +59,7 @@ def audit(
         files = write_audit(found, folder, page=page, progress=progress)
     counts = None
     if write_manifest:
-        from featx.verbs.audit.audit import write_clean_manifest
+        from featx.verbs.audit import write_clean_manifest
 
         counts = write_clean_manifest(found, write_manifest, drop)
     if as_json:

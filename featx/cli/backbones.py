@@ -1,4 +1,4 @@
-"""Backbones."""
+"""The command ``featx backbones``."""
 
 import click
 
@@ -15,9 +15,9 @@ def backbones(as_json: bool) -> None:
     Image size, parameters without the top, and features an image at that size. vgg16 comes with its weights; the ImageNet
     weights of the others are downloaded by Keras, once.
     """
-    from featx.backbones import BACKBONES
+    from featx.verbs.backbones import list_backbones
 
-    specs = [spec for spec in BACKBONES.values() if not spec.is_stub]
+    specs = list_backbones()
     if as_json:
         names = ("name", "image_size", "smallest_side", "preprocess", "layers", "map_shape", "features", "parameters")
         rows = [{name: getattr(spec, name) for name in names} | {"bundled": spec.bundled is not None} for spec in specs]

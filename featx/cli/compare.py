@@ -1,4 +1,4 @@
-"""Compare."""
+"""The command ``featx compare``."""
 
 import dataclasses
 from pathlib import Path
@@ -41,7 +41,7 @@ def compare(cache: Path | None, as_json: bool, out: Path | None, **options: Any)
     Only the training images of CACHE (by default the newest in cache/) are used: the test images stay unseen for
     evaluate. Settings go to each head that has them.
     """
-    from featx.verbs.compare.compare import check_table_path, save_comparison
+    from featx.verbs.compare import check_table_path, save_comparison
 
     if out:
         check_table_path(out)  # before minutes of work, not after

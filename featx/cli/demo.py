@@ -1,14 +1,17 @@
-"""Commands that need no images of the user's: sample, demo."""
+"""The command ``featx demo``."""
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
 from featx.cli.terminal import print_json, show_epochs, show_progress
+
+if TYPE_CHECKING:
+    from featx.verbs.demo import StepResult
 
 
 @main.command()
@@ -19,39 +22,46 @@ def demo(folder: Path, as_json: bool) -> None:
 
     Offline, in about a minute, into FOLDER (by default featx-demo/).
     """
-    from featx.report import evaluation_text, extract_text, fit_text
-    from featx.verbs.sample import IMAGE_SIZE
+    from featx.report import write_report
+    from featx.verbs.demo import HEADS, demo_steps
+    from featx.verbs.evaluate import Evaluation
 
     def say(text: str) -> None:
         if not as_json:
             click.echo(text)
 
     started = time.monotonic()
-    height, width = IMAGE_SIZE
-    images, cache, report = folder / "images", folder / "cache", folder / "report"
-    say(f"$ featx sample {images}")
-    unpacked = featx.unpack_sample(images)
-    say(f"{unpacked.images} images in {unpacked.classes} classes\n")
-    say(f"$ featx extract {images} --cache {cache} --image-size {height}")
-    with show_progress() as progress:
-        say(extract_text(featx.extract_features(images, cache, image_size=(height, width), progress=progress)) + "\n")
     accuracies: dict[str, float] = {}
-    page = None
-    for head in ("dense", "logreg", "svm"):
-        model = folder / f"{head}.featx"
-        say(f"$ featx fit {cache} --head {head} --out {model}")
-        with show_epochs() as on_epoch:
-            say(fit_text(featx.fit_head(cache, head, out=model, on_epoch=on_epoch)) + "\n")
-        evaluation = featx.evaluate_model(model)
-        accuracies[head] = evaluation.accuracy
-        if head == "dense":
-            say(f"$ featx evaluate {model} --out {report}")
-            say(evaluation_text(evaluation) + "\n")
-            page = featx.write_report(evaluation, report).page
+    report, page = folder / "report", None
+    for step in demo_steps(folder):
+        # The report is of the first head; of the others the accuracy alone is wanted.
+        shown = not (step.head and step.head != HEADS[0] and step.command.startswith("featx evaluate"))
+        if shown:
+            say(f"$ {step.command}")
+        with show_progress() as progress, show_epochs() as on_epoch:
+            result = step.run(progress, on_epoch)
+        if isinstance(result, Evaluation):
+            accuracies[step.head] = result.accuracy
+        if shown:
+            say(_text(result) + "\n")
+            page = write_report(result, report).page if isinstance(result, Evaluation) else page
     seconds = time.monotonic() - started
     if as_json:
-        print_json({"accuracy": accuracies["dense"], "report": report, "page": page, "heads": accuracies, "seconds": seconds})
+        print_json({"accuracy": accuracies[HEADS[0]], "report": report, "page": page, "heads": accuracies, "seconds": seconds})
         return
     per_head = ", ".join(f"{head} {accuracy:.3f}" for head, accuracy in accuracies.items())
     say(f"test accuracy from the same cached features: {per_head}")
     say(f"report {page}, {seconds:.0f} s in all")
+
+
+def _text(result: "StepResult") -> str:
+    from featx.report import evaluation_text, extract_text, fit_text, sample_text
+    from featx.verbs.extract import ExtractResult
+    from featx.verbs.fit import FitResult
+    from featx.verbs.sample import SampleResult
+
+    if isinstance(result, SampleResult):
+        return sample_text(result)
+    if isinstance(result, ExtractResult):
+        return extract_text(result)
+    return fit_text(result) if isinstance(result, FitResult) else evaluation_text(result)

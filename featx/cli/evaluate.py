@@ -1,4 +1,4 @@
-"""Commands that use a fitted model: evaluate, predict."""
+"""The command ``featx evaluate``."""
 
 import dataclasses
 from pathlib import Path

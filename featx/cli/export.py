@@ -1,4 +1,4 @@
-"""The command that writes models for other runtimes: export."""
+"""The command ``featx export``."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Commands that make and look after caches: backbones, extract, inspect, verify, merge, pack."""
+"""The command ``featx extract``."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""Finetune."""
+"""The command ``featx finetune``."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Commands that fit heads: fit, compare, finetune."""
+"""The command ``featx fit``."""
 
 from pathlib import Path
 from typing import Any

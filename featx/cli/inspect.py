@@ -1,4 +1,4 @@
-"""Inspect."""
+"""The command ``featx inspect``."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Merge."""
+"""The command ``featx merge``."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pack."""
+"""The command ``featx pack``."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Predict."""
+"""The command ``featx predict``."""
 
 import dataclasses
 import sys

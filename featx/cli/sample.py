@@ -1,4 +1,4 @@
-"""Sample."""
+"""The command ``featx sample``."""
 
 from pathlib import Path
 
@@ -22,4 +22,6 @@ def sample(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(result)
     else:
-        click.echo(f"{result.images} images in {result.classes} classes: {result.folder}")
+        from featx.report import sample_text
+
+        click.echo(f"{sample_text(result)}: {result.folder}")

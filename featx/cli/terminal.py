@@ -26,7 +26,7 @@ def newest_cache() -> Path:
 
 def newest_model() -> Path:
     """Find the newest model and say which."""
-    from featx.models.file import find_model
+    from featx.models import find_model
 
     found = find_model(Path("models"))
     if found is None:

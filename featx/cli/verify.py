@@ -1,4 +1,4 @@
-"""Verify."""
+"""The command ``featx verify``."""
 
 import dataclasses
 from pathlib import Path

@@ -12,6 +12,7 @@ from featx.report.text.finetune import finetune_text
 from featx.report.text.fit import fit_text
 from featx.report.text.inspect import cache_text, model_text
 from featx.report.text.merge import merge_text
+from featx.report.text.sample import sample_text
 from featx.report.text.verify import verify_text
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "merge_text",
     "model_text",
     "plan_text",
+    "sample_text",
     "verify_text",
     "write_audit",
     "write_prediction_page",

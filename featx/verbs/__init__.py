@@ -1,1 +1,1 @@
-"""Verbs."""
+"""The verbs a user types, a file or a folder each."""

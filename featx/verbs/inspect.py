@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from featx.errors import ModelNotFound
-from featx.models.file import load_model
-from featx.models.model import Model
+from featx.models import Model, load_model
 from featx.recipe import Recipe
 from featx.store import REJECTED, SPLITS, FeatureCache
 

@@ -9,8 +9,7 @@ from typing import IO
 
 from featx.errors import OutputError
 from featx.images import MAX_PIXELS, list_unlabelled
-from featx.models.classify import classify_files
-from featx.models.file import load_model
+from featx.models import classify_files, load_model
 from featx.system.files import check_file, replacing_text
 from featx.system.progress import Progress
 

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from featx.errors import CacheDamaged, CacheError, QuantizedNetworkError
-from featx.models.int8 import network_of_cache, network_path
+from featx.models import network_of_cache, network_path
 from featx.recipe import Recipe
 from featx.store import (
     QUANTIZED,

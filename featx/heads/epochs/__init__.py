@@ -1,1 +1,1 @@
-"""Epochs."""
+"""Heads that are trained by epochs: dense and conv."""

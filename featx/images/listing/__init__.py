@@ -1,1 +1,1 @@
-"""Listing."""
+"""Which images there are: folders, manifests, content digests, splits, parts."""

@@ -1,1 +1,1 @@
-"""Files."""
+"""Reports as files: JSON, CSV, plots, and the folder that they stand in."""

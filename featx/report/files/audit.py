@@ -9,7 +9,7 @@ from featx.images import REPORT_MARKER
 from featx.report.files.folder import check_marked_folder, refused
 from featx.system.files import replacing_text
 from featx.system.progress import Progress
-from featx.verbs.audit.findings import Audit, ListedImage
+from featx.verbs.audit import Audit, ListedImage
 
 _NAMES = ("audit.csv", "audit.html")
 _HEADER = ("finding", "group", "path", "label", "split", "value", "detail")

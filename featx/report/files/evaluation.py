@@ -12,8 +12,7 @@ from featx.report.files.folder import check_marked_folder, refused
 from featx.report.page.exhibits import exhibits_of
 from featx.system.files import replacing
 from featx.system.progress import Progress
-from featx.verbs.evaluate.evaluate import ClassMeasures, Evaluation
-from featx.verbs.evaluate.featuremap import check_map
+from featx.verbs.evaluate import ClassMeasures, Evaluation, check_map
 
 # A folder with the marker holds a report: what is in it under one of these names is featx's own, to replace and delete.
 NAMES = (

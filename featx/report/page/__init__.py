@@ -1,1 +1,1 @@
-"""Page."""
+"""Reports as one HTML page."""

@@ -8,7 +8,7 @@ from featx.images import THUMBNAIL_TYPE, make_thumbnails
 from featx.report.page.render import data_uri, plain, render_page, save_page
 from featx.store import FeatureCache
 from featx.system.progress import Progress
-from featx.verbs.audit.findings import Audit, DuplicateGroup, ListedImage
+from featx.verbs.audit import Audit, DuplicateGroup, ListedImage
 
 # A thumbnail takes some 2.5 KB: the page stays below a few MB.
 _MOST_GROUPS = 200

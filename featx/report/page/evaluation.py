@@ -18,7 +18,7 @@ from featx.report.page.sections import (
     rejected_section,
     training_section,
 )
-from featx.verbs.evaluate.evaluate import Evaluation
+from featx.verbs.evaluate import Evaluation
 
 _MOST_IN_MATRIX = 40
 """Classes: a larger matrix fits no screen, its largest confusions are listed instead."""

@@ -12,8 +12,7 @@ from featx.errors import DecoderError
 from featx.images import Thumbnail, make_thumbnails
 from featx.recipe import Recipe
 from featx.system.progress import Progress
-from featx.verbs.evaluate.evaluate import Evaluation
-from featx.verbs.evaluate.featuremap import FeatureMap, map_features
+from featx.verbs.evaluate import Evaluation, FeatureMap, map_features
 from featx.verbs.predict import Prediction
 
 MOST_THUMBNAILS = 4000

@@ -7,7 +7,7 @@ from typing import Any
 
 from featx.errors import OutputError
 from featx.images import THUMBNAIL_TYPE
-from featx.models.file import load_model
+from featx.models import load_model
 from featx.report.page.exhibits import Exhibits, exhibits_of_predictions, group_predictions
 from featx.system.progress import Progress
 from featx.verbs.predict import Prediction

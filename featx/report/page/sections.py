@@ -7,7 +7,7 @@ import numpy as np
 
 from featx.report.page.draw import Frame, colours
 from featx.report.page.exhibits import Exhibits
-from featx.verbs.evaluate.evaluate import Confidence, Evaluation
+from featx.verbs.evaluate import Confidence, Evaluation
 
 _MOST_CURVES = 60
 _MOST_IN_LEGEND = 60

@@ -1,1 +1,1 @@
-"""Text."""
+"""Results as text for the terminal, a file for each verb."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from featx.report.text.words import number_of
-from featx.verbs.audit.findings import Audit, DuplicateGroup, ListedImage
+from featx.verbs.audit import Audit, DuplicateGroup, ListedImage
 
 _SHOWN = 10
 

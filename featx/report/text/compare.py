@@ -1,7 +1,7 @@
-"""Compare."""
+"""The table of ``featx compare``."""
 
 from featx.report.text.words import number_of, table
-from featx.verbs.compare.compare import Comparison
+from featx.verbs.compare import Comparison
 
 
 def comparison_text(comparison: Comparison) -> str:

@@ -1,7 +1,7 @@
-"""Evaluate."""
+"""The figures of ``featx evaluate`` as text."""
 
 from featx.report.text.words import _MOST_CLASSES, near_path, number_of, table
-from featx.verbs.evaluate.evaluate import Evaluation
+from featx.verbs.evaluate import Evaluation
 
 
 def evaluation_text(evaluation: Evaluation) -> str:

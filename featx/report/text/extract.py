@@ -1,4 +1,4 @@
-"""Extract."""
+"""The result of ``featx extract``, and of its dry run, as text."""
 
 from featx.report.text.words import (
     _MOST_CLASSES,
@@ -10,8 +10,7 @@ from featx.report.text.words import (
     some_of,
     table,
 )
-from featx.verbs.extract.extract import ExtractResult
-from featx.verbs.extract.plan import ExtractPlan
+from featx.verbs.extract import ExtractPlan, ExtractResult
 
 
 def extract_text(result: ExtractResult) -> str:

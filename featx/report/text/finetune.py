@@ -1,7 +1,7 @@
-"""Finetune."""
+"""The result of ``featx finetune`` as text."""
 
 from featx.report.text.words import number_of, parameters_text
-from featx.verbs.finetune.finetune import FineTuneResult
+from featx.verbs.finetune import FineTuneResult
 
 
 def finetune_text(result: FineTuneResult) -> str:

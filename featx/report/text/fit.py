@@ -1,7 +1,7 @@
-"""Fit."""
+"""The result of ``featx fit`` as text."""
 
 from featx.report.text.words import _value_text, number_of, parameters_text
-from featx.verbs.fit.fit import FitResult
+from featx.verbs.fit import FitResult
 
 
 def fit_text(result: FitResult) -> str:

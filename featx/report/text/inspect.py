@@ -1,4 +1,4 @@
-"""Inspect."""
+"""What ``featx inspect`` found, as text."""
 
 from featx.report.text.words import _value_text, number_of, parameters_text, size_text, table
 from featx.verbs.inspect import CacheSummary, ModelSummary

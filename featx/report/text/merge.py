@@ -1,7 +1,7 @@
 """A merge as text for a terminal."""
 
 from featx.report.text.words import number_of, size_text, some_of
-from featx.verbs.merge.merge import MergeResult
+from featx.verbs.merge import MergeResult
 
 
 def merge_text(result: MergeResult) -> str:

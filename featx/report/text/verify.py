@@ -1,4 +1,4 @@
-"""Verify."""
+"""What ``featx verify`` found, as text."""
 
 from featx.report.text.words import number_of, size_text
 from featx.verbs.verify import VerifyResult

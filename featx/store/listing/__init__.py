@@ -1,1 +1,1 @@
-"""Listing."""
+"""The catalog of the listed images, the listings of parts, and what is told from them."""

@@ -1,1 +1,13 @@
-"""Compare."""
+"""The verb compare: heads, cross-validated inside the training images."""
+
+from featx.verbs.compare.compare import Comparison, check_table_path, compare_heads, save_comparison
+from featx.verbs.compare.search import cut_into_folds, search_settings
+
+__all__ = [
+    "Comparison",
+    "check_table_path",
+    "compare_heads",
+    "cut_into_folds",
+    "save_comparison",
+    "search_settings",
+]

@@ -15,7 +15,7 @@ from featx.heads import head_spec
 from featx.store import FeatureCache, check_pooling
 from featx.system.files import is_foreign, replacing_text
 from featx.system.progress import Progress
-from featx.verbs.audit.copies import find_training_copies
+from featx.verbs.audit import find_training_copies
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, cut_into_folds, rank_of
 
 DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")

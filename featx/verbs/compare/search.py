@@ -199,7 +199,7 @@ def cross_validate(images: TrainingImages, candidates: Sequence[Candidate], prog
     return [tried[number] for number in range(len(candidates))]
 
 
-def search(
+def search_settings(
     images: TrainingImages,
     head: str,
     pooling: str | None,

@@ -1,1 +1,14 @@
-"""Evaluate."""
+"""The verb evaluate: what a model is worth, measured."""
+
+from featx.verbs.evaluate.evaluate import ClassMeasures, Confidence, Evaluation, evaluate_model
+from featx.verbs.evaluate.featuremap import FeatureMap, check_map, map_features
+
+__all__ = [
+    "ClassMeasures",
+    "Confidence",
+    "Evaluation",
+    "FeatureMap",
+    "check_map",
+    "evaluate_model",
+    "map_features",
+]

@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 from featx.backbones import choose_batch_size
 from featx.heads import unscaled
 from featx.images import MAX_PIXELS, list_images
-from featx.models.classify import classify_files
-from featx.models.features import HeadFeatures
-from featx.models.file import load_model
-from featx.models.model import Model
+from featx.models import HeadFeatures, Model, classify_files, load_model
 from featx.system.progress import Progress
 from featx.verbs.evaluate.measures import (
     PrecisionRecall,

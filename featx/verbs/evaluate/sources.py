@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
 from featx.images import ImageIndex
-from featx.models.classify import FileProbabilities
-from featx.models.features import HeadFeatures
-from featx.models.model import Model
+from featx.models import FileProbabilities, HeadFeatures, Model
 from featx.store import SPLITS, Catalog, FeatureCache
 from featx.verbs.evaluate.featuremap import choose_mapped
 

@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 from featx.backbones import load_backbone
 from featx.errors import ExportError, ExtraMissing
 from featx.images import MAX_PIXELS, load_batches
-from featx.models.classify import classify_files
-from featx.models.features import HeadFeatures, weights_hint
-from featx.models.file import library_versions, load_model
-from featx.models.model import Model
+from featx.models import HeadFeatures, Model, classify_files, library_versions, load_model, weights_hint
 from featx.verbs.export.formats import export_network
 from featx.verbs.export.head_layers import plain_layers
 from featx.verbs.export.layers import PlainLayer, Probabilities

@@ -1,4 +1,4 @@
-"""Calibrate."""
+"""Quantization for an extract: which images it takes, and what int8 would save."""
 
 import hashlib
 from collections.abc import Sequence

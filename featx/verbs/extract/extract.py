@@ -12,8 +12,7 @@ import numpy as np
 from featx.backbones import check_device
 from featx.errors import ImageListError
 from featx.images import MAX_PIXELS
-from featx.models.compute import Compute
-from featx.models.int8 import drop_other_networks, find_network, keep_network, one_at_a_time
+from featx.models import Compute, drop_other_networks, find_network, keep_network, one_at_a_time
 from featx.store import (
     EXTRACTED,
     REJECTED,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import Backbone, load_backbone
 from featx.images import Batch, Views, load_batches
-from featx.models.compute import Compute
+from featx.models import Compute
 from featx.store import CacheWriter
 from featx.system.interrupt import finishing_first
 from featx.system.progress import Progress

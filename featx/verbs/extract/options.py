@@ -1,4 +1,4 @@
-"""Options."""
+"""The options of an extract, and the recipe that they make."""
 
 import dataclasses
 from pathlib import Path

@@ -23,7 +23,7 @@ from featx.images import (
     listing_digest,
     take_images,
 )
-from featx.models.int8 import find_network
+from featx.models import find_network
 from featx.recipe import Recipe
 from featx.store import EXTRACTED, NOT_GIVEN, REJECTED, SPLITS, Catalog, FeatureCache, PartOf
 from featx.system.digests import Digests, first_alike

@@ -1,4 +1,4 @@
-"""Splits."""
+"""Drawing train, val and test for a listing."""
 
 from collections.abc import Sequence
 

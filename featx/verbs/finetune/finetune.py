@@ -16,9 +16,7 @@ from featx.heads.checks import check_setting
 from featx.heads.epochs import batches
 from featx.heads.epochs.network import KerasSteps
 from featx.heads.epochs.settings import TrainingRules, check_optimizer, rules_of
-from featx.models.file import check_model_path, library_versions, save_model
-from featx.models.int8 import refuse_int8
-from featx.models.model import FineTuned, Model
+from featx.models import FineTuned, Model, check_model_path, library_versions, refuse_int8, save_model
 from featx.store import CachedRows, FeatureCache, pool_maps
 from featx.system.interrupt import interrupted_once
 from featx.system.progress import OnEpoch, Progress
@@ -26,7 +24,7 @@ from featx.verbs.finetune.checkpoint import check_checkpoint_path
 from featx.verbs.finetune.layer_cache import cache_of_layer
 from featx.verbs.finetune.origin import find_start, fit_start, trained_on
 from featx.verbs.finetune.training import SCHEDULES, Examples, Schedule, Tuning
-from featx.verbs.fit.learning import LearningImages, choose_images
+from featx.verbs.fit import LearningImages, choose_images
 
 _ROW_LENGTH = 20.0
 """The head sees rows of this mean length, as when it is fitted: there its usual learning rates are neither slow nor wild."""

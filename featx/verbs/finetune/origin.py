@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from featx.errors import FeatxError, HeadError, RecipeMismatch
 from featx.heads import make_head
-from featx.models.file import library_versions, load_model
-from featx.models.model import TRAINED_ON_BYTES, Model
+from featx.models import TRAINED_ON_BYTES, Model, library_versions, load_model
 from featx.store import FeatureCache, pool_maps
 from featx.verbs.finetune.training import Examples
-from featx.verbs.fit.learning import LearningImages
+from featx.verbs.fit import LearningImages
 
 
 def find_start(store: FeatureCache, path: Path | None) -> tuple[Path, Model] | None:

@@ -10,14 +10,12 @@ import numpy as np
 
 from featx.errors import HeadError, OutputError
 from featx.heads import HeadSpec, fit_temperature, head_spec
-from featx.models.file import check_model_path, library_versions, save_model
-from featx.models.int8 import network_of_cache
-from featx.models.model import TRAINED_ON_BYTES, Model
+from featx.models import TRAINED_ON_BYTES, Model, check_model_path, library_versions, network_of_cache, save_model
 from featx.store import CachedRows, FeatureCache, check_pooling
 from featx.system.files import is_foreign, replacing_text
 from featx.system.progress import OnEpoch, Progress
-from featx.verbs.audit.copies import TrainingCopies, find_training_copies
-from featx.verbs.compare.search import cut_into_folds, search
+from featx.verbs.audit import TrainingCopies, find_training_copies
+from featx.verbs.compare import cut_into_folds, search_settings
 from featx.verbs.fit.learning import choose_images
 
 
@@ -287,7 +285,7 @@ def _tune(
 ) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     """Return pooling and settings of the best candidate, and what was tried, the best first."""
     images = cut_into_folds(store, layer, folds, settings["seed"], copies.groups if copies else None)
-    tried = search(images, head, pooling, settings, progress)
+    tried = search_settings(images, head, pooling, settings, progress)
     table = [
         {
             "pooling": one.candidate.pooling,

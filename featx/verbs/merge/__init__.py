@@ -1,1 +1,8 @@
-"""Merge."""
+"""The verb merge: several caches as one."""
+
+from featx.verbs.merge.merge import MergeResult, merge_caches
+
+__all__ = [
+    "MergeResult",
+    "merge_caches",
+]

@@ -9,7 +9,7 @@ from typing import Any
 
 from featx.backbones import QuantizedNetwork
 from featx.errors import CacheDamaged, CacheError, CacheNotFound, QuantizedNetworkError, RecipeMismatch
-from featx.models.int8 import keep_network, network_of_cache
+from featx.models import keep_network, network_of_cache
 from featx.recipe import Recipe
 from featx.store import (
     COPIED,

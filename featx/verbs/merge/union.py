@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featx.errors import CacheError
 from featx.images import natural_key
 from featx.store import EXTRACTED, NOT_GIVEN, SPLITS, Catalog, PartOf
-from featx.verbs.extract.splits import draw_splits
+from featx.verbs.extract import draw_splits
 
 _MOST_NAMES = 12
 

@@ -19,7 +19,15 @@ import featx.verbs.compare.search
 from featx.errors import HeadError
 from featx.heads import HEADS
 from featx.store import FeatureCache
-from featx.verbs.compare.search import Candidate, TrainingImages, Tried, cross_validate, cut_into_folds, rank_of, search
+from featx.verbs.compare.search import (
+    Candidate,
+    TrainingImages,
+    Tried,
+    cross_validate,
+    cut_into_folds,
+    rank_of,
+    search_settings,
+)
 from tests.conftest import write_image
 
 CENTRES = ((100, 100, 100), (106, 100, 100), (100, 106, 100))
@@ -420,7 +428,7 @@ def test_a_search_chooses_pooling_and_scale_and_then_the_rest(images: TrainingIm
         return sum(basis) / 4 + (0.25 if one.settings.get("C") == 1.0 else 0), 1.0
 
     steps = scored(score)
-    found = search(images, "logreg", None, {"seed": 3})
+    found = search_settings(images, "logreg", None, {"seed": 3})
     assert [(one.pooling, one.settings) for one in steps[0]] == [
         (pooling, {"seed": 3, "scale": scale})
         for pooling in ("avgmax", "avg", "max", "flatten")
@@ -437,11 +445,11 @@ def test_a_search_chooses_pooling_and_scale_and_then_the_rest(images: TrainingIm
 def test_of_equals_the_least_log_loss_and_then_the_default_is_first(images: TrainingImages, scored: Any) -> None:
     """Where nothing differs the head's own defaults win."""
     scored(lambda one: (0.5, 1.0))
-    assert search(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
+    assert search_settings(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
     scored(lambda one: (0.5, 0.9 if one.settings["scale"] == "sqrt" else 1.0))
-    assert search(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "sqrt"})
+    assert search_settings(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "sqrt"})
     scored(lambda one: (0.5 if one.settings["scale"] == "sqrt" else 0.6, 0.1 if one.settings["scale"] == "sqrt" else 9.9))
-    assert search(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
+    assert search_settings(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
 
 
 @pytest.mark.parametrize(
@@ -470,7 +478,7 @@ def test_what_is_given_stays_and_nothing_is_tried_twice(
     """Each step tries so many; every one has the given settings and pooling."""
     rng = np.random.default_rng(0)
     steps = scored(lambda one: (float(rng.uniform()), 1.0))
-    found = search(images, head, pooling, settings)
+    found = search_settings(images, head, pooling, settings)
     assert [len(step) for step in steps] == sizes
     assert all(one.candidate.settings.items() >= settings.items() for one in found)
     assert pooling is None or {one.candidate.pooling for one in found} == {pooling}
@@ -483,7 +491,7 @@ def test_what_is_given_stays_and_nothing_is_tried_twice(
 def test_every_penalty_of_the_grid_is_tried(images: TrainingImages, scored: Any, settings: dict[str, Any]) -> None:
     """What is left out as tried already is the kernel's own default, and was."""
     scored(lambda one: (0.5, 1.0))
-    found = search(images, "svm", "avg", settings)
+    found = search_settings(images, "svm", "avg", settings)
     default = 3.0 if settings.get("kernel") == "rbf" else 0.001
     tried = {one.candidate.settings.get("C", default) for one in found}
     assert tried == {default, *HEADS["svm"].free_grid(settings)["C"]}
@@ -496,14 +504,14 @@ def test_the_default_step_of_the_optimizer_is_among_those_tried(
 ) -> None:
     """A search never leaves out what a plain fit would do."""
     scored(lambda one: (0.5, 1.0))
-    found = search(images, "dense", None, {"optimizer": optimizer})
+    found = search_settings(images, "dense", None, {"optimizer": optimizer})
     steps = {one.candidate.settings.get("learning_rate") for one in found}
     assert default in {default if step is None else step for step in steps}
 
 
 def test_a_search_can_be_repeated_to_the_last_bit(images: TrainingImages) -> None:
     """The same table, sorted, and the best of it is the best there is."""
-    first, second = (search(images, "knn", None, {}) for _ in range(2))
+    first, second = (search_settings(images, "knn", None, {}) for _ in range(2))
     assert [(one.candidate, one.accuracy, one.log_loss) for one in first] == [
         (one.candidate, one.accuracy, one.log_loss) for one in second
     ]

@@ -15,7 +15,7 @@ from featx.heads import HEADS, head_spec
 from featx.heads.epochs import batches
 from featx.report import fit_text
 from featx.store import CachedRows, FeatureCache
-from featx.verbs.compare.search import cut_into_folds, search
+from featx.verbs.compare.search import cut_into_folds, search_settings
 from featx.verbs.fit.fit import FitResult
 from tests.conftest import COLOURS, Run, as_json, write_image
 from tests.verbs.compare.test_search import write_noisy
@@ -181,7 +181,7 @@ def test_tune_keeps_what_is_given_and_fits_the_best_of_the_search(noisy: Path, t
     given: dict[str, Any] = {"scale": "sqrt", "class_weight": "balanced"}
     result = featx.fit_head(noisy, "logreg", out=tmp_path / "m.featx", tune=True, folds=3, seed=2, **given)
     images = cut_into_folds(FeatureCache.open(noisy), "cells", 3, 2)
-    tried = search(images, "logreg", None, {"seed": 2, **given})
+    tried = search_settings(images, "logreg", None, {"seed": 2, **given})
     assert [(one["pooling"], one["settings"], one["accuracy"], one["log_loss"]) for one in result.tuning] == [
         (
             one.candidate.pooling,

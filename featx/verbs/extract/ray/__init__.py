@@ -1,1 +1,1 @@
-"""Ray."""
+"""Extract on Ray: many workers publish one cache's shards."""

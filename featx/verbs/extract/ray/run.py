@@ -15,7 +15,7 @@ import numpy as np
 
 from featx.errors import FeatxError, RayError
 from featx.images import Views
-from featx.models.compute import Compute
+from featx.models import Compute
 from featx.store import CacheWriter
 from featx.system.progress import Progress
 from featx.system.version import __version__

@@ -11,7 +11,7 @@ import numpy as np
 from featx.backbones import Backbone, QuantizedNetwork, load_backbone
 from featx.errors import RayError
 from featx.images import Batch, Views, load_batches
-from featx.models.compute import Compute
+from featx.models import Compute
 from featx.recipe import Recipe
 from featx.store import ShardsWriter
 from featx.system.version import __version__

@@ -1,0 +1,71 @@
+"""The bundled sample images: 800 of Fashion-MNIST in ten classes (MIT licence, see README.md beside this file)."""
+
+import dataclasses
+import zipfile
+from pathlib import Path
+
+from featx.errors import OutputError
+from featx.system.files import temporary_sibling
+
+ARCHIVE = Path(__file__).with_name("fashion-mnist-sample.zip")
+
+# The images are 28 px; three cells of VGG16's last layer a side keep the demo under a minute on two cores.
+IMAGE_SIZE = (96, 96)
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleResult:
+    """What was unpacked: the folder, the number of images and the number of classes."""
+
+    folder: Path
+    images: int
+    classes: int
+
+
+def unpack_sample(folder: Path) -> SampleResult:
+    """Write the sample as ``folder/train/<class>/…`` and ``folder/test/<class>/…``.
+
+    Files that are already there with the same content are left alone.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds anything but an earlier sample, or cannot be written.
+    """
+    classes = set()
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        names = archive.namelist()
+        _refuse_foreign(folder, names)
+        for name in names:
+            classes.add(Path(name).parent.name)
+            _write_new(folder / name, archive.read(name))
+    return SampleResult(folder, len(names), len(classes))
+
+
+def _refuse_foreign(folder: Path, names: list[str]) -> None:
+    """Refuse a folder with other things in it: 800 pictures of clothes among somebody's own would be hard to get out."""
+    own = {folder / name for name in names}
+    try:
+        foreign = next((path for path in folder.rglob("*") if path.is_file() and path not in own), None)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be read: {error.strerror}. Give another folder.") from None
+    if foreign is not None:
+        raise OutputError(
+            f"{folder}: holds {foreign.relative_to(folder)}, which is not of the sample. Give another, empty folder."
+        )
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = temporary_sibling(path)  # a killed run must not leave half an image under a final name
+            try:
+                temporary.write_bytes(content)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        elif path.read_bytes() != content:
+            raise OutputError(f"{path}: exists and is not the sample's image. Give another, empty folder.")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}. Give another folder.") from None
