@@ -137,7 +137,7 @@ def run_demo(folder: str) -> None:
         import featx
         import featx.backbones
         import featx.images
-        import featx.store.writer
+        import featx.store.cache_writer
         import featx.verbs.evaluate.featuremap
         from featx.cli import main
 
@@ -150,7 +150,7 @@ def run_demo(folder: str) -> None:
         featx.verbs.evaluate.featuremap.map_features = clocks.around(
             "report: map of the features", featx.verbs.evaluate.featuremap.map_features
         )
-        writer = featx.store.writer.CacheWriter
+        writer = featx.store.cache_writer.CacheWriter
         for name in ("append", "flush", "commit"):
             setattr(writer, name, clocks.around("writing the cache", getattr(writer, name)))
         import featx.report

@@ -67,8 +67,6 @@ LONGER = {
     "featx.estimators": 402,
     "featx.images.decode": 312,
     "featx.models.file": 305,
-    "featx.store.cache": 519,
-    "featx.store.writer": 307,
     "featx.verbs.compare.search": 345,
     "featx.verbs.evaluate.evaluate": 333,
     "featx.verbs.export.export": 325,

@@ -1,7 +1,9 @@
 """The cache: features in immutable HDF5 shards, and the catalog of images they belong to."""
 
-from featx.store.cache import FeatureCache, find_cache, no_cache, say_differences
+from featx.store.cache import FeatureCache
+from featx.store.cache_writer import CacheWriter
 from featx.store.documents import QUANTIZED, read_recipe, writing_named
+from featx.store.folder import find_cache, no_cache, say_differences
 from featx.store.join import COPIED, LINKED, PRESENT, bring, check_content, needed_shards, shards_of
 from featx.store.listing.catalog import EXTRACTED, REJECTED, SPLITS, Catalog
 from featx.store.listing.part import NOT_GIVEN, PartOf
@@ -25,7 +27,7 @@ from featx.store.repair import (
 from featx.store.rows import CachedRows
 from featx.store.shards.shard import Shard
 from featx.store.shards.shard_writer import expected_bytes
-from featx.store.writer import CacheWriter, ShardsWriter
+from featx.store.writer import ShardsWriter
 
 __all__ = [
     "COPIED",

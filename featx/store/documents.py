@@ -25,6 +25,9 @@ QUANTIZED = "quantized"
 ASIDE = "damaged"
 """Folder inside the cache that damaged files are moved to; nothing in it is ever read."""
 
+PATIENCE = 50
+"""How often a reader looks again while another process is between two renames."""
+
 
 @contextlib.contextmanager
 def reading_named(path: Path) -> Iterator[None]:

@@ -1,0 +1,91 @@
+"""The folder of a cache: whether it is one, and of which recipe."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from featx.errors import CacheNotFound, RecipeMismatch
+from featx.recipe import Recipe
+from featx.store.documents import ASIDE, QUANTIZED, UNFINISHED, reading_named
+from featx.store.listing.parts import PARTS, say_parts
+from featx.system.files import TEMPORARY_PREFIX
+
+# With recipe.json: another process may have written it since it was looked for; it is compared under the lock again.
+_OWN_ENTRIES = frozenset(
+    {
+        "recipe.json",
+        ".lock",
+        "shards",
+        "network.json",
+        "catalog.h5",
+        "rejects.csv",
+        "layers",
+        PARTS,
+        QUANTIZED,
+        ASIDE,
+        UNFINISHED,
+    }
+)
+
+
+def find_cache(folder: Path) -> Path | None:
+    """Return the cache below a folder whose catalog is newest, or None."""
+    finished = [path for path in folder.glob("*/catalog.h5") if (path.parent / "recipe.json").exists()]
+    return max(finished, key=lambda path: path.stat().st_mtime_ns).parent if finished else None
+
+
+def no_cache(folder: Path) -> CacheNotFound:
+    """Return the error for a place where a cache was expected."""
+    if folder.is_dir():
+        return CacheNotFound(
+            f"{folder}: no feature cache there. If it holds images, run: featx extract {folder}, "
+            f"then give cache/{folder.resolve().name}"
+        )
+    return CacheNotFound(f"{folder}: no feature cache there. Make one with: featx extract IMAGES")
+
+
+def not_finished(folder: Path) -> CacheNotFound:
+    """Return the error for a cache whose extract has not been finished."""
+    parts = say_parts(folder)
+    if not parts:
+        return CacheNotFound(f"{folder}: its extraction was not finished. Run featx extract again to go on.")
+    return CacheNotFound(
+        f"{folder}: holds parts of an extract ({parts}), which is not finished. Run featx extract with the same settings and "
+        f"without --shard: it does what is missing. Or, once every part is here: featx merge {folder}"
+    )
+
+
+def foreign_entries(folder: Path) -> Iterator[str]:
+    """Yield what a cache that lost its recipe, or never got one, would not contain."""
+    with reading_named(folder):
+        names = os.listdir(folder)  # noqa: PTH208 - names
+    return (name for name in names if name not in _OWN_ENTRIES and not name.startswith(TEMPORARY_PREFIX))
+
+
+def refuse_another_recipe(folder: Path, present: Recipe | None, wanted: Recipe) -> None:
+    """Make sure that a folder's recipe, where it has one, is the one that was asked for.
+
+    Raises
+    ------
+    RecipeMismatch
+        If it is not.
+    """
+    if present is not None and wanted.is_draft and present.precision == wanted.precision:
+        wanted = dataclasses.replace(wanted, quantized=present.quantized)  # that it has none yet is no difference
+    if present is not None and present != wanted:
+        found, asked = say_differences(present, wanted)
+        raise RecipeMismatch(
+            f"{folder}: holds features made with {found}, but {asked} was asked for. "
+            "Give another --cache, or --overwrite to extract again."
+        )
+
+
+def say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:
+    """Name the settings in which two recipes differ, with the values of the first and of the second."""
+    differences = present.differences(wanted)
+    if "precision" in differences:
+        differences.pop("quantized", None)  # which network it would be is no news then
+    found = ", ".join(f"{name}={mine!r}" for name, (mine, _) in differences.items())
+    asked = ", ".join(f"{name}={theirs!r}" for name, (_, theirs) in differences.items())
+    return found, asked
