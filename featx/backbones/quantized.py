@@ -178,7 +178,7 @@ class QuantizedBackbone:
             self._model = self._core.read_model(network.graph, openvino.Tensor(np.frombuffer(network.weights, np.uint8)))
         except RuntimeError as error:
             raise QuantizedNetworkError(
-                f"quantized network: OpenVINO cannot read it: {_first_line(error)}. {RESTORE}"
+                f"quantized network: OpenVINO cannot read it: {openvino_reason(error)}. {RESTORE}"
             ) from error
         if len(self._model.outputs) != len(recipe.layers) or len(self._model.inputs) != 1:
             raise QuantizedNetworkError(
@@ -234,6 +234,8 @@ def openvino_core() -> Any:
         return _core()
 
 
-def _first_line(error: Exception) -> str:
+def openvino_reason(error: Exception) -> str:
+    """Return the line of an error that says what is wrong: OpenVINO names places in its own source first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else type(error).__name__
+    said = (line for line in lines if not re.match(r"Exception from |Check '.*' failed at ", line))
+    return next(said, type(error).__name__).rstrip(".")

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from featx.errors import CacheDamaged, CacheError, QuantizedNetworkError
+from featx.errors import CacheDamaged, CacheError, CacheNotFound, QuantizedNetworkError
 from featx.models import network_of_cache, network_path
 from featx.recipe import Recipe
 from featx.store import (
@@ -54,6 +54,8 @@ class VerifyResult:
         Where ``repair`` moved the damaged files.
     pruned : int
         Rows dropped by ``prune``.
+    not_pruned : str
+        Why ``prune`` was asked for and nothing was dropped; empty otherwise.
     """
 
     cache: Path
@@ -69,6 +71,7 @@ class VerifyResult:
     foreign: int
     set_aside: list[Path]
     pruned: int
+    not_pruned: str = ""
 
     @property
     def sound(self) -> bool:
@@ -86,7 +89,9 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
     repair : bool
         Move damaged files to ``damaged/`` inside the cache, so that the next extract redoes just their rows.
     prune : bool
-        Drop the rows of images that are no longer listed, repeated rows, and shards of other recipes.
+        Drop the rows of images that are no longer listed, repeated rows, and shards of other recipes. Together with ``repair``
+        it comes second: a row of which one copy is damaged keeps the other. Nothing is dropped beside damaged files, or
+        where the listing is among them; ``not_pruned`` then says so.
     wait : bool
         With ``repair`` or ``prune``: wait for another process that writes the cache.
 
@@ -102,36 +107,34 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
     CacheLocked
         If another process writes the cache.
     CacheError
-        With ``prune``: if an extract was not finished.
+        With ``prune``: if an extract was not finished; nothing is repaired then either.
     """
     folder = Path(cache)
     try:
         recipe = read_recipe(folder)
     except CacheDamaged as error:
-        return _without_recipe(folder, Damage(folder / "recipe.json", str(error)), repair, wait)
+        return _without_recipe(folder, Damage(folder / "recipe.json", str(error)), repair, prune, wait)
     if recipe is None:
         raise no_cache(folder)
     found = _survey(folder, recipe)
     moved: list[Path] = []
-    pruned = 0
-    store = FeatureCache(folder, recipe, found.sound)
-    if repair and found.damages:
-        with store.locked(wait):
-            found = _survey(folder, recipe)  # another writer may have changed something before the lock was ours
-            moved = set_aside(folder, [damage for damage in found.damages if not is_network(damage.path)])
-    if prune and not found.damages:
-        with store.locked(wait):
-            if is_unfinished(folder):
+    pruned, not_pruned = 0, ""
+    if prune or (repair and found.damages):
+        with FeatureCache(folder, recipe, found.sound).locked(wait):
+            if prune and is_unfinished(folder):
                 raise CacheError(
                     f"{folder}: an extract into it was not finished, and what it did is not listed yet. "
                     "Run featx extract again first, then prune."
                 )
-            found = _survey(folder, recipe)
-            is_listed = Listed(FeatureCache(folder, recipe, found.sound).catalog)
-            repeated = find_repeated(found.sound)
-            pruned = sum(prune_shard(is_listed(s) & ~again, s) for s, again in zip(found.sound, repeated, strict=True))
-            drop_foreign(found.foreign)
-            found = _survey(folder, recipe)
+            found = _survey(folder, recipe)  # another writer may have changed something before the lock was ours
+            if repair:
+                moved = set_aside(folder, [damage for damage in found.damages if not is_network(damage.path)])
+                found = dataclasses.replace(found, damages=[one for one in found.damages if is_network(one.path)])
+            if prune:
+                catalog, not_pruned = _listing_to_prune_by(folder, recipe, found, bool(moved))
+                if catalog:
+                    pruned = _prune(catalog, found)
+                    found = _survey(folder, recipe)
     store = FeatureCache(folder, recipe, found.sound)
     listing = store.previous_catalog()
     parts = [one for one in store.part_listings() if one.fingerprint == recipe.fingerprint]
@@ -140,7 +143,7 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
         shards=len(found.sound),
         rows=sum(map(len, found.sound)),
         bytes=sum(shard.path.stat().st_size for shard in found.sound),
-        damages=[one for one in found.damages if is_network(one.path) or not moved],
+        damages=found.damages,
         missing=sum(missing_rows(one, store) for one in ([listing] if listing else parts)),
         unlisted=_count_unlisted(listing, found) if listing else 0,
         repeated=sum(int(again.sum()) for again in find_repeated(found.sound)),
@@ -149,7 +152,31 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
         foreign=len(found.foreign),
         set_aside=moved,
         pruned=pruned,
+        not_pruned=not_pruned,
     )
+
+
+def _listing_to_prune_by(folder: Path, recipe: Recipe, found: Survey, repaired: bool) -> tuple[Catalog | None, str]:
+    """Return the listing that tells which rows are in use; or None, and what stands against dropping any."""
+    if not all(is_network(one.path) for one in found.damages):
+        return None, "files are damaged; add --repair, which sets them aside first"
+    if found.damages:
+        return None, "the network of its int8 features is lost or damaged; put it back first"
+    try:
+        return FeatureCache(folder, recipe, found.sound).catalog, ""
+    except (CacheNotFound, CacheDamaged) as error:
+        if not repaired:
+            raise
+        return None, f"without a listing no row is known to be unused. {error}"
+
+
+def _prune(catalog: Catalog, found: Survey) -> int:
+    """Drop rows that are not listed or stand in a place before, and shards of other recipes; return the number of rows."""
+    is_listed = Listed(catalog)
+    repeated = find_repeated(found.sound)
+    pruned = sum(prune_shard(is_listed(s) & ~again, s) for s, again in zip(found.sound, repeated, strict=True))
+    drop_foreign(found.foreign)
+    return pruned
 
 
 def is_network(path: Path) -> bool:
@@ -172,7 +199,7 @@ def _count_unlisted(catalog: Catalog, found: Survey) -> int:
     return sum(int((~is_listed(shard)).sum()) for shard in found.sound)
 
 
-def _without_recipe(folder: Path, damage: Damage, repair: bool, wait: bool) -> VerifyResult:
+def _without_recipe(folder: Path, damage: Damage, repair: bool, prune: bool, wait: bool) -> VerifyResult:
     """Without the recipe nobody can say which shards belong; once it is aside, extract with the same settings finds them."""
     moved: list[Path] = []
     if repair:
@@ -192,4 +219,5 @@ def _without_recipe(folder: Path, damage: Damage, repair: bool, wait: bool) -> V
         foreign=0,
         set_aside=moved,
         pruned=0,
+        not_pruned="without its recipe no row is known to be unused; run featx extract, then prune" if prune else "",
     )

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import featx
 import featx.store.writer
 from featx.cli import main
-from featx.errors import CacheDamaged, CacheLocked, CacheNotFound
+from featx.errors import CacheDamaged, CacheError, CacheLocked, CacheNotFound
 from tests.verbs.extract.test_extract import features_by_path
 
 Extract = Callable[..., featx.ExtractResult]
@@ -179,3 +179,84 @@ def test_the_command_exits_with_1_and_says_what_to_do(cache: Path) -> None:
     assert repaired.exit_code == 1
     assert "set aside" in repaired.stdout
     assert "Run featx extract again: it redoes just those." in repaired.stderr
+
+
+def test_repair_and_prune_together_do_both_and_say_both(cache: Path, photos: Path, extract: Extract) -> None:
+    """The damaged file goes aside first, then unlisted rows are dropped: in one call and in one command."""
+    (photos / "red" / "0.png").unlink()
+    (photos / "blue" / "11.png").unlink()
+    extract(photos)
+    gone = {bytes(digest) for shard in featx.FeatureCache.open(cache).shards for digest in shard.digests}
+    gone -= {bytes(digest) for digest in featx.FeatureCache.open(cache).catalog.digests}
+    victim = next(s for s in featx.FeatureCache.open(cache).shards if not gone & {bytes(digest) for digest in s.digests}).path
+    spare = cache.with_name("spare")
+    flip_a_bit(victim)
+    shutil.copytree(cache, spare)
+    result = featx.verify_cache(cache, repair=True, prune=True)
+    assert result.set_aside == [cache / "damaged" / victim.name]
+    assert (result.pruned, result.not_pruned, result.unlisted, result.damages) == (2, "", 0, [])
+    done = CliRunner().invoke(main, ["verify", str(spare), "--repair", "--prune"])
+    assert f"set aside {spare / 'damaged' / victim.name}" in done.stdout
+    assert "pruned   2 rows" in done.stdout
+    assert extract(photos).extracted == result.missing
+    assert featx.verify_cache(cache).sound
+
+
+def test_a_repeated_row_outlives_the_damage_of_its_copy(cache: Path, photos: Path, extract: Extract) -> None:
+    """Repair comes before prune: the sound copy would otherwise be dropped as the second of two, and the first is lost."""
+    whole = features_by_path(cache)
+    first, second = shards(cache)[:2]
+    copied = featx.FeatureCache.open(cache)
+    doubled = featx.store.shards.shard_writer.ShardWriter(
+        cache / "shards", copied.recipe.fingerprint, copied.shards[0].maps_dtype
+    )
+    for shard in copied.shards[:2]:
+        featx.store.shards.shard_writer.copy_rows(shard, np.arange(len(shard)), doubled)
+    doubled.commit()
+    assert featx.verify_cache(cache).repeated == len(copied.shards[0]) + len(copied.shards[1])
+    for path in (first, second):
+        flip_a_bit(path)
+    result = featx.verify_cache(cache, repair=True, prune=True)
+    assert (len(result.set_aside), result.pruned, result.missing, result.repeated) == (2, 0, 0, 0)
+    assert extract(photos).extracted == 0
+    np.testing.assert_equal(features_by_path(cache), whole)
+
+
+@pytest.mark.parametrize(
+    ("broken", "options", "said"),
+    [
+        ("shard", {}, "add --repair"),
+        ("catalog.h5", {}, "add --repair"),
+        ("catalog.h5", {"repair": True}, "without a listing"),
+        ("recipe.json", {"repair": True}, "without its recipe"),
+        ("recipe.json", {}, "without its recipe"),
+    ],
+)
+def test_what_is_not_pruned_is_said(cache: Path, photos: Path, extract: Extract, broken: str, options: Any, said: str) -> None:
+    """Every row stays, and the reason stands in the result and on the screen."""
+    (photos / "red" / "0.png").unlink()
+    extract(photos)
+    if broken == "recipe.json":
+        (cache / broken).write_text("{")
+    else:
+        flip_a_bit(shards(cache)[0] if broken == "shard" else cache / broken)
+    before = shards(cache)
+    spare = cache.with_name("spare")
+    shutil.copytree(cache, spare)
+    result = featx.verify_cache(cache, prune=True, **options)
+    assert result.pruned == 0
+    assert said in result.not_pruned
+    assert shards(cache) == before
+    done = CliRunner().invoke(main, ["verify", str(spare), "--prune", *(f"--{name}" for name in options)])
+    assert "not pruned: " in done.stdout
+    assert said in done.stdout
+
+
+def test_an_unfinished_extract_stops_repair_with_prune_before_anything_moves(cache: Path) -> None:
+    """Refused as prune alone is: nothing is half done."""
+    (cache / "unfinished").touch()
+    flip_a_bit(shards(cache)[0])
+    before = shards(cache)
+    with pytest.raises(CacheError, match="was not finished"):
+        featx.verify_cache(cache, repair=True, prune=True)
+    assert shards(cache) == before

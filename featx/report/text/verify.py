@@ -29,6 +29,8 @@ def verify_text(result: VerifyResult) -> str:
     lines += [f"  set aside {path}" for path in result.set_aside]
     if result.pruned:
         lines.append(f"  pruned   {number_of(result.pruned, 'row')}")
+    if result.not_pruned:
+        lines.append(f"  not pruned: {result.not_pruned}")
     if result.sound:
         lines.append("  every checksum holds; catalog and shards agree" if not result.set_aside else "  the rest is sound")
     return "\n".join(lines)

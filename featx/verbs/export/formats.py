@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones.load import check_image_size
-from featx.backbones.quantized import openvino_core
+from featx.backbones.quantized import openvino_core, openvino_reason
 from featx.backbones.table import backbone_spec
 from featx.backbones.weights import find_weights
 from featx.errors import ExportError
@@ -117,9 +117,8 @@ def _write_and_run(kind: str, network: Any, path: Path, images: NDArray[np.uint8
             doing = "run"
             return np.asarray(run(path, images), np.float64)
     except Exception as error:  # converters raise whatever they stumble over
-        said = str(error).strip().splitlines() or ["no reason given"]
         raise ExportError(
-            f"{path.name}: cannot be {doing} as {kind}: {type(error).__name__}: {said[0].rstrip('.')}. "
+            f"{path.name}: cannot be {doing} as {kind}: {type(error).__name__}: {openvino_reason(error)}. "
             "Export to another format."
         ) from error
 
