@@ -10,7 +10,6 @@ import importlib.util
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +25,9 @@ from featx.backbones.table import backbone_spec
 from featx.backbones.weights import find_weights
 from featx.errors import BackboneError, ExtraMissing, FeatxError
 from featx.recipe import Recipe
+from featx.system.elsewhere import calling, command
 
-_PROGRAM = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from featx.backbones.quantize import main; main(sys.argv[2])"
-)
+_PROGRAM = calling("featx.backbones.quantize:main")
 _STEP = "featx: calibrated "
 
 
@@ -104,7 +102,7 @@ def _run_elsewhere(request: str, on_image: Callable[[], None] | None) -> str:
     with (
         tempfile.TemporaryFile("w+", errors="replace") as complaints,
         subprocess.Popen(
-            [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), request],
+            command(_PROGRAM, request),
             # NNCF tells its makers of each use, unless it believes itself under test.
             env=os.environ | quiet | {"NNCF_CI": "1"},
             stdin=subprocess.DEVNULL,

@@ -7,12 +7,10 @@ the backbone's weights file.
 import dataclasses
 import functools
 import hashlib
-import io
 import json
 import os
 import re
 import threading
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +20,11 @@ from numpy.typing import NDArray
 from featx.backbones.batched import Batches
 from featx.errors import QuantizedNetworkError
 from featx.recipe import Recipe
-from featx.system.files import replacing
+from featx.system.zipped import read_members, write_members
 
 MEMBERS = ("graph", "weights", "description")
 _guard = threading.Lock()
 _LARGEST_FILE = 4_000_000_000
-_DATE = (1980, 1, 1, 0, 0, 0)
 RESTORE = "Give --calibration MODEL, one that was fitted on these features, to put it back; or --overwrite to extract again."
 """What to do about a network that is lost or damaged: models carry a copy."""
 
@@ -86,10 +83,7 @@ class QuantizedNetwork:
 
     def write(self, path: Path) -> None:
         """Write it as one file, a zip of stored members; atomically."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            for name in MEMBERS:
-                archive.writestr(zipfile.ZipInfo(name, _DATE), getattr(self, name))
+        write_members(path, {name: getattr(self, name) for name in MEMBERS})
 
     @classmethod
     def read(cls, path: Path) -> "QuantizedNetwork":
@@ -103,18 +97,14 @@ class QuantizedNetwork:
         try:
             if path.stat().st_size > _LARGEST_FILE:
                 raise ValueError("it is far larger than featx writes")
-            data = path.read_bytes()
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                infos = archive.infolist()
-                if sorted(info.filename for info in infos) != sorted(MEMBERS):
-                    raise ValueError("it has other members")
-                if any(info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data) for info in infos):
-                    raise ValueError("its members are compressed")
-                network = cls(**{name: archive.read(name) for name in MEMBERS})
+            members = read_members(path, len(MEMBERS))
+            if set(members) != set(MEMBERS):
+                raise ValueError("it has other members")
+            network = cls(**members)
             _check(network)
         except QuantizedNetworkError as error:
             raise QuantizedNetworkError(f"{path}: {error}") from error
-        except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError) as error:
             raise QuantizedNetworkError(f"{path}: cannot be read as a quantized network: {error}. {RESTORE}") from error
         return network
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from featx.errors import DecoderError, ImageRejected
 from featx.images.picture import SIDE, Picture
 from featx.images.worker import READY
+from featx.system.elsewhere import calling, command
 
 DECODE_SECONDS = 60.0
 """An image that takes longer is rejected: the largest sound ones take some ten seconds."""
@@ -27,9 +28,7 @@ _WAITS = 60
 
 _START_SECONDS = 120.0
 
-# -c and not -m: the process must find the very featx that started it, however that one was put on the path. With -P, as
-# otherwise the modules above would be looked for among the user's images first.
-_PROGRAM = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from featx.images.worker import main; main()"
+_PROGRAM = calling("featx.images.worker:main")
 
 
 class DecoderDied(Exception):
@@ -64,10 +63,9 @@ class Decoder:
     """
 
     def __init__(self) -> None:
-        command = [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path)]
         try:
             self._process = subprocess.Popen(
-                command,
+                command(_PROGRAM),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 # NumPy would start a thread for each core, and memory for each, to multiply nothing.

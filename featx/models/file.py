@@ -10,7 +10,6 @@ import io
 import json
 import platform
 import tokenize
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ from featx.heads import HIGHEST, LOWEST, rebuild_head
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model, _npy
 from featx.recipe import Recipe
 from featx.store import check_pooling
-from featx.system.files import check_file, replacing
+from featx.system.files import check_file
+from featx.system.zipped import has_member, read_members, write_members
 
 SCHEMA_VERSION = 2
 """Raised whenever an older featx could no longer read the file. Models that are neither fine-tuned nor calibrated need less."""
@@ -31,7 +31,7 @@ SCHEMA_VERSION = 2
 _SCHEMA_OF_PLAIN = 1
 
 _TAIL, _QUANTIZED = "tail/", "quantized/"
-_LARGEST_DOCUMENT = 64_000_000
+_DOCUMENT, _LARGEST_DOCUMENT = "model.json", 64_000_000
 _MOST_MEMBERS = 5000
 _ALLOWED_KINDS = "fiub"
 _LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
@@ -58,7 +58,7 @@ def check_model_path(path: Path) -> None:
     """
     try:
         check_file(path)
-        foreign = path.exists() and not _is_model(path)
+        foreign = path.exists() and not has_member(path, _DOCUMENT)  # one that can no longer be loaded is a model too
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
     if foreign:
@@ -100,13 +100,9 @@ def save_model(model: Model, path: Path) -> None:
         **({} if model.temperature == 1.0 else {"temperature": model.temperature}),
         "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
-    members["model.json"] = (json.dumps(document, indent=2) + "\n").encode()
+    members[_DOCUMENT] = (json.dumps(document, indent=2) + "\n").encode()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            for name in sorted(members):
-                # A fixed date: two fits with the same seed differ only in what they measured.
-                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), members[name])
+        write_members(path, dict(sorted(members.items())))
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
 
@@ -125,8 +121,8 @@ def load_model(path: Path | str) -> Model:
     if not path.is_file():
         raise ModelNotFound(f"{path}: no such model file. Make one with: featx fit --out {path}")
     try:
-        members = _read_members(path)
-        document = json.loads(members.pop("model.json"))
+        members = read_members(path, _MOST_MEMBERS, {_DOCUMENT: _LARGEST_DOCUMENT})
+        document = json.loads(members.pop(_DOCUMENT))
         if document["schema"] > SCHEMA_VERSION:
             raise ModelDamaged(
                 f"{path}: has schema {document['schema']}, this featx reads up to {SCHEMA_VERSION}. Upgrade featx."
@@ -143,16 +139,7 @@ def load_model(path: Path | str) -> Model:
     except FeatxError as error:
         raise ModelDamaged(f"{path}: {error} Fit the model again.") from error
     # Whatever else a file that is no model makes the readers of zip, JSON and npy say.
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-        RecursionError,
-        EOFError,
-    ) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError) as error:
         raise ModelDamaged(f"{path}: is not a featx model: {error or type(error).__name__}. Fit the model again.") from error
     except (NotImplementedError, RuntimeError, OverflowError, MemoryError) as error:
         raise ModelDamaged(f"{path}: is not a featx model: {error}. Fit the model again.") from error
@@ -162,16 +149,6 @@ def find_model(folder: Path) -> Path | None:
     """Return the newest model file in a folder, or None. Hidden files are none: a killed fit may have left one."""
     found = (path for path in folder.glob("*.featx") if not path.name.startswith(".") and path.is_file())
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-
-
-def _is_model(path: Path) -> bool:
-    """Tell a model, even one that can no longer be loaded, from a file of somebody else's."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "model.json" in archive.namelist()
-    # What zipfile says of files that are no zip, or one it cannot read.
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
-        return False
 
 
 def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model:
@@ -266,23 +243,6 @@ def _check_figures(metrics: dict[str, Any], network: dict[str, Any], tuning: obj
 
 def _is_figure(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _read_members(path: Path) -> dict[str, bytes]:
-    """Read all members. Stored, not compressed, so that no member can be larger than the file itself."""
-    size = path.stat().st_size
-    with zipfile.ZipFile(path) as archive:
-        infos = archive.infolist()
-        if len(infos) > _MOST_MEMBERS or len({info.filename for info in infos}) != len(infos):
-            raise ValueError("it has too many members, or one twice")
-        for info in infos:
-            # Also of a stored member zipfile believes the compressed size, and makes room for it.
-            sizes_fit = info.compress_size == info.file_size <= size
-            if info.compress_type != zipfile.ZIP_STORED or not sizes_fit or info.flag_bits & 1:
-                raise ValueError(f"its member {info.filename!r} is compressed, encrypted or larger than the file")
-        if archive.getinfo("model.json").file_size > _LARGEST_DOCUMENT:
-            raise ValueError("its model.json is far larger than featx writes")
-        return {info.filename: archive.read(info) for info in infos}
 
 
 def _array(data: bytes) -> NDArray[Any]:

@@ -8,7 +8,6 @@ import functools
 import json
 import os
 import subprocess
-import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from featx.backbones.table import backbone_spec
 from featx.backbones.weights import find_weights
 from featx.errors import ExportError
 from featx.recipe import Recipe
+from featx.system.elsewhere import calling, command
 from featx.system.quiet import quiet_loading
 from featx.verbs.export.layers import INPUT, OUTPUT, PlainLayer
 
@@ -33,9 +33,7 @@ FACTS = "featx.json"
 _ROWS = 8
 """Images in a run. The sample is no multiple of some such number, so that more than one batch size is tried."""
 
-_PROGRAM = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from featx.verbs.export.formats import main; main(sys.argv[2])"
-)
+_PROGRAM = calling("featx.verbs.export.formats:main")
 
 Probabilities = NDArray[np.float64]
 Facts = Mapping[str, Any]
@@ -131,7 +129,7 @@ def _elsewhere(kind: str, network: Any, path: Path, images: NDArray[np.uint8], f
     files = {"network": str(network_file), "images": str(images_file), "path": str(path), "answer": str(answer)}
     request = json.dumps(files | {"kind": kind, "facts": dict(facts)})
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), request],
+        command(_PROGRAM, request),
         env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
