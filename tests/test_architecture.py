@@ -66,7 +66,6 @@ LONGER = {
     "featx.backbones.network": 314,
     "featx.estimators": 402,
     "featx.images.decode": 312,
-    "featx.models.file": 305,
     "featx.verbs.compare.search": 345,
     "featx.verbs.evaluate.evaluate": 333,
     "featx.verbs.export.export": 325,
@@ -74,7 +73,7 @@ LONGER = {
     "featx.verbs.extract.ray.cluster": 301,
     "featx.verbs.extract.ray.run": 345,
     "featx.verbs.finetune.finetune": 378,
-    "featx.verbs.fit.fit": 308,
+    "featx.verbs.fit.fit": 304,
     "featx.verbs.merge.merge": 338,
 }
 

@@ -22,7 +22,7 @@ from featx.heads import HIGHEST, LOWEST, rebuild_head
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model, _npy
 from featx.recipe import Recipe
 from featx.store import check_pooling
-from featx.system.files import check_file
+from featx.system.files import check_file, writing_to
 from featx.system.zipped import has_member, read_members, write_members
 
 SCHEMA_VERSION = 2
@@ -56,11 +56,9 @@ def check_model_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no featx model.
     """
-    try:
+    with writing_to(path, "Give another --out."):
         check_file(path)
         foreign = path.exists() and not has_member(path, _DOCUMENT)  # one that can no longer be loaded is a model too
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
     if foreign:
         raise OutputError(f"{path}: exists and is not a featx model. Give another --out, or delete it.")
 
@@ -101,10 +99,8 @@ def save_model(model: Model, path: Path) -> None:
         "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
     members[_DOCUMENT] = (json.dumps(document, indent=2) + "\n").encode()
-    try:
+    with writing_to(path, "Give another --out."):
         write_members(path, dict(sorted(members.items())))
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
 
 
 def load_model(path: Path | str) -> Model:

@@ -11,7 +11,7 @@ from featx.errors import CacheError, CacheLocked, CacheWriteError, QuantizedNetw
 from featx.models.file import load_model
 from featx.recipe import Recipe
 from featx.store import QUANTIZED, FeatureCache, read_recipe, writing_named
-from featx.system.files import TEMPORARY_PREFIX, locked, sweep_temporaries
+from featx.system.files import TEMPORARY_PREFIX, locked, sweep_temporaries, writing_to
 
 # What the network itself depends on; the rest of a recipe is about the pixels before it.
 _OF_THE_NETWORK = ("backbone", "weights", "layers", "image_size", "preprocess")
@@ -163,11 +163,9 @@ def keep_network(folder: Path, recipe: Recipe, network: QuantizedNetwork) -> Non
         If the disk refuses.
     """
     path = network_path(folder, recipe)
-    try:
+    with writing_to(path, "Make room and run again.", CacheWriteError):
         if not _holds(path, network):
             network.write(path)
-    except OSError as error:
-        raise CacheWriteError(f"{path}: cannot be written: {error.strerror or error}. Make room and run again.") from error
 
 
 def _holds(path: Path, network: QuantizedNetwork) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 
 from featx.errors import CacheDamaged, CacheError, CacheWriteError, RecipeError
 from featx.recipe import FORMAT_VERSION, Recipe
-from featx.system.files import replacing
+from featx.system.files import reading_from, replacing, writing_to
 
 _LARGEST_JSON = 10_000_000
+_KEPT = "What was finished is kept: make room, mend the disk or give another --cache, then run the same command again."
 
 MEND = "Run featx verify --repair on the cache, then featx extract again: it redoes just what is lost."
 """What to do about damage; with a damaged recipe, extract with the settings that the cache was made with."""
@@ -38,10 +39,8 @@ def reading_named(path: Path) -> Iterator[None]:
     CacheDamaged
         For any ``OSError`` inside the block.
     """
-    try:
+    with reading_from(path, "Mend that, then try again.", CacheDamaged):
         yield
-    except OSError as error:
-        raise CacheDamaged(f"{path}: cannot be read: {error.strerror or error}. Mend that, then try again.") from error
 
 
 @contextlib.contextmanager
@@ -53,13 +52,8 @@ def writing_named(path: Path) -> Iterator[None]:
     CacheWriteError
         For any ``OSError`` inside the block.
     """
-    try:
+    with writing_to(path, _KEPT, CacheWriteError):
         yield
-    except OSError as error:
-        raise CacheWriteError(
-            f"{path}: cannot be written: {error.strerror or error}. What was finished is kept: make room, mend the disk or "
-            "give another --cache, then run the same command again."
-        ) from error
 
 
 def shard_paths(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from featx.errors import OutputError
 from featx.store.cache import FeatureCache
 from featx.store.listing.catalog import SPLITS
-from featx.system.files import replacing
+from featx.system.files import replacing, writing_to
 from featx.system.progress import Progress
 
 _BLOCK_ROWS = 128
@@ -74,7 +74,7 @@ def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress:
     OutputError
         If the file exists (and is no earlier pack that may be overwritten) or cannot be written.
     """
-    try:
+    with writing_to(path, "Give another OUT."):
         if path.exists() and not (overwrite and _is_pack(path)):
             what = "exists; give --overwrite to replace it" if _is_pack(path) else "exists and was not made by featx pack"
             raise OutputError(f"{path}: {what}. Give another OUT.")
@@ -86,8 +86,6 @@ def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress:
                 pool.submit(_write, temporary, cache, rows, layer, stopped, progress).result()
             finally:
                 stopped.set()
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another OUT.") from error
     return len(rows)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from featx.errors import CacheLocked, CacheWriteError
+from featx.errors import CacheLocked, CacheWriteError, FeatxError, OutputError
 
 DIGEST_BYTES = 32
 """Length of a content digest (SHA-256) [bytes]."""
@@ -22,6 +22,43 @@ TEMPORARY_PREFIX = ".tmp-"
 """Every unfinished file starts with this, so that it can be told from a finished one and swept."""
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+@contextlib.contextmanager
+def writing_to(path: Path, remedy: str, error: type[FeatxError] = OutputError) -> Iterator[None]:
+    """Turn the system's refusal to write into the error of whoever writes.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder, as the user knows it.
+    remedy : str
+        What to do, a sentence or two.
+    error : type
+        Of the error.
+
+    Raises
+    ------
+    FeatxError
+        Of that type, for any ``OSError`` inside the block.
+    """
+    with _refusal_named(path, "written", remedy, error):
+        yield
+
+
+@contextlib.contextmanager
+def reading_from(path: Path, remedy: str, error: type[FeatxError]) -> Iterator[None]:
+    """Turn the system's refusal to read into the error of whoever reads; parameters and errors as for ``writing_to``."""
+    with _refusal_named(path, "read", remedy, error):
+        yield
+
+
+@contextlib.contextmanager
+def _refusal_named(path: Path, done: str, remedy: str, error: type[FeatxError]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as refusal:
+        raise error(f"{path}: cannot be {done}: {refusal.strerror or refusal}. {remedy}") from refusal
 
 
 def content_digest(data: bytes | memoryview) -> bytes:

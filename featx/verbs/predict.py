@@ -10,7 +10,7 @@ from typing import IO
 from featx.errors import OutputError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import classify_files, load_model
-from featx.system.files import check_file, replacing_text
+from featx.system.files import check_file, replacing_text, writing_to
 from featx.system.progress import Progress
 
 COLUMNS = ("path", "label", "confidence", "error")
@@ -131,10 +131,8 @@ def check_output(path: Path) -> None:
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise OutputError(f"{path}: predictions are written as CSV or JSON lines. Give a name that ends in .csv or .jsonl.")
-    try:
+    with writing_to(path, "Give another --out."):
         check_file(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
 
 
 def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:
@@ -145,9 +143,7 @@ def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:
     OutputError
         If it cannot be written.
     """
-    try:
+    with writing_to(path, "Give another --out."):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing_text(path) as file:
             write_predictions(predictions, file, json_lines=path.suffix.lower() in (".jsonl", ".json"))
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from featx.errors import CacheLocked, CacheWriteError, OutputError
+from featx.errors import CacheDamaged, CacheLocked, CacheWriteError, OutputError
 from featx.system.files import (
     check_file,
     check_folder,
@@ -20,9 +20,11 @@ from featx.system.files import (
     file_digest,
     locked,
     publish,
+    reading_from,
     replacing,
     sweep_temporaries,
     temporary_sibling,
+    writing_to,
 )
 from featx.verbs.sample import unpack_sample
 
@@ -350,3 +352,20 @@ def test_digest_of_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """And never the digest of nothing."""
     with pytest.raises(FileNotFoundError):
         file_digest(tmp_path / "nowhere")
+
+
+def test_a_refusal_of_the_system_becomes_the_error_of_whoever_writes_or_reads(tmp_path: Path) -> None:
+    """One sentence in every place: which path, the system's reason, what to do; other errors pass."""
+    with (
+        pytest.raises(OutputError, match=r"out\.csv: cannot be written: Is a directory\. Give another --out\.$") as caught,
+        writing_to(tmp_path / "out.csv", "Give another --out."),
+    ):
+        tmp_path.write_bytes(b"")
+    assert isinstance(caught.value.__cause__, OSError)
+    with (
+        pytest.raises(CacheDamaged, match=r"cannot be read: full of holes\. Mend that\.$"),
+        reading_from(tmp_path, "Mend that.", CacheDamaged),
+    ):
+        raise OSError("full of holes")  # without a number, and so without the system's text for it
+    with pytest.raises(OutputError, match=r"^exists$"), writing_to(tmp_path, "Give another --out."):
+        raise OutputError("exists")

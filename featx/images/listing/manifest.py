@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from featx.errors import ImageListError, OutputError
 from featx.images.listing.walk import real_path
-from featx.system.files import is_foreign, replacing_text
+from featx.system.files import is_foreign, reading_from, replacing_text, writing_to
 
 _WANTED = "path,label or path,label,split"
 
@@ -117,12 +117,8 @@ def _read_columns(path: Path) -> tuple[list[str], list[str], list[str]]:
 
 def _read_utf8(path: Path) -> bytes:
     """Return the file's bytes after making sure that they are text, without the byte order mark."""
-    try:
+    with reading_from(path, "Make it readable or give another manifest.", ImageListError):
         data = path.read_bytes()
-    except OSError as error:
-        raise ImageListError(
-            f"{path}: cannot be read: {error.strerror or error}. Make it readable or give another manifest."
-        ) from None
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ImageListError(f"{path}, line 1: the file is UTF-16, wanted UTF-8. {_SAVE_AS_UTF8}")
     data = data.removeprefix(codecs.BOM_UTF8)
@@ -223,10 +219,8 @@ def check_manifest_path(path: Path) -> None:
     OutputError
         If it cannot, or a file stands there that ``write_manifest`` did not write: a manifest of the user's is none of ours.
     """
-    try:
+    with writing_to(path, "Give another manifest."):
         foreign = is_foreign(path, ",".join(_WRITTEN).encode())
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another manifest.") from error
     if foreign:
         raise OutputError(f"{path}: exists and was not written by featx audit. Give another manifest, or delete it.")
 
@@ -252,7 +246,7 @@ def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, s
     check_manifest_path(path)
     folder = Path(real_path(path.absolute().parent))
     within = folder == root or folder in root.parents
-    try:
+    with writing_to(path, "Give another manifest."):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing_text(path) as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -263,8 +257,6 @@ def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, s
                 if not written.isascii():
                     _check_is_text(path, written)
                 writer.writerow((written, *others))
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another manifest.") from error
 
 
 def _check_is_text(path: Path, written: str) -> None:

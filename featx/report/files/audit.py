@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from featx.images import REPORT_MARKER
-from featx.report.files.folder import check_marked_folder, refused
-from featx.system.files import replacing_text
+from featx.report.files.folder import REMEDY, check_marked_folder
+from featx.system.files import replacing_text, writing_to
 from featx.system.progress import Progress
 from featx.verbs.audit import Audit, ListedImage
 
@@ -57,7 +57,7 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
     folder = Path(folder)
     check_audit_folder(folder)
     files = AuditFiles(folder, folder / "audit.csv", folder / "audit.html" if page else None)
-    try:
+    with writing_to(folder, REMEDY):
         folder.mkdir(parents=True, exist_ok=True)
         # First of all: an audit that was cut short is still known as one, and can be written again.
         with replacing_text(folder / REPORT_MARKER) as file:
@@ -69,8 +69,6 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
         if not files.page:
             # That of an earlier audit would be taken for this one's.
             (folder / "audit.html").unlink(missing_ok=True)
-    except OSError as error:
-        raise refused(folder, error) from error
     if files.page:
         from featx.report.page.audit import write_audit_page  # here, not above: it loads Jinja
 

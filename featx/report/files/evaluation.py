@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from featx.images import REPORT_MARKER, REPORT_PLOTS
-from featx.report.files.folder import check_marked_folder, refused
+from featx.report.files.folder import REMEDY, check_marked_folder
 from featx.report.page.exhibits import exhibits_of
-from featx.system.files import replacing
+from featx.system.files import replacing, writing_to
 from featx.system.progress import Progress
 from featx.verbs.evaluate import ClassMeasures, Evaluation, check_map
 
@@ -105,14 +105,12 @@ def write_report(
     )
     title = f"{evaluation.model_path.stem}, {evaluation.split}: accuracy {evaluation.accuracy:.3f}, n = {len(evaluation.y)}"
     check_report_folder(folder)
-    try:
+    with writing_to(folder, REMEDY):
         folder.mkdir(parents=True, exist_ok=True)
         # Those of another head, from an earlier report in this folder, would be taken for this one's.
         stale = [*(() if has_epochs else ("curves.png", "history.csv")), *(() if page else ("report.html",))]
         for name in stale:
             (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise refused(folder, error) from error
     # First of all: a report that was cut short is still known as one, and can be written again.
     _write(
         folder / REPORT_MARKER,
@@ -191,8 +189,5 @@ def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object
 
 
 def _write(path: Path, writer: Callable[[Path], object]) -> None:
-    try:
-        with replacing(path) as temporary:
-            writer(temporary)
-    except OSError as error:
-        raise refused(path, error) from error
+    with writing_to(path, REMEDY), replacing(path) as temporary:
+        writer(temporary)

@@ -6,7 +6,10 @@ from pathlib import Path
 
 from featx.errors import OutputError
 from featx.images import REPORT_MARKER
-from featx.system.files import check_folder, final_file
+from featx.system.files import check_folder, final_file, writing_to
+
+REMEDY = "Give another --out."
+"""What to do where a folder or a file in it cannot be written."""
 
 
 def check_marked_folder(folder: Path, names: Sequence[str], origin: str) -> None:
@@ -26,17 +29,10 @@ def check_marked_folder(folder: Path, names: Sequence[str], origin: str) -> None
     OutputError
         If the folder cannot be made or written, or holds a file of such a name and no marker of featx's.
     """
-    place = folder
-    try:
+    with writing_to(folder, REMEDY):
         check_folder(folder)
-        for place in (folder / name for name in names):
+    for place in (folder / name for name in names):
+        with writing_to(place, REMEDY):
             if os.path.lexists(place) and not (folder / REPORT_MARKER).is_file():
-                raise OutputError(f"{place}: exists and is not from {origin}. Give another --out.")
+                raise OutputError(f"{place}: exists and is not from {origin}. {REMEDY}")
             final_file(place)
-    except OSError as error:
-        raise refused(place, error) from error
-
-
-def refused(path: Path, error: OSError) -> OutputError:
-    """Return the error for a file or folder that cannot be written."""
-    return OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.")

@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from featx.errors import OutputError
-from featx.system.files import is_foreign, replacing
+from featx.system.files import is_foreign, replacing, writing_to
 
 BEGINNING = b"<!doctype html>\n<!-- featx page -->"
 """How every page of featx begins: a file that does not is somebody else's."""
@@ -53,10 +53,8 @@ def check_page_path(path: Path, option: str = "--out") -> None:
     OutputError
         If the place cannot be written, or holds a file that is no page of featx's.
     """
-    try:
+    with writing_to(path, f"Give another {option}."):
         foreign = is_foreign(path, BEGINNING)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another {option}.") from error
     if foreign:
         raise OutputError(f"{path}: exists and is not a page of featx's. Give another {option}, or delete it.")
 
@@ -70,12 +68,10 @@ def save_page(page: str, path: Path, option: str = "--out") -> None:
         If it cannot be written, or another file stands there.
     """
     check_page_path(path, option)
-    try:
+    with writing_to(path, f"Give another {option}."):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             temporary.write_bytes(page.encode())
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another {option}.") from error
 
 
 def data_uri(data: bytes, kind: str) -> str:

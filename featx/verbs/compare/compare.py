@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from featx.errors import HeadError, OutputError
 from featx.heads import head_spec
 from featx.store import FeatureCache, check_pooling
-from featx.system.files import is_foreign, replacing_text
+from featx.system.files import is_foreign, replacing_text, writing_to
 from featx.system.progress import Progress
 from featx.verbs.audit import find_training_copies
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, cut_into_folds, rank_of
@@ -210,10 +210,8 @@ def check_table_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no comparison.
     """
-    try:
+    with writing_to(path, "Give another --out."):
         foreign = is_foreign(path, b"head,pooling,")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
     if foreign:
         raise OutputError(f"{path}: exists and is not a comparison. Give another --out, or delete it.")
 
@@ -227,7 +225,7 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
         If it cannot be written.
     """
     check_table_path(path)
-    try:
+    with writing_to(path, "Give another --out."):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing_text(path) as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -235,5 +233,3 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
             for one in comparison.heads:
                 given = " ".join(f"{name}={value}" for name, value in one.settings.items())
                 writer.writerow([*(getattr(one, name) for name in _COLUMNS), given])
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error

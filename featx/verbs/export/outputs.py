@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from featx.errors import OutputError
-from featx.system.files import check_folder, file_digest, replacing_text, sync_file, sync_folder, temporary_sibling
+from featx.system.files import check_folder, file_digest, replacing_text, sync_file, sync_folder, temporary_sibling, writing_to
 
 _MARK = "featx_export"
 
@@ -39,7 +39,7 @@ def check_place(path: Path, names: tuple[str, ...], overwrite: bool) -> None:
     """
     places = [path.with_name(name) for name in names]
     sidecar = sidecar_of(path)
-    try:
+    with writing_to(path, "Give another OUT."):
         check_folder(path.parent)
         for place in (*places, sidecar):
             if place.is_symlink():
@@ -52,8 +52,6 @@ def check_place(path: Path, names: tuple[str, ...], overwrite: bool) -> None:
             raise OutputError(
                 f"{standing[0]}: exists and is not, or no longer, what featx export wrote. Give another OUT, or delete it."
             )
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another OUT.") from error
     if standing and not overwrite:
         raise OutputError(f"{path}: exists. Give --overwrite to replace it, or another OUT.")
 
@@ -68,11 +66,9 @@ def workshop(path: Path) -> Iterator[Path]:
         If it cannot be made.
     """
     folder = temporary_sibling(path).with_suffix("")
-    try:
+    with writing_to(path, "Give another OUT."):
         path.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another OUT.") from error
     try:
         yield folder
     finally:
@@ -92,7 +88,7 @@ def put_in_place(folder: Path, path: Path, names: tuple[str, ...], facts: Mappin
     OutputError
         If that fails; an earlier result then stands where it stood.
     """
-    try:
+    with writing_to(path, "Give another OUT."):
         made = [folder / name for name in names]
         files = {name: _digest(file) for place in made for name, file in _files_of(place)}
         size = sum((folder / name).stat().st_size for name in files)
@@ -103,8 +99,6 @@ def put_in_place(folder: Path, path: Path, names: tuple[str, ...], facts: Mappin
             json.dump({_MARK: 1, **facts, "files": files}, file, indent=2)
             file.write("\n")
         sync_folder(path.parent)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another OUT.") from error
     return size
 
 

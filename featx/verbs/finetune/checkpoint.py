@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import OutputError
-from featx.system.files import is_foreign, replacing
+from featx.system.files import is_foreign, replacing, writing_to
 
 _MAGIC = b"featx checkpoint 1\n"
 
@@ -26,10 +26,8 @@ def check_checkpoint_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no checkpoint.
     """
-    try:
+    with writing_to(path, "Give another --out."):
         foreign = is_foreign(path, _MAGIC)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --out.") from error
     if foreign:
         raise OutputError(f"{path}: exists and is not a checkpoint of featx. Give another --out, or move it away.")
 
@@ -57,14 +55,9 @@ def save_checkpoint(path: Path, identity: str, document: dict[str, Any], arrays:
     text = json.dumps({"identity": identity, "document": document}).encode()
     np.savez(buffer, allow_pickle=False, **{"": np.frombuffer(text, np.uint8)}, **arrays)
     data = buffer.getvalue()
-    try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            file.write(_MAGIC + hashlib.sha256(data).hexdigest().encode() + b"\n")
-            file.write(data)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: the checkpoint cannot be written: {error.strerror or error}. Make room and run again."
-        ) from error
+    with writing_to(path, "Make room and run again."), replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(_MAGIC + hashlib.sha256(data).hexdigest().encode() + b"\n")
+        file.write(data)
 
 
 def load_checkpoint(path: Path, identity: str) -> tuple[dict[str, Any], Arrays] | None:

@@ -12,7 +12,7 @@ from featx.errors import HeadError, OutputError
 from featx.heads import HeadSpec, fit_temperature, head_spec
 from featx.models import TRAINED_ON_BYTES, Model, check_model_path, library_versions, network_of_cache, save_model
 from featx.store import CachedRows, FeatureCache, check_pooling
-from featx.system.files import is_foreign, replacing_text
+from featx.system.files import is_foreign, replacing_text, writing_to
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.audit import TrainingCopies, find_training_copies
 from featx.verbs.compare import cut_into_folds, search_settings
@@ -253,24 +253,20 @@ def network_up_to(network: dict[str, Any], layer: str) -> dict[str, Any]:
 def _check_log(path: Path, spec: HeadSpec) -> None:
     if spec.classical:
         raise HeadError(f"head {spec.name}: learns without epochs, so that there is nothing to log. Leave --log out.")
-    try:
+    with writing_to(path, "Give another --log."):
         # Somebody's file of another kind is not to be lost to a slip of the fingers.
         foreign = is_foreign(path, b"epoch,loss,")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. Give another --log.") from error
     if foreign:
         raise OutputError(f"{path}: exists and is not a log of featx. Give another --log, or delete it.")
 
 
 def _write_log(model: Model, path: Path) -> None:
-    try:
+    with writing_to(path, "The model is kept."):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing_text(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("epoch", *model.history))
             writer.writerows((number, *values) for number, values in enumerate(zip(*model.history.values(), strict=True), 1))
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}. The model is kept.") from error
 
 
 def _tune(

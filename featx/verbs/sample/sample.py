@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from featx.errors import OutputError
-from featx.system.files import temporary_sibling
+from featx.system.files import reading_from, temporary_sibling, writing_to
 
 ARCHIVE = Path(__file__).with_name("fashion-mnist-sample.zip")
 
@@ -45,10 +45,8 @@ def unpack_sample(folder: Path) -> SampleResult:
 def _refuse_foreign(folder: Path, names: list[str]) -> None:
     """Refuse a folder with other things in it: 800 pictures of clothes among somebody's own would be hard to get out."""
     own = {folder / name for name in names}
-    try:
+    with reading_from(folder, "Give another folder.", OutputError):
         foreign = next((path for path in folder.rglob("*") if path.is_file() and path not in own), None)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be read: {error.strerror}. Give another folder.") from None
     if foreign is not None:
         raise OutputError(
             f"{folder}: holds {foreign.relative_to(folder)}, which is not of the sample. Give another, empty folder."
@@ -56,7 +54,7 @@ def _refuse_foreign(folder: Path, names: list[str]) -> None:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    try:
+    with writing_to(path, "Give another folder."):
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = temporary_sibling(path)  # a killed run must not leave half an image under a final name
@@ -67,5 +65,3 @@ def _write_new(path: Path, content: bytes) -> None:
                 temporary.unlink(missing_ok=True)
         elif path.read_bytes() != content:
             raise OutputError(f"{path}: exists and is not the sample's image. Give another, empty folder.")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}. Give another folder.") from None
