@@ -13,7 +13,7 @@ from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddre
 from featx.errors import TooManyRejects
 
 
-@main.command()
+@main.command(epilog="Example: featx extract photos --cache cache/photos --image-size 224")
 @click.argument("images", type=FOLDER)
 @click.option("--cache", type=FOLDER, help="The cache's folder.  [default: cache/<name of IMAGES>]")
 @click.option("--backbone", default="vgg16", show_default=True, help="The convolutional base; see featx backbones.")
