@@ -23,6 +23,8 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"featx {release}"
 html_show_sourcelink = False
+html_static_path = ["static"]
+html_css_files = ["pages.css"]
 smartquotes = False  # they would make one dash of an option's two
 
 myst_heading_anchors = 3
@@ -54,7 +56,8 @@ def _fill(app: Sphinx, page: str, source: list[str]) -> None:
 def _numpydoc(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Turn numpydoc's sections into reStructuredText. Sphinx's own extension takes a property's "Text: more" for a type."""
     if what != "property":
-        lines[:] = NumpyDocstring(lines, _NUMPYDOC, app, what, name, obj, options).lines()
+        made = NumpyDocstring(lines, _NUMPYDOC, app, what, name, obj, options).lines()
+        lines[:] = [line.replace(" -- ", " – ") for line in made]
 
 
 def _public(app: Sphinx, env: Any, node: Any, contnode: nodes.Node) -> nodes.Node | None:
@@ -74,6 +77,8 @@ def _check_complete(app: Sphinx, env: Any) -> None:
     for name in generate.public_names():
         if name not in documented:
             logging.getLogger(__name__).warning("%s: a public name that is on no reference page", name)
+    for name in generate.undocumented():
+        logging.getLogger(__name__).warning("%s: public, and has no docstring", name)
 
 
 def setup(app: Sphinx) -> None:

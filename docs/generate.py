@@ -170,6 +170,20 @@ def public_names() -> list[str]:
     return [*(f"featx.{name}" for name in featx.__all__), *(f"featx.errors.{error.__name__}" for error in exceptions())]
 
 
+def undocumented() -> list[str]:
+    """Return the public names, and the public methods of public classes, that have no docstring of their own."""
+    found = []
+    for name in public_names():
+        module, _, attribute = name.rpartition(".")
+        value = getattr(importlib.import_module(module), attribute)
+        if not value.__doc__ or value.__doc__.startswith(f"{attribute}("):  # what a dataclass gets without one
+            found.append(name)
+        for key, member in vars(value).items() if isinstance(value, type) else ():
+            if key[0] != "_" and isinstance(member, types.FunctionType | property | classmethod) and not member.__doc__:
+                found.append(f"{name}.{key}")
+    return found
+
+
 def exceptions() -> list[type[Exception]]:
     """Return every exception of featx, in the order of the file: parents first."""
     return [value for value in vars(featx.errors).values() if isinstance(value, type) and issubclass(value, Exception)]
@@ -279,7 +293,7 @@ def python() -> str:
 
 def errors() -> str:
     """Return the tree of exceptions and each of them."""
-    tree = (inspect.getdoc(featx.errors) or "").split("\n\n", 1)[1]
+    tree = (inspect.getdoc(featx.errors) or "").split("\n\n", 1)[1].replace("``", "")
     each = [_directive("autoexception", f"featx.errors.{error.__name__}", ":show-inheritance:") for error in exceptions()]
     return "\n".join([f"```text\n{tree}\n```\n", *each])
 
@@ -365,9 +379,12 @@ def _directive(kind: str, name: str, *options: str) -> str:
 
 def _option(names: str, text: str) -> tuple[str, str]:
     """Return an option's line of ``--help`` as two cells."""
-    text, _, default = text.partition("  [default: ")
-    more = f" Default: {_escape(default.removesuffix(']'))}." if default else ""
-    return f"`{names}`", _escape(" ".join(text.split())) + more
+    text, _, rest = text.partition("  [")
+    default, least, most = (re.search(pattern, rest) for pattern in (r"default: ([^;\]]*)", r"(\d+)<=x|x>=(\d+)", r"x<=(\d+)"))
+    more = f" Default: {_escape(default[1])}." if default else ""
+    if least:
+        more += f" At least {least[1] or least[2]}{f', at most {most[1]}' if most else ''}."
+    return f"`{names.replace(' RANGE', '')}`", _escape(" ".join(text.split())) + more
 
 
 def _example(epilog: str) -> str:

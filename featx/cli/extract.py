@@ -50,7 +50,7 @@ from featx.errors import TooManyRejects
     type=click.Choice(["float32", "float16", "bfloat16", "int8"]),
     default="float32",
     show_default=True,
-    help="Arithmetic of the backbone. int8 is several times as fast on a CPU, after calibration on 32 of the images; "
+    help="Arithmetic of the backbone. int8 is several times as fast on a CPU; its ranges are taken from 32 of the images; "
     "float16 and bfloat16 are for GPUs.",
 )
 @click.option(
