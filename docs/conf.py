@@ -25,7 +25,6 @@ html_title = f"featx {release}"
 html_show_sourcelink = False
 html_static_path = ["static"]
 html_css_files = ["pages.css"]
-smartquotes = False  # they would make one dash of an option's two
 
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # benchmarks/RESULTS.md and the changelog are included as they are
@@ -56,8 +55,7 @@ def _fill(app: Sphinx, page: str, source: list[str]) -> None:
 def _numpydoc(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Turn numpydoc's sections into reStructuredText. Sphinx's own extension takes a property's "Text: more" for a type."""
     if what != "property":
-        made = NumpyDocstring(lines, _NUMPYDOC, app, what, name, obj, options).lines()
-        lines[:] = [line.replace(" -- ", " – ") for line in made]
+        lines[:] = NumpyDocstring(lines, _NUMPYDOC, app, what, name, obj, options).lines()
 
 
 def _public(app: Sphinx, env: Any, node: Any, contnode: nodes.Node) -> nodes.Node | None:

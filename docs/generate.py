@@ -40,20 +40,20 @@ class Document:
         Where not all fields are keys: those that are.
     renamed : mapping of str to str
         Further keys whose meaning is that of another field of ``result``.
-    added : mapping of str to str
-        Further keys and their meaning.
+    added : mapping of str to (str, str)
+        Further keys, each with its type and meaning.
     """
 
     when: str = ""
     result: str = ""
     only: tuple[str, ...] = ()
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    added: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    added: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
 
-_PAGE = "The HTML page; null with --no-page."
-_DRY_RUN = {"dry_run": "Whether this is the plan of a dry run."}
-_FINGERPRINT = {"fingerprint": "Digest of the recipe."}
+_PAGE = ("Path or None", "The HTML page; null with --no-page.")
+_DRY_RUN = {"dry_run": ("bool", "Whether this is the plan of a dry run.")}
+_FINGERPRINT = {"fingerprint": ("str", "Digest of the recipe.")}
 _EVALUATED = (
     *("split", "source", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "per_class"),
     *("notes", "cautions", "top3_accuracy", "intervals", "counts"),
@@ -62,34 +62,37 @@ _EVALUATED = (
 # tests/test_docs.py runs every command and compares its keys with these.
 DOCUMENTS: dict[str, tuple[Document, ...]] = {
     "extract": (
-        Document("without --dry-run", "featx.verbs.extract.extract:ExtractResult", added=_DRY_RUN),
-        Document("with --dry-run", "featx.verbs.extract.plan:ExtractPlan", added=_DRY_RUN),
+        Document("without --dry-run", "featx:ExtractResult", added=_DRY_RUN),
+        Document("with --dry-run", "featx:ExtractPlan", added=_DRY_RUN),
     ),
     "audit": (
         Document(
-            result="featx.verbs.audit.findings:Audit",
+            result="featx:Audit",
             added={
-                "table": "The file audit.csv.",
+                "table": ("Path", "The file audit.csv."),
                 "page": _PAGE,
-                "manifest": "With --write-manifest: the manifest; else null.",
-                "manifest_counts": "With --write-manifest: images kept, left out, and left out for each reason; else null.",
+                "manifest": ("Path or None", "With --write-manifest: the manifest; else null."),
+                "manifest_counts": (
+                    "dict or None",
+                    "With --write-manifest: images kept, left out, and left out for each reason; else null.",
+                ),
             },
         ),
     ),
-    "fit": (Document(result="featx.verbs.fit.fit:FitResult"),),
-    "compare": (Document(result="featx.verbs.compare.compare:Comparison", added={"out": "The CSV file, or null."}),),
-    "finetune": (Document(result="featx.verbs.finetune.finetune:FineTuneResult"),),
+    "fit": (Document(result="featx:FitResult"),),
+    "compare": (Document(result="featx:Comparison", added={"out": ("Path or None", "The CSV file, or null.")}),),
+    "finetune": (Document(result="featx:FineTuneResult"),),
     "evaluate": (
         Document(
-            result="featx.verbs.evaluate.evaluate:Evaluation",
+            result="featx:Evaluation",
             only=_EVALUATED,
             renamed={"model": "model_path"},
             added={
-                "images": "Number of images measured.",
-                "rejected": "Number of images that could not be measured.",
-                "ece": "Expected calibration error of the confidences; null where it cannot be computed.",
-                "temperature": "What the logarithms of the probabilities are divided by; 1 without --calibrate.",
-                "report": "The report's folder.",
+                "images": ("int", "Number of images measured."),
+                "rejected": ("int", "Number of images that could not be measured."),
+                "ece": ("float or None", "Expected calibration error of the confidences; null where it cannot be computed."),
+                "temperature": ("float", "What the logarithms of the probabilities are divided by; 1 without --calibrate."),
+                "report": ("Path", "The report's folder."),
                 "page": _PAGE,
             },
         ),
@@ -97,28 +100,31 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
     "predict": (
         Document(
             added={
-                "predicted": "Number of images with a class.",
-                "rejected": "Number of images without one.",
-                "out": "The file, or null.",
-                "report": "The page, or null.",
-                "predictions": "Without --out: a list with path, label, confidence and error of each image.",
+                "predicted": ("int", "Number of images with a class."),
+                "rejected": ("int", "Number of images without one."),
+                "out": ("Path or None", "The file, or null."),
+                "report": ("Path or None", "The page, or null."),
+                "predictions": ("list of dict", "Without --out: a list with path, label, confidence and error of each image."),
             }
         ),
     ),
-    "export": (Document(result="featx.verbs.export.export:ExportResult"),),
+    "export": (Document(result="featx:ExportResult"),),
     "inspect": (
         Document("of a cache", "featx.verbs.inspect:CacheSummary", added=_FINGERPRINT),
         Document(
             "of a model",
-            "featx.models.model:Model",
+            "featx:Model",
             only=("layer", "pooling", "class_names", "recipe", "metrics", "history", "tuning", "versions"),
             renamed={"head": "head_name"},
             added={
-                "path": "The model file.",
-                "settings": "The head's settings.",
-                "finetuned_from": "The first layer that was fine-tuned, or null.",
-                "parameters": "`total`, `trainable`, `frozen`.",
-                "layers": "`name`, `type`, `output_shape`, `parameters`, `trainable` of backbone and head, in order.",
+                "path": ("Path", "The model file."),
+                "settings": ("dict", "The head's settings."),
+                "finetuned_from": ("str or None", "The first layer that was fine-tuned, or null."),
+                "parameters": ("dict", "`total`, `trainable`, `frozen`."),
+                "layers": (
+                    "list of dict",
+                    "`name`, `type`, `output_shape`, `parameters`, `trainable` of backbone and head, in order.",
+                ),
                 **_FINGERPRINT,
             },
         ),
@@ -126,16 +132,19 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
     "verify": (
         Document(
             result="featx.verbs.verify:VerifyResult",
-            added={"sound": "Whether nothing is damaged or missing; where not, the exit code is 1."},
+            added={"sound": ("bool", "Whether nothing is damaged or missing; where not, the exit code is 1.")},
         ),
     ),
-    "merge": (Document(result="featx.verbs.merge.merge:MergeResult"),),
+    "merge": (Document(result="featx:MergeResult"),),
     "pack": (Document(result="featx.verbs.pack:PackResult"),),
     "backbones": (
         Document(
             added={
-                "backbones": "A list; of each `name`, `image_size`, `smallest_side`, `preprocess`, `layers`, `map_shape`, "
-                "`features`, `parameters`, and `bundled`: whether its weights are in the package.",
+                "backbones": (
+                    "list of dict",
+                    "A list; of each `name`, `image_size`, `smallest_side`, `preprocess`, `layers`, `map_shape`, "
+                    "`features`, `parameters`, and `bundled`: whether its weights are in the package.",
+                ),
             }
         ),
     ),
@@ -143,11 +152,11 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
     "demo": (
         Document(
             added={
-                "accuracy": "Test accuracy of the dense head.",
-                "report": "The report's folder.",
-                "page": "The report's page.",
-                "heads": "Head to test accuracy.",
-                "seconds": "Of the whole session.",
+                "accuracy": ("float", "Test accuracy of the dense head."),
+                "report": ("Path", "The report's folder."),
+                "page": ("Path or None", "The report's page."),
+                "heads": ("dict", "Head to test accuracy."),
+                "seconds": ("float", "Of the whole session."),
             }
         ),
     ),
@@ -197,7 +206,7 @@ def keys(document: Document) -> dict[str, tuple[str, str]]:
         names = document.only or [field.name for field in dataclasses.fields(result)]
         found |= {name: meanings[name] for name in names}
         found |= {key: meanings[name] for key, name in document.renamed.items()}
-    return found | {key: ("", text) for key, text in document.added.items()}
+    return found | dict(document.added)
 
 
 def described(result: type) -> dict[str, tuple[str, str]]:
@@ -252,7 +261,7 @@ def json_keys() -> str:
     parts = []
     for name in group.main.list_commands(click.Context(group.main)):
         for document in DOCUMENTS[name]:
-            parts.append(f"### featx {name}{', ' + document.when if document.when else ''}\n")
+            parts.append(f"### featx {name}{', ' + _escape(document.when) if document.when else ''}\n")
             parts.append(_table(("key", "type", "meaning"), list(_key_rows(document))))
     return "\n".join(parts)
 
@@ -403,4 +412,8 @@ def _markdown(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return re.sub(r"([\\*_<>\[\]])", r"\\\1", text)
+    """Return plain text as Markdown; an option becomes a literal, as two dashes would become one."""
+    parts = re.split(r"((?<!\S)\(?--[a-z][a-z-]*)", text)
+    return "".join(
+        part.replace("--", "`--") + "`" if n % 2 else re.sub(r"([\\*_<>\[\]])", r"\\\1", part) for n, part in enumerate(parts)
+    )
