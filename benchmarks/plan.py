@@ -1,4 +1,4 @@
-"""What many images cost: ``python -m benchmarks.plan``; the table of the README, computed from the rates that were measured.
+"""What many images cost: ``python -m benchmarks.plan``; the table of docs/explain/scale.md, computed from measured rates.
 
 Nothing is run here. Where a rate changes, change it in ``MEASURED`` and make the table again.
 """
@@ -8,7 +8,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """What was measured, on two cores without a GPU; where each comes from stands in the README.
+    """What was measured, on two cores without a GPU; where each comes from stands in docs/explain/figures.md.
 
     Parameters
     ----------

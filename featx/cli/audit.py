@@ -13,7 +13,7 @@ from featx.cli.terminal import newest_cache, print_json, show_progress
 from featx.cli.values import Names
 
 
-@main.command()
+@main.command(epilog="Example: featx audit cache/photos --write-manifest clean.csv")
 @click.argument("cache", type=FOLDER, required=False)
 @click.option("--out", type=FOLDER, help="Folder of audit.csv and audit.html.  [default: reports/<cache>-audit]")
 @click.option("--page/--no-page", default=True, help="Write audit.html, which shows the images.  [default: page]")

@@ -7,7 +7,7 @@ from featx.cli.options import json_option
 from featx.cli.terminal import print_json
 
 
-@main.command()
+@main.command(epilog="Example: featx backbones --json")
 @json_option
 def backbones(as_json: bool) -> None:
     """List the convolutional bases.

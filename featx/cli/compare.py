@@ -19,7 +19,7 @@ from featx.cli.terminal import newest_cache, print_json, show_progress
 from featx.cli.values import Names
 
 
-@main.command()
+@main.command(epilog="Example: featx compare cache/photos --heads dense,logreg,svm")
 @click.argument("cache", type=FOLDER, required=False)
 @click.option("--heads", type=Names(), default="dense,logreg,svm,ridge,knn", show_default=True, help="Heads, with commas.")
 @click.option(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from featx.verbs.demo import StepResult
 
 
-@main.command()
+@main.command(epilog="Example: featx demo featx-demo")
 @click.argument("folder", type=FOLDER, default=Path("featx-demo"), required=False)
 @json_option
 def demo(folder: Path, as_json: bool) -> None:

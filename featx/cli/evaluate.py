@@ -21,7 +21,7 @@ from featx.cli.options import (
 from featx.cli.terminal import newest_model, print_json, show_progress
 
 
-@main.command()
+@main.command(epilog="Example: featx evaluate models/photos-dense.featx --split val")
 @click.argument("model", type=FOLDER, required=False)
 @click.option(
     "--split",

@@ -11,7 +11,7 @@ from featx.cli.options import FOLDER, json_option, weights_option
 from featx.cli.terminal import print_json
 
 
-@main.command()
+@main.command(epilog="Example: featx export models/photos-dense.featx photos.onnx")
 @click.argument("model", type=FOLDER)
 @click.argument("out", type=FOLDER)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export of that name.")

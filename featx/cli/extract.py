@@ -13,7 +13,7 @@ from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddre
 from featx.errors import TooManyRejects
 
 
-@main.command()
+@main.command(epilog="Example: featx extract photos --cache cache/photos --image-size 224")
 @click.argument("images", type=FOLDER)
 @click.option("--cache", type=FOLDER, help="The cache's folder.  [default: cache/<name of IMAGES>]")
 @click.option("--backbone", default="vgg16", show_default=True, help="The convolutional base; see featx backbones.")
@@ -50,7 +50,7 @@ from featx.errors import TooManyRejects
     type=click.Choice(["float32", "float16", "bfloat16", "int8"]),
     default="float32",
     show_default=True,
-    help="Arithmetic of the backbone. int8 is several times as fast on a CPU, after calibration on 32 of the images; "
+    help="Arithmetic of the backbone. int8 is several times as fast on a CPU; its ranges are taken from 32 of the images; "
     "float16 and bfloat16 are for GPUs.",
 )
 @click.option(

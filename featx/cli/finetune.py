@@ -15,7 +15,7 @@ from featx.cli.options import (
 from featx.cli.terminal import newest_cache, print_json, show_epochs, show_progress
 
 
-@main.command()
+@main.command(epilog="Example: featx finetune cache/photos --from block5_conv1 --epochs 5")
 @click.argument("cache", type=FOLDER, required=False)
 @click.option("--from", "start", help="First layer to train, such as block5_conv1.  [default: the last block]")
 @click.option(

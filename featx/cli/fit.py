@@ -17,7 +17,7 @@ from featx.cli.options import (
 from featx.cli.terminal import newest_cache, print_json, show_epochs, show_progress
 
 
-@main.command()
+@main.command(epilog="Example: featx fit cache/photos --head dense --out models/photos-dense.featx")
 @click.argument("cache", type=FOLDER, required=False)
 @click.option("--head", default="dense", show_default=True, help="dense, conv, logreg, svm, ridge or knn.")
 @click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-<head>.featx]")

@@ -11,7 +11,7 @@ from featx.cli.options import FOLDER, json_option
 from featx.cli.terminal import newest_cache, print_json
 
 
-@main.command()
+@main.command(epilog="Example: featx inspect models/photos-dense.featx --json")
 @click.argument("path", type=FOLDER, required=False)
 @json_option
 def inspect(path: Path | None, as_json: bool) -> None:

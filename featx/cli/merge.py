@@ -10,7 +10,7 @@ from featx.cli.options import FOLDER, json_option
 from featx.cli.terminal import print_json, show_progress
 
 
-@main.command()
+@main.command(epilog="Example: featx merge part-1 part-2 --cache cache/photos")
 @click.argument("caches", metavar="CACHE...", type=FOLDER, nargs=-1, required=True)
 @click.option(
     "--cache", type=FOLDER, help="The joined cache.  [default: the only CACHE, or cache/<name> if they are its parts]"

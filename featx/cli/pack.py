@@ -11,7 +11,7 @@ from featx.cli.options import FOLDER, json_option
 from featx.cli.terminal import print_json, show_progress
 
 
-@main.command()
+@main.command(epilog="Example: featx pack cache/photos photos.h5")
 @click.argument("cache", type=FOLDER)
 @click.argument("out", type=FOLDER)
 @click.option("--layer", help="A cached layer.  [default: the last]")

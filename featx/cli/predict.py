@@ -23,7 +23,7 @@ from featx.cli.terminal import print_json, show_progress
 from featx.cli.values import Fraction
 
 
-@main.command()
+@main.command(epilog="Example: featx predict models/photos-dense.featx new/ --out new.csv")
 @click.argument("model", type=FOLDER)
 @click.argument("paths", type=FOLDER, nargs=-1, required=True, metavar="PATH...")
 @click.option("--out", type=FOLDER, help="CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]")

@@ -10,7 +10,7 @@ from featx.cli.options import FOLDER, json_option
 from featx.cli.terminal import print_json
 
 
-@main.command()
+@main.command(epilog="Example: featx sample images")
 @click.argument("folder", type=FOLDER)
 @json_option
 def sample(folder: Path, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from featx.cli.terminal import newest_cache, print_json
 from featx.errors import CacheDamaged
 
 
-@main.command()
+@main.command(epilog="Example: featx verify cache/photos --repair")
 @click.argument("cache", type=FOLDER, required=False)
 @click.option("--repair", is_flag=True, help="Move damaged files aside, so that the next extract redoes just their rows.")
 @click.option("--prune", is_flag=True, help="Delete the features of images that are gone from the folder.")

@@ -204,7 +204,7 @@ class CachedFeatures:
     def pictures(
         self, rows: NDArray[np.int64], name: str, shape: tuple[int, ...], dtype: type[np.generic]
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        """Read what was measured of the clean pictures of catalog rows, and tell which have it: (n, *shape) and (n,).
+        """Read what was measured of the clean pictures of catalog rows, and tell which have it: ``(n, *shape)`` and ``(n,)``.
 
         Raises
         ------

@@ -9,7 +9,17 @@ from featx.system.progress import Progress
 
 @dataclasses.dataclass(frozen=True)
 class PackResult:
-    """The file, the number of images in it and its size [bytes]."""
+    """What was packed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    images : int
+        Number of images in it.
+    bytes : int
+        Its size [bytes].
+    """
 
     path: Path
     images: int

@@ -14,6 +14,7 @@ import pytest
 
 import featx
 from featx.errors import CacheError, OutputError
+from tests.pages import block
 
 PACK = """
 import resource, sys
@@ -55,14 +56,12 @@ def test_rejected_images_are_not_in_a_pack(photos: Path, extract, tmp_path: Path
         assert len(file["paths"]) == len(file["features"]) == 36
 
 
-def test_the_readmes_snippet_runs(stub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lines that the README gives to people without featx, as they stand there."""
+def test_the_snippet_of_the_docs_runs(stub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines that the docs give to people without featx, as they stand there."""
     monkeypatch.chdir(tmp_path)
     featx.pack_cache(stub_cache, "photos.h5")
-    readme = (Path(featx.__file__).parents[1] / "README.md").read_text("utf-8")
-    snippet = readme.split("<!-- snippet: pack -->")[1].split("```python")[1].split("```")[0]
     scope: dict[str, object] = {}
-    exec(snippet, scope)  # the README's own text, not somebody's input
+    exec(block("snippet: pack"), scope)  # the page's own text, not somebody's input
     assert np.shape(scope["X"]) == (36, 12)
     assert next(iter(scope["labels"])) in ("blue", "green", "red")  # type: ignore[call-overload]
 

@@ -13,6 +13,7 @@ import sklearn.metrics
 import featx
 from featx.errors import CacheNotFound, ClassMismatch, HeadError, ImageListError, RecipeMismatch
 from tests.conftest import COLOURS, write_image
+from tests.pages import block
 
 Extract = Callable[..., featx.ExtractResult]
 
@@ -222,16 +223,14 @@ def test_a_report_leaves_other_files_alone_and_curves_of_another_model_do_not_st
     ]
 
 
-def test_the_readmes_python_snippet_runs(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tutorials_python_snippet_runs(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it stands there, from extract to features with labels and paths; the stub backbone stands in for VGG16."""
     import functools
 
     monkeypatch.chdir(tmp_path)
     stub = functools.partial(featx.extract_features, backbone="stub", image_size=(64, 64))
     monkeypatch.setattr(featx, "extract_features", stub)
-    readme = (Path(featx.__file__).parents[1] / "README.md").read_text("utf-8")
-    snippet = readme.split("<!-- snippet: python -->")[1].split("```python")[1].split("```")[0]
     scope: dict[str, Any] = {}
-    exec(snippet, scope)  # the README's own text, not somebody's input
+    exec(block("snippet: python"), scope)  # the page's own text, not somebody's input
     assert scope["X"].shape == (24, 3)
     assert [path.split("/")[0] for path in scope["paths"]] == scope["labels"]

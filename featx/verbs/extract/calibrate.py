@@ -15,8 +15,8 @@ from featx.system.progress import Progress
 MOST_IMAGES = 32
 """Images that set the ranges of int8 numbers. Twice as many came no nearer to float32, neither on the sample nor in colour."""
 
-# Of VGG16 on two cores with AVX512-VNNI (see the README): rate against float32, and what conversion takes beside the pass
-# over the images [s].
+# Of VGG16 on two cores with AVX512-VNNI (docs/explain/int8.md): rate against float32, and what conversion takes beside the
+# pass over the images [s].
 _GAIN, _SECONDS_TO_CONVERT = 3.6, 17.0
 _WORTH_SAYING = 0.75
 _INT8_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}

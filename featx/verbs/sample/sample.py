@@ -15,7 +15,15 @@ IMAGE_SIZE = (96, 96)
 
 @dataclasses.dataclass(frozen=True)
 class SampleResult:
-    """What was unpacked: the folder, the number of images and the number of classes."""
+    """What was unpacked.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the images are.
+    images, classes : int
+        Number of images, and of their classes.
+    """
 
     folder: Path
     images: int

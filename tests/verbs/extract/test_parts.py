@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -25,14 +24,14 @@ from featx.errors import CacheLocked, CacheNotFound, ImageListError, RecipeMisma
 from featx.images import Part
 from featx.store import Catalog
 from tests.conftest import COLOURS, Run, as_json, write_image
+from tests.pages import block
 from tests.verbs.extract.test_extract import adds_up, features_by_path
 
 Extract = Callable[..., featx.ExtractResult]
 ROOT = Path(featx.__file__).parents[1]
 
-# One line, as the README has it: four parts, two at a time, then the whole.
-README = (Path(featx.__file__).parents[1] / "README.md").read_text("utf-8")
-(XARGS,) = re.findall(r"<!-- recipe: xargs -->\s*```sh\n(.*?)```", README, re.DOTALL)
+# One line, as docs/howto/parts.md has it: four parts, two at a time, then the whole.
+XARGS = block("recipe: xargs")
 
 
 def settle(folder: Path) -> None:

@@ -1,0 +1,419 @@
+"""The reference pages, made from the code.
+
+A line ``<!-- generated: NAME -->`` in a page is replaced, as the page is built, by the Markdown that ``PARTS[NAME]`` returns.
+"""
+
+import ast
+import dataclasses
+import functools
+import importlib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import click
+
+import featx
+import featx.errors
+from featx.cli import group
+from featx.store import Catalog, PartOf
+
+MARKER = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
+ESTIMATORS = ("FeatureExtractor", "HeadClassifier")
+_PACKAGE = Path(featx.__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """One JSON object that a command prints.
+
+    Parameters
+    ----------
+    when : str
+        Which call of the command prints it; empty for every call.
+    result : str
+        ``module:class`` of the dataclass whose fields are keys; empty for none.
+    only : tuple of str
+        Where not all fields are keys: those that are.
+    renamed : mapping of str to str
+        Further keys whose meaning is that of another field of ``result``.
+    added : mapping of str to (str, str)
+        Further keys, each with its type and meaning.
+    """
+
+    when: str = ""
+    result: str = ""
+    only: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    added: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+
+
+_PAGE = ("Path or None", "The HTML page; null with --no-page.")
+_DRY_RUN = {"dry_run": ("bool", "Whether this is the plan of a dry run.")}
+_FINGERPRINT = {"fingerprint": ("str", "Digest of the recipe.")}
+_EVALUATED = (
+    *("split", "source", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "per_class"),
+    *("notes", "cautions", "top3_accuracy", "intervals", "counts"),
+)
+
+# tests/test_docs.py runs every command and compares its keys with these.
+DOCUMENTS: dict[str, tuple[Document, ...]] = {
+    "extract": (
+        Document("without --dry-run", "featx:ExtractResult", added=_DRY_RUN),
+        Document("with --dry-run", "featx:ExtractPlan", added=_DRY_RUN),
+    ),
+    "audit": (
+        Document(
+            result="featx:Audit",
+            added={
+                "table": ("Path", "The file audit.csv."),
+                "page": _PAGE,
+                "manifest": ("Path or None", "With --write-manifest: the manifest; else null."),
+                "manifest_counts": (
+                    "dict or None",
+                    "With --write-manifest: images kept, left out, and left out for each reason; else null.",
+                ),
+            },
+        ),
+    ),
+    "fit": (Document(result="featx:FitResult"),),
+    "compare": (Document(result="featx:Comparison", added={"out": ("Path or None", "The CSV file, or null.")}),),
+    "finetune": (Document(result="featx:FineTuneResult"),),
+    "evaluate": (
+        Document(
+            result="featx:Evaluation",
+            only=_EVALUATED,
+            renamed={"model": "model_path"},
+            added={
+                "images": ("int", "Number of images measured."),
+                "rejected": ("int", "Number of images that could not be measured."),
+                "ece": ("float or None", "Expected calibration error of the confidences; null where it cannot be computed."),
+                "temperature": ("float", "What the logarithms of the probabilities are divided by; 1 without --calibrate."),
+                "report": ("Path", "The report's folder."),
+                "page": _PAGE,
+            },
+        ),
+    ),
+    "predict": (
+        Document(
+            added={
+                "predicted": ("int", "Number of images with a class."),
+                "rejected": ("int", "Number of images without one."),
+                "out": ("Path or None", "The file, or null."),
+                "report": ("Path or None", "The page, or null."),
+                "predictions": ("list of dict", "Without --out: a list with path, label, confidence and error of each image."),
+            }
+        ),
+    ),
+    "export": (Document(result="featx:ExportResult"),),
+    "inspect": (
+        Document("of a cache", "featx.verbs.inspect:CacheSummary", added=_FINGERPRINT),
+        Document(
+            "of a model",
+            "featx:Model",
+            only=("layer", "pooling", "class_names", "recipe", "metrics", "history", "tuning", "versions"),
+            renamed={"head": "head_name"},
+            added={
+                "path": ("Path", "The model file."),
+                "settings": ("dict", "The head's settings."),
+                "finetuned_from": ("str or None", "The first layer that was fine-tuned, or null."),
+                "parameters": ("dict", "`total`, `trainable`, `frozen`."),
+                "layers": (
+                    "list of dict",
+                    "`name`, `type`, `output_shape`, `parameters`, `trainable` of backbone and head, in order.",
+                ),
+                **_FINGERPRINT,
+            },
+        ),
+    ),
+    "verify": (
+        Document(
+            result="featx.verbs.verify:VerifyResult",
+            added={"sound": ("bool", "Whether nothing is damaged or missing; where not, the exit code is 1.")},
+        ),
+    ),
+    "merge": (Document(result="featx:MergeResult"),),
+    "pack": (Document(result="featx.verbs.pack:PackResult"),),
+    "backbones": (
+        Document(
+            added={
+                "backbones": (
+                    "list of dict",
+                    "A list; of each `name`, `image_size`, `smallest_side`, `preprocess`, `layers`, `map_shape`, "
+                    "`features`, `parameters`, and `bundled`: whether its weights are in the package.",
+                ),
+            }
+        ),
+    ),
+    "sample": (Document(result="featx.verbs.sample:SampleResult"),),
+    "demo": (
+        Document(
+            added={
+                "accuracy": ("float", "Test accuracy of the dense head."),
+                "report": ("Path", "The report's folder."),
+                "page": ("Path or None", "The report's page."),
+                "heads": ("dict", "Head to test accuracy."),
+                "seconds": ("float", "Of the whole session."),
+            }
+        ),
+    ),
+}
+
+
+def fill(text: str) -> str:
+    """Replace every marker of a page by what it stands for.
+
+    Raises
+    ------
+    KeyError
+        If a marker names nothing that can be made.
+    """
+    return MARKER.sub(lambda found: PARTS[found[1]](), text)
+
+
+def public_names() -> list[str]:
+    """Return the dotted names that a reference page must have: the public names, and every exception."""
+    return [*(f"featx.{name}" for name in featx.__all__), *(f"featx.errors.{error.__name__}" for error in exceptions())]
+
+
+def undocumented() -> list[str]:
+    """Return the public names, and the public methods of public classes, that have no docstring of their own."""
+    found = []
+    for name in public_names():
+        module, _, attribute = name.rpartition(".")
+        value = getattr(importlib.import_module(module), attribute)
+        if not value.__doc__ or value.__doc__.startswith(f"{attribute}("):  # what a dataclass gets without one
+            found.append(name)
+        for key, member in vars(value).items() if isinstance(value, type) else ():
+            if key[0] != "_" and isinstance(member, types.FunctionType | property | classmethod) and not member.__doc__:
+                found.append(f"{name}.{key}")
+    return found
+
+
+def exceptions() -> list[type[Exception]]:
+    """Return every exception of featx, in the order of the file: parents first."""
+    return [value for value in vars(featx.errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+
+
+def keys(document: Document) -> dict[str, tuple[str, str]]:
+    """Return the keys of a document, each with its type and meaning, in the code's own words."""
+    found: dict[str, tuple[str, str]] = {}
+    if document.result:
+        result, meanings = _load(document.result), described(_load(document.result))
+        names = document.only or [field.name for field in dataclasses.fields(result)]
+        found |= {name: meanings[name] for name in names}
+        found |= {key: meanings[name] for key, name in document.renamed.items()}
+    return found | dict(document.added)
+
+
+def described(result: type) -> dict[str, tuple[str, str]]:
+    """Return type and meaning of the fields of a dataclass, from its numpydoc section where it has one."""
+    hints = typing.get_type_hints(result)
+    found = {field.name: (_type_name(hints[field.name]), "") for field in dataclasses.fields(result)}
+    doc = inspect.getdoc(result) or ""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, re.DOTALL | re.MULTILINE)
+    if not section:
+        return dict.fromkeys(found, ("", "")) | {name: (kind, "") for name, (kind, _) in found.items()}
+    for names, kind, text in re.findall(r"^(\w[\w, ]*) : (.*)\n((?:(?: .*)?\n?)*)", section[1] + "\n", re.MULTILINE):
+        for name in names.split(", "):
+            if name in found:
+                found[name] = (kind, " ".join(text.split()))
+    return found
+
+
+def commands() -> str:
+    """Return every command: usage, help, arguments and options."""
+    root = click.Context(group.main, info_name="featx", **group.main.context_settings)
+    parts = []
+    for name in group.main.list_commands(root):
+        command = group.main.commands[name]
+        context = click.Context(command, info_name=name, parent=root)
+        parts.append(f"## featx {name}\n")
+        usage = f"featx {name} " + " ".join(command.collect_usage_pieces(context))
+        parts.append(f"```text\n{usage}\n```\n")
+        parts += [f"{_escape(' '.join(text.split()))}\n" for text in inspect.cleandoc(command.help or "").split("\n\n")]
+        if command.epilog:
+            parts.append(f"{_example(command.epilog)}\n")
+        options = [parameter for parameter in command.get_params(context) if isinstance(parameter, click.Option)]
+        rows = [_option(*record) for record in (option.get_help_record(context) for option in options) if record]
+        parts.append(_table(("option", "meaning"), rows))
+    return "\n".join(parts)
+
+
+def exit_codes() -> str:
+    """Return the table of exit codes."""
+    rows = [
+        ("0", "done", ""),
+        ("1", "an error, with its message", "every error that is not below"),
+        (str(click.UsageError.exit_code), "wrong usage", "an unknown command or option, or a value it does not take"),
+    ]
+    for error, code in sorted(group._EXIT_CODES.items(), key=lambda item: item[1]):
+        link = f"{{py:exc}}`~featx.errors.{error.__name__}`"
+        rows.append((str(code), link, (inspect.getdoc(error) or "").split("\n")[0]))
+    return _table(("code", "meaning", "when"), rows)
+
+
+def json_keys() -> str:
+    """Return the keys that each command prints with ``--json``."""
+    parts = []
+    for name in group.main.list_commands(click.Context(group.main)):
+        for document in DOCUMENTS[name]:
+            parts.append(f"### featx {name}{', ' + _escape(document.when) if document.when else ''}\n")
+            parts.append(_table(("key", "type", "meaning"), list(_key_rows(document))))
+    return "\n".join(parts)
+
+
+def modules() -> str:
+    """Return every module of the package and of the benchmarks with the first line of its docstring."""
+    parts = []
+    for title, folder in (("The package", _PACKAGE), ("Benchmarks", _PACKAGE.parent / "benchmarks")):
+        rows = []
+        for path in sorted(folder.rglob("*.py"), key=lambda path: (len(path.relative_to(folder).parts) > 1, path)):
+            first = (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split("\n")[0]
+            where = path.relative_to(folder.parent).with_suffix("").as_posix().removesuffix("/__init__")
+            if first:
+                rows.append((f"`{where}`", _markdown(first)))
+        parts.append(f"## {title}\n\n{_table(('module', 'what is there'), rows)}")
+    return "\n".join(parts)
+
+
+def python() -> str:
+    """Return every public name but the estimators, and the types that public functions return."""
+    public = {name: getattr(featx, name) for name in featx.__all__ if name not in ESTIMATORS}
+    functions = [name for name, value in public.items() if inspect.isfunction(value)]
+    classes = [name for name in public if name not in functions]
+    others: list[type] = [Catalog, PartOf, *_returned(public[name] for name in functions)]
+    others = sorted((part for part in others if part.__name__ not in classes), key=lambda part: part.__name__)
+    return "\n".join(
+        [
+            "## Functions\n",
+            *(_directive("autofunction", f"featx.{name}") for name in functions),
+            "## Classes\n",
+            *(_directive("autoclass", f"featx.{name}", ":members:") for name in classes),
+            "## Parts of results\n",
+            "Made by the functions above; they have no name in `featx` itself.\n",
+            *(_directive("autoclass", f"{result.__module__}.{result.__qualname__}", ":members:") for result in others),
+        ]
+    )
+
+
+def errors() -> str:
+    """Return the tree of exceptions and each of them."""
+    tree = (inspect.getdoc(featx.errors) or "").split("\n\n", 1)[1].replace("``", "")
+    each = [_directive("autoexception", f"featx.errors.{error.__name__}", ":show-inheritance:") for error in exceptions()]
+    return "\n".join([f"```text\n{tree}\n```\n", *each])
+
+
+def estimators() -> str:
+    """Return the classes for scikit-learn."""
+    parts = []
+    for name in ESTIMATORS:
+        own = [key for key, value in vars(getattr(featx, name)).items() if inspect.isfunction(value) and key[0] != "_"]
+        parts.append(_directive("autoclass", f"featx.{name}", f":members: {', '.join(own)}"))
+    return "\n".join(parts)
+
+
+def project_file(name: str) -> str:
+    """Return a page that stands outside of ``docs/``, where a forge looks for it, with its links as seen from here."""
+    text = (_PACKAGE.parent / name).read_text("utf-8").replace("](docs/", "](")
+    return re.sub(r"\]\((CHANGELOG|CONTRIBUTING|SECURITY)\.md", lambda found: f"]({found[1].lower()}.md", text)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "exit codes": exit_codes,
+    "json": json_keys,
+    "modules": modules,
+    "python": python,
+    "errors": errors,
+    "estimators": estimators,
+    **{
+        name: functools.partial(project_file, name)
+        for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/RESULTS.md")
+    },
+}
+
+
+def _load(name: str) -> typing.Any:
+    module, attribute = name.split(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _key_rows(document: Document) -> Iterator[tuple[str, str, str]]:
+    hints = typing.get_type_hints(_load(document.result)) if document.result else {}
+    for key, (kind, text) in keys(document).items():
+        yield f"`{key}`", _escape(kind), _markdown(text)
+        for part in _dataclasses_in(hints.get(document.renamed.get(key, key))):
+            inside = described(part)
+            many = "[]" if typing.get_origin(hints[key]) is list else ""
+            summary = (inspect.getdoc(part) or "").split("\n\n")[0]
+            yield f"`{key}{many}.…`", ", ".join(f"`{name}`" for name in inside), _markdown(summary)
+
+
+def _dataclasses_in(hint: typing.Any) -> Iterator[type]:
+    """Yield the dataclasses of an annotation such as ``list[X]`` or ``X | None``."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        yield hint
+    for inner in typing.get_args(hint):
+        yield from _dataclasses_in(inner)
+
+
+def _returned(functions: typing.Iterable[Callable[..., object]]) -> list[type]:
+    """Return the dataclasses that functions return, and those inside of them, each once."""
+    found: dict[type, None] = {}
+    waiting = [result for function in functions for result in _dataclasses_in(_hints(function).get("return"))]
+    while waiting:
+        result = waiting.pop(0)
+        if result not in found:
+            found[result] = None
+            waiting += [part for hint in _hints(result).values() for part in _dataclasses_in(hint)]
+    return list(found)
+
+
+def _hints(value: typing.Any) -> dict[str, typing.Any]:
+    return typing.get_type_hints(value, localns={"FeatureCache": featx.FeatureCache})
+
+
+def _type_name(hint: typing.Any) -> str:
+    return hint.__name__ if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) else str(hint)
+
+
+def _directive(kind: str, name: str, *options: str) -> str:
+    lines = [f".. {kind}:: {name}", *(f"   {option}" for option in options)]
+    return "```{eval-rst}\n" + "\n".join(lines) + "\n```\n"
+
+
+def _option(names: str, text: str) -> tuple[str, str]:
+    """Return an option's line of ``--help`` as two cells."""
+    text, _, rest = text.partition("  [")
+    default, least, most = (re.search(pattern, rest) for pattern in (r"default: ([^;\]]*)", r"(\d+)<=x|x>=(\d+)", r"x<=(\d+)"))
+    more = f" Default: {_escape(default[1])}." if default else ""
+    if least:
+        more += f" At least {least[1] or least[2]}{f', at most {most[1]}' if most else ''}."
+    return f"`{names.replace(' RANGE', '')}`", _escape(" ".join(text.split())) + more
+
+
+def _example(epilog: str) -> str:
+    """Return an epilog ``Example: featx …`` as a block of its own."""
+    return "\n".join(["Example:\n", "```text", *(line.strip() for line in epilog.removeprefix("Example:").split("\n")), "```"])
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def _markdown(text: str) -> str:
+    """Return reStructuredText with no more than literals in it as Markdown."""
+    return "".join(part if n % 2 else _escape(part) for n, part in enumerate(re.split(r"(`[^`]*`)", text.replace("``", "`"))))
+
+
+def _escape(text: str) -> str:
+    """Return plain text as Markdown; an option becomes a literal, as two dashes would become one."""
+    parts = re.split(r"((?<!\S)\(?--[a-z][a-z-]*)", text)
+    return "".join(
+        part.replace("--", "`--") + "`" if n % 2 else re.sub(r"([\\*_<>\[\]])", r"\\\1", part) for n, part in enumerate(parts)
+    )
