@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError
+from featx.errors import HeadError, TooFewImages
 from featx.heads.checks import check_class_weight, check_features, check_setting, is_number
 from featx.heads.classical.base import ClassicalHead, Shapes, check_penalty, n_decisions, read_whole, row_weights
 from featx.heads.classical.distances import stored_rows
@@ -201,9 +201,9 @@ class SvmHead(_LinearHead):
         return shapes
 
     def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
-        fewest = int(np.bincount(labels).min())
-        if fewest < 2:
-            raise HeadError("svm: needs at least 2 training images in each class, to calibrate. Received: 1 in one class.")
+        few = {int(self.classes_[at]): count for at, count in enumerate(np.bincount(labels).tolist()) if count < 2}
+        if few:
+            raise TooFewImages("svm", "at least 2 training images in each class, to calibrate", few)
         if self.kernel == "rbf" and len(X) > LARGEST_DECOMPOSITION:
             raise HeadError(
                 f"svm: kernel rbf compares every image with every other and takes at most {LARGEST_DECOMPOSITION:,} training "
