@@ -36,7 +36,7 @@ FeatxError
 └── Interrupted             Ctrl-C, after the finished shards were kept
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class FeatxError(Exception):
@@ -154,15 +154,15 @@ class TooFewImages(HeadError):
         Its name.
     needs : str
         How many images it needs, and what for.
-    counts : dict of object to int
+    counts : mapping of label or name to int
         Number of training images of each class that has too few; a class by its label, as the head knows it.
     """
 
-    def __init__(self, head: str, needs: str, counts: dict[object, int]) -> None:
+    def __init__(self, head: str, needs: str, counts: Mapping[int, int] | Mapping[object, int]) -> None:
         received = ", ".join(f"{count} of class {name!r}" for name, count in list(counts.items())[:5])
         more = f" and {len(counts) - 5} more classes" if len(counts) > 5 else ""
         super().__init__(f"{head}: needs {needs}. Received: {received}{more}. Add images, or take another head.")
-        self.head, self.needs, self.counts = head, needs, counts
+        self.head, self.needs, self.counts = head, needs, dict(counts)
 
     def named(self, class_names: Sequence[object]) -> "TooFewImages":
         """Return the same error with the names of the classes in place of their labels."""
