@@ -23,7 +23,8 @@ FeatxError
 │   └── MemoryExhausted     not even one image fits into memory
 ├── HeadError               a head cannot be fitted or used
 │   ├── UnknownHead
-│   └── SingleClassError
+│   ├── SingleClassError
+│   └── TooFewImages        a class has too few training images for a head
 ├── ModelError              a model file cannot be used
 │   ├── ModelNotFound
 │   ├── ModelDamaged
@@ -34,6 +35,8 @@ FeatxError
 ├── TooManyRejects          more images were rejected than allowed
 └── Interrupted             Ctrl-C, after the finished shards were kept
 """
+
+from collections.abc import Mapping, Sequence
 
 
 class FeatxError(Exception):
@@ -140,6 +143,30 @@ class UnknownHead(HeadError):
 
 class SingleClassError(HeadError):
     """The training images are all of one class."""
+
+
+class TooFewImages(HeadError):
+    """A class has too few training images for a head.
+
+    Parameters
+    ----------
+    head : str
+        Its name.
+    needs : str
+        How many images it needs, and what for.
+    counts : mapping of label or name to int
+        Number of training images of each class that has too few; a class by its label, as the head knows it.
+    """
+
+    def __init__(self, head: str, needs: str, counts: Mapping[int, int] | Mapping[object, int]) -> None:
+        received = ", ".join(f"{count} of class {name!r}" for name, count in list(counts.items())[:5])
+        more = f" and {len(counts) - 5} more classes" if len(counts) > 5 else ""
+        super().__init__(f"{head}: needs {needs}. Received: {received}{more}. Add images, or take another head.")
+        self.head, self.needs, self.counts = head, needs, dict(counts)
+
+    def named(self, class_names: Sequence[object]) -> "TooFewImages":
+        """Return the same error with the names of the classes in place of their labels."""
+        return TooFewImages(self.head, self.needs, {class_names[int(str(label))]: n for label, n in self.counts.items()})
 
 
 class ModelError(FeatxError):

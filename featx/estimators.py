@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.backbones import Backbone, QuantizedNetwork, load_backbone
-from featx.errors import HeadError, ImageListError, RecipeError
+from featx.errors import HeadError, ImageListError, RecipeError, TooFewImages
 from featx.heads import head_spec
 from featx.images import MAX_PIXELS, load_batches
 from featx.models import network_given
@@ -279,7 +279,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
                 f"{type(self).__name__} needs samples of at least 2 classes in the data, but the data contains only one class: "
                 f"{classes.tolist()[0]!r}"
             )
-        with _errors_of_scikit_learn():
+        with _errors_of_scikit_learn(classes):
             unfitted = head_spec(_checked("head", self.head, str)).make(**self._plain_settings())
             self.head_ = unfitted.fit(features, labels)
         self.classes_ = classes
@@ -394,9 +394,11 @@ def _checked(name: str, value: Any, kind: type) -> Any:
 
 
 @contextlib.contextmanager
-def _errors_of_scikit_learn() -> Iterator[None]:
+def _errors_of_scikit_learn(classes: NDArray[Any]) -> Iterator[None]:
     """Raise as ValueError, as callers of a scikit-learn estimator expect it, what a head refuses."""
     try:
         yield
+    except TooFewImages as error:
+        raise ValueError(str(error.named(classes.tolist()))) from error
     except HeadError as error:
         raise ValueError(str(error)) from error

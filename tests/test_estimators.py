@@ -446,8 +446,11 @@ def test_wrong_input_is_refused_in_scikit_learns_words() -> None:
         classifier.fit(np.where(X > 1, np.nan, X), y)
     with pytest.raises(ValueError, match="X has 11 features, but HeadClassifier is expecting 12"):
         classifier.fit(X, y).predict_proba(X[:, 1:])
-    with pytest.raises(ValueError, match="svm: needs at least 2 training images in each class"):
+    with pytest.raises(ValueError, match=r"svm: needs at least 2 training images in each class.*1 of"):
         HeadClassifier("svm").fit(X[:4], y[:4])
+    labels = ["cat", "cat", "dog", "dog", "a lone bird"]
+    with pytest.raises(ValueError, match="Received: 1 of class 'a lone bird'"):
+        HeadClassifier("svm").fit(X[:5], labels)
 
 
 # ---- both together

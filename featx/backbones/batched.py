@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from featx.errors import BackboneError, ImageSizeError, MemoryExhausted
 from featx.recipe import Recipe
+from featx.system.quiet import check_not_forked
 
 Forward = Callable[[NDArray[np.uint8]], Mapping[str, Any]]
 """From images (batch size, height, width, 3), uint8, to each layer's output of all of them."""
@@ -61,7 +62,10 @@ class Halving:
         ------
         MemoryExhausted
             If there is no room for a single row.
+        BackboneError
+            In a process that was forked from one that had loaded a network.
         """
+        check_not_forked()
         parts: list[tuple[Part, int]] = []
         done = 0
         while done < len(rows) or not parts:

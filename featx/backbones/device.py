@@ -1,7 +1,6 @@
-"""Where a Keras network computes, and in which arithmetic: devices and mixed precision."""
+"""Where a Keras network computes."""
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -12,7 +11,6 @@ BY_ITSELF = "default"
 """The device that a backend takes where it does not list those that it has, as PyTorch under Keras does not."""
 
 _KINDS = ("cpu", "gpu", "tpu")
-_POLICIES = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
 
 
 def choose_device(asked: str | None) -> str:
@@ -45,17 +43,6 @@ def choose_device(asked: str | None) -> str:
 def on_device(name: str) -> Any:
     """Return a context in which networks are built and run on a device."""
     return contextlib.nullcontext() if name == BY_ITSELF else keras.device(name)
-
-
-@contextlib.contextmanager
-def computing_in(precision: str) -> Iterator[None]:
-    """Let layers that are built inside compute in a narrower type; their weights stay float32."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(_POLICIES.get(precision, "float32"))
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _can_list() -> bool:

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones.batched import Batches
-from featx.backbones.device import choose_device, computing_in, on_device
+from featx.backbones.device import choose_device, on_device
 from featx.backbones.forward import forward_of
 from featx.backbones.preprocess import IN_NETWORK, preprocess, with_preprocessing
 from featx.backbones.table import BackboneSpec, backbone_spec, say_unknown
 from featx.backbones.weights_file import say_shapes, shapes_in
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
 from featx.recipe import Recipe
+from featx.system.keras_settings import plain_keras
 
 # What Keras says of a weights file that is no weights file, or another network's: whatever it stumbles over first.
 _REFUSALS = (ValueError, OSError, KeyError, IndexError, TypeError)
@@ -52,7 +53,7 @@ class KerasBackbone:
         self._recipe = recipe
         self._device = choose_device(device)
         self._batches = Batches(self._forward, recipe, batch_size)
-        with on_device(self._device), computing_in(recipe.precision):
+        with on_device(self._device), plain_keras(recipe.precision):
             base = build_network(recipe, weights)
             base.trainable = False
             layers = layers_by_name(base)
@@ -102,7 +103,7 @@ class KerasBackbone:
 
     def _forward(self, images: NDArray[np.uint8]) -> dict[str, Any]:
         batch = images if self._takes_bytes else preprocess(images.astype(np.float32), self._recipe.preprocess)
-        with on_device(self._device):
+        with on_device(self._device), plain_keras(self._recipe.precision):
             outputs: dict[str, Any] = self._run(batch)
         return outputs
 

@@ -15,6 +15,7 @@ from featx.backbones.forward import Forward, forward_of
 from featx.backbones.network import build_network, describe, layers_by_name
 from featx.errors import BackboneError
 from featx.recipe import Recipe
+from featx.system.keras_settings import plain_keras
 
 
 class Tail:
@@ -56,7 +57,7 @@ class Tail:
         device: str | None = None,
     ) -> None:
         self._device = choose_device(device)
-        with on_device(self._device):
+        with on_device(self._device), plain_keras():
             base = build_network(recipe, weights)
         self.start, self.before = choose_cut(base, recipe.backbone, start, end)
         self.end = end
@@ -90,7 +91,7 @@ class Tail:
         maps : ndarray of shape (n_images, h, w, n_channels), float32
             Of the layer ``end``.
         """
-        with on_device(self._device):
+        with on_device(self._device), plain_keras():
             return as_maps(self._run(self._network, maps))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
@@ -106,6 +107,7 @@ class Tail:
         """Number of values in the tail."""
         return int(self._network.count_params())
 
+    @plain_keras()
     def with_head(
         self,
         kernels: Sequence[NDArray[np.float32]],
@@ -155,6 +157,7 @@ class Tail:
             dense.set_weights([kernel, bias])
         return keras.Model(inputs, values)
 
+    @plain_keras()
     def logits(self, network: Any, maps: NDArray[np.floating]) -> NDArray[np.float32]:
         """Run what ``with_head`` gave on maps (n_images, h, w, n_channels): logits (n_images, n_classes)."""
         return self._run(network, maps)

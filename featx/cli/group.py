@@ -59,8 +59,21 @@ class Commands(click.Group):
 
 def run() -> None:
     """Be the program ``featx``: a process of its own, which Ctrl-C interrupts once, up to its end."""
+    _open_closed_streams()
     interrupt_once()
     main()
+
+
+def _open_closed_streams() -> None:
+    """Point descriptors 0 to 2 that the caller has closed at nowhere: a file opened next would get their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is this one, as all below are open. Processes that featx starts inherit it.
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

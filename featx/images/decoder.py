@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from featx.errors import DecoderError, ImageRejected
 from featx.images.picture import SIDE, Picture
 from featx.images.worker import READY
-from featx.system.elsewhere import calling, command
+from featx.system.elsewhere import calling, command, stderr
 
 DECODE_SECONDS = 60.0
 """An image that takes longer is rejected: the largest sound ones take some ten seconds."""
@@ -68,6 +68,7 @@ class Decoder:
                 command(_PROGRAM),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                stderr=stderr(),
                 # NumPy would start a thread for each core, and memory for each, to multiply nothing.
                 env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 process_group=0,  # Ctrl-C is for the run, which then ends this process itself

@@ -1,6 +1,7 @@
 """A process of featx's own, in the Python that runs now and with its module path, however featx was put on that."""
 
 import json
+import subprocess
 import sys
 
 
@@ -22,3 +23,12 @@ def command(program: str, *arguments: str) -> list[str]:
     """
     path = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
     return [sys.executable, "-P", "-c", program, path, *arguments]
+
+
+def stderr() -> int | None:
+    """Return where such a process writes its stderr, for ``subprocess``: where this one does, or nowhere if that is closed.
+
+    A process without descriptor 2 gives that number to a file of its own. Python noted at its start whether it was open: by
+    now it may be a file of this process.
+    """
+    return subprocess.DEVNULL if sys.__stderr__ is None else None

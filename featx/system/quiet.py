@@ -3,15 +3,27 @@
 import contextlib
 import gc
 import os
+import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from pathlib import Path
+
+from featx.errors import BackboneError
 
 GROWTH = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 """TensorFlow's and JAX' own switches, unless the user has set them."""
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """TensorFlow's own switch; the command line sets it to 3, errors only, unless the user has set it."""
+
+
+# Garbage collection and descriptor 2 are the whole process': of two threads that load, the second waits for the first.
+_one_at_a_time = threading.RLock()
+
+_loaded_by: int | None = None
+"""The process that has loaded a network's libraries."""
 
 
 @contextlib.contextmanager
@@ -34,16 +46,66 @@ def quiet_loading() -> Iterator[None]:
     TensorFlow writes some notices before it reads its own log level, so nothing but the file descriptor stops them. They
     are shown after all if the block fails. And let GPUs' memory grow as it is needed: TensorFlow would take all of it at
     once, JAX three quarters.
+
+    Raises
+    ------
+    BackboneError
+        If Keras is set to a backend that there is not, or this process was forked from one that had loaded it.
     """
+    global _loaded_by
+    check_not_forked()
     for name, value in GROWTH.items():
         os.environ.setdefault(name, value)
-    with _uncollected(), _held_back():
-        yield
+    with _one_at_a_time:
+        try:
+            with _uncollected(), _held_back():
+                yield
+        except (ValueError, ImportError) as error:
+            if (refusal := _backend_refused(error)) is None:
+                raise
+            raise BackboneError(refusal) from error
+        _loaded_by = os.getpid()
+
+
+def check_not_forked() -> None:
+    """Refuse to compute in a process that was forked from one that had loaded a network.
+
+    The threads that compute stayed behind in that process: the first operation would wait for them for ever.
+
+    Raises
+    ------
+    BackboneError
+        If it was.
+    """
+    if _loaded_by not in (None, os.getpid()):
+        raise BackboneError(
+            f"process {os.getpid()} was forked from process {_loaded_by} after that had loaded a network: its threads are not "
+            "here, and computing would hang. Start processes with multiprocessing.get_context('spawn'), or fork before the "
+            "first extract, fit or predict."
+        )
+
+
+def _backend_refused(error: Exception) -> str | None:
+    """Return what to say where Keras cannot load the backend that it is set to."""
+    found = re.search(r"[Uu]nable to import backend ?: ?(\w+)", str(error))
+    missing = getattr(error, "name", None)
+    backend = found[1] if found else missing if missing in ("tensorflow", "jax", "torch") else None
+    if backend is None:
+        return None
+    if "KERAS_BACKEND" in os.environ:
+        where = "the variable KERAS_BACKEND"
+    else:
+        home = os.environ.get("KERAS_HOME")
+        where = str((Path(home) if home else Path("~/.keras")) / "keras.json")
+    return (
+        f"Keras cannot load its backend {backend!r}, which {where} names. "
+        "Set it to tensorflow, or to jax or torch where that is installed."
+    )
 
 
 @contextlib.contextmanager
 def _held_back() -> Iterator[None]:
-    if os.environ.get(LOG_LEVEL) != "3":
+    if os.environ.get(LOG_LEVEL) != "3" or sys.stderr is None:
         yield
         return
     sys.stderr.flush()

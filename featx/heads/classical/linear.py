@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError
+from featx.errors import HeadError, TooFewImages
 from featx.heads.checks import check_class_weight, check_features, check_setting, is_number
 from featx.heads.classical.base import ClassicalHead, Shapes, check_penalty, n_decisions, read_whole, row_weights
 from featx.heads.classical.distances import stored_rows
@@ -24,6 +24,10 @@ _MAX_ITERATIONS = 2000
 _one_at_a_time = threading.Lock()
 
 _CALIBRATION_FOLDS = 5
+
+_CALIBRATION_ALONE = ".*sample weights will only be used for the calibration"
+"""How scikit-learn's warning begins where an estimator takes no weights of rows."""
+
 _KERNEL_TOLERANCE = 1e-7
 """At scikit-learn's own 0.001 the last bit of a distance moves probabilities in their fourth digit."""
 
@@ -51,11 +55,12 @@ class _LinearHead(ClassicalHead):
         distances: NDArray[np.float64] = self._scaling(X) @ self.coef_.T + self.intercept_
         return distances
 
-    def _fit_noting(self, estimator: Any, X: NDArray[np.float64], labels: NDArray[np.integer]) -> None:
-        """Fit; say what scikit-learn warns about in the result instead of on the terminal."""
+    def _fit_noting(self, estimator: Any, X: NDArray[np.float64], labels: NDArray[np.integer], **options: Any) -> None:
+        """Fit; keep what scikit-learn warns about as notes of the result instead of printing it on the terminal."""
         with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            estimator.fit(X, labels)
+            warnings.filterwarnings("ignore", _CALIBRATION_ALONE)  # which is what is wanted
+            estimator.fit(X, labels, **options)
         self.notes_ = sorted({f"{type(self).__name__}: {str(w.message).splitlines()[0]}" for w in caught})
 
 
@@ -196,9 +201,9 @@ class SvmHead(_LinearHead):
         return shapes
 
     def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
-        fewest = int(np.bincount(labels).min())
-        if fewest < 2:
-            raise HeadError("svm: needs at least 2 training images in each class, to calibrate. Received: 1 in one class.")
+        few = {int(self.classes_[at]): count for at, count in enumerate(np.bincount(labels).tolist()) if count < 2}
+        if few:
+            raise TooFewImages("svm", "at least 2 training images in each class, to calibrate", few)
         if self.kernel == "rbf" and len(X) > LARGEST_DECOMPOSITION:
             raise HeadError(
                 f"svm: kernel rbf compares every image with every other and takes at most {LARGEST_DECOMPOSITION:,} training "
@@ -214,10 +219,16 @@ class SvmHead(_LinearHead):
     def _learn_linear(self, X: NDArray[np.floating], scaling: Scaling, labels: NDArray[np.integer], C: float) -> list[Any]:
         from sklearn.svm import LinearSVC
 
+        class Machine(LinearSVC):  # type: ignore[misc] # scikit-learn ships no types
+            """Takes class weights alone: weights of rows are for the calibration, and would count a second time here."""
+
+            def fit(self, X: Any, y: Any) -> Any:
+                return super().fit(X, y)
+
         span = Span(X, scaling) if _rotates(X.shape) else None
         # What scikit-learn would choose for rows of that many columns: the same steps, on fewer numbers.
         dual = True if span else "auto"
-        svm = LinearSVC(C=C, class_weight=self.class_weight, dual=dual, max_iter=_MAX_ITERATIONS, random_state=self.seed)
+        svm = Machine(C=C, class_weight=self.class_weight, dual=dual, max_iter=_MAX_ITERATIONS, random_state=self.seed)
         fitted = self._fit_calibrated(svm, span.rows if span else scaling(X), labels)
         self.intercept_ = fitted.estimator.intercept_
         self.coef_ = span.back(fitted.estimator.coef_) if span else fitted.estimator.coef_
@@ -245,7 +256,10 @@ class SvmHead(_LinearHead):
         n_folds = min(_CALIBRATION_FOLDS, int(np.bincount(labels).min()))
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.seed)
         estimator = CalibratedClassifierCV(svm, method="sigmoid", cv=folds, ensemble=False)
-        self._fit_noting(estimator, X, labels)
+        # The machine has its class weights already. Without them the sigmoid would learn how frequent each class is, and so
+        # give back what the weights gained: the rare class would hardly ever be the most probable one.
+        weights = None if self.class_weight is None else row_weights(labels, self.class_weight)
+        self._fit_noting(estimator, X, labels, sample_weight=weights)
         return estimator.calibrated_classifiers_[0]
 
     def _decision(self, X: NDArray[np.floating]) -> NDArray[np.float64]:

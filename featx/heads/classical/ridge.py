@@ -217,23 +217,27 @@ class RidgeHead(ClassicalHead):
             self.left_out_[at] = problem.left_out(at, rows, rows**2, alpha)
         decision = problem.untold(self.left_out_)
         columns = zip(decision.T, problem.targets.T, strict=True)
-        sigmoids = [fit_sigmoid(column, target > 0, counts) for column, target in columns]
+        # Weighted as the fit is: a sigmoid of rows that all count alike would learn how frequent each class is, and so give
+        # back what class weights gained.
+        weights = counts * problem.weights
+        sigmoids = [fit_sigmoid(column, target > 0, weights) for column, target in columns]
         self.slope_, self.offset_ = (np.array(values) for values in zip(*sigmoids, strict=True))
         self.left_out_proba_ = calibrated(decision, self.slope_, self.offset_)
         return alpha
 
     def _best_alpha(self, problem: LeastSquares, blocks: Blocks, counts: Values) -> float:
-        """Return the penalty that decides most left-out rows rightly, and say so in the notes."""
-        right = np.zeros(len(ALPHAS))
+        """Return the penalty that decides most left-out rows rightly, each with its weight, and note it."""
+        right, weights = np.zeros(len(ALPHAS)), counts * problem.weights
         for at, rows in blocks():
             wanted, squares = _classes_of(problem.targets[at]), rows**2
             for which, alpha in enumerate(ALPHAS):
-                right[which] += counts[at] @ (_classes_of(problem.left_out(at, rows, squares, alpha)) == wanted)
+                right[which] += weights[at] @ (_classes_of(problem.left_out(at, rows, squares, alpha)) == wanted)
         best = len(ALPHAS) - 1 - int(np.argmax(right[::-1]))  # of equals the last, which is the largest
         judged = "" if len(counts) == counts.sum() else f", judged by {len(counts):,} of them"
+        alike = "" if self.class_weight is None else ", all classes weighted alike"
         self.notes_ = [
-            f"ridge: alpha {ALPHAS[best]:.3g} was chosen, right about {right[best] / counts.sum():.1%} of training images "
-            f"left out in turn{judged}"
+            f"ridge: alpha {ALPHAS[best]:.3g} was chosen, right about {right[best] / weights.sum():.1%} of training images "
+            f"left out in turn{judged}{alike}"
         ]
         return ALPHAS[best]
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.heads.epochs.settings import TrainingRules
+from featx.system.keras_settings import plain_keras
 from featx.system.quiet import quiet_loading
 
 
@@ -52,7 +53,7 @@ def build_network(
     with quiet_loading():
         import keras  # here, not above: a fitted head predicts without it
 
-    # Types are named throughout: whoever fine-tunes may have set a global policy of mixed precision.
+    # Types are named throughout, so that a policy of mixed precision changes none of them.
     options = {"dtype": "float32"}
     layers: list[Any] = [
         keras.Input((n_features,), dtype="float16" if dtype == np.float16 else "float32"),
@@ -93,6 +94,13 @@ class KerasSteps:
     def __init__(self, network: Any, rules: TrainingRules) -> None:
         import keras
 
+        with plain_keras():
+            self._compile(keras, network, rules)
+        self._network = network
+        self._n_classes = network.output_shape[-1]
+
+    @staticmethod
+    def _compile(keras: Any, network: Any, rules: TrainingRules) -> None:
         builders = {
             "adam": keras.optimizers.Adam,
             "adamw": keras.optimizers.AdamW,
@@ -111,8 +119,6 @@ class KerasSteps:
             metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
             jit_compile=False if is_slower else "auto",
         )
-        self._network = network
-        self._n_classes = network.output_shape[-1]
 
     def one_thread(self) -> contextlib.AbstractContextManager[Any]:
         """Do nothing: Keras' backends know how to share out their work."""
@@ -126,10 +132,12 @@ class KerasSteps:
         """Change the optimizer's step."""
         self._network.optimizer.learning_rate = rate
 
+    @plain_keras()
     def state(self) -> list[NDArray[Any]]:
         """Return copies of everything that training changes: weights, seeds of dropout, and what the optimizer remembers."""
         return [np.array(variable.numpy()) for variable in self._variables()]
 
+    @plain_keras()
     def restore(self, state: Sequence[NDArray[Any]]) -> None:
         """Take what ``state`` gave, in a network that was built alike."""
         for variable, array in zip(self._variables(), state, strict=True):
@@ -140,6 +148,7 @@ class KerasSteps:
             self._network.optimizer.build(self._network.trainable_variables)
         return [*self._network.variables, *self._network.optimizer.variables]
 
+    @plain_keras()
     def step(
         self, X: NDArray[np.floating], labels: NDArray[np.integer], row_weights: NDArray[np.float32] | None
     ) -> tuple[float, float]:

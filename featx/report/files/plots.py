@@ -1,11 +1,26 @@
 """Plots as PNG files."""
 
+import contextlib
+import os
 import warnings
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+# A notebook names its own way to show figures in MPLBACKEND, and the processes that it starts inherit it: where Matplotlib
+# does not know that one, importing it fails. Files need none; whoever goes on with pyplot in this process gets it all the same.
+_shown_by = os.environ.pop("MPLBACKEND", None)
+try:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    if _shown_by:
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = _shown_by
+finally:
+    if _shown_by is not None:
+        os.environ["MPLBACKEND"] = _shown_by
 
 _MOST_NUMBERS = 25
 """Cells of a larger confusion matrix are too small to write into."""

@@ -106,10 +106,11 @@ def distances_from_classes(X: CachedRows, labels: NDArray[np.int64]) -> NDArray[
         values = block[:, varies] / deviation
         each = np.arange(len(values))
         squared = np.einsum("ij,ij->i", values, values)[:, None] - 2 * values @ scaled.T + np.einsum("ij,ij->i", scaled, scaled)
-        # Its own class, less itself: the middle moves away from it.
+        # Its own class, less itself: the middle moves away from it. A class of one image has no middle without it.
         n_own = counts[labels[at]]
-        squared[each, labels[at]] *= np.where(n_own > 1, n_own / np.maximum(n_own - 1, 1), np.inf) ** 2
-        distances[at] = np.sqrt(np.maximum(np.nanmin(squared, axis=1), 0) / max(int(varies.sum()), 1))
+        squared[each, labels[at]] *= (n_own / np.maximum(n_own - 1, 1)) ** 2
+        squared[each[n_own == 1], labels[at][n_own == 1]] = np.inf
+        distances[at] = np.sqrt(np.maximum(squared.min(axis=1), 0) / max(int(varies.sum()), 1))
     return distances
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from featx.errors import HeadError, OutputError
+from featx.errors import HeadError, OutputError, TooFewImages
 from featx.heads import HeadSpec, fit_temperature, head_spec
 from featx.models import TRAINED_ON_BYTES, Model, check_model_path, library_versions, network_of_cache, save_model
 from featx.store import CachedRows, FeatureCache, check_pooling
@@ -132,6 +132,8 @@ def fit_head(
         If there is no finished cache.
     SingleClassError
         If the training images are all of one class.
+    TooFewImages
+        If a class has fewer training images than the head needs.
     HeadError
         If a setting is unknown or outside its range, or there is no validation image to calibrate on.
     OutputError
@@ -173,7 +175,10 @@ def fit_head(
     dtype = store.maps_dtype if pooling == "flatten" else np.float32
     X = CachedRows(store, chosen.rows, chosen.views, layer, pooling, dtype)
     X_val = CachedRows(store, val, np.zeros_like(val), layer, pooling, dtype) if len(val) else None
-    fitted = unfitted.fit(X, chosen.y, X_val, chosen.y_val if len(val) else None, on_epoch)
+    try:
+        fitted = unfitted.fit(X, chosen.y, X_val, chosen.y_val if len(val) else None, on_epoch)
+    except TooFewImages as error:
+        raise error.named(chosen.class_names) from None
     val_accuracy, temperature = None, None
     if X_val is not None:
         probabilities = np.concatenate([fitted.predict_proba(block) for _, block in X_val.blocks()])

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
+from sklearn.utils.class_weight import compute_sample_weight
 
 import featx.heads.classical.linear
 from featx.errors import HeadError
@@ -48,7 +50,11 @@ def test_probabilities_equal_scikit_learns(n_classes: int, n_columns: int, class
     assert gamma == pytest.approx(SVC(gamma="scale").fit(scaling(X), y)._gamma)
     machine = OneVsRestClassifier(SVC(C=2.0, gamma=gamma, class_weight=class_weight, tol=1e-7))
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    reference = CalibratedClassifierCV(machine, method="sigmoid", ensemble=False, cv=folds).fit(scaling(X), y)
+    reference = CalibratedClassifierCV(machine, method="sigmoid", ensemble=False, cv=folds)
+    with warnings.catch_warnings():
+        # OneVsRestClassifier takes no weights of rows: it has its class weights already, and the sigmoids take these.
+        warnings.filterwarnings("ignore", ".*will only be used for the calibration")
+        reference.fit(scaling(X), y, sample_weight=compute_sample_weight(class_weight, y) if class_weight else None)
     head = make_head("svm", kernel="rbf", C=2.0, scale=scale, class_weight=class_weight).fit(X, y)
     np.testing.assert_allclose(head.predict_proba(X_new), reference.predict_proba(scaling(X_new)), rtol=0, atol=1e-6)
     assert head.notes_ == []

@@ -105,6 +105,17 @@ def test_distance_is_to_the_nearest_class_without_the_image_itself() -> None:
         assert found[row] == pytest.approx(min(distances), rel=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_only_image_of_a_class_is_as_far_as_the_nearest_other_class(seed: int) -> None:
+    """It has no class of its own to be compared with; rounding must not make that 0, nor anything warn."""
+    X, labels = made(seed, n=91)
+    X[90], labels[90] = X[90] + 3.3, 3
+    found = distances_from_classes(Rows(X), labels)  # type: ignore[arg-type] # has all that CachedRows has
+    within = sum(((X[labels == label] - X[labels == label].mean(axis=0)) ** 2).sum(axis=0) for label in range(4)) / 87
+    wanted = min(np.sqrt(((X[90] - X[labels == label].mean(axis=0)) ** 2 / within).mean()) for label in range(3))
+    assert found[90] == pytest.approx(wanted, rel=1e-4)
+
+
 def test_far_out_is_counted_from_what_is_usual() -> None:
     """Of 1,000 normal values about one lies beyond; ten far ones do not move what is usual."""
     values = np.random.default_rng(0).normal(5, 2, 1000)

@@ -1,7 +1,7 @@
 """The verb fit: every head's own options, the search for settings, and features larger than memory."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -333,3 +333,13 @@ def test_features_larger_than_memory_give_the_same_accuracy(
             assert sorted(labels.tolist()) != labels.tolist()
     orders = {np.concatenate(blocks).tobytes() for blocks in full}
     assert len(orders) == len(full), "each epoch should have an order of its own"
+
+
+def test_svm_names_the_class_with_too_few_images(run: Run, photos: Path, extract: Callable[..., Any], tmp_path: Path) -> None:
+    """The class, not its number, and how many images it has."""
+    write_image(photos / "a lone cat" / "1.png", (90, 90, 90), seed=1)
+    cache = extract(photos, val_fraction=0.0, test_fraction=0.1).cache
+    result = run("fit", cache, "--head", "svm", "--out", tmp_path / "m.featx")
+    assert result.exit_code == 1
+    assert "svm: needs at least 2 training images in each class" in result.stderr
+    assert "Received: 1 of class 'a lone cat'." in result.stderr
