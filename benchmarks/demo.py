@@ -135,17 +135,18 @@ def run_demo(folder: str) -> None:
     watch_imports(clocks)
     with clocks.part("loading featx's own modules"):
         import featx
-        import featx.backbones
         import featx.images
+        import featx.models.compute
         import featx.store.cache_writer
         import featx.verbs.evaluate.featuremap
         from featx.cli import main
 
-        # Before the modules that take them from there.
-        load_batches, load_backbone = featx.images.load_batches, featx.backbones.load_backbone
-        featx.images.load_batches = lambda *a, **o: clocks.each("waiting for decoded pixels", load_batches(*a, **o))
+        way = featx.models.compute
+        load_batches, load_backbone = way.load_batches, way.load_backbone
+        way.load_batches = lambda *a, **o: clocks.each("waiting for decoded pixels", load_batches(*a, **o))
         making = clocks.around("network: building, weights", load_backbone)
-        featx.backbones.load_backbone = lambda *a, **o: TimedBackbone(making(*a, **o), clocks)
+        way.load_backbone = lambda *a, **o: TimedBackbone(making(*a, **o), clocks)
+        # Before the modules that take it from there.
         featx.images.make_thumbnails = clocks.around("report: thumbnails", featx.images.make_thumbnails)
         featx.verbs.evaluate.featuremap.map_features = clocks.around(
             "report: map of the features", featx.verbs.evaluate.featuremap.map_features

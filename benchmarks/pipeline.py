@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import featx.verbs.extract.local
+import featx.models.compute
 from benchmarks.gpu import Turn, decoding, sparse_maps, writing
 from benchmarks.made import photos
 from benchmarks.sections import ROUNDS, Section, Target, ratio, run, spread
@@ -53,12 +53,12 @@ def pretending(images: str, side: int, batch: int, speed: int) -> Turn:
     extract = extraction(images, side, "float32", batch)
 
     def turn() -> dict[str, Any]:
-        real = featx.verbs.extract.local.load_backbone
-        featx.verbs.extract.local.load_backbone = lambda *_, **__: Pretended(speed, maps)
+        real = featx.models.compute.load_backbone
+        featx.models.compute.load_backbone = lambda *_, **__: Pretended(speed, maps)
         try:
             return extract()
         finally:
-            featx.verbs.extract.local.load_backbone = real
+            featx.models.compute.load_backbone = real
 
     return turn
 

@@ -1,7 +1,6 @@
 """featx inside scikit-learn: image files to features as a transformer, any head as a classifier."""
 
 import contextlib
-import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,11 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from featx.backbones import Backbone, QuantizedNetwork, load_backbone
+from featx.backbones import Backbone
 from featx.errors import HeadError, ImageListError, RecipeError, TooFewImages
 from featx.heads import head_spec
-from featx.images import MAX_PIXELS, load_batches
-from featx.models import network_given
-from featx.recipe import Recipe
+from featx.images import MAX_PIXELS
+from featx.models import Compute, Engine, Extractor, given_engine
 from featx.store import check_pooling, pool_maps
 from featx.verbs.extract import ExtractOptions
 
@@ -107,7 +105,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         RecipeError, ImageSizeError, BackboneError, CacheError
             If a setting is unknown or outside its range.
         """
-        self._make_recipe()
+        self._make_engine()
         return self
 
     def transform(self, X: Sequence[str | Path] | ArrayLike) -> NDArray[np.float32]:
@@ -130,20 +128,22 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         RecipeError, ImageSizeError, BackboneError, CacheError
             If a setting is unknown or outside its range, or the backbone's weights are not at hand.
         """
-        recipe, weights_file, network = self._make_recipe()
+        engine = self._make_engine()
         paths = _as_paths(X)
         # Key by what was asked for, not by where it leads: two names of one file are rare, and cost no more than time.
         number_of = {path: number for number, path in enumerate(dict.fromkeys(paths))}
         different = list(number_of)
+        compute = Compute(self.batch_size, self.workers, self.max_pixels, self.device)
+        extractor = Extractor(engine, compute, load=_ready_backbone)
         reasons: dict[int, str] = {}
         features = np.empty((0, 0), np.float32)
-        for batch in load_batches(different, recipe, self.batch_size, self.workers, self.max_pixels):
+        for batch in extractor.decode(different):
             reasons |= batch.rejected
             # One file without pixels spoils the result. The rest is still decoded, to name every such file at once, but the
             # backbone, which takes most of the time, need not run any more.
             if not reasons:
-                backbone = _ready_backbone(recipe, weights_file, self.batch_size, self.device, network)
-                rows = pool_maps(backbone(batch.images)[recipe.layers[0]], self.pooling, recipe.stored_dtype)
+                maps = extractor.maps(batch)[engine.recipe.layers[0]]
+                rows = pool_maps(maps, self.pooling, engine.recipe.stored_dtype)
                 if not features.size:
                     features = np.empty((len(different), rows.shape[1]), np.float32)
                 features[batch.positions] = rows
@@ -173,9 +173,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         RecipeError, ImageSizeError, BackboneError, CacheError
             As for ``transform``.
         """
-        recipe, weights_file, network = self._make_recipe()
-        layer = recipe.layers[0]
-        described = _ready_backbone(recipe, weights_file, self.batch_size, self.device, network).network["layers"]
+        engine = self._make_engine()
+        layer = engine.recipe.layers[0]
+        described = _ready_backbone(engine, self.batch_size, self.device).network["layers"]
         height, width, channels = next(one["output_shape"] for one in described if one["name"] == layer)
         if self.pooling == "flatten":
             places = np.ndindex(height, width, channels)
@@ -196,8 +196,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         tags.requires_fit = False
         return tags
 
-    def _make_recipe(self) -> tuple[Recipe, Path | None, QuantizedNetwork | None]:
-        """Check the settings; return the recipe, of one layer, and weights file and quantized network where there are such."""
+    def _make_engine(self) -> Engine:
+        """Check the settings; return what the backbone is loaded from, with a recipe of one layer."""
         check_pooling(self.pooling)
         for name in ("batch_size", "max_pixels", "workers"):
             value = getattr(self, name)
@@ -215,16 +215,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
             precision=self.precision,
             calibration=self.calibration,
         )
-        recipe, weights_file = options.make_recipe()
-        if not recipe.is_draft:
-            return recipe, weights_file, None
-        if self.calibration is None:
-            raise RecipeError(
-                "calibration must be a cache or model whose int8 network is to be used: a transformer learns nothing, so it "
-                "cannot make one. Received: None."
-            )
-        network = network_given(Path(self.calibration), recipe)
-        return dataclasses.replace(recipe, quantized=network.identity), weights_file, network
+        return given_engine(Engine(*options.make_recipe()), None if self.calibration is None else Path(self.calibration))
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
@@ -340,10 +331,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
 # One is kept, for whoever asks next: the clones that a search makes, and the names of the columns, share it. The recipe
 # holds the digest of the weights, so that a file that was replaced is read again.
 @functools.lru_cache(maxsize=1)
-def _ready_backbone(
-    recipe: Recipe, weights_file: Path | None, batch_size: int, device: str | None, network: QuantizedNetwork | None
-) -> Backbone:
-    return load_backbone(recipe, weights_file, batch_size, device=device, quantized=network)
+def _ready_backbone(engine: Engine, batch_size: int, device: str | None) -> Backbone:
+    return engine.load(batch_size, device)
 
 
 def _is_count(value: object) -> bool:

@@ -69,9 +69,6 @@ LONGER = {
     "featx.verbs.compare.search": 345,
     "featx.verbs.evaluate.evaluate": 333,
     "featx.verbs.export.export": 325,
-    "featx.verbs.extract.extract": 357,
-    "featx.verbs.extract.ray.cluster": 301,
-    "featx.verbs.extract.ray.run": 345,
     "featx.verbs.finetune.finetune": 378,
     "featx.verbs.fit.fit": 304,
     "featx.verbs.merge.merge": 338,
@@ -256,14 +253,14 @@ def test_extract_on_a_complete_cache_never_loads_tensorflow(photos: Path, tmp_pa
     cache = tmp_path / "cache"
     fill = f"""
 import numpy as np
-import featx.verbs.extract.local
+import featx.models.compute
 class Ready:
     network, device = {{"parameters": 0, "layers": []}}, "cpu:0"
     def __call__(self, images):
         return {{"block5_pool": np.ones((len(images), 1, 1, 512), np.float32)}}
-featx.verbs.extract.local.load_backbone = lambda *a, **k: Ready()
+featx.models.compute.load_backbone = lambda *a, **k: Ready()
 featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))
-featx.verbs.extract.local.load_backbone = None
+featx.models.compute.load_backbone = None
 """
     again = f"result = featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))\nassert result.reused == 36"
     assert modules_loaded_by(fill + again, tmp_path) & {"tensorflow", "keras", "sklearn", "matplotlib", "ray"} == set()

@@ -80,7 +80,7 @@ def colours() -> NDArray[np.str_]:
 def batches_run(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Images in each batch that the stub backbone is given."""
     run: list[int] = []
-    load = featx.estimators.load_backbone
+    load = featx.models.compute.load_backbone
 
     def load_counted(*arguments: Any, **options: Any) -> Callable[..., Any]:
         backbone = load(*arguments, **options)
@@ -92,7 +92,7 @@ def batches_run(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return counted
 
     featx.estimators._ready_backbone.cache_clear()
-    monkeypatch.setattr(featx.estimators, "load_backbone", load_counted)
+    monkeypatch.setattr(featx.models.compute, "load_backbone", load_counted)
     return run
 
 
@@ -476,8 +476,10 @@ def test_pipelines_can_be_cross_validated(classifier: Any, files: list[Path], co
 def test_clones_share_one_backbone(files: list[Path], colours: NDArray[np.str_], monkeypatch: pytest.MonkeyPatch) -> None:
     """A cross-validation does not build the network again in every fold; other settings do get their own."""
     loaded: list[Any] = []
-    load = featx.estimators.load_backbone
-    monkeypatch.setattr(featx.estimators, "load_backbone", lambda *given, **how: loaded.append(given) or load(*given, **how))
+    load = featx.models.compute.load_backbone
+    monkeypatch.setattr(
+        featx.models.compute, "load_backbone", lambda *given, **how: loaded.append(given) or load(*given, **how)
+    )
     pipeline = make_pipeline(FeatureExtractor(**STUB), HeadClassifier("ridge"))
     cross_val_score(pipeline, files, colours, cv=3)
     assert len(loaded) == 1

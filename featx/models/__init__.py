@@ -1,40 +1,47 @@
 """Models: a head with all that its predictions take, its file, and the way of images through it."""
 
 from featx.models.classify import FileProbabilities, classify_files
-from featx.models.compute import Compute
+from featx.models.compute import Compute, Engine, Extractor, Maps, decode_files
 from featx.models.features import HeadFeatures, weights_hint
 from featx.models.file import check_model_path, find_model, library_versions, load_model, save_model
 from featx.models.int8 import (
+    DraftEngine,
     drop_other_networks,
-    find_network,
+    find_engine,
+    given_engine,
     keep_network,
-    network_given,
     network_of_cache,
     network_path,
-    one_at_a_time,
     refuse_int8,
 )
+from featx.models.listed import CHANGED, ListedFiles
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 
 __all__ = [
+    "CHANGED",
     "TRAINED_ON_BYTES",
     "Compute",
+    "DraftEngine",
+    "Engine",
+    "Extractor",
     "FileProbabilities",
     "FineTuned",
     "HeadFeatures",
+    "ListedFiles",
+    "Maps",
     "Model",
     "check_model_path",
     "classify_files",
+    "decode_files",
     "drop_other_networks",
+    "find_engine",
     "find_model",
-    "find_network",
+    "given_engine",
     "keep_network",
     "library_versions",
     "load_model",
-    "network_given",
     "network_of_cache",
     "network_path",
-    "one_at_a_time",
     "refuse_int8",
     "save_model",
     "weights_hint",

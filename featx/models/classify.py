@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import check_device, choose_batch_size, load_backbone
 from featx.errors import AugmentError
-from featx.images import MAX_PIXELS, MOST_VIEWS, Augmentation, Views, load_batches
+from featx.images import MAX_PIXELS, MOST_VIEWS, Augmentation, Views
+from featx.models.compute import Compute, Engine, Extractor
 from featx.models.features import HeadFeatures, weights_hint
+from featx.models.listed import ListedFiles
 from featx.models.model import Model
 from featx.store import pool_maps
 from featx.system.progress import Progress
@@ -60,8 +61,8 @@ def classify_files(
     ----------
     model : Model
         Says how to decode, which backbone and which head.
-    paths : sequence of Path
-        Image files.
+    paths : sequence of Path, or ListedFiles
+        Image files; or contents that a cache lists, of which no other is taken.
     weights : Path or None
         The backbone's weights file, if it is neither bundled nor where it was at extraction.
     batch_size, workers : int or None
@@ -85,45 +86,37 @@ def classify_files(
     AugmentError
         With ``tta``: if the head learned from clean images alone.
     """
-    check_device(device, model.recipe.precision)
     weights = weights_hint(model, weights)
     count = _views_to_average(model) if tta else 1
-    items = [path for path in paths for _ in range(count)]
+    items = paths.repeated(count) if isinstance(paths, ListedFiles) else [path for path in paths for _ in range(count)]
     views = None
     if count > 1:
         augmentation, seed = Augmentation.parse(model.views["augment"]), int(model.views["seed"])
         views = Views(augmentation, seed, [number for _ in paths for number in range(count)])
-    # One image must not cost a forward pass of a whole batch.
-    batch_size = max(1, min(batch_size or choose_batch_size(model.recipe, device), len(items)))
+    extractor = Extractor(
+        Engine(model.cached_recipe, weights, model.quantized),
+        Compute(batch_size, workers, max_pixels, device),
+        most_images=len(items),
+    )
+    features = HeadFeatures(model, weights, extractor.batch_size, device)
     probabilities = np.zeros((len(paths), len(model.class_names)))
     digests = [b""] * len(paths)
     rejected: dict[int, str] = {}
     pooled: NDArray[np.float32] | None = None
     pooled_files = np.empty(0, np.int64) if pooled_files is None else pooled_files
-    backbone = None
-    features = HeadFeatures(model, weights, batch_size, device)
-    if progress:
-        progress("predict", 0, len(items))
-    for batch in load_batches(items, model.recipe, batch_size, workers, max_pixels, views):
+    for batch, maps in extractor(items, views, stage="predict", progress=progress):
         rejected |= {position // count: reason for position, reason in batch.rejected.items()}
-        if batch.positions:
-            # Only now: a list of files that are no images need not wait for Keras.
-            backbone = backbone or load_backbone(
-                model.cached_recipe, weights, batch_size, device=device, quantized=model.quantized
-            )
-            maps = backbone(batch.images)[model.layer]
-            X = features.of_maps(maps)
-            files = np.array(batch.positions) // count
-            if len(pooled_files):
-                average = pool_maps(maps, "avg", model.recipe.stored_dtype)
-                pooled = np.zeros((len(pooled_files), average.shape[1]), np.float32) if pooled is None else pooled
-                kept = np.isin(files, pooled_files)
-                np.add.at(pooled, np.searchsorted(pooled_files, files[kept]), average[kept] / count)
-            np.add.at(probabilities, files, model.predict_proba(X) / count)
-            for file, digest in zip(files, batch.digests, strict=True):
-                digests[file] = digest
-        if progress:
-            progress("predict", len(batch.positions) + len(batch.rejected), len(items))
+        if not maps:
+            continue
+        files, of_layer = np.array(batch.positions) // count, maps[model.layer]
+        if len(pooled_files):
+            average = pool_maps(of_layer, "avg", model.recipe.stored_dtype)
+            pooled = np.zeros((len(pooled_files), average.shape[1]), np.float32) if pooled is None else pooled
+            kept = np.isin(files, pooled_files)
+            np.add.at(pooled, np.searchsorted(pooled_files, files[kept]), average[kept] / count)
+        np.add.at(probabilities, files, model.predict_proba(features.of_maps(of_layer)) / count)
+        for file, digest in zip(files, batch.digests, strict=True):
+            digests[file] = digest
     probabilities[list(rejected)] = np.nan
     if pooled is not None:
         pooled[np.isin(pooled_files, list(rejected))] = np.nan

@@ -1,10 +1,30 @@
-"""Batch size, device, workers; and one way of files through decode and backbone, which six loops wrote each for itself."""
+"""The one way of image files through decode and backbone.
+
+    files ──decode──▶ pixels ──contents compared──▶ backbone ──▶ (batch, maps)
+
+Every verb that needs features of files, or only their pixels, takes it, with one rule for progress, for the limit of an
+image's size, for files that changed since a cache listed them, and for the start of the backbone.
+"""
 
 import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-from featx.backbones import choose_batch_size
-from featx.images import MAX_PIXELS
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import Backbone, QuantizedNetwork, check_device, choose_batch_size, load_backbone
+from featx.images import MAX_PIXELS, Batch, Views, load_batches
+from featx.models.listed import ListedFiles
 from featx.recipe import Recipe
+from featx.system.progress import Progress
+
+UNLIMITED = 1 << 40
+"""In place of ``max_pixels``, for contents that have been decoded before: then the limit was another one [px]."""
+
+Maps = dict[str, NDArray[np.float32]]
+"""Each layer's output (n_images, h, w, n_channels)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,12 +35,12 @@ class Compute:
     ----------
     batch_size : int or None
         Images in a forward pass; by default as many as memory allows, up to 32, or 128 where there may be a GPU.
-    device : str or None
-        ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     workers : int or None
         Decoding processes; by default one for each core.
     max_pixels : int
         Larger images are rejected [px].
+    device : str or None
+        ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     """
 
     batch_size: int | None = None
@@ -31,3 +51,215 @@ class Compute:
     def images_a_batch(self, recipe: Recipe) -> int:
         """Return the number of images in a forward pass."""
         return self.batch_size or choose_batch_size(recipe, self.device)
+
+    def settled(self, recipe: Recipe, most_images: int | None = None) -> "Compute":
+        """Return the same with the number of images in a forward pass chosen, and at most so many."""
+        size = self.images_a_batch(recipe)
+        return dataclasses.replace(self, batch_size=size if most_images is None else max(1, min(size, most_images)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """What a backbone is loaded from.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How features are made.
+    weights_file : Path or None
+        Of the backbone, where its weights are neither bundled nor random.
+    quantized : QuantizedNetwork or None
+        For int8: the network that the recipe names.
+    """
+
+    recipe: Recipe
+    weights_file: Path | None = None
+    quantized: QuantizedNetwork | None = None
+
+    def load(self, batch_size: int, device: str | None = None) -> Backbone:
+        """Build the backbone; parameters and errors as for ``load_backbone``."""
+        return load_backbone(self.recipe, self.weights_file, batch_size, device=device, quantized=self.quantized)
+
+    def completed(self, images: NDArray[np.uint8], progress: Progress | None = None) -> "Engine":
+        """Return this engine, ready to be loaded: there is nothing to be made from images first."""
+        return self
+
+    def completed_in(
+        self, folder: Path, overwrite: bool, choose: Callable[[], NDArray[np.uint8]], progress: Progress | None = None
+    ) -> "Engine":
+        """Return this engine, ready to be loaded: there is nothing to be made from images and kept in a cache first."""
+        return self
+
+
+def decode_files(
+    files: Sequence[Path],
+    recipe: Recipe,
+    compute: Compute,
+    views: Views | None = None,
+    *,
+    stage: str = "decode",
+    progress: Progress | None = None,
+) -> Iterator[Batch]:
+    """Decode files in the order given, ahead of whoever asks.
+
+    Parameters
+    ----------
+    files : sequence of Path, or ListedFiles
+        Files to decode; or contents that a cache lists, of which no other is taken.
+    recipe : Recipe
+        How to decode them.
+    compute : Compute
+        Images in a batch, decoding processes, and the limit.
+    views : Views or None
+        Which view of each; by default the clean image.
+    stage : str
+        Of progress.
+    progress : callable or None
+        Called as (stage, newly done, total): at the start, and once a batch has been dealt with.
+
+    Raises
+    ------
+    RecipeError, DecoderError
+        As for ``load_batches``.
+
+    Yields
+    ------
+    batch : Batch
+        Every position stands in exactly one batch, decoded or rejected.
+    """
+    if progress and len(files):
+        progress(stage, 0, len(files))
+    way = (recipe, compute, views)
+    for batch in _listed_batches(files, *way) if isinstance(files, ListedFiles) else _batches(files, *way):
+        yield batch
+        if progress:
+            progress(stage, len(batch.positions) + len(batch.rejected), len(files))
+
+
+def _batches(files: Sequence[Path], recipe: Recipe, compute: Compute, views: Views | None) -> Iterator[Batch]:
+    return load_batches(files, recipe, compute.images_a_batch(recipe), compute.workers, compute.max_pixels, views)
+
+
+def _listed_batches(files: ListedFiles, recipe: Recipe, compute: Compute, views: Views | None) -> Iterator[Batch]:
+    rejected: dict[int, str] = {}
+    for batch in map(files.compared, _batches(files, recipe, compute, views)):
+        rejected |= batch.rejected
+        yield dataclasses.replace(batch, rejected={})
+    if not rejected:
+        return
+    # Those of which a file is known to have the very content that was decoded once, once more and without a limit.
+    found = files.standing_in(sorted(rejected))
+    again = list(found)
+    numbers = views and dataclasses.replace(views, numbers=[views.numbers[position] for position in again])
+    without = dataclasses.replace(compute, max_pixels=UNLIMITED)
+    for batch in _batches(list(found.values()), recipe, without, numbers):
+        placed = dataclasses.replace(
+            batch,
+            positions=[again[place] for place in batch.positions],
+            rejected={again[place]: reason for place, reason in batch.rejected.items()},
+        )
+        yield files.compared(placed)
+    lost = {position: reason for position, reason in rejected.items() if position not in found}
+    if lost:
+        yield Batch([], np.empty((0, *recipe.image_size, 3), np.uint8), [], lost)
+
+
+class Extractor:
+    """Takes image files through decode and backbone.
+
+    A device that there cannot be is refused at once. The backbone is loaded with the first batch that needs it: files that
+    are no images need no Keras.
+
+    Parameters
+    ----------
+    engine : Engine
+        What the backbone is loaded from.
+    compute : Compute
+        How it computes.
+    most_images : int or None
+        How many images there will be, if that is known and none of them goes into a cache, where a feature must not depend on
+        its company: one image must not cost a forward pass of a whole batch.
+    load : callable
+        Called as (engine, batch size, device); returns the backbone.
+
+    Raises
+    ------
+    DeviceError
+        If there cannot be such a device.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        compute: Compute,
+        *,
+        most_images: int | None = None,
+        load: Callable[[Engine, int, str | None], Backbone] = Engine.load,
+    ) -> None:
+        check_device(compute.device, engine.recipe.precision)
+        self._engine = engine
+        self._compute = compute.settled(engine.recipe, most_images)
+        self._load = load
+        self._backbone: Backbone | None = None
+
+    @property
+    def batch_size(self) -> int:
+        """Images in a forward pass."""
+        return self._compute.images_a_batch(self._engine.recipe)
+
+    @property
+    def device(self) -> str:
+        """What the backbone ran on; empty if it did not run."""
+        return self._backbone.device if self._backbone else ""
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """What a cache records of the backbone; empty if it did not run."""
+        return self._backbone.network | {"weights_file": str(self._engine.weights_file or "")} if self._backbone else {}
+
+    def __call__(
+        self,
+        files: Sequence[Path],
+        views: Views | None = None,
+        *,
+        known: bool = False,
+        stage: str = "extract",
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[Batch, Maps]]:
+        """Yield each batch of pixels with the maps that the backbone gives; parameters as for ``decode_files``.
+
+        Parameters
+        ----------
+        known : bool
+            Whether these contents have been decoded before: then there is no limit.
+
+        Yields
+        ------
+        batch : Batch
+            Every position stands in exactly one batch.
+        maps : dict of str to ndarray
+            Of the decoded images of the batch; empty where there are none.
+        """
+        for batch in self.decode(files, views, known=known, stage=stage, progress=progress):
+            yield batch, self.maps(batch)
+
+    def decode(
+        self,
+        files: Sequence[Path],
+        views: Views | None = None,
+        *,
+        known: bool = False,
+        stage: str = "decode",
+        progress: Progress | None = None,
+    ) -> Iterator[Batch]:
+        """Decode alone, in batches of the backbone's size."""
+        compute = dataclasses.replace(self._compute, max_pixels=UNLIMITED) if known else self._compute
+        return decode_files(files, self._engine.recipe, compute, views, stage=stage, progress=progress)
+
+    def maps(self, batch: Batch) -> Maps:
+        """Run the backbone over the decoded images of a batch, if there are any."""
+        if not batch.positions:
+            return {}
+        if self._backbone is None:
+            self._backbone = self._load(self._engine, self.batch_size, self._compute.device)
+        return self._backbone(batch.images)

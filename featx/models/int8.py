@@ -2,16 +2,22 @@
 
 import contextlib
 import dataclasses
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from featx.backbones import RESTORE, QuantizedNetwork
-from featx.errors import CacheError, CacheLocked, CacheWriteError, QuantizedNetworkError, RecipeMismatch
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import RESTORE, QuantizedNetwork, check_int8_installed, quantize_backbone
+from featx.errors import CacheError, CacheLocked, CacheWriteError, QuantizedNetworkError, RecipeError, RecipeMismatch
+from featx.models.compute import Engine
 from featx.models.file import load_model
 from featx.recipe import Recipe
 from featx.store import QUANTIZED, FeatureCache, read_recipe, writing_named
 from featx.system.files import TEMPORARY_PREFIX, locked, sweep_temporaries, writing_to
+from featx.system.progress import Progress
 
 # What the network itself depends on; the rest of a recipe is about the pixels before it.
 _OF_THE_NETWORK = ("backbone", "weights", "layers", "image_size", "preprocess")
@@ -32,17 +38,64 @@ def _made_for(folder: Path, draft: Recipe) -> QuantizedNetwork | None:
     return QuantizedNetwork.read(found[0]) if found else None
 
 
-def find_network(
-    folder: Path, draft: Recipe, given: Path | None = None, overwrite: bool = False
-) -> tuple[Recipe, QuantizedNetwork | None]:
-    """Complete an int8 recipe by the network that is there already.
+@dataclasses.dataclass(frozen=True)
+class DraftEngine(Engine):
+    """An engine in int8 whose network has yet to be made from images: until then nothing can be extracted with it."""
+
+    def completed(self, images: NDArray[np.uint8], progress: Progress | None = None) -> Engine:
+        """Make the network; parameters and errors as for ``quantize_backbone``."""
+        if progress is None:
+            return _completed(self, quantize_backbone(self.recipe, self.weights_file, images, None))
+        progress("calibrate", 0, len(images))
+        step = functools.partial(progress, "calibrate", 1, len(images))
+        return _completed(self, quantize_backbone(self.recipe, self.weights_file, images, step))
+
+    def completed_in(
+        self, folder: Path, overwrite: bool, choose: Callable[[], NDArray[np.uint8]], progress: Progress | None = None
+    ) -> Engine:
+        """Make the network and keep it in a cache's folder; where another process does so just now, wait and take that one.
+
+        Parameters
+        ----------
+        folder : Path
+            The cache's.
+        overwrite : bool
+            Take a network that cannot be read for one that is not there.
+        choose : callable
+            Returns pixels (n_images, height, width, 3), uint8, that set the ranges of int8 numbers.
+        progress : callable or None
+            Called as (stage, newly done, total).
+
+        Returns
+        -------
+        engine : Engine
+            This one still where there are no images: the extract will say so of each.
+
+        Raises
+        ------
+        QuantizedNetworkError, ExtraMissing, BackboneError, CacheWriteError
+            If the network can be neither read nor made nor kept.
+        """
+        with one_at_a_time(folder):
+            engine = find_engine(self, folder, overwrite=overwrite)
+            if isinstance(engine, DraftEngine):
+                images = choose()
+                if not len(images):
+                    return self
+                engine = self.completed(images, progress)
+            keep_network(folder, engine.recipe, engine.quantized)
+            return engine
+
+
+def find_engine(asked: Engine, folder: Path, given: Path | None = None, overwrite: bool = False) -> Engine:
+    """Complete an engine by the int8 network that is there already; any other is complete as it is.
 
     Parameters
     ----------
+    asked : Engine
+        What was asked for.
     folder : Path
         The cache's.
-    draft : Recipe
-        What was asked for.
     given : Path or None
         A cache or model whose network is to be used.
     overwrite : bool
@@ -50,15 +103,52 @@ def find_network(
 
     Returns
     -------
-    recipe : Recipe
-        With the network's identity; the draft itself where there is none.
-    network : QuantizedNetwork or None
+    engine : Engine
+        With the network; a ``DraftEngine`` where there is none and it can be made here.
 
     Raises
     ------
     QuantizedNetworkError
         If the cache's network is gone or damaged, or the one that was given is for another backbone.
+    RecipeMismatch
+        If the one that was given is not the cache's.
+    ExtraMissing
+        If a network has to be made, and what makes it is not installed.
     """
+    if not asked.recipe.is_draft:
+        return asked
+    network = _find_network(folder, asked.recipe, given, overwrite)
+    if network is None:
+        check_int8_installed()
+        return DraftEngine(asked.recipe, asked.weights_file)
+    return _completed(asked, network)
+
+
+def given_engine(asked: Engine, given: Path | None) -> Engine:
+    """Complete an engine by the int8 network of a cache or a model; any other is complete as it is.
+
+    Raises
+    ------
+    RecipeError
+        If it needs a network and none is given.
+    QuantizedNetworkError
+        As for ``network_given``.
+    """
+    if not asked.recipe.is_draft:
+        return asked
+    if given is None:
+        raise RecipeError(
+            "calibration must be a cache or model whose int8 network is to be used: a transformer learns nothing, so it "
+            "cannot make one. Received: None."
+        )
+    return _completed(asked, network_given(given, asked.recipe))
+
+
+def _completed(draft: Engine, network: QuantizedNetwork) -> Engine:
+    return Engine(dataclasses.replace(draft.recipe, quantized=network.identity), draft.weights_file, network)
+
+
+def _find_network(folder: Path, draft: Recipe, given: Path | None, overwrite: bool) -> QuantizedNetwork | None:
     present = read_recipe(folder)
     in_force = present if present is not None and dataclasses.replace(present, quantized="") == draft else None
     path = network_path(folder, in_force or draft)
@@ -73,15 +163,13 @@ def find_network(
         network = None
     wanted = network_given(given, draft) if given else None
     if network is None or (overwrite and wanted):
-        network = wanted
-    elif wanted and wanted.identity != network.identity:
+        return wanted
+    if wanted and wanted.identity != network.identity:
         raise RecipeMismatch(
             f"{folder}: holds features made with quantized={network.identity!r}, but {given} has {wanted.identity!r}. "
             "Give another --cache, or --overwrite to extract again."
         )
-    if network is None:
-        return draft, None
-    return dataclasses.replace(draft, quantized=network.identity), network
+    return network
 
 
 def network_given(path: Path, draft: Recipe) -> QuantizedNetwork:
@@ -154,14 +242,16 @@ def drop_other_networks(folder: Path, recipe: Recipe) -> None:
             path.unlink(missing_ok=True)
 
 
-def keep_network(folder: Path, recipe: Recipe, network: QuantizedNetwork) -> None:
-    """Put a network into a cache's folder, if it is not there.
+def keep_network(folder: Path, recipe: Recipe, network: QuantizedNetwork | None) -> None:
+    """Put a network, where there is one, into a cache's folder, if it is not there.
 
     Raises
     ------
     CacheWriteError
         If the disk refuses.
     """
+    if network is None:
+        return
     path = network_path(folder, recipe)
     with writing_to(path, "Make room and run again.", CacheWriteError):
         if not _holds(path, network):

@@ -299,7 +299,7 @@ def test_interrupt_exits_with_130(photos: Path, run: Run, monkeypatch: pytest.Mo
         def __call__(self, images: object) -> Any:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("featx.verbs.extract.local.load_backbone", lambda *_, **__: Pressed())
+    monkeypatch.setattr("featx.models.compute.load_backbone", lambda *_, **__: Pressed())
     result = run("extract", photos, *STUB)
     assert result.exit_code == 130
     assert "stopped before any image" in result.stderr

@@ -22,8 +22,9 @@ from featx.errors import (
     RecipeError,
     RecipeMismatch,
 )
-from featx.models import int8 as calibrating
+from featx.models import Compute, int8
 from featx.system.files import locked
+from featx.verbs.extract import calibrate
 from featx.verbs.extract.options import ExtractOptions
 from featx.verbs.extract.prepared import Prepared
 from tests.conftest import COLOURS, Run, as_json, write_image
@@ -62,7 +63,7 @@ def no_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("a network was quantized")
 
-    monkeypatch.setattr(calibrating, "quantize_backbone", refuse)
+    monkeypatch.setattr(int8, "quantize_backbone", refuse)
 
 
 @pytest.mark.usefixtures("no_calibration")
@@ -169,7 +170,7 @@ def test_old_network_stays_in_use_until_the_new_features_are_complete(copy: Path
 
     other = other_network(copy)
     with monkeypatch.context() as patch:
-        patch.setattr("featx.verbs.extract.local.load_backbone", lambda *_, **__: Stopped())
+        patch.setattr("featx.models.compute.load_backbone", lambda *_, **__: Stopped())
         with pytest.raises(Interrupted):
             featx.extract_features(copy / "photos", copy / "cache", calibration=other, overwrite=True, **INT8)
     assert featx.verify_cache(copy / "cache").sound
@@ -187,7 +188,7 @@ def test_processes_make_one_network_between_them(folder: Path, tmp_path: Path, m
         time.sleep(0.3)
         return network
 
-    monkeypatch.setattr(calibrating, "quantize_backbone", make)
+    monkeypatch.setattr(int8, "quantize_backbone", make)
     with ThreadPoolExecutor(2) as pool:
         parts = [pool.submit(featx.extract_features, folder / "photos", tmp_path / "c", shard=(n, 2), **INT8) for n in (1, 2)]
         assert sum(part.result().extracted for part in parts) == 24
@@ -210,10 +211,14 @@ def test_network_that_another_process_deletes_before_it_has_the_lock_is_put_back
     """An extract in float32 that ends while this one waits for it: it deletes networks that are not its own."""
     cache = tmp_path / "cache"
 
-    def the_other_ends(prepared: Prepared) -> None:
-        calibrating.drop_other_networks(cache, dataclasses.replace(prepared.recipe, precision="float32", quantized=""))
+    real = featx.verbs.extract.extract._with_network
 
-    monkeypatch.setattr(featx.verbs.extract.extract, "_refuse_draft_part", the_other_ends)
+    def then_the_other_ends(prepared: Prepared, *arguments: Any) -> Any:
+        done = real(prepared, *arguments)
+        int8.drop_other_networks(cache, dataclasses.replace(prepared.recipe, precision="float32", quantized=""))
+        return done
+
+    monkeypatch.setattr(featx.verbs.extract.extract, "_with_network", then_the_other_ends)
     featx.extract_features(copy / "photos", cache, calibration=copy / "m.featx", **INT8)
     assert featx.fit_head(cache, "logreg", out=tmp_path / "m.featx").model.exists()
 
@@ -278,9 +283,8 @@ def test_folder_without_one_readable_image_is_no_reason_to_calibrate(tmp_path: P
 
 def test_choice_of_images_is_of_contents_and_seed_alone(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Renamed, moved and unreadable files change nothing; at most 32 are chosen, here 10."""
-    monkeypatch.setattr(calibrating, "MOST_IMAGES", 10)
+    monkeypatch.setattr(calibrate, "MOST_IMAGES", 10)
     seen: list[np.ndarray] = []
-    monkeypatch.setattr(calibrating, "quantize_backbone", lambda recipe, weights, images, step: seen.append(images))
     from featx.system.files import file_digest
     from featx.verbs.extract.options import ExtractOptions
 
@@ -294,7 +298,7 @@ def test_choice_of_images_is_of_contents_and_seed_alone(folder: Path, tmp_path: 
     broken.write_bytes(paths[0].read_bytes()[:60])
     for some, seed in ((paths, 0), ([broken, *reversed(renamed)], 0), (paths, 1)):
         digests = [file_digest(path) for path in some]
-        calibrating.calibrate(draft, None, some, digests, seed=seed, workers=1, max_pixels=10**6)
+        seen.append(calibrate.calibration_images(draft, some, digests, Compute(workers=1, max_pixels=10**6), seed))
     first, again, other = ({image.tobytes() for image in images} for images in seen)
     assert [len(images) for images in seen] == [10, 10, 10]
     assert first == again
@@ -307,7 +311,7 @@ def test_dry_run_of_int8_writes_nothing(folder: Path, tmp_path: Path, monkeypatc
     plan = featx.plan_extract(folder / "photos", folder / "cache", **INT8)
     assert (plan.to_extract, plan.reused) == (0, 24)
     network = featx.load_model(folder / "m.featx").quantized
-    monkeypatch.setattr("featx.verbs.extract.plan.quantize_backbone", lambda *_: network)
+    monkeypatch.setattr(int8, "quantize_backbone", lambda *_: network)
     plan = featx.plan_extract(folder / "photos", tmp_path / "none", **INT8)
     assert (plan.to_extract, plan.images_per_second > 0) == (24, True)
     assert not (tmp_path / "none").exists()
@@ -368,13 +372,13 @@ def test_bfloat16_is_a_recipe_of_its_own(folder: Path, tmp_path: Path) -> None:
 
 def test_what_int8_would_save_is_said_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """10,000 images at 9 a second: 19 minutes, or 5 and the calibration; for 100 images it would save nothing."""
-    monkeypatch.setattr(calibrating, "_has_int8_products", lambda: True)
+    monkeypatch.setattr(calibrate, "_has_int8_products", lambda: True)
     recipe, _ = ExtractOptions().make_recipe()
-    seconds = calibrating.seconds_in_int8(recipe, 10_000, 9.0)
+    seconds = calibrate.seconds_in_int8(recipe, 10_000, 9.0)
     assert seconds == pytest.approx(10_000 / (9 * 3.6) + 32 / 9 + 17, rel=0.01)
-    assert calibrating.seconds_in_int8(recipe, 100, 9.0) is None
-    assert calibrating.seconds_in_int8(recipe, 0, 0.0) is None
+    assert calibrate.seconds_in_int8(recipe, 100, 9.0) is None
+    assert calibrate.seconds_in_int8(recipe, 0, 0.0) is None
     for field, other in (("precision", "int8"), ("precision", "bfloat16"), ("backbone", "mobilenetv2")):
-        assert calibrating.seconds_in_int8(dataclasses.replace(recipe, **{field: other}), 10_000, 9.0) is None
-    monkeypatch.setattr(calibrating, "_has_int8_products", lambda: False)
-    assert calibrating.seconds_in_int8(recipe, 10_000, 9.0) is None
+        assert calibrate.seconds_in_int8(dataclasses.replace(recipe, **{field: other}), 10_000, 9.0) is None
+    monkeypatch.setattr(calibrate, "_has_int8_products", lambda: False)
+    assert calibrate.seconds_in_int8(recipe, 10_000, 9.0) is None

@@ -1,5 +1,7 @@
 """What was measured of pictures stands beside their features, and a cache without it is as good as before."""
 
+import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 import featx
 from featx.errors import CacheDamaged
 from featx.images import MEASURES, PICTURE_SIDE, load_batches
+from featx.models import Compute
 from featx.store import FeatureCache
 from featx.store.shards.shard import Shard
 from featx.store.shards.shard_writer import ShardWriter, copy_rows
@@ -104,6 +107,22 @@ def test_missing_pictures_are_measured_from_the_files(photos: Path, stub_cache: 
     assert found.measures[found.present].tobytes() == wanted.measures[found.present].tobytes()
     assert found.thumbnails[found.present].tobytes() == wanted.thumbnails[found.present].tobytes()
     assert content == {path: path.read_bytes() for path in stub_cache.rglob("*") if path.is_file()}
+
+
+def test_a_twin_is_measured_for_a_file_that_is_gone(photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an image that was extracted with a larger limit than today's is measured too."""
+    shutil.copy(photos / "red" / "0.png", photos / "red" / "twin.png")
+    cache = extract(photos).cache
+    store = FeatureCache.open(cache)
+    rows = store.catalog.rows()
+    wanted = stored_pictures(store, rows)
+    make_old(cache)
+    (photos / "red" / "0.png").unlink()
+    monkeypatch.setattr("featx.verbs.audit.pictures.Compute", functools.partial(Compute, max_pixels=1000))
+    store = FeatureCache.open(cache)
+    found = measure_missing(store, rows, stored_pictures(store, rows))
+    assert found.present.all()
+    assert found.thumbnails.tobytes() == wanted.thumbnails.tobytes()
 
 
 def shorten(file: h5py.File) -> None:

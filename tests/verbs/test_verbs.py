@@ -79,7 +79,7 @@ def test_parameter_counts_are_the_headlines_of_the_tutorials(photos: Path, tmp_p
 
     The real network describes itself; its features are not needed for the count, so they are replaced by zeros.
     """
-    import featx.verbs.extract.local
+    import featx.models.compute
     from featx.backbones import load_backbone
 
     write_image(photos / "yellow" / "0.png", (250, 240, 20), seed=1)
@@ -94,7 +94,7 @@ def test_parameter_counts_are_the_headlines_of_the_tutorials(photos: Path, tmp_p
             return {"block5_pool": np.zeros((len(images), 7, 7, 512), np.float32)}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(featx.verbs.extract.local, "load_backbone", Zeros)
+        patch.setattr(featx.models.compute, "load_backbone", Zeros)
         cache = extract(photos, tmp_path / "c", backbone="vgg16", image_size=(224, 224)).cache
     result = featx.fit_head(cache, "dense", out=tmp_path / "m.featx", epochs=1)
     assert result.parameters == {"total": 14_815_044, "trainable": 100_356, "frozen": 14_714_688}

@@ -1,13 +1,13 @@
 """What was measured of the pictures of a cache: stored with their rows, or measured now from their files."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheError
-from featx.images import MAX_PIXELS, MEASURES, PICTURE_SIDE, load_batches
+from featx.images import MEASURES, PICTURE_SIDE
+from featx.models import Compute, ListedFiles, decode_files
 from featx.store import FeatureCache
 from featx.system.progress import Progress
 
@@ -62,7 +62,7 @@ def measure_missing(
 ) -> MeasuredPictures:
     """Decode the files of images of which nothing was measured; what comes out is kept nowhere.
 
-    A file that is gone, or is another image now, stays without.
+    An image whose file is gone, or is another one now, stays without, unless a twin of it is listed.
 
     Parameters
     ----------
@@ -80,17 +80,11 @@ def measure_missing(
     catalog = store.catalog
     lacking = np.flatnonzero(~pictures.present)
     measures, thumbnails = pictures.measures.copy(), pictures.thumbnails.copy()
-    paths = [Path(catalog.source) / catalog.paths[rows[place]] for place in lacking]
-    if progress and paths:
-        progress("measure", 0, len(paths))
-    for batch in load_batches(paths, store.recipe, _BATCH, workers, MAX_PIXELS):
-        measured = batch.measured()
-        for at, (position, digest) in enumerate(zip(batch.positions, batch.digests, strict=True)):
-            place = lacking[position]
-            if digest == catalog.digests[rows[place]].tobytes():
-                measures[place], thumbnails[place] = measured["measures"][at], measured["thumbnail"][at]
-        if progress:
-            progress("measure", len(batch.positions) + len(batch.rejected), len(paths))
+    files = ListedFiles(catalog, rows[lacking])
+    for batch in decode_files(files, store.recipe, Compute(_BATCH, workers), stage="measure", progress=progress):
+        if batch.positions:
+            measured, places = batch.measured(), lacking[batch.positions]
+            measures[places], thumbnails[places] = measured["measures"], measured["thumbnail"]
     return MeasuredPictures(measures, thumbnails)
 
 

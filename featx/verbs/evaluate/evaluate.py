@@ -174,7 +174,7 @@ def evaluate_model(
     batch_size, workers : int or None
         For ``images`` and ``tta``: images a forward pass, by default as many as memory allows; decoding processes.
     max_pixels : int
-        For ``images`` and ``tta``: larger images are rejected [px].
+        For ``images``: larger ones are rejected [px]. Images that are cached were not too large.
     device : str or None
         Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     tta : bool

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
 from featx.images import ImageIndex
-from featx.models import FileProbabilities, HeadFeatures, Model
+from featx.models import FileProbabilities, HeadFeatures, ListedFiles, Model
 from featx.store import SPLITS, Catalog, FeatureCache
 from featx.verbs.evaluate.featuremap import choose_mapped
 
@@ -70,7 +70,10 @@ def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeat
         raise ClassMismatch(_say_classes(str(folder), sorted({catalog.class_names[i] for i in catalog.labels[rows]}), model))
     digests = [catalog.digests[row].tobytes() for row in measured]
     if classify:
-        probabilities, rejected = _classify_listed(catalog, measured, digests, classify)
+        # The very contents that are listed: a file that was edited since is another image.
+        found = classify(ListedFiles(catalog, measured))
+        probabilities = found.probabilities
+        rejected = {catalog.paths[measured[place]]: reason for place, reason in found.rejected.items()}
     else:
         # A whole split of maps may not fit into memory.
         blocks = features.of_cache(store, measured)
@@ -97,18 +100,6 @@ def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeat
 
 def _shared(catalog: Catalog, model: Model) -> list[str]:
     return [name for name in catalog.class_names if name in model.class_names]
-
-
-def _classify_listed(
-    catalog: Catalog, rows: NDArray[np.int64], digests: list[bytes], classify: Classify
-) -> tuple[NDArray[np.float64], dict[str, str]]:
-    """Classify the very files that are listed: one that was edited since is another image."""
-    found = classify([Path(catalog.source) / catalog.paths[row] for row in rows])
-    rejected = {catalog.paths[rows[place]]: reason for place, reason in found.rejected.items()}
-    for place, (row, digest) in enumerate(zip(rows, digests, strict=True)):
-        if place not in found.rejected and found.digests[place] != digest:
-            rejected[catalog.paths[row]] = "changed since it was extracted"
-    return found.probabilities, rejected
 
 
 def from_files(

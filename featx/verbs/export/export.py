@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import load_backbone
 from featx.errors import ExportError, ExtraMissing
-from featx.images import MAX_PIXELS, load_batches
-from featx.models import HeadFeatures, Model, classify_files, library_versions, load_model, weights_hint
+from featx.models import Compute, HeadFeatures, Model, classify_files, decode_files, library_versions, load_model, weights_hint
 from featx.verbs.export.formats import export_network
 from featx.verbs.export.head_layers import plain_layers
 from featx.verbs.export.layers import PlainLayer, Probabilities
@@ -178,7 +177,7 @@ def export_model(
     with tempfile.TemporaryDirectory() as folder:
         samples = _unpack_samples(Path(folder))
         wanted = classify_files(loaded, samples, weights=weights, workers=1).probabilities
-        batches = load_batches(samples, loaded.recipe, len(samples), 1, MAX_PIXELS, None)
+        batches = decode_files(samples, loaded.recipe, Compute(len(samples), 1))
         images = np.concatenate([batch.images for batch in batches])
     with workshop(path) as folder:
         if pipeline is not None:

@@ -1,5 +1,6 @@
 """Quantization for an extract: which images it takes, and what int8 would save."""
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import QuantizedNetwork, quantize_backbone
-from featx.images import load_batches
+from featx.models import Compute, decode_files
 from featx.recipe import Recipe
-from featx.system.progress import Progress
 
 MOST_IMAGES = 32
 """Images that set the ranges of int8 numbers. Twice as many came no nearer to float32, neither on the sample nor in colour."""
@@ -22,65 +21,37 @@ _WORTH_SAYING = 0.75
 _INT8_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 
 
-def calibrate(
-    draft: Recipe,
-    weights_file: Path | None,
-    paths: Sequence[Path],
-    digests: Sequence[bytes],
-    *,
-    seed: int = 0,
-    workers: int | None = None,
-    max_pixels: int,
-    progress: Progress | None = None,
-) -> QuantizedNetwork | None:
-    """Make the quantized network of a draft from some of the images.
+def calibration_images(
+    draft: Recipe, paths: Sequence[Path], digests: Sequence[bytes], compute: Compute, seed: int = 0
+) -> NDArray[np.uint8]:
+    """Decode those of some images that a quantized network is made from.
 
     Parameters
     ----------
     draft : Recipe
-        What was asked for.
-    weights_file : Path or None
-        Of the backbone.
+        How to decode them.
     paths : sequence of Path
         Image files.
     digests : sequence of bytes
         Their contents: the choice depends on nothing else, and on the seed.
+    compute : Compute
+        Decoding processes; and the limit, above which images are left out.
     seed : int
         Of the choice.
-    workers, max_pixels
-        Decoding processes; larger images are left out [px].
-    progress : callable or None
-        Called as (stage, newly done, total).
 
     Returns
     -------
-    network : QuantizedNetwork or None
-        None if no image could be decoded.
-
-    Raises
-    ------
-    ExtraMissing, BackboneError
-        As for ``quantize_backbone``.
+    images : ndarray of shape (n_images, height, width, 3), uint8
+        At most ``MOST_IMAGES``; where files are rejected, the next ones take their place.
     """
     # Each image has its rank from its own content: one more or one less displaces one of those chosen, and no others.
     ranks = [hashlib.sha256(b"%d:%s" % (seed, digest)).digest() for digest in digests]
     places = sorted(range(len(paths)), key=ranks.__getitem__)
-    pixels = _decoded(draft, paths, places, workers, max_pixels)
-    if not len(pixels):
-        return None
-    if progress:
-        progress("calibrate", 0, len(pixels))
-    return quantize_backbone(draft, weights_file, pixels, progress and (lambda: progress("calibrate", 1, len(pixels))))
-
-
-def _decoded(
-    draft: Recipe, paths: Sequence[Path], places: list[int], workers: int | None, max_pixels: int
-) -> NDArray[np.uint8]:
-    """Decode as many as are wanted; where files are rejected, the next ones take their place."""
+    how = dataclasses.replace(compute, batch_size=32)
     found: list[NDArray[np.uint8]] = []
     for start in range(0, len(places), MOST_IMAGES):
         chosen = [paths[place] for place in places[start : start + MOST_IMAGES]]
-        for batch in load_batches(chosen, draft, 32, workers, max_pixels):
+        for batch in decode_files(chosen, draft, how):
             found += list(batch.images)
         if len(found) >= MOST_IMAGES:
             break

@@ -8,124 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featx.backbones import check_device
 from featx.errors import ImageListError
 from featx.images import MAX_PIXELS
-from featx.models import Compute, drop_other_networks, find_network, keep_network, one_at_a_time
-from featx.store import (
-    EXTRACTED,
-    REJECTED,
-    SPLITS,
-    CacheWriter,
-    Catalog,
-    FeatureCache,
-    Repeats,
-    check_something_is_left,
-    find_repeats,
-    part_path,
-    rejects_path,
-    write_rejects,
-)
-from featx.system.digests import are_among
+from featx.models import Compute, drop_other_networks, keep_network
+from featx.store import CacheWriter, Catalog, FeatureCache, check_something_is_left, write_rejects
 from featx.system.interrupt import interrupted_once
 from featx.system.progress import Progress
-from featx.verbs.extract.calibrate import calibrate, seconds_in_int8
+from featx.verbs.extract.calibrate import calibration_images
 from featx.verbs.extract.local import LocalRun
 from featx.verbs.extract.options import ExtractOptions
-from featx.verbs.extract.prepared import CHANGED, Prepared, prepare
+from featx.verbs.extract.prepared import Prepared, prepare
 from featx.verbs.extract.ray.cluster import check_ray
+from featx.verbs.extract.ray.crew import OnRay
 from featx.verbs.extract.ray.run import RayRun
+from featx.verbs.extract.result import ExtractResult, rejects_file, summarise
 from featx.verbs.extract.run import Run
-
-
-@dataclasses.dataclass(frozen=True)
-class ExtractResult:
-    """What an extract did. ``listed == extracted + reused + rejected``, always.
-
-    Parameters
-    ----------
-    cache : Path
-        The cache's folder.
-    listed : int
-        Images found.
-    extracted : int
-        Images that went through the backbone now.
-    reused : int
-        Images whose features were there already, or are those of an exact duplicate.
-    rejected : int
-        Images that gave no features; see ``rejects.csv``.
-    duplicates : int
-        Images with the very content of another listed before.
-    views : int
-        Views of each training image, the clean one included.
-    augmented : int
-        Augmented views that went through the backbone now.
-    seconds : float
-        Of the whole run.
-    images_per_second : float
-        Of the backbone, decoding included, after its first batch; 0 if there was but one.
-    precision : str
-        Arithmetic of the backbone.
-    device : str
-        What the backbone ran on, such as ``cpu:0``; empty if it did not run.
-    calibration_seconds : float
-        That making the quantized network took; 0 if none was made.
-    int8_seconds : float or None
-        What ``precision="int8"`` would have taken instead, roughly; None where it would not have been faster, or that is not
-        known of this processor.
-    bytes : int
-        Of the cached features on disk.
-    classes : int
-        Number of classes.
-    images_of_class : dict of str to int
-        Images with features, by class.
-    unlearnable : list of str
-        Classes without a single training image.
-    conflicts : list of str
-        Images whose very content stands in more than one class: at least one label is wrong.
-    across_splits : list of str
-        Val and test images whose very content is in train, or test images whose content is in val.
-    splits : dict of str to int
-        Images with features in train, val and test.
-    reasons : dict of str to int
-        Rejected images by reason.
-    skipped : dict of str to int
-        Files that are no images, by suffix; of a part those of the whole folder.
-    rejects : Path
-        The table of rejected images.
-    shard : str or None
-        ``"I/N"`` where only that part was extracted: then all counts are of it, and there are no ``splits`` yet.
-    whole : int
-        Images in the whole listing; ``listed`` where it is no part.
-    """
-
-    cache: Path
-    listed: int
-    extracted: int
-    reused: int
-    rejected: int
-    duplicates: int
-    views: int
-    augmented: int
-    seconds: float
-    images_per_second: float
-    precision: str
-    device: str
-    calibration_seconds: float
-    int8_seconds: float | None
-    bytes: int
-    classes: int
-    images_of_class: dict[str, int]
-    unlearnable: list[str]
-    conflicts: list[str]
-    across_splits: list[str]
-    splits: dict[str, int]
-    reasons: dict[str, int]
-    skipped: dict[str, int]
-    rejects: Path
-    shard: str | None
-    whole: int
 
 
 @interrupted_once()
@@ -203,80 +103,64 @@ def extract_features(
     started = time.monotonic()
     # Before anything that takes long.
     check_device(device, str(options.get("precision", "float32")))
-    if ray is not None:
-        check_ray(ray)
+    on_ray = None if ray is None else OnRay(ray, gpus_per_worker)
+    if on_ray:
+        check_ray(on_ray.address)
     hashing = workers if ray is None else None
     prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=hashing, progress=progress)
     compute = Compute(batch_size, workers, max_pixels, device)
     local = dataclasses.replace(compute, workers=hashing)  # calibration happens here, wherever the rest does
     prepared, calibration_seconds = _with_network(prepared, local, overwrite, progress)
-    _refuse_draft_part(prepared)
     store, as_part = prepared.store, prepared.part is not None
     with (
         store.writing(wait, as_part=as_part) as writer,
-        _running(prepared, writer, compute, progress, ray, gpus_per_worker) as run,
+        _running(prepared, writer, compute, progress, on_ray) as run,
     ):
-        if prepared.quantized is not None:
-            # Under the lock: whoever held it until now may have deleted a network that was not its own.
-            keep_network(store.folder, prepared.recipe, prepared.quantized)
-        # Twice: where a file vanished or was edited while the run went on, a duplicate of it can stand in.
-        for _ in range(2):
-            if rows := prepared.rows_to_extract():
-                run.extract(rows)
-            else:
-                break
+        # Under the lock: whoever held it until now may have deleted a network that was not its own.
+        keep_network(store.folder, prepared.recipe, prepared.engine.quantized)
+        # Again where a file vanished or was edited while the run went on: a duplicate of it can stand in.
+        while rows := prepared.rows_to_extract():
+            run.extract(rows)
         catalog = prepared.make_catalog(store.has(prepared.identities.digests))
-        run.extract(*prepared.views_to_extract(catalog))
-        catalog = _without_incomplete(catalog, prepared)
+        while (views := prepared.views_to_extract(catalog))[0]:
+            run.extract(*views)
+        catalog = prepared.without_incomplete(catalog)
         _finish(prepared, catalog, writer)
-    return _summarise(prepared, catalog, find_repeats(catalog), run, calibration_seconds, time.monotonic() - started)
+    return summarise(prepared, catalog, run, calibration_seconds, time.monotonic() - started)
 
 
 def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progress: Progress | None) -> tuple[Prepared, float]:
-    """For int8: see to it that the cache has a quantized network; return the seconds that it took to make one."""
-    recipe, folder = prepared.recipe, prepared.store.folder
-    rows = prepared.rows_to_extract() if recipe.is_draft else []
-    if not rows:
-        return prepared, 0.0
-    started = time.monotonic()
-    with one_at_a_time(folder):
-        _, network = find_network(folder, recipe, overwrite=overwrite)  # another process may have been faster
-        network = network or calibrate(
-            recipe,
-            prepared.weights_file,
-            prepared.paths(rows),
-            [digest.tobytes() for digest in prepared.identities.digests[rows]],
-            seed=prepared.options.seed,
-            workers=compute.workers,
-            max_pixels=compute.max_pixels,
-            progress=progress,
-        )
-        if network is None:  # no image can be decoded: the extract itself will say so of each
-            return prepared, 0.0
-        recipe = dataclasses.replace(recipe, quantized=network.identity)
-        keep_network(folder, recipe, network)
-    store = FeatureCache.open_or_create(folder, recipe, overwrite)
-    return dataclasses.replace(prepared, recipe=recipe, store=store, quantized=network), time.monotonic() - started
-
-
-def _refuse_draft_part(prepared: Prepared) -> None:
-    """A part without a single usable image has none to make a network of, and must not pin the cache to having none.
+    """Have the network of int8 made where there is none yet; return the seconds that it took.
 
     Raises
     ------
     ImageListError
-        If it is such a part.
+        If this is a part of the images and none of them can be used: the cache must not be pinned to having no network.
     """
-    if prepared.part and prepared.recipe.is_draft:
-        raise ImageListError(
-            f"{prepared.index.root}: no image of part {prepared.part} can be used to calibrate the int8 network. "
-            "Run another part first, or give --calibration."
-        )
+    started, folder = time.monotonic(), prepared.store.folder
+
+    def choose() -> NDArray[np.uint8]:
+        rows = prepared.rows_to_extract()
+        contents = [digest.tobytes() for digest in prepared.identities.digests[rows]]
+        seed = prepared.options.seed
+        images = calibration_images(prepared.recipe, prepared.paths(rows), contents, compute, seed)
+        if prepared.part and not len(images):
+            raise ImageListError(
+                f"{prepared.index.root}: no image of part {prepared.part} can be used to calibrate the int8 network. "
+                "Run another part first, or give --calibration."
+            )
+        return images
+
+    engine = prepared.engine.completed_in(folder, overwrite, choose, progress)
+    if engine is prepared.engine:
+        return prepared, 0.0
+    store = FeatureCache.open_or_create(folder, engine.recipe, overwrite)
+    return dataclasses.replace(prepared, engine=engine, store=store), time.monotonic() - started
 
 
 def _finish(prepared: Prepared, catalog: Catalog, writer: CacheWriter) -> None:
     """Put the listing in force; that of a part, which cannot be, beside those of the others."""
-    rejects = _rejects_file(prepared)
+    rejects = rejects_file(prepared)
     write_rejects(rejects, catalog)
     if prepared.part:
         writer.commit_part(catalog)
@@ -286,72 +170,13 @@ def _finish(prepared: Prepared, catalog: Catalog, writer: CacheWriter) -> None:
         drop_other_networks(prepared.store.folder, prepared.recipe)
 
 
-def _rejects_file(prepared: Prepared) -> Path:
-    folder, part = prepared.store.folder, prepared.part
-    return rejects_path(part_path(folder, part.number, part.of)) if part else folder / "rejects.csv"
-
-
 @contextlib.contextmanager
 def _running(
-    prepared: Prepared,
-    writer: CacheWriter,
-    compute: Compute,
-    progress: Progress | None,
-    ray: str | None,
-    gpus_per_worker: float | None,
+    prepared: Prepared, writer: CacheWriter, compute: Compute, progress: Progress | None, on_ray: OnRay | None
 ) -> Iterator[Run]:
     """Yield what runs the backbone: this process, or Ray's workers."""
-    if ray is None:
+    if on_ray is None:
         yield LocalRun(prepared, writer, compute, progress)
         return
-    with RayRun(prepared, writer, compute, progress, ray, gpus_per_worker) as run:
+    with RayRun(prepared, writer, compute, progress, on_ray) as run:
         yield run
-
-
-def _without_incomplete(catalog: Catalog, prepared: Prepared) -> Catalog:
-    """Reject training images of which a view could not be made: the file changed since its clean image was taken."""
-    rows, _ = prepared.views_to_extract(catalog)
-    if not rows:
-        return catalog
-    lost = are_among(catalog.digests, catalog.digests[rows]) & (catalog.status == EXTRACTED)
-    return dataclasses.replace(
-        catalog,
-        status=np.where(lost, REJECTED, catalog.status).astype(np.uint8),
-        reasons=[CHANGED if gone else reason for gone, reason in zip(lost, catalog.reasons, strict=True)],
-    )
-
-
-def _summarise(
-    prepared: Prepared, catalog: Catalog, repeats: Repeats, run: Run, calibration_seconds: float, seconds: float
-) -> ExtractResult:
-    usable, part = catalog.rows(), prepared.part
-    n_images = run.extracted + run.augmented
-    return ExtractResult(
-        cache=prepared.store.folder,
-        listed=len(catalog),
-        extracted=run.extracted,
-        reused=len(usable) - run.extracted,
-        rejected=len(catalog) - len(usable),
-        duplicates=repeats.duplicates,
-        views=prepared.options.n_views,
-        augmented=run.augmented,
-        seconds=seconds,
-        images_per_second=run.rate,
-        precision=prepared.recipe.precision,
-        device=run.device,
-        calibration_seconds=calibration_seconds,
-        int8_seconds=seconds_in_int8(prepared.recipe, n_images, run.rate) if run.device.startswith("cpu:") else None,
-        bytes=prepared.store.stored_bytes,
-        classes=len(catalog.class_names),
-        images_of_class=catalog.images_of_class(),
-        # The splits of a part are a guess, which nobody should take for the draw.
-        unlearnable=[name for name, count in catalog.images_of_class("train").items() if not count and not part],
-        conflicts=repeats.conflicts,
-        across_splits=[] if part else repeats.across_splits,
-        splits={} if part else {split: len(catalog.rows(split)) for split in SPLITS},
-        reasons=catalog.reason_counts(),
-        skipped=prepared.index.skipped,
-        rejects=_rejects_file(prepared),
-        shard=str(part) if part else None,
-        whole=part.listed if part else len(catalog),
-    )

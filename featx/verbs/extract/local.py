@@ -1,20 +1,18 @@
 """Images through decode and backbone into a cache, in this process."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import Backbone, load_backbone
-from featx.images import Batch, Views, load_batches
-from featx.models import Compute
+from featx.images import Batch, Views
+from featx.models import Compute, Extractor, Maps
 from featx.store import CacheWriter
 from featx.system.interrupt import finishing_first
 from featx.system.progress import Progress
 from featx.verbs.extract.prepared import Prepared
-from featx.verbs.extract.run import interrupted
+from featx.verbs.extract.run import Rate, interrupted
 
 
 class _InTurn:
@@ -51,34 +49,25 @@ class LocalRun:
 
     Attributes
     ----------
-    rate : float
-        Images a second, decoding included, after the first batch; 0 before a second one.
+    rate : Rate
+        Images a second, after the first batch.
     augmented : int
         Augmented views that were added to the cache.
     """
 
-    def __init__(
-        self,
-        prepared: Prepared,
-        writer: CacheWriter,
-        compute: Compute,
-        progress: Progress | None,
-    ) -> None:
-        self.rate = 0.0
+    def __init__(self, prepared: Prepared, writer: CacheWriter, compute: Compute, progress: Progress | None) -> None:
+        self.rate = Rate()
         self.augmented = 0
         self._prepared = prepared
         self._writer = writer
-        self._compute = compute
-        self._batch_size = compute.images_a_batch(prepared.recipe)
+        self._extractor = Extractor(prepared.engine, compute)
         self._progress = progress
-        self._backbone: Backbone | None = None
-        self._since: float | None = None
-        self._counted = 0
+        self._is_first = True
 
     @property
     def device(self) -> str:
         """What the backbone ran on; empty if it did not run."""
-        return self._backbone.device if self._backbone else ""
+        return self._extractor.device
 
     @property
     def extracted(self) -> int:
@@ -95,18 +84,16 @@ class LocalRun:
         before = self._writer.added
         keeping = _InTurn()
         try:
-            if self._progress:
-                self._progress(stage, 0, len(rows))
-            for batch in self._batches(rows, views):
-                if batch.positions:
+            files = self._prepared.paths(rows)
+            for batch, maps in self._extractor(files, views, known=bool(numbers), stage=stage, progress=self._progress):
+                if maps:
+                    self._writer.record_network(self._extractor.network)
                     chosen = keys[[numbers[position] for position in batch.positions]] if numbers else 0
-                    maps = self._ready_backbone()(batch.images)
                     # Measured, compressed and written while the backbone is at the next batch.
                     keeping.submit(self._keep, batch, maps, chosen)
-                    self._count(len(batch.positions))
+                    self.rate.count(len(batch.positions), first=self._is_first)
+                    self._is_first = False
                 self._prepared.note(rows, batch)
-                if self._progress:
-                    self._progress(stage, len(batch.positions) + len(batch.rejected), len(rows))
             keeping.finish()
             self._writer.flush()
         except KeyboardInterrupt:
@@ -121,31 +108,5 @@ class LocalRun:
         if numbers:
             self.augmented += self._writer.added - before
 
-    def _batches(self, rows: list[int], views: Views | None) -> Iterator[Batch]:
-        prepared, how = self._prepared, self._compute
-        return load_batches(prepared.paths(rows), prepared.recipe, self._batch_size, how.workers, how.max_pixels, views)
-
-    def _keep(self, batch: Batch, maps: dict[str, NDArray[np.float32]], keys: NDArray[np.int64] | int) -> None:
+    def _keep(self, batch: Batch, maps: Maps, keys: NDArray[np.int64] | int) -> None:
         self._writer.append(batch.digests, maps, keys, batch.measured())
-
-    def _count(self, n_images: int) -> None:
-        """Keep the rate up to date. The first batch pays for compiling the network, so it is counted from its end."""
-        if self._since is None:
-            self._since = time.monotonic()
-            return
-        self._counted += n_images
-        self.rate = self._counted / max(time.monotonic() - self._since, 1e-9)
-
-    def _ready_backbone(self) -> Backbone:
-        """Load the backbone with the first batch that needs it: images that are all rejected need no Keras."""
-        if self._backbone is None:
-            prepared = self._prepared
-            self._backbone = load_backbone(
-                prepared.recipe,
-                prepared.weights_file,
-                self._batch_size,
-                device=self._compute.device,
-                quantized=prepared.quantized,
-            )
-            self._writer.record_network(self._backbone.network | {"weights_file": str(prepared.weights_file or "")})
-        return self._backbone

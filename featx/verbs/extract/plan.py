@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import Backbone, check_device, choose_batch_size, load_backbone, quantize_backbone
-from featx.images import MAX_PIXELS, Batch, load_batches
-from featx.store import REJECTED, SPLITS, expected_bytes, find_repeats
+from featx.backbones import check_device
+from featx.images import MAX_PIXELS, Batch
+from featx.models import Compute, Engine, Extractor, Maps, decode_files
+from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
 from featx.system.digests import are_among, as_digests
 from featx.system.progress import Progress
 from featx.verbs.extract.calibrate import MOST_IMAGES
@@ -132,78 +133,77 @@ def plan_extract(
     started = time.monotonic()
     check_device(device, str(options.get("precision", "float32")))
     prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=workers, progress=progress)
-    listing_seconds = time.monotonic() - started
+    compute = Compute(batch_size, workers, max_pixels, device).settled(prepared.recipe)
+    trial = _Trial(prepared.engine, compute, time.monotonic() - started)
     rows = prepared.rows_to_extract()
-    size = batch_size or choose_batch_size(prepared.recipe, device)
-    trial = _Trial(prepared, size, device)
     extracted: set[bytes] = set()
-    if progress and rows:
-        progress("decode", 0, len(rows))
-    for batch in load_batches(prepared.paths(rows), prepared.recipe, size, workers, max_pixels):
+    for batch in decode_files(prepared.paths(rows), prepared.recipe, compute, progress=progress):
         extracted |= set(batch.digests)
         prepared.note(rows, batch)
         trial.run(batch)
-        if progress:
-            progress("decode", len(batch.positions) + len(batch.rejected), len(rows))
-    store, digests = prepared.store, prepared.identities.digests
-    catalog = prepared.make_catalog(store.has(digests) | are_among(digests, as_digests(list(extracted))))
-    repeats = find_repeats(catalog)
-    usable = catalog.rows()
-    to_augment = len(prepared.views_to_extract(catalog)[0])
-    new = (len(extracted), to_augment)  # each a shard of its own, at least
-    dtype = prepared.recipe.stored_dtype
+    digests = prepared.identities.digests
+    catalog = prepared.make_catalog(prepared.store.has(digests) | are_among(digests, as_digests(list(extracted))))
+    return _summarise(prepared, catalog, len(extracted), trial)
+
+
+def _summarise(prepared: Prepared, catalog: Catalog, to_extract: int, trial: "_Trial") -> ExtractPlan:
+    repeats, usable, part = find_repeats(catalog), catalog.rows(), prepared.part
     of_split = {split: catalog.images_of_class(split) for split in SPLITS}
+    to_augment = len(prepared.views_to_extract(catalog)[0])
     return ExtractPlan(
-        cache=store.folder,
+        cache=prepared.store.folder,
         listed=len(catalog),
-        to_extract=len(extracted),
-        reused=len(usable) - len(extracted),
+        to_extract=to_extract,
+        reused=len(usable) - to_extract,
         rejected=len(catalog) - len(usable),
         rejects={catalog.paths[row]: catalog.reasons[row] for row in np.flatnonzero(catalog.status == REJECTED)},
         duplicates=repeats.duplicates,
         conflicts=repeats.conflicts,
-        across_splits=[] if prepared.part else repeats.across_splits,
+        across_splits=[] if part else repeats.across_splits,
         views=prepared.options.n_views,
         to_augment=to_augment,
         counts={name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names},
         splits={split: len(catalog.rows(split)) for split in SPLITS},
         classes=len(catalog.class_names),
-        unlearnable=[name for name, count in of_split["train"].items() if not count and not prepared.part],
+        unlearnable=[name for name, count in of_split["train"].items() if not count and not part],
         reasons=catalog.reason_counts(),
         skipped=prepared.index.skipped,
-        bytes=store.stored_bytes
-        + sum(
-            expected_bytes(trial.maps, dtype, n, one) for n, one in zip(new, (trial.pictures, {}), strict=True) if trial.maps
-        ),
+        bytes=prepared.store.stored_bytes + trial.bytes_of(to_extract, to_augment),
         images_per_second=trial.rate,
-        seconds=listing_seconds + trial.startup + (sum(new) / trial.rate if trial.rate else 0.0),
-        shard=str(prepared.part) if prepared.part else None,
-        whole=prepared.part.listed if prepared.part else len(catalog),
+        seconds=trial.seconds_of(to_extract + to_augment),
+        shard=str(part) if part else None,
+        whole=part.listed if part else len(catalog),
     )
 
 
 class _Trial:
-    """A few batches through the backbone, to tell what all of them would take."""
+    """A few batches through the backbone, to tell what all of them would take.
 
-    def __init__(self, prepared: Prepared, batch_size: int, device: str | None) -> None:
+    Parameters
+    ----------
+    engine : Engine
+        What the backbone is loaded from.
+    compute : Compute
+        How it computes.
+    listing_seconds : float
+        What went before.
+
+    Attributes
+    ----------
+    rate : float
+        Images a second, decoding included; 0 before there was a batch.
+    """
+
+    def __init__(self, engine: Engine, compute: Compute, listing_seconds: float) -> None:
+        self._compute = compute
         self.rate = 0.0
-        self.startup = 0.0
-        self.maps: dict[str, NDArray[np.float32]] = {}
-        self.pictures: dict[str, NDArray[Any]] = {}
-        self._prepared = prepared
-        self._batch_size = batch_size
-        self._device = device
+        self._engine = engine
+        self._startup = listing_seconds
+        self._maps: Maps = {}
+        self._pictures: dict[str, NDArray[Any]] = {}
         self._timed = 0
         self._images = 0
         self._since = 0.0
-
-    def _load(self, batch: Batch) -> Backbone:
-        recipe, network = self._prepared.recipe, self._prepared.quantized
-        if recipe.is_draft:  # made of these few images alone: it is as fast as the one to come, and is not kept
-            network = quantize_backbone(recipe, self._prepared.weights_file, batch.images[:MOST_IMAGES])
-            recipe = dataclasses.replace(recipe, quantized=network.identity)
-        weights = self._prepared.weights_file
-        return load_backbone(recipe, weights, self._batch_size, device=self._device, quantized=network)
 
     def run(self, batch: Batch) -> None:
         """Run the backbone over a batch, if it is one of the first."""
@@ -211,14 +211,25 @@ class _Trial:
             return
         if not self._timed:
             start = time.monotonic()
-            self._backbone = self._load(batch)
-            self.maps = self._backbone(batch.images)
-            self.pictures = batch.measured()
-            self.startup = time.monotonic() - start
+            # A network for int8 is made of these few images alone: it is as fast as the one to come, and is not kept.
+            self._extractor = Extractor(self._engine.completed(batch.images[:MOST_IMAGES]), self._compute)
+            self._maps, self._pictures = self._extractor.maps(batch), batch.measured()
+            self._startup += time.monotonic() - start
             self._since = time.monotonic()
         # The first batch once more: there may be no other.
-        self._backbone(batch.images)
+        self._extractor.maps(batch)
         self._timed += 1
         self._images += len(batch.images)
         # The loading of the later batches counts, as it will count in the extract.
         self.rate = self._images / max(time.monotonic() - self._since, 1e-9)
+
+    def bytes_of(self, n_images: int, n_views: int) -> int:
+        """Return what rows of so many images and augmented views would take on disk: shards of their own, at least."""
+        if not self._maps:
+            return 0
+        dtype = self._engine.recipe.stored_dtype
+        return expected_bytes(self._maps, dtype, n_images, self._pictures) + expected_bytes(self._maps, dtype, n_views, {})
+
+    def seconds_of(self, n_rows: int) -> float:
+        """Return what so many rows would take, start-up included."""
+        return self._startup + (n_rows / self.rate if self.rate else 0.0)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import QuantizedNetwork, check_int8_installed
 from featx.errors import CacheError
 from featx.images import (
     NEVER_TRUSTED,
@@ -23,10 +22,10 @@ from featx.images import (
     listing_digest,
     take_images,
 )
-from featx.models import find_network
+from featx.models import Engine, find_engine
 from featx.recipe import Recipe
 from featx.store import EXTRACTED, NOT_GIVEN, REJECTED, SPLITS, Catalog, FeatureCache, PartOf
-from featx.system.digests import Digests, first_alike
+from featx.system.digests import Digests, are_among, first_alike
 from featx.system.progress import Progress
 from featx.verbs.extract.options import ExtractOptions
 from featx.verbs.extract.splits import draw_splits
@@ -44,26 +43,25 @@ class Prepared:
         The listing.
     identities : Identities
         What each listed file is; decoding adds what it finds.
-    recipe : Recipe
-        How the features are made.
-    weights_file : Path or None
-        Of the backbone.
+    engine : Engine
+        How the features are made; for int8 a ``DraftEngine`` where the network has yet to be made.
     store : FeatureCache
         Nothing has been written to it yet.
     part : PartOf or None
         Of which listing ``index`` is only a part, and which.
-    quantized : QuantizedNetwork or None
-        For int8: the network. None where it has yet to be made: the recipe is a draft then.
     """
 
     options: ExtractOptions
     index: ImageIndex
     identities: Identities
-    recipe: Recipe
-    weights_file: Path | None
+    engine: Engine
     store: FeatureCache
     part: PartOf | None = None
-    quantized: QuantizedNetwork | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the features are made."""
+        return self.engine.recipe
 
     def rows_to_extract(self) -> list[int]:
         """Return the first row of each content that has no features yet."""
@@ -76,7 +74,10 @@ class Prepared:
         return np.array([not reason for reason in self.identities.reasons], np.bool_)
 
     def views_to_extract(self, catalog: Catalog) -> tuple[list[int], list[int]]:
-        """Return rows of training images, and numbers of the views of them that have no features yet.
+        """Return rows of images, and numbers of the views of them that have no features yet.
+
+        Of equal images, the first one whose file can still be read and has not changed stands for all, in any split; without
+        such a file there is nothing to extract from.
 
         Parameters
         ----------
@@ -88,12 +89,31 @@ class Prepared:
         rows, numbers : list of int
             One entry for each view; those of one image stand together.
         """
-        if not self.options.view_keys:
-            return [], []
-        rows = _one_of_each(catalog.digests, catalog.rows("train"))
-        absent = np.stack([~self.store.has(catalog.digests[rows], key) for key in self.options.view_keys], axis=1)
-        places, views = np.nonzero(absent)
+        wanted = catalog.digests[self._incomplete(catalog)]
+        unchanged = self._readable & (self.identities.digests == catalog.digests).all(axis=1)
+        rows = _one_of_each(catalog.digests, np.flatnonzero(unchanged & are_among(catalog.digests, wanted)))
+        places, views = np.nonzero(self._absent_views(catalog, rows))
         return rows[places].tolist(), (views + 1).tolist()
+
+    def without_incomplete(self, catalog: Catalog) -> Catalog:
+        """Reject images of which a view could not be made: their files changed or went since the clean image was taken."""
+        lost = are_among(catalog.digests, catalog.digests[self._incomplete(catalog)]) & (catalog.status == EXTRACTED)
+        reasons = {row: self.identities.reasons[row] or CHANGED for row in np.flatnonzero(lost).tolist()}
+        return dataclasses.replace(
+            catalog,
+            status=np.where(lost, REJECTED, catalog.status).astype(np.uint8),
+            reasons=[reasons.get(row, reason) for row, reason in enumerate(catalog.reasons)],
+        )
+
+    def _incomplete(self, catalog: Catalog) -> NDArray[np.int64]:
+        """Return one row of each training image of which a view has no features."""
+        rows = _one_of_each(catalog.digests, catalog.rows("train"))
+        return rows[self._absent_views(catalog, rows).any(axis=1)]
+
+    def _absent_views(self, catalog: Catalog, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which views of some rows have no features, shape (n_rows, n_views - 1)."""
+        absent = [~self.store.has(catalog.digests[rows], key) for key in self.options.view_keys]
+        return np.stack(absent, axis=1) if absent else np.zeros((len(rows), 0), np.bool_)
 
     def paths(self, rows: list[int]) -> Sequence[Path]:
         """Return the files of some rows, each made when it is asked for: a million of them would take half a gigabyte."""
@@ -181,15 +201,10 @@ def prepare(
         As for ``extract_features``.
     """
     index = list_images(Path(images))
-    recipe, weights_file = options.make_recipe()
     folder = Path(cache) if cache else Path("cache") / index.name
-    network = None
-    if recipe.is_draft:
-        given = Path(options.calibration) if options.calibration else None
-        recipe, network = find_network(folder, recipe, given, overwrite)
-        if network is None:
-            check_int8_installed()
-    store = FeatureCache.open_or_create(folder, recipe, overwrite)
+    given = Path(options.calibration) if options.calibration else None
+    engine = find_engine(Engine(*options.make_recipe()), folder, given, overwrite)
+    store = FeatureCache.open_or_create(folder, engine.recipe, overwrite)
     chosen = options.part
     previous = store.previous_catalog()
     listings = [previous] if previous else []
@@ -198,7 +213,7 @@ def prepare(
         _refuse_another_folders_cache(index, listings, folder)
     part, index = _take_part(chosen, index, options) if chosen else (None, index)
     identities = identify_files(index, _known_files(index, listings), workers, progress)
-    return Prepared(options, index, identities, recipe, weights_file, store, part, network)
+    return Prepared(options, index, identities, engine, store, part)
 
 
 def _take_part(chosen: Part, index: ImageIndex, options: ExtractOptions) -> tuple[PartOf, ImageIndex]:

@@ -1,5 +1,6 @@
 """What runs the backbone: here or on Ray."""
 
+import time
 from typing import Protocol
 
 from featx.errors import Interrupted
@@ -7,18 +8,49 @@ from featx.store import CacheWriter
 from featx.verbs.extract.prepared import Prepared
 
 
+class Rate:
+    """Images a second, decoding included.
+
+    Attributes
+    ----------
+    images_per_second : float
+        0 before there is anything to count.
+    """
+
+    def __init__(self) -> None:
+        self.images_per_second = 0.0
+        self._since: float | None = None
+        self._images = 0
+
+    def count(self, n_images: int, *, first: bool = False) -> None:
+        """Count images that are done; the time starts at the end of the first batch, which pays for compiling the network.
+
+        Parameters
+        ----------
+        n_images : int
+            In the batch.
+        first : bool
+            Whether it is the first batch of its backbone, which is not counted.
+        """
+        if self._since is None:
+            self._since = time.monotonic()
+        if not first:
+            self._images += n_images
+            self.images_per_second = self._images / max(time.monotonic() - self._since, 1e-9)
+
+
 class Run(Protocol):
     """The part of an extract that runs the backbone, wherever it does.
 
     Attributes
     ----------
-    rate : float
-        Images a second, decoding included, start-up left out; 0 where there were too few to tell.
+    rate : Rate
+        Images a second, start-up left out.
     augmented : int
         Augmented views that were added to the cache.
     """
 
-    rate: float
+    rate: Rate
     augmented: int
 
     @property

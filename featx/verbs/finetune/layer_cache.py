@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import find_weights, load_backbone
+from featx.backbones import find_weights
 from featx.errors import ImageListError, Interrupted
-from featx.images import MAX_PIXELS, Augmentation, Views, load_batches
+from featx.images import Augmentation, Views
+from featx.models import CHANGED, Compute, Engine, Extractor, ListedFiles
 from featx.store import EXTRACTED, REJECTED, CacheWriter, Catalog, FeatureCache
-from featx.system.digests import first_alike
+from featx.system.digests import are_among, first_alike
 from featx.system.progress import Progress
-
-_CHANGED = "changed since it was extracted"
 
 Wanted = list[tuple[int, int]]
 """(row of the catalog, number of the view) of each image that has no features of the layer yet."""
@@ -70,7 +69,7 @@ def cache_of_layer(
     with deep.writing(wait) as writer:
         wanted = _missing(deep, catalog)
         try:
-            _extract(store, deep, writer, wanted, batch_size, workers, progress)
+            lost = _extract(store, deep, writer, wanted, Compute(batch_size, workers), progress)
         except KeyboardInterrupt:
             writer.flush()
             raise Interrupted(
@@ -78,7 +77,9 @@ def cache_of_layer(
                 "Run the same command again to go on."
             ) from None
         writer.flush()
-        absent = np.isin(np.arange(len(catalog)), [row for row, _ in _missing(deep, catalog)])
+        # Of a content that no file gave, every row that has it goes: not only the one that it was looked for under.
+        absent = are_among(catalog.digests, catalog.digests[[row for row, _ in _missing(deep, catalog)]])
+        absent &= catalog.status == EXTRACTED
         if absent[catalog.rows()].all():
             raise ImageListError(
                 f"{catalog.source}: none of the images that {store.folder} lists could be read there, so that there are no "
@@ -88,15 +89,18 @@ def cache_of_layer(
             dataclasses.replace(
                 catalog,
                 fingerprint=recipe.fingerprint,
-                status=np.where(absent & (catalog.status == EXTRACTED), REJECTED, catalog.status).astype(np.uint8),
-                reasons=[_CHANGED if gone and not why else why for gone, why in zip(absent, catalog.reasons, strict=True)],
+                status=np.where(absent, REJECTED, catalog.status).astype(np.uint8),
+                reasons=[
+                    lost.get(catalog.digests[row].tobytes(), CHANGED) if gone else catalog.reasons[row]
+                    for row, gone in enumerate(absent)
+                ],
             )
         )
         return deep, writer.added
 
 
 def _missing(deep: FeatureCache, catalog: Catalog) -> Wanted:
-    """List what has no features of the layer: every image once, training images in every view."""
+    """List what has no features of the layer: every content once, those of training images in every view."""
     wanted: Wanted = []
     for number, key in enumerate((0, *catalog.view_keys)):
         rows = catalog.rows("train" if number else None)
@@ -106,39 +110,22 @@ def _missing(deep: FeatureCache, catalog: Catalog) -> Wanted:
 
 
 def _extract(
-    store: FeatureCache,
-    deep: FeatureCache,
-    writer: CacheWriter,
-    wanted: Wanted,
-    batch_size: int,
-    workers: int | None,
-    progress: Progress | None,
-) -> None:
+    store: FeatureCache, deep: FeatureCache, writer: CacheWriter, wanted: Wanted, compute: Compute, progress: Progress | None
+) -> dict[bytes, str]:
+    """Extract what is missing; return the contents that no file gave, and why."""
+    lost: dict[bytes, str] = {}
     if not wanted:
-        return
+        return lost
     catalog = store.catalog
-    paths = [Path(catalog.source) / catalog.paths[row] for row, _ in wanted]
-    numbers = [number for _, number in wanted]
-    views = Views(Augmentation.parse(catalog.augment), catalog.view_seed, numbers) if catalog.view_keys else None
+    rows, numbers = np.array(wanted, np.int64).T
+    views = Views(Augmentation.parse(catalog.augment), catalog.view_seed, numbers.tolist()) if catalog.view_keys else None
     keys: NDArray[np.int64] = np.array((0, *catalog.view_keys), np.int64)
     hint = store.network.get("weights_file")
-    weights = find_weights(deep.recipe, Path(hint) if hint else None)
-    backbone = None
-    if progress:
-        progress("extract", 0, len(wanted))
-    for batch in load_batches(paths, deep.recipe, batch_size, workers, MAX_PIXELS, views):
-        # A file that was edited since it was listed is another image, and not the one that the head was fitted on.
-        same = [
-            place
-            for place, (position, digest) in enumerate(zip(batch.positions, batch.digests, strict=True))
-            if catalog.digests[wanted[position][0]].tobytes() == digest
-        ]
-        if same:
-            if backbone is None:
-                backbone = load_backbone(deep.recipe, weights, batch_size)
-                writer.record_network(backbone.network | {"weights_file": str(weights or "")})
-            digests = [batch.digests[place] for place in same]
-            chosen = keys[[numbers[batch.positions[place]] for place in same]]
-            writer.append(digests, backbone(batch.images[same]), chosen)
-        if progress:
-            progress("extract", len(batch.positions) + len(batch.rejected), len(wanted))
+    extractor = Extractor(Engine(deep.recipe, find_weights(deep.recipe, Path(hint) if hint else None)), compute)
+    # A file that was edited since it was listed is another image, and not the one that the head was fitted on.
+    for batch, maps in extractor(ListedFiles(catalog, rows), views, progress=progress):
+        lost |= {catalog.digests[rows[position]].tobytes(): reason for position, reason in batch.rejected.items()}
+        if maps:
+            writer.record_network(extractor.network)
+            writer.append(batch.digests, maps, keys[numbers[batch.positions]])
+    return lost

@@ -71,7 +71,7 @@ def test_second_extract_extracts_nothing(photos: Path, extract: Extract, monkeyp
     """A complete cache is left as it is, to the byte, and the backbone is not even loaded."""
     cache = extract(photos).cache
     shards = {path.name: path.stat().st_mtime_ns for path in (cache / "shards").iterdir()}
-    monkeypatch.setattr("featx.verbs.extract.local.load_backbone", None)
+    monkeypatch.setattr("featx.models.compute.load_backbone", None)
     result = extract(photos)
     assert (result.extracted, result.reused, result.rejected) == (0, 36, 0)
     assert {path.name: path.stat().st_mtime_ns for path in (cache / "shards").iterdir()} == shards
@@ -136,15 +136,15 @@ def test_an_image_edited_during_the_run_is_stored_as_what_was_decoded(
     photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between hashing and decoding a file may change; its row is keyed by the bytes that made the pixels."""
-    import featx.verbs.extract.local
+    import featx.models.compute
 
-    real = featx.verbs.extract.local.load_batches
+    real = featx.models.compute.load_batches
 
     def edit_then_load(*arguments: Any, **options: Any) -> Iterator[Any]:
         write_image(photos / "red" / "0.png", (1, 1, 1), seed=5)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(featx.verbs.extract.local, "load_batches", edit_then_load)
+    monkeypatch.setattr(featx.models.compute, "load_batches", edit_then_load)
     result = extract(photos)
     assert adds_up(result)
     assert result.rejected == 0
@@ -302,7 +302,7 @@ def test_a_second_writer_is_told_who_holds_the_cache(photos: Path, tmp_path: Pat
 def run_slow_extract(photos: Path, cache: Path) -> subprocess.Popen[bytes]:
     """Start an extract that commits every image as a shard of its own and then pauses a little."""
     script = f"""
-import time, featx.verbs.extract.local, featx.store.writer as writer
+import time, featx.models.compute, featx.store.writer as writer
 from featx.backbones import load_backbone
 from featx.errors import Interrupted
 writer.SHARD_BYTES = 1
@@ -310,7 +310,7 @@ real = load_backbone
 class Slow:
     def __init__(self, inner): self.inner, self.network = inner, inner.network
     def __call__(self, images): time.sleep(0.05); return self.inner(images)
-featx.verbs.extract.local.load_backbone = lambda *a, **k: Slow(real(*a, **k))
+featx.models.compute.load_backbone = lambda *a, **k: Slow(real(*a, **k))
 try:
     featx.extract_features({str(photos)!r}, {str(cache)!r}, backbone="stub", image_size=(64, 64), batch_size=1)
 except Interrupted as error:
@@ -434,19 +434,42 @@ def test_a_duplicate_stands_in_for_a_file_that_vanished_during_the_run(
 ) -> None:
     """The intact copy is not rejected for what happened to the other."""
     shutil.copy(photos / "blue" / "0.png", photos / "red" / "copy.png")
-    import featx.verbs.extract.local
+    import featx.models.compute
 
-    real = featx.verbs.extract.local.load_batches
+    real = featx.models.compute.load_batches
 
     def vanish_then_load(*arguments: Any, **options: Any) -> Iterator[Any]:
         (photos / "blue" / "0.png").unlink(missing_ok=True)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(featx.verbs.extract.local, "load_batches", vanish_then_load)
+    monkeypatch.setattr(featx.models.compute, "load_batches", vanish_then_load)
     result = extract(photos)
     assert (result.listed, result.extracted, result.rejected) == (37, 36, 1)
     assert [row["path"] for row in rejects(result.cache)] == ["blue/0.png"]
     assert "red/copy.png" in features_by_path(result.cache)
+
+
+def test_the_last_of_several_duplicates_stands_in_for_the_others(
+    photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many vanish, one after the other, each just before it is read."""
+    import featx.models.compute
+
+    names = [photos / name for name in ("blue/0.png", "green/a.png", "red/a.png")]
+    for name in names[1:]:
+        shutil.copy(names[0], name)
+    real, left = featx.models.compute.load_batches, names[:2]
+
+    def vanish_then_load(*arguments: Any, **options: Any) -> Iterator[Any]:
+        if left:
+            left.pop(0).unlink()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(featx.models.compute, "load_batches", vanish_then_load)
+    result = extract(photos)
+    assert (result.listed, result.extracted, result.rejected) == (38, 36, 2)
+    assert [row["path"] for row in rejects(result.cache)] == ["blue/0.png", "green/a.png"]
+    assert "red/a.png" in features_by_path(result.cache)
 
 
 def test_ctrl_c_in_the_middle_of_writing_keeps_every_row(photos: Path, extract: Extract) -> None:

@@ -129,7 +129,7 @@ def test_parts_and_then_the_whole_equal_one_extract(
     assert sum(result.listed for result in results) == serial.listed == 40
     assert sum(result.rejected for result in results) == serial.rejected == 2
     assert sum(result.extracted for result in results) == serial.extracted == 36
-    monkeypatch.setattr("featx.verbs.extract.local.load_backbone", None)
+    monkeypatch.setattr("featx.models.compute.load_backbone", None)
     monkeypatch.setattr("featx.images.listing.identify.read_image_file", None)
     whole = extract(album, cache)
     assert (whole.extracted, whole.reused, whole.shard, whole.whole) == (0, 38, None, 40)
@@ -179,13 +179,13 @@ def test_the_recipe_for_xargs_runs_as_it_stands(photos: Path, tmp_path: Path, ex
 def run_slow_part(photos: Path, cache: Path, shard: str) -> subprocess.Popen[bytes]:
     """Start a part that commits every image as a shard of its own and then pauses a little."""
     script = f"""
-import time, featx, featx.verbs.extract.local, featx.store.writer as writer
+import time, featx, featx.models.compute, featx.store.writer as writer
 writer.SHARD_BYTES = 1
-real = featx.verbs.extract.local.load_backbone
+real = featx.models.compute.load_backbone
 class Slow:
     def __init__(self, inner): self.inner, self.network = inner, inner.network
     def __call__(self, images): time.sleep(0.1); return self.inner(images)
-featx.verbs.extract.local.load_backbone = lambda *a, **k: Slow(real(*a, **k))
+featx.models.compute.load_backbone = lambda *a, **k: Slow(real(*a, **k))
 featx.extract_features({str(photos)!r}, {str(cache)!r}, backbone="stub", image_size=(64, 64), batch_size=1, shard={shard!r})
 """
     return subprocess.Popen([sys.executable, "-c", script])

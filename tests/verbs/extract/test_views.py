@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import featx
+import featx.models.compute
 from featx.backbones import load_backbone
 from featx.errors import AugmentError
 from featx.images import Augmentation, view_key
@@ -160,6 +161,21 @@ def test_tta_over_a_file_edited_since_is_not_measured(photos: Path, augmented_ca
     assert path not in evaluation.paths
 
 
+def test_tta_takes_a_twin_of_a_file_that_is_gone_and_no_image_for_too_large(
+    photos: Path, extract: Extract, tmp_path: Path
+) -> None:
+    """What is measured are the contents that are listed, and these were not too large when they were extracted."""
+    for name in COLOURS:
+        for number in range(12):
+            shutil.copy(photos / name / f"{number}.png", photos / name / f"twin-{number}.png")
+    model = featx.fit_head(extract(photos, augment=SPEC, views=3).cache, "logreg", out=tmp_path / "m.featx").model
+    wanted = featx.evaluate_model(model, tta=True)
+    (photos / wanted.paths[0]).unlink()
+    found = featx.evaluate_model(model, tta=True, max_pixels=1000)  # the images have 1,920 px
+    assert found.rejected == {}
+    np.testing.assert_array_equal(found.probabilities, wanted.probabilities)
+
+
 def test_predict_averages_views_when_asked(augmented_cache: Path, photos: Path, tmp_path: Path) -> None:
     """The confidence differs from the clean one; rejected files stay rejected, once each."""
     model = featx.fit_head(augmented_cache, "logreg", out=tmp_path / "m.featx").model
@@ -219,7 +235,7 @@ def test_image_that_changes_between_its_clean_row_and_its_views_is_rejected(
     photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has no complete set of rows in the listing; the next extract takes it as it is now."""
-    real = featx.verbs.extract.local.load_batches
+    real = featx.models.compute.load_batches
 
     def edit_before_the_views(*arguments: Any) -> Any:
         if arguments[5] is not None:
@@ -229,7 +245,7 @@ def test_image_that_changes_between_its_clean_row_and_its_views_is_rejected(
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(featx.verbs.extract.local, "load_batches", edit_before_the_views)
+        patch.setattr(featx.models.compute, "load_batches", edit_before_the_views)
         result = extract(photos, augment=SPEC, views=2)
     assert result.reasons == {"changed while it was being read": result.rejected}
     assert result.rejected > 20
@@ -238,3 +254,34 @@ def test_image_that_changes_between_its_clean_row_and_its_views_is_rejected(
     assert featx.verify_cache(result.cache).missing == 0
     again = extract(photos, augment=SPEC, views=2)
     assert (again.rejected, again.listed) == (0, 36)
+
+
+@pytest.mark.parametrize("twin", [True, False])
+def test_a_twin_gives_the_views_of_an_image_that_vanishes_before_them(
+    photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch, twin: bool
+) -> None:
+    """Of equal files one is enough. Without any the image is rejected because it is gone, and not as changed."""
+    shutil.copy(photos / "blue" / "0.png", photos / "red" / "copy.png")
+    real = featx.models.compute.load_batches
+
+    def vanish_before_the_views(*arguments: Any) -> Any:
+        if arguments[5] is not None:
+            (photos / "blue" / "0.png").unlink(missing_ok=True)
+            if not twin:
+                (photos / "red" / "copy.png").unlink(missing_ok=True)
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(featx.models.compute, "load_batches", vanish_before_the_views)
+        result = extract(photos, augment=SPEC, views=2, val_fraction=0.0, test_fraction=0.0)
+    assert result.listed == result.extracted + result.reused + result.rejected
+    assert result.reasons == ({} if twin else {"cannot be read: No such file or directory": 2})
+    assert result.augmented == (36 if twin else 35)
+    assert featx.verify_cache(result.cache).missing == 0
+
+
+def test_views_of_images_that_are_cached_know_no_limit(photos: Path, extract: Extract) -> None:
+    """An image that is cached already stays, whatever the limit is now: its views are made too."""
+    extract(photos)
+    result = extract(photos, augment=SPEC, views=2, max_pixels=1000)  # the images have 1,920 px
+    assert (result.rejected, result.augmented) == (0, result.splits["train"])

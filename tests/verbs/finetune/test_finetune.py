@@ -1,6 +1,7 @@
 """Fine-tuning from cached features: against Keras run directly, from cache and from pixels, after a kill, and refusals."""
 
 import dataclasses
+import functools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from featx.errors import (
     OutputError,
     RecipeMismatch,
 )
+from featx.models import Compute
 from featx.models.file import load_model, save_model
 from tests.conftest import COLOURS, Run, as_json, write_image
 
@@ -273,6 +275,31 @@ def test_an_edited_image_is_left_out(home: Path, here: Path) -> None:
     row = catalog.paths.index("red/3.png")
     assert catalog.reasons[row] == "changed since it was extracted"
     assert len(catalog.rows()) == 47
+
+
+def test_a_twin_stands_in_for_an_image_that_is_gone(home: Path, here: Path) -> None:
+    """Of two equal files one is enough; without either both are left out, and the reason is that they are gone."""
+    shutil.copytree(home / "photos", here / "photos")
+    for number in (0, 1):
+        shutil.copy(here / "photos" / "red" / f"{number}.png", here / "photos" / "red" / f"twin-{number}.png")
+    featx.extract_features(here / "photos", here / "c", image_size=SIZE)
+    for name in ("0.png", "1.png", "twin-1.png"):
+        (here / "photos" / "red" / name).unlink()
+    result = featx.fine_tune(here / "c", "block5_conv1", out=here / "t.featx", epochs=1)
+    deep = featx.open_cache(str(result.cache))
+    reasons = {path: reason for path, reason in zip(deep.catalog.paths, deep.catalog.reasons, strict=True) if reason}
+    assert reasons == dict.fromkeys(("red/1.png", "red/twin-1.png"), "cannot be read: No such file or directory")
+    assert len(deep.features(deep.catalog.rows())) == 48
+
+
+def test_images_extracted_with_a_larger_limit_are_learned_from(home: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were not too large when the head learned from them, whatever the limit is by default."""
+    featx.extract_features(home / "photos", here / "c", image_size=SIZE)
+    smaller = functools.partial(Compute, max_pixels=1000)  # the images have 1,920 px
+    monkeypatch.setattr("featx.verbs.finetune.layer_cache.Compute", smaller)
+    result = featx.fine_tune(here / "c", "block5_conv1", out=here / "t.featx", epochs=1)
+    assert result.extracted == 48
+    assert featx.open_cache(str(result.cache)).catalog.reason_counts() == {}
 
 
 def test_augmented_views_are_learned_from(home: Path, here: Path) -> None:

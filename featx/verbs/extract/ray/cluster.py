@@ -1,10 +1,8 @@
 """The Ray that a run uses: one of its own on this machine, or one that is there already; and how its workers fit into it."""
 
 import contextlib
-import dataclasses
 import importlib.util
 import logging
-import math
 import os
 import secrets
 import shutil
@@ -17,17 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import featx.system
 from featx.errors import CacheLocked, RayError
 from featx.system.cores import available_cores
 from featx.system.files import locked
-from featx.system.quiet import LOG_LEVEL
+from featx.verbs.extract.ray.crew import Crew, OnRay, plan_crew
 
 LOCAL = "local"
 """In place of an address: a Ray of one's own, on this machine alone."""
-
-CORES_PER_WORKER = 4
-"""Cores of a worker where there is no GPU and nobody says how many workers: more cores share one copy of the backbone."""
 
 # What there is no use for, as no pixels pass through Ray; the least it takes.
 _STORE_BYTES = 80 * 2**20
@@ -40,84 +34,10 @@ _ANSWER_SECONDS = 10.0
 
 _LOOPBACK = "127.0.0.1"
 
-# What each library takes the number of its threads from.
-_THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
-
 _token = secrets.token_hex(32)
 """What processes of a Ray of one's own know each other by; Ray reads it once a process."""
 
 _token_mode: list[str] = []  # its name, once Ray has been imported with it
-
-
-@dataclasses.dataclass(frozen=True)
-class Crew:
-    """How many workers, and what each has.
-
-    Parameters
-    ----------
-    workers : int
-        How many.
-    cores : int
-        Cores of each: threads of its backbone, and decoding processes.
-    gpus : float
-        GPUs of each; several may share one.
-    """
-
-    workers: int
-    cores: int
-    gpus: float
-
-    def environment(self) -> dict[str, str]:
-        """Return what a worker is to find in its environment when it starts."""
-        wanted = dict.fromkeys(_THREADS, str(self.cores)) | {"TF_NUM_INTEROP_THREADS": "1"}
-        if self.gpus:
-            # Workers that share a GPU take what memory they need, not all of it.
-            wanted |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-        else:
-            wanted["CUDA_VISIBLE_DEVICES"] = ""
-        wanted |= {name: os.environ[name] for name in ("KERAS_BACKEND", "KERAS_HOME", LOG_LEVEL) if name in os.environ}
-        home = Path(featx.system.__file__).parents[2]
-        if home.name not in ("site-packages", "dist-packages"):  # a checkout; where it is not on a machine, that is ignored
-            wanted["PYTHONPATH"] = os.pathsep.join([str(home), *filter(None, [os.environ.get("PYTHONPATH")])])
-        return wanted
-
-
-def plan_crew(nodes: list[dict[str, float]], workers: int | None, gpus_per_worker: float | None) -> Crew:
-    """Fit workers into what the machines of a cluster have.
-
-    Parameters
-    ----------
-    nodes : list of dict of str to float
-        ``CPU`` and ``GPU`` of each machine.
-    workers : int or None
-        How many; by default one for each GPU, or where there is none, for each four cores.
-    gpus_per_worker : float or None
-        By default one, or a share of one where there are more workers than GPUs.
-
-    Raises
-    ------
-    RayError
-        If no machine has as many GPUs as a worker is to have.
-    """
-    share = gpus_per_worker
-    if share is not None and not (math.isfinite(share) and share >= 0 and (share <= 1 or share == int(share))):
-        raise RayError(f"--gpus-per-worker must be from 0 to 1, or a whole number. Received: {share}.")
-    gpus = [node.get("GPU", 0.0) for node in nodes]
-    cores = [node.get("CPU", 0.0) for node in nodes]
-    if gpus_per_worker is None:
-        gpus_per_worker = min(1.0, sum(gpus) / workers) if workers else float(sum(gpus) > 0)
-    if gpus_per_worker and max(gpus, default=0) < gpus_per_worker:
-        raise RayError(
-            f"a worker is to have {gpus_per_worker:g} GPUs, but no machine of the cluster has more than "
-            f"{max(gpus, default=0):g}. Give a smaller --gpus-per-worker; 0 for none."
-        )
-    if workers is None:
-        places = sum(int(n // gpus_per_worker) for n in gpus) if gpus_per_worker else sum(cores) // CORES_PER_WORKER
-        workers = max(1, int(places))
-    share = max(1, int(sum(cores) // workers))
-    while share > 1 and sum(n // share for n in cores) < workers:
-        share -= 1
-    return Crew(workers, share, gpus_per_worker)
 
 
 def check_ray(address: str) -> None:
@@ -198,6 +118,59 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
             what = "cannot be started on this machine" if address == LOCAL else "cannot be reached"
             raise RayError(f"--ray {address}: Ray {what}: {said}") from error
         yield ray
+
+
+class Cluster:
+    """A Ray, connected when it is first needed, and the workers that fit into it.
+
+    Parameters
+    ----------
+    on_ray : OnRay
+        Which Ray.
+    workers : int or None
+        How many are wanted; by default as many as fit.
+
+    Attributes
+    ----------
+    ray : module
+        Ray; None before it is connected.
+    crew : Crew
+        How many workers, and what each has.
+    """
+
+    def __init__(self, on_ray: OnRay, workers: int | None) -> None:
+        self.ray: Any = None
+        self.crew = Crew(1, 1, 0)
+        self._on_ray = on_ray
+        self._workers = workers
+        self._stack = contextlib.ExitStack()
+
+    def connect(self) -> None:
+        """Connect to Ray, unless that is done; errors as for ``connected`` and ``plan_crew``."""
+        if self.ray is None:
+            self.ray = self._stack.enter_context(connected(self._on_ray.address, self._workers))
+            nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+            self.crew = plan_crew(nodes, self._workers, self._on_ray.gpus_per_worker)
+
+    def hire(self, kind: type, calls_at_a_time: int) -> Any:
+        """Start a worker; return Ray's handle of it."""
+        options = self.ray.remote(kind).options(
+            num_cpus=self.crew.cores,
+            num_gpus=self.crew.gpus,
+            max_restarts=0,
+            max_concurrency=calls_at_a_time,
+            runtime_env={"env_vars": self.crew.environment()},
+        )
+        return options.remote()
+
+    def dismiss(self, actor: Any) -> None:
+        """End a worker; one that is out of reach already is none of anybody's concern."""
+        with contextlib.suppress(Exception):
+            self.ray.kill(actor)
+
+    def close(self) -> None:
+        """End the connection, and a Ray of one's own with it."""
+        self._stack.close()
 
 
 def _start(ray: Any, folder: str, workers: int | None) -> None:

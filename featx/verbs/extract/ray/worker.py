@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from featx.backbones import Backbone, QuantizedNetwork, load_backbone
 from featx.errors import RayError
-from featx.images import Batch, Views, load_batches
-from featx.models import Compute
-from featx.recipe import Recipe
+from featx.images import Batch, Views
+from featx.models import Compute, Engine, Extractor
 from featx.store import ShardsWriter
 from featx.system.version import __version__
 
@@ -23,27 +21,21 @@ class Task:
 
     Parameters
     ----------
-    recipe : Recipe
-        How the features are made.
-    weights_file : Path or None
-        Of the backbone.
+    engine : Engine
+        What the backbone is loaded from.
     compute : Compute
         How they are computed; ``workers`` are this worker's decoding processes.
     images, folder : Path
         Where the images and the cache are, absolute: the same on every machine.
     limits : tuple of (int, float)
         Bytes and seconds at which a shard is closed.
-    quantized : QuantizedNetwork or None
-        The network, for int8.
     """
 
-    recipe: Recipe
-    weights_file: Path | None
+    engine: Engine
     compute: Compute
     images: Path
     folder: Path
     limits: tuple[int, float]
-    quantized: QuantizedNetwork | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,8 +72,8 @@ class Answer:
         Names of the files published since the last answer.
     kept : bool
         Whether all rows that this worker has made until now are in shards.
-    network : dict or None
-        What the backbone looks like, if it has run.
+    network : dict
+        What a cache records of the backbone; empty if it has not run.
     device : str
         What it runs on; empty if it has not.
     """
@@ -89,7 +81,7 @@ class Answer:
     batch: Batch
     shards: list[str]
     kept: bool
-    network: dict[str, Any] | None
+    network: dict[str, Any]
     device: str = ""
 
 
@@ -103,7 +95,6 @@ class RayWorker:
         # One thread each: first come, first served, and Keras sees a single thread.
         self._decoding = ThreadPoolExecutor(1)
         self._running = ThreadPoolExecutor(1)
-        self._backbone: Backbone | None = None
         self._published: list[str] = []
         self._stopping = False
 
@@ -124,8 +115,8 @@ class RayWorker:
                     f"a worker on {socket.gethostname()} finds no {folder}. Images and cache must lie on disks that all "
                     "machines share, under the same paths."
                 )
-        self._task = task
-        self._writer = ShardsWriter(task.folder, task.recipe, *task.limits)
+        self._extractor = Extractor(task.engine, task.compute)
+        self._writer = ShardsWriter(task.folder, task.engine.recipe, *task.limits)
 
     def extract(self, images: ImageList) -> Answer:
         """Decode, run the backbone, collect the rows; publish them when a shard is due."""
@@ -141,25 +132,18 @@ class RayWorker:
         return self._running.submit(self._flush).result()
 
     def _decode(self, images: ImageList) -> Batch:
-        task = self._task
         if self._stopping:
             return _nothing()
-        how = task.compute
-        (batch,) = load_batches(images.paths, task.recipe, len(images.paths), how.workers, how.max_pixels, images.views)
+        # A list is one batch.
+        (batch,) = self._extractor.decode(images.paths, images.views, known=images.views is not None)
         return batch
 
     def _run(self, images: ImageList, batch: Batch) -> Answer:
         if self._stopping:
             return self._answer(_nothing())
-        if batch.positions:
-            if self._backbone is None:
-                task = self._task
-                size = task.compute.images_a_batch(task.recipe)
-                self._backbone = load_backbone(
-                    task.recipe, task.weights_file, size, device=task.compute.device, quantized=task.quantized
-                )
+        if maps := self._extractor.maps(batch):
             keys = images.keys if isinstance(images.keys, int) else np.array(images.keys, np.int64)[batch.positions]
-            self._writer.append(batch.digests, self._backbone(batch.images), keys, batch.measured())
+            self._writer.append(batch.digests, maps, keys, batch.measured())
         if images.may_publish and self._writer.due:
             self._publish()
         return self._answer(batch)
@@ -173,11 +157,9 @@ class RayWorker:
 
     def _answer(self, batch: Batch) -> Answer:
         published, self._published = self._published, []
-        network = self._backbone.network if self._backbone else None
         # Pictures are in the shard already, and pixels are of no more use.
         slim = dataclasses.replace(batch, images=batch.images[:0], pictures=[])
-        device = self._backbone.device if self._backbone else ""
-        return Answer(slim, published, not self._writer.waiting, network, device)
+        return Answer(slim, published, not self._writer.waiting, self._extractor.network, self._extractor.device)
 
 
 def _nothing() -> Batch:

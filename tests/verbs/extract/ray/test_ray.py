@@ -22,7 +22,8 @@ import featx.verbs.extract.ray.cluster
 import featx.verbs.extract.ray.run
 from featx.errors import CacheWriteError, Interrupted, RayError
 from featx.images import MEASURES
-from featx.verbs.extract.ray.cluster import Crew, connected, plan_crew
+from featx.verbs.extract.ray.cluster import connected
+from featx.verbs.extract.ray.crew import Crew, plan_crew
 from featx.verbs.extract.ray.worker import Answer, ImageList, RayWorker
 from tests.conftest import COLOURS, Run, as_json, write_image
 from tests.verbs.extract.test_extract import adds_up, rejects
@@ -397,7 +398,12 @@ def test_options_that_make_no_sense_are_wrong_usage(run: Run, arguments: tuple[s
         ([{"CPU": 1}], 3, None, Crew(3, 1, 0)),
         ([{"CPU": 16, "GPU": 4}], None, None, Crew(4, 4, 1)),
         ([{"CPU": 16, "GPU": 1}], 4, None, Crew(4, 4, 0.25)),
+        ([{"CPU": 16, "GPU": 2}], 3, None, Crew(3, 5, 0.5)),  # of two thirds there is one on each, and none over both
+        ([{"CPU": 16, "GPU": 1}], 3, None, Crew(3, 5, 0.3333)),  # a little less than a third, as Ray counts
+        ([{"CPU": 8, "GPU": 1}, {"CPU": 8, "GPU": 2}], 5, None, Crew(5, 2, 0.5)),
+        ([{"CPU": 16, "GPU": 2}], 1, None, Crew(1, 16, 1)),
         ([{"CPU": 16, "GPU": 2}], None, 0.5, Crew(4, 4, 0.5)),
+        ([{"CPU": 16, "GPU": 1}], None, 0.2, Crew(5, 3, 0.2)),  # 1 // 0.2 is 4
         ([{"CPU": 16, "GPU": 2}], None, 0, Crew(4, 4, 0)),
     ],
 )
@@ -406,6 +412,14 @@ def test_workers_fit_into_the_machines(
 ) -> None:
     """One for each GPU, else for each four cores; told otherwise, they share what there is."""
     assert plan_crew(nodes, workers, gpus) == crew
+
+
+@pytest.mark.parametrize("gpus", range(1, 9))
+def test_there_is_a_place_for_every_worker_on_the_gpus(gpus: int) -> None:
+    """A worker cannot have parts of two GPUs: so many as fit on each must come to all of them."""
+    for workers in range(1, 50):
+        crew = plan_crew([{"CPU": 64, "GPU": gpus}], workers, None)
+        assert gpus * (10_000 // round(crew.gpus * 10_000)) >= workers  # as Ray counts
 
 
 @pytest.mark.parametrize("gpus", [float("nan"), 1.5, -1.0, float("inf")])

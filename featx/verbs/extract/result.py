@@ -1,0 +1,139 @@
+"""What an extract did, in figures."""
+
+import dataclasses
+from pathlib import Path
+
+from featx.store import SPLITS, Catalog, find_repeats, part_path, rejects_path
+from featx.verbs.extract.calibrate import seconds_in_int8
+from featx.verbs.extract.prepared import Prepared
+from featx.verbs.extract.run import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtractResult:
+    """What an extract did. ``listed == extracted + reused + rejected``, always.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache's folder.
+    listed : int
+        Images found.
+    extracted : int
+        Images that went through the backbone now.
+    reused : int
+        Images whose features were there already, or are those of an exact duplicate.
+    rejected : int
+        Images that gave no features; see ``rejects.csv``.
+    duplicates : int
+        Images with the very content of another listed before.
+    views : int
+        Views of each training image, the clean one included.
+    augmented : int
+        Augmented views that went through the backbone now.
+    seconds : float
+        Of the whole run.
+    images_per_second : float
+        Of the backbone, decoding included, after its first batch; 0 if there was but one.
+    precision : str
+        Arithmetic of the backbone.
+    device : str
+        What the backbone ran on, such as ``cpu:0``; empty if it did not run.
+    calibration_seconds : float
+        That making the quantized network took; 0 if none was made.
+    int8_seconds : float or None
+        What ``precision="int8"`` would have taken instead, roughly; None where it would not have been faster, or that is not
+        known of this processor.
+    bytes : int
+        Of the cached features on disk.
+    classes : int
+        Number of classes.
+    images_of_class : dict of str to int
+        Images with features, by class.
+    unlearnable : list of str
+        Classes without a single training image.
+    conflicts : list of str
+        Images whose very content stands in more than one class: at least one label is wrong.
+    across_splits : list of str
+        Val and test images whose very content is in train, or test images whose content is in val.
+    splits : dict of str to int
+        Images with features in train, val and test.
+    reasons : dict of str to int
+        Rejected images by reason.
+    skipped : dict of str to int
+        Files that are no images, by suffix; of a part those of the whole folder.
+    rejects : Path
+        The table of rejected images.
+    shard : str or None
+        ``"I/N"`` where only that part was extracted: then all counts are of it, and there are no ``splits`` yet.
+    whole : int
+        Images in the whole listing; ``listed`` where it is no part.
+    """
+
+    cache: Path
+    listed: int
+    extracted: int
+    reused: int
+    rejected: int
+    duplicates: int
+    views: int
+    augmented: int
+    seconds: float
+    images_per_second: float
+    precision: str
+    device: str
+    calibration_seconds: float
+    int8_seconds: float | None
+    bytes: int
+    classes: int
+    images_of_class: dict[str, int]
+    unlearnable: list[str]
+    conflicts: list[str]
+    across_splits: list[str]
+    splits: dict[str, int]
+    reasons: dict[str, int]
+    skipped: dict[str, int]
+    rejects: Path
+    shard: str | None
+    whole: int
+
+
+def rejects_file(prepared: Prepared) -> Path:
+    """Return where the table of rejected images is written."""
+    folder, part = prepared.store.folder, prepared.part
+    return rejects_path(part_path(folder, part.number, part.of)) if part else folder / "rejects.csv"
+
+
+def summarise(prepared: Prepared, catalog: Catalog, run: Run, calibration_seconds: float, seconds: float) -> ExtractResult:
+    """Return what an extract did."""
+    usable, part, repeats, rate = catalog.rows(), prepared.part, find_repeats(catalog), run.rate.images_per_second
+    n_images = run.extracted + run.augmented
+    return ExtractResult(
+        cache=prepared.store.folder,
+        listed=len(catalog),
+        extracted=run.extracted,
+        reused=len(usable) - run.extracted,
+        rejected=len(catalog) - len(usable),
+        duplicates=repeats.duplicates,
+        views=prepared.options.n_views,
+        augmented=run.augmented,
+        seconds=seconds,
+        images_per_second=rate,
+        precision=prepared.recipe.precision,
+        device=run.device,
+        calibration_seconds=calibration_seconds,
+        int8_seconds=seconds_in_int8(prepared.recipe, n_images, rate) if run.device.startswith("cpu:") else None,
+        bytes=prepared.store.stored_bytes,
+        classes=len(catalog.class_names),
+        images_of_class=catalog.images_of_class(),
+        # The splits of a part are a guess, which nobody should take for the draw.
+        unlearnable=[name for name, count in catalog.images_of_class("train").items() if not count and not part],
+        conflicts=repeats.conflicts,
+        across_splits=[] if part else repeats.across_splits,
+        splits={} if part else {split: len(catalog.rows(split)) for split in SPLITS},
+        reasons=catalog.reason_counts(),
+        skipped=prepared.index.skipped,
+        rejects=rejects_file(prepared),
+        shard=str(part) if part else None,
+        whole=part.listed if part else len(catalog),
+    )
