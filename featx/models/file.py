@@ -203,7 +203,8 @@ def _take_quantized(recipe: Recipe, arrays: dict[str, NDArray[Any]]) -> Quantize
     names = [name for name in arrays if name.startswith(_QUANTIZED)]
     parts = {name.removeprefix(_QUANTIZED).removesuffix(".npy"): arrays.pop(name) for name in names}
     network = QuantizedNetwork.from_arrays(parts) if parts else None
-    if recipe.is_draft or recipe.quantized != (network.identity if network else ""):
+    needed = recipe.precision == "int8"
+    if needed != (network is not None) or recipe.quantized != (network.identity if network else ""):
         raise ValueError("its quantized network does not fit its recipe")
     return network
 

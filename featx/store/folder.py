@@ -1,6 +1,5 @@
 """The folder of a cache: whether it is one, and of which recipe."""
 
-import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,8 +70,6 @@ def refuse_another_recipe(folder: Path, present: Recipe | None, wanted: Recipe) 
     RecipeMismatch
         If it is not.
     """
-    if present is not None and wanted.is_draft and present.precision == wanted.precision:
-        wanted = dataclasses.replace(wanted, quantized=present.quantized)  # that it has none yet is no difference
     if present is not None and present != wanted:
         found, asked = say_differences(present, wanted)
         raise RecipeMismatch(
@@ -84,8 +81,8 @@ def refuse_another_recipe(folder: Path, present: Recipe | None, wanted: Recipe) 
 def say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:
     """Name the settings in which two recipes differ, with the values of the first and of the second."""
     differences = present.differences(wanted)
-    if "precision" in differences:
-        differences.pop("quantized", None)  # which network it would be is no news then
+    if "precision" in differences or not wanted.quantized:
+        differences.pop("quantized", None)  # which network it would be is no news then, nor that it has yet to be made
     found = ", ".join(f"{name}={mine!r}" for name, (mine, _) in differences.items())
     asked = ", ".join(f"{name}={theirs!r}" for name, (_, theirs) in differences.items())
     return found, asked

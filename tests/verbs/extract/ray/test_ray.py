@@ -222,7 +222,7 @@ def test_an_error_in_a_worker_is_raised_here_as_it_is(many: Path, on_ray: Extrac
 @with_ray
 def test_another_featx_on_a_worker_is_refused(photos: Path, on_ray: Extract, monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines of a cluster are upgraded one after the other."""
-    monkeypatch.setattr(featx, "__version__", "99.0")
+    monkeypatch.setattr(featx.verbs.extract.ray.run, "__version__", "99.0")
     with pytest.raises(RayError, match=r"a worker has featx .*, this is featx 99\.0\. Install the same on every"):
         on_ray(photos, workers=1)
 
