@@ -64,7 +64,7 @@ LONG = 300
 # Those that are longer today, with their length: the list and each length may only shrink.
 LONGER = {
     "featx.backbones.network": 314,
-    "featx.estimators": 402,
+    "featx.estimators": 393,
     "featx.images.decode": 312,
     "featx.verbs.compare.search": 345,
     "featx.verbs.evaluate.evaluate": 333,

@@ -21,7 +21,7 @@ from featx.recipe import Recipe
 from featx.system.progress import Progress
 
 UNLIMITED = 1 << 40
-"""In place of ``max_pixels``, for contents that have been decoded before: then the limit was another one [px]."""
+"""``max_pixels`` for contents that have been decoded before, when the limit was another one [px]."""
 
 Maps = dict[str, NDArray[np.float32]]
 """Each layer's output (n_images, h, w, n_channels)."""
@@ -147,7 +147,7 @@ def _listed_batches(files: ListedFiles, recipe: Recipe, compute: Compute, views:
         yield dataclasses.replace(batch, rejected={})
     if not rejected:
         return
-    # Those of which a file is known to have the very content that was decoded once, once more and without a limit.
+    # Once more, from files that have been found to hold the listed content: it was decoded before, so there is no limit.
     found = files.standing_in(sorted(rejected))
     again = list(found)
     numbers = views and dataclasses.replace(views, numbers=[views.numbers[position] for position in again])

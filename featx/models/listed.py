@@ -19,8 +19,8 @@ CHANGED = "changed since it was extracted"
 class ListedFiles(Sequence[Path]):
     """The contents that some rows of a catalog have, wherever a file still has them.
 
-    They gave features once. So a twin stands in for a file that is gone or has changed, and an image that is larger than
-    today's limit is decoded all the same; what has no file any more is rejected with what is the matter with its own.
+    They gave features once. So an equal file stands in for one that is gone or has changed, and an image larger than today's
+    limit is decoded all the same. A content that no file has any more is rejected, with the reason of its own file.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class ListedFiles(Sequence[Path]):
         )
 
     def standing_in(self, positions: Sequence[int]) -> dict[int, Path]:
-        """Return a file that has the content of each position now, where there is any: its own before those of twins."""
+        """Return a file that has the content of each position now, where there is any: its own before equal ones."""
         wanted = {position: self._catalog.digests[self._rows[position]].tobytes() for position in positions}
         own = {content: int(self._rows[position]) for position, content in wanted.items()}
         rows_of: dict[bytes, list[int]] = {content: [row] for content, row in own.items()}
