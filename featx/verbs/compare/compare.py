@@ -2,18 +2,20 @@
 
 import csv
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, OutputError
-from featx.heads import head_spec
+from featx.heads import HeadSettings, head_spec
 from featx.store import FeatureCache, check_pooling
 from featx.system.files import is_foreign, replacing_text, writing_to
+from featx.system.names import did_you_mean, keywords_of
 from featx.system.progress import Progress
 from featx.verbs.audit import find_training_copies
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, cut_into_folds, rank_of
@@ -93,7 +95,7 @@ def compare_heads(
     seed: int = 0,
     group_duplicates: bool = False,
     progress: Progress | None = None,
-    **settings: Any,
+    **settings: Unpack[HeadSettings],
 ) -> Comparison:
     """Cross-validate heads on the training images of a cache; val and test images are not looked at.
 
@@ -134,7 +136,7 @@ def compare_heads(
         raise HeadError("compare needs at least one head.")
     for pooling in poolings:
         check_pooling(pooling)
-    candidates = _candidates(heads, poolings, settings | {"seed": seed})
+    candidates = _candidates(heads, poolings, {**settings, "seed": seed})
     store = FeatureCache.open(Path(cache))
     groups = find_training_copies(store, progress).groups if group_duplicates else None
     images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)
@@ -148,7 +150,10 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
     known = {spec.name: set(spec.settings()) for spec in specs}
     for name in settings:
         if not any(name in names for names in known.values()):
-            raise HeadError(f"compare: none of the heads {', '.join(known)} has a setting {name!r}.")
+            # A setting of another head is spelt as it should be.
+            misspelt = name not in HeadSettings.__annotations__
+            hint = did_you_mean(name, itertools.chain(keywords_of(compare_heads), *known.values())) if misspelt else ""
+            raise HeadError(f"compare: none of the heads {', '.join(known)} has a setting {name!r}. {hint}".rstrip())
     for spec in specs:
         if poolings and not set(poolings) & set(spec.poolings):
             raise HeadError(

@@ -4,15 +4,16 @@ import csv
 import dataclasses
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from featx.errors import HeadError, OutputError, TooFewImages
-from featx.heads import HeadSpec, fit_temperature, head_spec
+from featx.heads import HeadSettings, HeadSpec, fit_temperature, head_spec
 from featx.models import TRAINED_ON_BYTES, Model, check_model_path, library_versions, network_of_cache, save_model
 from featx.store import CachedRows, FeatureCache, check_pooling
 from featx.system.files import is_foreign, replacing_text, writing_to
+from featx.system.names import keywords_of
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.audit import TrainingCopies, find_training_copies
 from featx.verbs.compare import cut_into_folds, search_settings
@@ -85,7 +86,7 @@ def fit_head(
     log: Path | str | None = None,
     on_epoch: OnEpoch | None = None,
     progress: Progress | None = None,
-    **settings: Any,
+    **settings: Unpack[HeadSettings],
 ) -> FitResult:
     """Fit a head on the training images of a cache and write a model file.
 
@@ -140,6 +141,7 @@ def fit_head(
         If the model file or the log cannot be written.
     """
     spec = head_spec(head)
+    spec.check_settings(settings, beside=keywords_of(fit_head))
     check_pooling(pooling or spec.pooling)
     if (pooling or spec.pooling) not in spec.poolings:
         raise HeadError(f"head {head}: takes {', '.join(spec.poolings)} features only. Received: pooling {pooling!r}.")
@@ -151,10 +153,10 @@ def fit_head(
         _check_log(Path(log), spec)
     quantized = network_of_cache(store)
     layer = layer or store.recipe.layers[-1]
-    settings |= {"seed": seed}
+    given: dict[str, Any] = {**settings, "seed": seed}
     if "map_shape" in spec.settings():
-        settings.setdefault("map_shape", list(store.row_shape(layer)))
-    spec.make(**settings)  # a setting that there is none of must not wait for a search
+        given.setdefault("map_shape", list(store.row_shape(layer)))
+    spec.make(**given)  # a setting that there is none of must not wait for a search
     started = time.monotonic()
     chosen = choose_images(catalog, store.folder)
     train, val, notes = chosen.train, chosen.val, chosen.notes
@@ -168,9 +170,9 @@ def fit_head(
         notes.append(_say_copies(copies, len(val), len(catalog.rows("test"))))
     tuning: list[dict[str, Any]] = []
     if tune:
-        pooling, settings, tuning = _tune(store, layer, head, pooling, settings, folds, copies, progress)
+        pooling, given, tuning = _tune(store, layer, head, pooling, given, folds, copies, progress)
     pooling = pooling or spec.pooling
-    unfitted = spec.make(**settings)
+    unfitted = spec.make(**given)
     # Whole maps stay in half precision where the cache has them so; heads widen them a batch at a time.
     dtype = store.maps_dtype if pooling == "flatten" else np.float32
     X = CachedRows(store, chosen.rows, chosen.views, layer, pooling, dtype)

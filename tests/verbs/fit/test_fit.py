@@ -129,6 +129,28 @@ def test_an_option_of_another_head_is_answered_with_those_there_are(
 
 
 @pytest.mark.parametrize(
+    ("head", "keyword", "meant"),
+    [
+        ("logreg", "clas_weight", "class_weight"),
+        ("logreg", "c", "C"),
+        ("dense", "learnin_rate", "learning_rate"),
+        ("knn", "poolin", "pooling"),
+        ("ridge", "group_duplicate", "group_duplicates"),
+    ],
+)
+def test_a_misspelt_keyword_is_answered_with_the_one_that_is_meant(
+    colours: Path, tmp_path: Path, head: str, keyword: str, meant: str
+) -> None:
+    """A setting of the head or a keyword of the function, by a fit and by a comparison; before anything is read."""
+    given: dict[str, Any] = {keyword: 1}
+    with pytest.raises(HeadError, match=rf"head {head}: has no setting '{keyword}'\. Did you mean {meant}\? It has: "):
+        featx.fit_head(tmp_path / "no cache", head, out=tmp_path / "m.featx", **given)
+    if meant != "pooling":  # compare has poolings
+        with pytest.raises(HeadError, match=rf"none of the heads {head} has a setting '{keyword}'\. Did you mean {meant}\?$"):
+            featx.compare_heads(tmp_path / "no cache", [head], **given)
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         ("--head conv --pooling avg", "head conv: takes flatten features only. Received: pooling 'avg'."),
