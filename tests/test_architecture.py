@@ -73,7 +73,6 @@ LONGER = {
     "featx.verbs.extract.ray.cluster": 301,
     "featx.verbs.extract.ray.run": 345,
     "featx.verbs.finetune.finetune": 378,
-    "featx.verbs.fit.fit": 304,
     "featx.verbs.merge.merge": 338,
 }
 

@@ -82,6 +82,17 @@ class HeadSpec:
             misspelt = beside if name not in HeadSettings.__annotations__ else ()
             check_keywords([name], self.settings(), HeadError, f"head {self.name}: has no setting", beside=misspelt)
 
+    def check_pooling(self, pooling: str) -> None:
+        """Refuse features that the head does not take.
+
+        Raises
+        ------
+        HeadError
+            With the poolings that it takes.
+        """
+        if pooling not in self.poolings:
+            raise HeadError(f"head {self.name}: takes {', '.join(self.poolings)} features only. Received: pooling {pooling!r}.")
+
     def make(self, **settings: Any) -> Head:
         """Make an unfitted head.
 

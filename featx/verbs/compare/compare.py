@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError, OutputError
 from featx.heads import HeadSettings, head_spec
-from featx.store import FeatureCache, check_pooling
+from featx.store import POOLINGS, FeatureCache
 from featx.system.files import is_foreign, replacing_text, writing_to
 from featx.system.names import did_you_mean, keywords_of
 from featx.system.progress import Progress
@@ -128,14 +128,12 @@ def compare_heads(
     Raises
     ------
     CacheError
-        If there is no finished cache.
+        If there is no finished cache, or it keeps no such layer.
     HeadError
-        If there is no such head or setting, or too few images.
+        If there is no such head, setting or pooling, a value is outside its range, or there are too few images.
     """
     if not heads:
         raise HeadError("compare needs at least one head.")
-    for pooling in poolings:
-        check_pooling(pooling)
     candidates = _candidates(heads, poolings, {**settings, "seed": seed})
     store = FeatureCache.open(Path(cache))
     groups = find_training_copies(store, progress).groups if group_duplicates else None
@@ -154,6 +152,11 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
             misspelt = name not in HeadSettings.__annotations__
             hint = did_you_mean(name, itertools.chain(keywords_of(compare_heads), *known.values())) if misspelt else ""
             raise HeadError(f"compare: none of the heads {', '.join(known)} has a setting {name!r}. {hint}".rstrip())
+    for pooling in poolings:
+        if pooling not in POOLINGS:
+            raise HeadError(
+                f"pooling {pooling!r}: unknown. {did_you_mean(str(pooling), POOLINGS)}Give some of {', '.join(POOLINGS)}."
+            )
     for spec in specs:
         if poolings and not set(poolings) & set(spec.poolings):
             raise HeadError(

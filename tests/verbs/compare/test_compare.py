@@ -143,7 +143,7 @@ def test_settings_go_to_each_head_that_has_them(noisy_cache: Path, monkeypatch: 
         (([],), {}, HeadError, "at least one head"),
         ((["knn"],), {"epochs": 3}, HeadError, "none of the heads knn has a setting 'epochs'"),
         ((["knn"],), {"temperature": 3}, HeadError, "'temperature'"),
-        ((["knn"], ["median"]), {}, CacheError, "'median': unknown"),
+        ((["knn"], ["median"]), {}, HeadError, "'median': unknown"),
         ((["knn"],), {"layer": "block9"}, CacheError, "keeps no layer 'block9'"),
         ((["knn"],), {"folds": 1}, HeadError, "--folds must be from 2 to 100"),
         ((["knn"],), {"neighbors": 0}, HeadError, "neighbors must be"),

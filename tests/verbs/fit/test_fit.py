@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import featx
-from featx.errors import CacheError, HeadError
+from featx.errors import HeadError
 from featx.heads import HEADS, head_spec
 from featx.heads.epochs import batches
 from featx.report import fit_text
@@ -175,7 +175,7 @@ def test_what_cannot_be_fitted_is_one_message(colours: Path, run: Run, options: 
 
 def test_a_pooling_that_there_is_none_of_is_refused(colours: Path, tmp_path: Path) -> None:
     """Through the Python API, where nothing else has looked at it."""
-    with pytest.raises(CacheError, match="'median': unknown"):
+    with pytest.raises(HeadError, match=r"takes flatten, avg, max, avgmax features only\. Received: pooling 'median'"):
         featx.fit_head(colours, "knn", pooling="median", out=tmp_path / "m.featx")
 
 
