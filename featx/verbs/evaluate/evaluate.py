@@ -23,7 +23,7 @@ from featx.verbs.evaluate.measures import (
     reliability,
     top_k_accuracy,
 )
-from featx.verbs.evaluate.sources import Measured, check_classes, from_cache, from_files
+from featx.verbs.evaluate.sources import Measured, check_classes, check_split, from_cache, from_files
 
 FEW_IMAGES = 30
 """A class with fewer images has figures that are hardly more than an impression."""
@@ -192,10 +192,13 @@ def evaluate_model(
     ModelError
         If the model cannot be read, or does not know the images' classes.
     CacheError, ImageListError
-        If there is nothing to measure on.
+        If there is nothing to measure on, or no such split.
     RecipeMismatch
         If the cache holds other features than the model was fitted on.
+    BackboneError
+        For ``images`` and ``tta``: if there is no such device, or the backbone's weights are not at hand.
     """
+    check_split(split)
     path = Path(model)
     loaded = load_model(path)
     classify = functools.partial(
