@@ -66,14 +66,10 @@ LONGER = {
     "featx.backbones.network": 314,
     "featx.estimators": 402,
     "featx.images.decode": 312,
-    "featx.verbs.compare.search": 345,
-    "featx.verbs.evaluate.evaluate": 333,
     "featx.verbs.export.export": 325,
     "featx.verbs.extract.extract": 357,
     "featx.verbs.extract.ray.cluster": 301,
     "featx.verbs.extract.ray.run": 345,
-    "featx.verbs.finetune.finetune": 378,
-    "featx.verbs.merge.merge": 338,
 }
 
 

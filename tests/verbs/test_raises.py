@@ -10,7 +10,7 @@ import pytest
 
 import featx
 import featx.errors
-from featx.errors import FeatxError, RecipeError
+from featx.errors import FeatxError, HeadError, RecipeError
 from featx.verbs.extract.keywords import ExtractKeywords
 from featx.verbs.extract.options import ExtractOptions
 from tests.conftest import COLOURS, write_image
@@ -83,7 +83,7 @@ FINETUNE: dict[str, Any] = {
     "patience": 0,
     "monitor": "x",
     "seed": -1,
-    "out": "m.txt",
+    "epoch": 3,
     "model": "none.featx",
 }
 EXTRACT: dict[str, Any] = {
@@ -153,6 +153,14 @@ def test_a_wrong_value_gives_a_documented_error(
     with pytest.raises(FeatxError) as caught:
         function(**given)
     assert isinstance(caught.value, documented(function)), f"{type(caught.value).__name__}: {caught.value}"
+
+
+def test_a_misspelt_setting_of_fine_tuning_is_answered_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    """One of the settings, or a keyword of the function itself; before the cache is looked at."""
+    for keyword, meant in (("learning_rte", "learning_rate"), ("worker", "workers")):
+        given: dict[str, Any] = {keyword: 1}
+        with pytest.raises(HeadError, match=rf"^fine-tuning: has no setting '{keyword}'\. Did you mean {meant}\? It has: "):
+            featx.fine_tune(tmp_path / "none", **given)
 
 
 @pytest.mark.parametrize("function", [featx.extract_features, featx.plan_extract])

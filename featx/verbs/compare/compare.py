@@ -18,7 +18,8 @@ from featx.system.files import is_foreign, replacing_text, writing_to
 from featx.system.names import did_you_mean, keywords_of
 from featx.system.progress import Progress
 from featx.verbs.audit import find_training_copies
-from featx.verbs.compare.search import Candidate, Tried, cross_validate, cut_into_folds, rank_of
+from featx.verbs.compare.folds import cut_into_folds
+from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
 
 DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")
 

@@ -16,7 +16,8 @@ from featx.errors import CacheError, CacheNotFound, FeatxError, HeadError, Outpu
 from featx.report.text.compare import comparison_text
 from featx.store import FeatureCache
 from featx.verbs.compare.compare import ComparedHead, Comparison, save_comparison, wilson_interval
-from featx.verbs.compare.search import Candidate, Tried, cross_validate, cut_into_folds
+from featx.verbs.compare.folds import cut_into_folds
+from featx.verbs.compare.search import Candidate, Tried, cross_validate
 from tests.conftest import Run
 from tests.test_architecture import command, modules_loaded_by
 from tests.verbs.compare.test_search import write_noisy
