@@ -19,9 +19,6 @@ LOWEST, HIGHEST = 0.01, 100.0
 # Above what float64 cannot hold with all its digits.
 _SMALLEST = 1e-300
 
-# Halvings of the interval between them on a logarithmic scale: past the resolution of float64.
-_HALVINGS = 60
-
 
 def scaled(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     """Return probabilities (n, n_classes) whose logarithms are divided by a temperature; 1 leaves every bit as it is."""
@@ -56,13 +53,19 @@ def fit_temperature(probabilities: NDArray[np.float64], y: NDArray[np.integer]) 
         return None
     logits = np.log(np.maximum(probabilities, LEAST))
     own = logits[np.arange(len(y)), y]
-    # The log loss is convex in the inverse temperature, so that its slope changes sign once.
+
+    def slope(log_temperature: float) -> float:
+        """Below 0 where a higher temperature is more likely."""
+        shares = softmax(logits / np.exp(log_temperature))
+        return float((own - (shares * logits).sum(axis=1)).sum())
+
+    # The log loss is convex in the inverse temperature, so that its slope changes sign once, if not past the ends. The root of
+    # the slope is exact to rounding; a search for the least loss itself stops at the root of that precision.
     low, high = np.log(LOWEST), np.log(HIGHEST)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        shares = softmax(logits / np.exp(middle))
-        if float((own - (shares * logits).sum(axis=1)).sum()) < 0:  # warmer is likelier
-            low = middle
-        else:
-            high = middle
-    return float(np.clip(np.exp((low + high) / 2), LOWEST, HIGHEST))
+    if slope(high) < 0:
+        return HIGHEST
+    if slope(low) >= 0:
+        return LOWEST
+    from scipy.optimize import brentq  # here, not above: ridge and predict need no SciPy
+
+    return float(np.exp(brentq(slope, low, high, xtol=1e-14)))

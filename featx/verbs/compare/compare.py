@@ -196,10 +196,10 @@ def wilson_interval(n_right: int, n_images: int) -> tuple[float, float]:
     ----------
     Wilson (1927), Probable inference, the law of succession, and statistical inference.
     """
-    share, squared = n_right / n_images, _Z**2
-    middle = (share + squared / (2 * n_images)) / (1 + squared / n_images)
-    half = _Z / (1 + squared / n_images) * math.sqrt(share * (1 - share) / n_images + squared / (4 * n_images**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    from scipy.stats import binomtest  # here, not above: importing featx must not load SciPy
+
+    interval = binomtest(n_right, n_images).proportion_ci(0.95, "wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tuple[float, float]:

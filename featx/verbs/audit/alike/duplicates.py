@@ -136,7 +136,7 @@ def find_near_duplicates(
 
 
 def group_pairs(n: int, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return the group of each of n (n,), told by its first member: pairs and chains of pairs are in one.
+    """Return the group of each of n (n,), named by its first member: pairs and chains of pairs are in one.
 
     Parameters
     ----------
@@ -145,18 +145,14 @@ def group_pairs(n: int, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
     pairs : ndarray of shape (n_pairs, 2), int
         Which belong together.
     """
-    group = np.arange(n)
+    # Here, not above: importing featx must not load SciPy.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def first_of(member: int) -> int:
-        while group[member] != member:
-            group[member] = group[group[member]]
-            member = int(group[member])
-        return member
-
-    for one, other in pairs.tolist():
-        roots = sorted((first_of(one), first_of(other)))
-        group[roots[1]] = roots[0]
-    return np.array([first_of(member) for member in range(n)], np.int64)
+    graph = coo_array((np.ones(len(pairs), np.bool_), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, group = connected_components(graph, directed=False)
+    _, first = np.unique(group, return_index=True)
+    return np.asarray(first[group], np.int64)
 
 
 class _Layer:
