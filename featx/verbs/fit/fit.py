@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError, TooFewImages
 from featx.heads import Head, HeadSettings, fit_temperature
-from featx.models import TRAINED_ON_BYTES, Model, library_versions, save_model
+from featx.models import Model, save_model
 from featx.system.names import keywords_of
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.audit import TrainingCopies, find_training_copies
 from featx.verbs.compare import cut_into_folds, search_settings
+from featx.verbs.fit.assemble import assemble_model
 from featx.verbs.fit.learning import LearningImages, choose_images
 from featx.verbs.fit.log import write_log
 from featx.verbs.fit.request import FitRequest
@@ -200,7 +201,7 @@ def fit_head(
         "seconds": time.monotonic() - started,
         "notes": notes + fitted.notes_,
     }
-    model = _make_model(request, images, fitted, metrics, tuning, temperature or 1.0)
+    model = assemble_model(request, images, fitted, metrics, tuning, temperature or 1.0)
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
@@ -241,39 +242,6 @@ def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) 
     return fitted, np.concatenate([fitted.predict_proba(block) for _, block in X_val.blocks()])
 
 
-def _make_model(
-    request: FitRequest,
-    images: LearningImages,
-    fitted: Head,
-    metrics: dict[str, Any],
-    tuning: list[dict[str, Any]],
-    temperature: float,
-) -> Model:
-    store, catalog = request.store, request.store.catalog
-    return Model(
-        recipe=store.recipe,
-        layer=request.layer,
-        pooling=request.features,
-        head_name=request.spec.name,
-        head=fitted,
-        class_names=images.class_names,
-        history=fitted.history_,
-        metrics=metrics,
-        network=_network_up_to(store.network, request.layer),
-        source={
-            "cache": str(store.folder.resolve()),
-            "images": catalog.source,
-            "weights_file": store.network.get("weights_file", ""),
-        },
-        versions=library_versions(),
-        tuning=tuning,
-        temperature=temperature,
-        quantized=request.quantized,
-        views={"augment": catalog.augment, "seed": catalog.view_seed, "count": 1 + len(catalog.view_keys)},
-        trained_on=np.unique(catalog.digests[images.train][:, :TRAINED_ON_BYTES], axis=0),
-    )
-
-
 def _describe_temperature(temperature: float | None, n_val: int, has_epochs: bool) -> str:
     if temperature is None:
         return f"all {n_val} validation images are right: they tell no temperature, the probabilities stay as they are"
@@ -281,15 +249,6 @@ def _describe_temperature(temperature: float | None, n_val: int, has_epochs: boo
     return (
         f"temperature {temperature:.2f}, fitted on the {n_val} validation images{also}: judge the probabilities by test images"
     )
-
-
-def _network_up_to(network: dict[str, Any], layer: str) -> dict[str, Any]:
-    """Return the description of a backbone as far as one of its layers."""
-    layers = network.get("layers", [])
-    last = next((place for place, one in enumerate(layers) if one["name"] == layer), len(layers))
-    kept = layers[: last + 1]
-    # A description without layers, as tests have it, still has its count.
-    return {"parameters": sum(one["parameters"] for one in kept) if kept else network.get("parameters", 0), "layers": kept}
 
 
 def _describe_copies(copies: TrainingCopies, images: LearningImages) -> str:
