@@ -19,7 +19,7 @@ class Copies:
     Parameters
     ----------
     groups : ndarray of shape (n,), int64
-        Group of each, told by the position of its first member: exact and near duplicates, and chains of them, share one.
+        Group of each, named by the position of its first member: exact and near duplicates, and chains of them, share one.
     contents : ndarray of shape (n,), int64
         The same for exact duplicates alone.
     agreement : dict of (int, int) to float

@@ -29,7 +29,7 @@ _Z = 1.959964
 
 @dataclasses.dataclass(frozen=True)
 class ComparedHead:
-    """How one head did on one pooling.
+    """The figures of one head on one pooling.
 
     Parameters
     ----------
@@ -62,14 +62,14 @@ class ComparedHead:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """All that were compared, the best first.
+    """All heads and poolings compared, the best first.
 
     Parameters
     ----------
     cache : Path
         The cache's folder.
     images, classes, folds : int
-        Training images, their classes, and how many parts they were cut into.
+        Numbers of training images, of their classes and of folds.
     heads : list of ComparedHead
         By accuracy, then log loss.
     """
@@ -212,7 +212,7 @@ _COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if fie
 
 
 def check_table_path(path: Path) -> None:
-    """Make sure that a comparison can be saved there; cheap, so that it can be asked before the work.
+    """Make sure that a comparison can be saved there; cheap, so that it is called before the work.
 
     Raises
     ------

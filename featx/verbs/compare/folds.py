@@ -53,7 +53,7 @@ class TrainingImages:
 def cut_into_folds(
     store: FeatureCache, layer: str, n_folds: int, seed: int, groups: NDArray[np.int64] | None = None
 ) -> TrainingImages:
-    """Deal the training images of a cache out.
+    """Deal the training images of a cache into folds.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class Tried:
-    """How a candidate did on images that its fits had not seen.
+    """The figures of a candidate on images that its fits had not seen.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def search_settings(
 
 
 def rank_of(one: Tried) -> tuple[float, float]:
-    """Return what candidates are sorted by: accuracy, and of equals the log loss."""
+    """Return the sort key of candidates: accuracy, then log loss."""
     return -round(one.accuracy, 12), one.log_loss
 
 
@@ -186,7 +186,7 @@ def _try_all(images: TrainingImages, pooling: str, scale: str, candidates: Seque
     )
     X = np.asarray(rows)
     scaling = Scaling.learn(scale, X)
-    # A kernel's width is told by the columns that there are, so its rows stay as they are.
+    # A kernel's width depends on the columns, so its rows are not rotated.
     kinds = {"rbf" if candidate.settings.get("kernel") == "rbf" else "linear" for candidate in candidates}
     values = {kind: _basis(X, scaling, rotated=kind == "linear") for kind in kinds}
 

@@ -1,4 +1,4 @@
-"""The verb evaluate: what a model is worth, measured."""
+"""The verb evaluate: a model measured on labelled images."""
 
 from featx.verbs.evaluate.evaluate import evaluate_model
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation

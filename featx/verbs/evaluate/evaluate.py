@@ -23,7 +23,7 @@ from featx.verbs.evaluate.measures import (
 from featx.verbs.evaluate.sources import Measured, check_classes, check_split, from_cache, from_files
 
 FEW_IMAGES = 30
-"""A class with fewer images has figures that are hardly more than an impression."""
+"""The figures of a class with fewer images are hardly more than an impression."""
 
 
 def evaluate_model(
@@ -102,7 +102,7 @@ def evaluate_model(
         folder = Path(cache or loaded.source.get("cache", ""))
         features = HeadFeatures(loaded, weights, batch_size or choose_batch_size(loaded.recipe, device), device)
         measured = from_cache(loaded, split, folder, features, classify if tta else None)
-        notes = _say_where(loaded, measured)
+        notes = _note_source(loaded, measured)
     if tta:
         notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
     check_classes(loaded, path, measured)
@@ -122,7 +122,7 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
     confusion = confusion_matrix(y, predicted, labels=labels)
     confidence = _confidence(measured.probabilities, y)
     uncalibrated = None
-    if model.temperature != 1.0 and not tta:  # a mean over views cannot be taken back to what it was the mean of
+    if model.temperature != 1.0 and not tta:  # the temperature cannot be taken out of a mean over views
         uncalibrated = _confidence(unscaled(measured.probabilities, model.temperature), y)
     curves = precision_recall_curves(measured.probabilities, y)
     average_precision = {curve.label: curve.average_precision for curve in curves}
@@ -171,8 +171,8 @@ def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> Con
     return Confidence(loss, expected_calibration_error(bins), bins)
 
 
-def _say_where(model: Model, measured: Measured) -> list[str]:
-    """Say so if the cache has come to list another folder than the one the model was fitted on."""
+def _note_source(model: Model, measured: Measured) -> list[str]:
+    """Return a note if the cache now lists another folder than the one the model was fitted on."""
     fitted_on = model.source.get("images", "")
     if fitted_on in ("", measured.source):
         return []
@@ -205,7 +205,9 @@ def _notes(model: Model, measured: Measured, seen: int, support: NDArray[np.int6
     if measured.split == "val" and model.history:
         notes.append("these validation images chose the epoch that was kept: expect slightly less on new images")
     if measured.split == "val" and model.temperature != 1.0:
-        notes.append("these validation images set the temperature too: new images tell how honest the probabilities are")
+        notes.append(
+            "these validation images set the temperature too: only new images show how well confidence matches accuracy"
+        )
     if (support == 0).any():
         absent = [model.class_names[i] for i in np.flatnonzero(support == 0)]
         notes.append(f"no images of {', '.join(map(repr, absent[:10]))} were measured")

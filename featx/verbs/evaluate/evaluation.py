@@ -27,7 +27,7 @@ class ClassMeasures:
 
 @dataclasses.dataclass(frozen=True)
 class Confidence:
-    """How honest a set of probabilities is.
+    """How well a set of probabilities matches the accuracy.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Confidence:
     ece : float
         Expected calibration error: the mean gap between confidence and accuracy.
     bins : list of ReliabilityBin
-        What it is the mean of.
+        The bins that it is the mean of.
     """
 
     log_loss: float
@@ -51,9 +51,9 @@ class Evaluation:
     Parameters
     ----------
     model : Model
-        What was measured.
+        The model.
     model_path : Path
-        Where it lies.
+        Its file.
     split : str
         ``train``, ``val``, ``test`` or ``all``.
     source : str
@@ -73,9 +73,9 @@ class Evaluation:
     rejected : dict of str to str
         Path and reason of images that could not be measured.
     notes : list of str
-        What a reader of these figures should know.
+        Remarks for a reader of these figures.
     cautions : list of str
-        What would be too much for a terminal: small classes, duplicates among the images.
+        Remarks too long for a terminal: small classes, duplicates among the images.
     top3_accuracy : float or None
         Share of images whose class is among the three most probable; None for up to three classes.
     intervals : dict of str to (low, high)
@@ -87,7 +87,7 @@ class Evaluation:
     curves : list of PrecisionRecall
         Of the classes that have images here.
     thresholds : list of Threshold
-        What would be answered, and how well, if only sure answers were taken.
+        Share and accuracy of the answers of at least some confidence.
     digests : list of bytes
         Content digests of the images.
     pooled, pooled_rows : ndarray

@@ -23,7 +23,7 @@ from featx.verbs.fit import LearningImages
 
 @dataclasses.dataclass(frozen=True)
 class FineTuneResult:
-    """What fine-tuning gave.
+    """The result of fine-tuning.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class FineTuneResult:
     val_accuracy, val_loss : float or None
         Of the model that was kept.
     improved : bool
-        Whether fine-tuning did better than what it started from.
+        Whether fine-tuning beat the model it started from.
     epochs, best_epoch, resumed_at : int
         Epochs run; the one that was kept, from 1; the epoch after which an interrupted run was taken up, or 0.
     seconds, seconds_per_epoch : float
@@ -52,7 +52,7 @@ class FineTuneResult:
     parameters : dict of str to int
         ``total``, ``trainable``, ``frozen``.
     notes : list of str
-        What a user should know.
+        Remarks for the user.
     """
 
     model: Path
@@ -228,7 +228,7 @@ def _result(path: Path, kept: Model, prepared: Prepared, tuning: Tuning, seconds
 def _notes(tuning: Tuning, images: LearningImages, rate: Schedule) -> list[str]:
     notes = []
     if not len(images.val):
-        notes.append("no validation images: nothing says whether fine-tuning did better; the last epoch was kept")
+        notes.append("no validation images: nothing shows whether fine-tuning improved the model; the last epoch was kept")
     elif not tuning.is_better:
         notes.append("no epoch did better on the validation images than the start: the model it started from was kept")
     elif tuning.best_epoch == rate.epochs > 1 and rate.kind == "constant":

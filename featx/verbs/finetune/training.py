@@ -1,4 +1,4 @@
-"""Training fine-tuned layers and a head together: epochs, schedule, the best one kept, and a checkpoint to go on from."""
+"""Training fine-tuned layers and a head together: epochs, the best of them kept, and a checkpoint to resume from."""
 
 import dataclasses
 import math
@@ -48,7 +48,7 @@ class Examples:
 
 
 class Tuning:
-    """A training that can be taken up again after every epoch, and within long ones.
+    """A training that can be resumed after every epoch, and within long ones.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Tuning:
     checkpoint : Path
         Where to keep the state.
     identity : str
-        What this is a training of.
+        Digest of everything that decides how the training goes.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Tuning:
         schedule, epoch = self._schedule, int(self._done["epoch"])
         steps_an_epoch = math.ceil(len(train.y) / schedule.batch_size)
         total = steps_an_epoch * schedule.epochs
-        # A function of seed and epoch alone, so that a training that is taken up again sees the same batches.
+        # A function of seed and epoch alone, so that a resumed training sees the same batches.
         order = np.random.default_rng([self._seed, epoch])
         saved = time.monotonic()
         loss, hits, n_rows = self._done["sums"]

@@ -45,7 +45,7 @@ def assemble_model(
 
 
 def _network_up_to(network: dict[str, Any], layer: str) -> dict[str, Any]:
-    """Return the description of a backbone as far as one of its layers."""
+    """Return the description of a backbone up to one of its layers."""
     layers = network.get("layers", [])
     last = next((place for place, one in enumerate(layers) if one["name"] == layer), len(layers))
     kept = layers[: last + 1]

@@ -23,7 +23,7 @@ from featx.verbs.fit.request import FitRequest
 
 @dataclasses.dataclass(frozen=True)
 class FitResult:
-    """What a fit gave.
+    """The result of a fit.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ class FitResult:
     best_epoch : int
         The one that was kept, from 1; 0 for heads without epochs.
     notes : list of str
-        What a user should know about this fit.
+        Remarks on this fit for the user.
     tuning : list of dict
-        With ``tune``: what was tried, the best first.
+        With ``tune``: the candidates, the best first.
     temperature : float
         With ``calibrate``: what the logarithms of the probabilities are divided by; else 1.
     """
@@ -123,7 +123,7 @@ def fit_head(
     layer : str or None
         One of the cached layers; by default the last.
     pooling : str or None
-        ``flatten``, ``avg``, ``max`` or ``avgmax``; by default what suits the head.
+        ``flatten``, ``avg``, ``max`` or ``avgmax``; by default the one that suits the head.
     seed : int
         Of all randomness in the fit.
     tune : bool
@@ -131,7 +131,7 @@ def fit_head(
     folds : int
         For ``tune``.
     calibrate : bool
-        Fit one temperature on the validation images, so that the probabilities are as sure as they are right.
+        Fit one temperature on the validation images, so that confidence matches accuracy.
     group_duplicates : bool
         Look for near duplicates: with ``tune`` they share a fold, as exact ones always do; the notes say how many validation
         and test images are near duplicates of training images.
@@ -147,7 +147,7 @@ def fit_head(
     Returns
     -------
     result : FitResult
-        Where the model is, and what it was measured to do on the validation images.
+        The model file, and the figures on the validation images.
 
     Raises
     ------
@@ -244,7 +244,9 @@ def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) 
 
 def _describe_temperature(temperature: float | None, n_val: int, has_epochs: bool) -> str:
     if temperature is None:
-        return f"all {n_val} validation images are right: they tell no temperature, the probabilities stay as they are"
+        return (
+            f"all {n_val} validation images are right: no temperature can be fitted to them, the probabilities stay as they are"
+        )
     also = ", which chose the epoch too" if has_epochs else ""
     return (
         f"temperature {temperature:.2f}, fitted on the {n_val} validation images{also}: judge the probabilities by test images"

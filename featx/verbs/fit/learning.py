@@ -1,4 +1,4 @@
-"""Which images of a cache a head learns from, and which it is validated on."""
+"""Which images of a cache a head learns from, and which validate it."""
 
 import dataclasses
 from pathlib import Path
@@ -26,7 +26,7 @@ class LearningImages:
     y, y_val : ndarray, int64
         Labels of ``rows`` and of ``val``.
     notes : list of str
-        What a user should know about the other classes and about duplicates.
+        Remarks for the user about other classes and duplicates.
     """
 
     train: NDArray[np.int64]
@@ -41,7 +41,7 @@ class LearningImages:
 
 
 def choose_images(catalog: Catalog, folder: Path) -> LearningImages:
-    """Choose what a head learns from.
+    """Choose the images that a head learns from, and those that validate and test it.
 
     Parameters
     ----------

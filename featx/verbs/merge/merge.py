@@ -39,7 +39,7 @@ from featx.verbs.merge.union import Listing, Whole, unite
 
 @dataclasses.dataclass(frozen=True)
 class MergeResult:
-    """What a merge did. ``listed == with_features + rejected``, always.
+    """The result of a merge. ``listed == with_features + rejected``, always.
 
     Parameters
     ----------
@@ -186,25 +186,25 @@ def _check_rows(everything: FeatureCache, catalog: Catalog, listings: Sequence[L
 
 
 def _check_contents(shards: Sequence[Shard], progress: Progress | None) -> None:
-    """Read every byte of what is to be joined, so that no damage is handed on."""
-    _tell(progress, "check", 0, shards)
+    """Read every byte of what is to be joined, so that no damage is copied."""
+    _report(progress, "check", 0, shards)
     for shard in shards:
         check_content(shard.path)
-        _tell(progress, "check", len(shard), shards)
+        _report(progress, "check", len(shard), shards)
 
 
 def _bring_all(shards: Sequence[Shard], target: Path, progress: Progress | None) -> Counter[str]:
     how: Counter[str] = Counter()
-    _tell(progress, "merge", 0, shards)
+    _report(progress, "merge", 0, shards)
     for shard in shards:
         how[bring(shard.path, target)] += 1
-        _tell(progress, "merge", len(shard), shards)
+        _report(progress, "merge", len(shard), shards)
     with writing_named(target):
         sync_folder(target / "shards")
     return how
 
 
-def _tell(progress: Progress | None, stage: str, done: int, shards: Sequence[Shard]) -> None:
+def _report(progress: Progress | None, stage: str, done: int, shards: Sequence[Shard]) -> None:
     if progress:
         progress(stage, done, sum(map(len, shards)))
 
