@@ -66,12 +66,7 @@ LONGER = {
     "featx.backbones.network": 314,
     "featx.estimators": 393,
     "featx.images.decode": 312,
-    "featx.verbs.compare.search": 345,
-    "featx.verbs.evaluate.evaluate": 333,
     "featx.verbs.export.export": 325,
-    "featx.verbs.finetune.finetune": 378,
-    "featx.verbs.fit.fit": 304,
-    "featx.verbs.merge.merge": 338,
 }
 
 

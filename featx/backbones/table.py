@@ -1,11 +1,11 @@
 """Which backbones exist: every image classifier of ``keras.applications``, by one table. Nothing here loads Keras."""
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
 from featx.errors import UnknownBackbone, UnknownLayer
+from featx.system.names import did_you_mean
 
 _WEIGHTS_FOLDER = Path(__file__).with_name("weights")
 _MOST_SHOWN = 20
@@ -212,15 +212,13 @@ def backbone_spec(name: str) -> BackboneSpec:
     if name in BACKBONES:
         return BACKBONES[name]
     plain = name.lower().replace("-", "").replace("_", "")
-    near = [plain] if plain in BACKBONES else difflib.get_close_matches(plain, BACKBONES, n=3, cutoff=0.6)
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    hint = did_you_mean(plain, BACKBONES, most=3)
     raise UnknownBackbone(f"backbone {name!r}: unknown. {hint}featx backbones lists all {len(BACKBONES)}.")
 
 
 def say_unknown(backbone: str, layer: str, layers: Sequence[str], top_layers: Sequence[str]) -> UnknownLayer:
     """Return the error for a layer that a backbone does not have: with the near ones, or all where there are few."""
-    near = difflib.get_close_matches(layer.lower(), [*layers, *top_layers], n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    hint = did_you_mean(layer, [*layers, *top_layers], most=3, cutoff=0.5)
     shown = layers if len(layers) <= _MOST_SHOWN else ["…", *layers[-_MOST_SHOWN:]]
     of_top = f"; with --weights of the whole network also {', '.join(top_layers)}" if top_layers else ""
     return UnknownLayer(f"{backbone}: has no layer {layer!r}. {hint}It has: {', '.join(shown)}{of_top}.")

@@ -6,6 +6,7 @@ from featx.heads.classical.span import Span
 from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
 from featx.heads.head import Features, Head, Rows
 from featx.heads.registry import HEADS, HeadSpec, head_spec, make_head, rebuild_head
+from featx.heads.settings import HeadSettings
 from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "LOWEST",
     "Features",
     "Head",
+    "HeadSettings",
     "HeadSpec",
     "Rows",
     "Scaling",

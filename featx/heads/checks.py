@@ -38,12 +38,12 @@ def check_setting(name: str, value: object, holds: bool, wanted: str) -> None:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Tell numbers from texts, truth values and None."""
+    """Return whether a value is a number: no text, no truth value, not None."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Tell whole numbers from everything else."""
+    """Return whether a value is a whole number."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -59,7 +59,7 @@ def check_seed(seed: object) -> None:
 
 
 def check_class_weight(class_weight: object) -> None:
-    """Refuse class weights that there are none of.
+    """Refuse unknown class weights.
 
     Raises
     ------

@@ -96,7 +96,10 @@ class Head(Protocol):
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return exp(logits), each row scaled to sum to 1."""
+    """Return exp(logits), each row scaled to sum to 1.
+
+    SciPy's softmax to the last bit or two; ours, as loading SciPy would take longer than a whole prediction.
+    """
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
     return shares

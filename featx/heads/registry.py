@@ -1,15 +1,17 @@
 """Which heads exist."""
 
 import dataclasses
-import difflib
 import importlib
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, UnknownHead
 from featx.heads.head import Head
+from featx.heads.settings import HeadSettings
+from featx.system.names import check_keywords, did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +62,37 @@ class HeadSpec:
         """Return the names of the head's settings."""
         return list(inspect.signature(self._builder()).parameters)
 
+    def check_settings(self, given: Iterable[str], *, beside: Iterable[str] = ()) -> None:
+        """Refuse settings that the head does not have.
+
+        Parameters
+        ----------
+        given : iterable of str
+            Their names.
+        beside : iterable of str
+            Keywords of the function that received them, one of which may be meant.
+
+        Raises
+        ------
+        HeadError
+            With the settings that it has.
+        """
+        for name in given:
+            # A setting of another head is spelt as it should be.
+            misspelt = beside if name not in HeadSettings.__annotations__ else ()
+            check_keywords([name], self.settings(), HeadError, f"head {self.name}: has no setting", beside=misspelt)
+
+    def check_pooling(self, pooling: str) -> None:
+        """Refuse features that the head does not take.
+
+        Raises
+        ------
+        HeadError
+            With the poolings that it takes.
+        """
+        if pooling not in self.poolings:
+            raise HeadError(f"head {self.name}: takes {', '.join(self.poolings)} features only. Received: pooling {pooling!r}.")
+
     def make(self, **settings: Any) -> Head:
         """Make an unfitted head.
 
@@ -68,10 +101,7 @@ class HeadSpec:
         HeadError
             If it has no such setting.
         """
-        known = self.settings()
-        for setting in settings:
-            if setting not in known:
-                raise HeadError(f"head {self.name}: has no setting {setting!r}. It has: {', '.join(known)}.")
+        self.check_settings(settings)
         head: Head = self._builder()(**settings)
         return head
 
@@ -141,11 +171,9 @@ def head_spec(name: str) -> HeadSpec:
     UnknownHead
         If there is none of that name.
     """
-    if name in HEADS:
+    if isinstance(name, str) and name in HEADS:
         return HEADS[name]
-    near = difflib.get_close_matches(name.lower(), HEADS, n=1, cutoff=0.6)
-    hint = f"Did you mean {near[0]}? " if near else ""
-    raise UnknownHead(f"head {name!r}: unknown. {hint}There are: {', '.join(HEADS)}.")
+    raise UnknownHead(f"head {name!r}: unknown. {did_you_mean(str(name), HEADS)}There are: {', '.join(HEADS)}.")
 
 
 def make_head(name: str, **settings: Any) -> Head:

@@ -1,4 +1,4 @@
-"""One temperature for all of a head's probabilities: it changes how sure they are, and never which class is first.
+"""One temperature for all of a head's probabilities: it changes how confident they are, never which class is first.
 
 References
 ----------
@@ -11,16 +11,13 @@ from numpy.typing import NDArray
 from featx.heads.head import softmax
 
 LEAST = 1e-12
-"""Smaller probabilities are taken for this: a head of votes gives zeros, which have no logarithm."""
+"""Smaller probabilities are raised to this: knn's votes may be zero, which has no logarithm."""
 
 LOWEST, HIGHEST = 0.01, 100.0
-"""Past these a temperature only says that the probabilities are worth nothing."""
+"""Beyond these a temperature only shows that the probabilities carry no information."""
 
 # Above what float64 cannot hold with all its digits.
 _SMALLEST = 1e-300
-
-# Halvings of the interval between them on a logarithmic scale: past the resolution of float64.
-_HALVINGS = 60
 
 
 def scaled(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
@@ -31,7 +28,7 @@ def scaled(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np
 
 
 def unscaled(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Return what ``scaled`` was given, for a temperature that leaves it numbers to come back from (from some 0.05)."""
+    """Invert ``scaled``; the temperature must leave probabilities above zero (from about 0.05)."""
     if temperature == 1.0:
         return probabilities
     return softmax(np.log(np.maximum(probabilities, _SMALLEST)) * temperature)
@@ -50,19 +47,26 @@ def fit_temperature(probabilities: NDArray[np.float64], y: NDArray[np.integer]) 
     Returns
     -------
     temperature : float or None
-        Above 1 where the head was too sure. None where every image is right: the colder, the likelier, without end.
+        Above 1 where the head is overconfident. None where every image is right: then the likelihood grows without bound as the
+        temperature falls.
     """
     if (probabilities.argmax(axis=1) == y).all():
         return None
     logits = np.log(np.maximum(probabilities, LEAST))
     own = logits[np.arange(len(y)), y]
-    # The log loss is convex in the inverse temperature, so that its slope changes sign once.
+
+    def slope(log_temperature: float) -> float:
+        """Below 0 where a higher temperature is more likely."""
+        shares = softmax(logits / np.exp(log_temperature))
+        return float((own - (shares * logits).sum(axis=1)).sum())
+
+    # The log loss is convex in the inverse temperature, so that its slope changes sign once, if not past the ends. The root of
+    # the slope is exact to rounding; a search for the least loss itself stops at the root of that precision.
     low, high = np.log(LOWEST), np.log(HIGHEST)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        shares = softmax(logits / np.exp(middle))
-        if float((own - (shares * logits).sum(axis=1)).sum()) < 0:  # warmer is likelier
-            low = middle
-        else:
-            high = middle
-    return float(np.clip(np.exp((low + high) / 2), LOWEST, HIGHEST))
+    if slope(high) < 0:
+        return HIGHEST
+    if slope(low) >= 0:
+        return LOWEST
+    from scipy.optimize import brentq  # here, not above: ridge and predict need no SciPy
+
+    return float(np.exp(brentq(slope, low, high, xtol=1e-14)))

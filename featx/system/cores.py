@@ -13,7 +13,10 @@ _SHARES = (
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use, at least one; a container's limit counts, where the system tells it."""
+    """Return how many cores this process may use, at least one; a container's limit counts, where the system reports it.
+
+    ``joblib.cpu_count`` looks at the same, but importing joblib takes a quarter of a second, which a prediction has no need of.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for files in _SHARES:
         with contextlib.suppress(OSError, ValueError, ZeroDivisionError):  # "max" is no number: no limit

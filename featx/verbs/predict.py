@@ -85,6 +85,8 @@ def predict_images(
         If the model cannot be read.
     ImageListError
         If a path does not exist or there is no image.
+    BackboneError
+        If there is no such device, or the backbone's weights are not at hand.
     """
     loaded = load_model(model)
     files = list_unlabelled([Path(path) for path in paths])

@@ -179,5 +179,5 @@ def signed_targets(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.fl
 
 
 def n_decisions(n_classes: int) -> int:
-    """Return how many hyperplanes tell so many classes apart: one each, but one in all for two."""
+    """Return how many hyperplanes separate this many classes: one a class, but a single one for two classes."""
     return 1 if n_classes == 2 else n_classes

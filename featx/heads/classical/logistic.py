@@ -1,7 +1,7 @@
-"""Logistic regression by Newton's method, for rows in a basis where a diagonal tells nearly all of the curvature.
+"""Logistic regression by Newton's method, for rows in a basis where a diagonal holds nearly all of the curvature.
 
-scikit-learn's L-BFGS takes the same steps in every rotation of the features. On the rows of a ``Span`` that wastes what the
-rotation found out: there the Hessian is nearly diagonal, so conjugate gradients preconditioned by its diagonal need a few
+scikit-learn's L-BFGS takes the same steps in every rotation of the features. On the rows of a ``Span`` that ignores what the
+rotation gives: there the Hessian is nearly diagonal, so conjugate gradients preconditioned by its diagonal need a few
 products for each step of Newton's method, and the last steps are exact to rounding. At 2,000 x 25,088 and 10 classes: a
 dozen steps instead of hundreds of iterations over twelve times as many columns.
 """
@@ -84,7 +84,7 @@ def fit_logistic(X: Values, labels: NDArray[np.integer], weights: Values, C: flo
         expected = float((gradient * step).sum())
         for halving in range(_MAX_HALVINGS):
             new_value, new_shares = evaluate(coef + step / 2**halving)
-            # What the step should gain may be less than the rounding of the loss: then the gradient alone can tell.
+            # What the step should gain may be less than the rounding of the loss: then only the gradient decides.
             if new_value <= value + 1e-4 * expected / 2**halving or -expected <= 1e-12 * abs(value):
                 break
         coef, value, shares = coef + step / 2**halving, new_value, new_shares

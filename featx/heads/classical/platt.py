@@ -30,14 +30,14 @@ def fit_sigmoid(
     """
     counts = np.ones(len(decision)) if counts is None else counts
     n_positive, n_negative = float(counts[positive].sum()), float(counts[~positive].sum())
-    # Targets a little inside 0 and 1: without them, rows that a distance tells apart without error give an endless slope.
+    # Targets a little inside 0 and 1: without them, classes that the distance separates without error give an infinite slope.
     wanted = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
     size = max(float(np.abs(decision).max()), 1e-300)
     columns = np.stack([decision / size, np.ones(len(decision))])  # one size, so that one curvature bound fits both
     values = np.array([0.0, np.log((n_negative + 1) / (n_positive + 1))])
 
     def loss(values: NDArray[np.float64]) -> float:
-        exponent = values[0] * columns[0] + values[1]  # no product: waking threads for it takes longer than it does
+        exponent = values[0] * columns[0] + values[1]  # no matrix product: starting its threads takes longer than the sum
         # NumPy's logaddexp(0, exponent) in a fraction of the time.
         log_sum = np.maximum(exponent, 0) + np.log1p(np.exp(-np.abs(exponent)))
         return float((counts * (log_sum - (1 - wanted) * exponent)).sum())
@@ -56,7 +56,7 @@ def fit_sigmoid(
             if reached <= best:
                 break
         else:
-            break  # no step is better: this is the bottom, to rounding
+            break  # no step is better: the minimum is reached, to rounding
         values, best = new, reached
     return float(values[0] / size), float(values[1])
 

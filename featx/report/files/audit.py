@@ -67,7 +67,7 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
             writer.writerow(_HEADER)
             writer.writerows(_findings(audit))
         if not files.page:
-            # That of an earlier audit would be taken for this one's.
+            # That of an earlier audit would be mistaken for this one's.
             (folder / "audit.html").unlink(missing_ok=True)
     if files.page:
         from featx.report.page.audit import write_audit_page  # here, not above: it loads Jinja

@@ -107,7 +107,7 @@ def write_report(
     check_report_folder(folder)
     with writing_to(folder, REMEDY):
         folder.mkdir(parents=True, exist_ok=True)
-        # Those of another head, from an earlier report in this folder, would be taken for this one's.
+        # Those of another head, from an earlier report in this folder, would be mistaken for this one's.
         stale = [*(() if has_epochs else ("curves.png", "history.csv")), *(() if page else ("report.html",))]
         for name in stale:
             (folder / name).unlink(missing_ok=True)

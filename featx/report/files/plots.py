@@ -68,7 +68,7 @@ def plot_curves(history: dict[str, list[float]], best_epoch: int, path: Path) ->
 def _save(figure: Figure, path: Path) -> None:
     with warnings.catch_warnings():
         # The one font that every installation has knows no Chinese, Japanese or emoji. Such a name is drawn as boxes, which
-        # the reader sees; metrics.json has it in full. A warning for each letter would only bury what else is said.
+        # the reader sees; metrics.json has it in full. A warning for each letter would only bury the other messages.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         figure.savefig(path)
 

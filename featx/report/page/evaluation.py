@@ -191,10 +191,10 @@ def _galleries(evaluation: Evaluation, exhibits: Exhibits) -> list[dict[str, Any
     def show(place: int) -> dict[str, str]:
         true, found = names[evaluation.y[place]], names[predicted[place]]
         data = exhibits.thumbnails.get(place)
-        said = f"{found} {confidence[place]:.3f}" + ("" if true == found else f", is {true}")
+        caption = f"{found} {confidence[place]:.3f}" + ("" if true == found else f", is {true}")
         return {
             "source": data_uri(data, THUMBNAIL_TYPE) if data else "",
-            "caption": f"{said}\n{evaluation.paths[place]}",
+            "caption": f"{caption}\n{evaluation.paths[place]}",
             "alt": f"{true}, predicted {found}",
         }
 

@@ -40,7 +40,7 @@ class Exhibits:
     map : FeatureMap or None
         If there is one.
     listed : ndarray of shape (n_listed,), int64
-        Positions, ascending, of the images that the page knows by name: of very many, those on the map and the most telling.
+        Positions, ascending, of the images that the page knows by name: of very many, those on the map and the most useful.
     """
 
     thumbnails: dict[int, bytes]
@@ -76,7 +76,7 @@ def exhibits_of(evaluation: Evaluation, *, map: str = "auto", progress: Progress
 
 
 def group_predictions(predictions: Sequence[Prediction], min_confidence: float) -> tuple[dict[str, list[int]], list[int]]:
-    """Return positions by predicted class, and those of less confidence, each the surest first.
+    """Return positions by predicted class, and those of less confidence, each the most confident first.
 
     Classes come by how many images they have; rejected images are in neither.
     """

@@ -39,7 +39,7 @@ def write_prediction_page(
     min_confidence: float = 0.0,
     progress: Progress | None = None,
 ) -> None:
-    """Write one page that shows images under the class that was predicted for them, the surest first.
+    """Write one page that shows images under the class that was predicted for them, the most confident first.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from featx.errors import OutputError
 from featx.system.files import is_foreign, replacing, writing_to
 
 BEGINNING = b"<!doctype html>\n<!-- featx page -->"
-"""How every page of featx begins: a file that does not is somebody else's."""
+"""How every page of featx begins: any other file is not overwritten."""
 
 # Inside an element <script> only these could end it or begin a comment; two more end a line in old JavaScript.
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}

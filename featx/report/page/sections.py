@@ -17,7 +17,7 @@ _MAPS = {"pca": "Principal component analysis", "tsne": "t-SNE"}
 
 
 def confidence_section(evaluation: Evaluation) -> dict[str, Any] | None:
-    """Return the reliability diagrams and what is said of them; None for an evaluation without."""
+    """Return the reliability diagrams and the text beside them; None for an evaluation without."""
     now, before = evaluation.confidence, evaluation.uncalibrated
     if now is None:
         return None
@@ -35,7 +35,7 @@ def confidence_section(evaluation: Evaluation) -> dict[str, Any] | None:
             "It changes no prediction, only how sure each is."
         )
     elif evaluation.model.temperature != 1.0:
-        text += " The model has a temperature, but what a mean over views was before it cannot be told."
+        text += " The model has a temperature, but it cannot be taken out of a mean over views."
 
     def plot(one: Confidence, title: str) -> dict[str, Any]:
         label = "; ".join(

@@ -85,7 +85,7 @@ def audit_cache(
     copies = find_copies(store, rows, pictures, progress)
     listing = _Listing(catalog, rows)
     notes = _say_unmeasured(pictures, store, measure)
-    flaws, said = find_flaws(pictures, store.recipe.image_size)
+    flaws, remarks = find_flaws(pictures, store.recipe.image_size)
     labels, judged = _judge(store, rows, copies, layer)
     alone = np.flatnonzero(copies.groups == np.arange(len(rows)))
     return Audit(
@@ -100,7 +100,7 @@ def audit_cache(
         quality=[QualityProblem(listing[flaw.position], flaw.problem, flaw.measure, flaw.value) for flaw in flaws],
         small_classes=_small_classes(listing, copies),
         alike_classes=_list_alike(listing, alone, labels, judged) if judged else [],
-        notes=notes + said + ([] if judged else ["only one class has images: labels cannot be judged"]),
+        notes=notes + remarks + ([] if judged else ["only one class has images: labels cannot be judged"]),
         seconds=time.monotonic() - started,
     )
 
@@ -242,7 +242,7 @@ def write_clean_manifest(audit: Audit, path: Path | str, drop: Sequence[str] = F
     Raises
     ------
     OutputError
-        If the manifest cannot be written, somebody else's file stands there, or no image would be left.
+        If the manifest cannot be written, a file that is not a manifest of featx stands there, or no image would be left.
     """
     path = Path(path)
     check_manifest_path(path)

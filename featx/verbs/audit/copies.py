@@ -19,7 +19,7 @@ class Copies:
     Parameters
     ----------
     groups : ndarray of shape (n,), int64
-        Group of each, told by the position of its first member: exact and near duplicates, and chains of them, share one.
+        Group of each, named by the position of its first member: exact and near duplicates, and chains of them, share one.
     contents : ndarray of shape (n,), int64
         The same for exact duplicates alone.
     agreement : dict of (int, int) to float
@@ -70,13 +70,12 @@ class TrainingCopies:
     ----------
     groups : ndarray of shape (n_training_images,), int64
         In the order of the catalog; exact and near duplicates share one.
-    in_val, in_test : int
-        Val and test images that are near duplicates of a training image, exact ones left out.
+    others : ndarray of shape (n,), int64
+        Rows of val and test images that are near duplicates of a training image, exact ones left out.
     """
 
     groups: NDArray[np.int64]
-    in_val: int
-    in_test: int
+    others: NDArray[np.int64]
 
 
 def find_training_copies(store: FeatureCache, progress: Progress | None = None) -> TrainingCopies:
@@ -89,9 +88,7 @@ def find_training_copies(store: FeatureCache, progress: Progress | None = None) 
     """
     catalog, rows = store.catalog, store.catalog.rows()
     copies = find_copies(store, rows, all_pictures(store, rows, progress=progress), progress)
-    splits = catalog.splits[rows]
-    training = splits == SPLITS.index("train")
-    # Of exact duplicates fit and extract tell anyway.
+    training = catalog.splits[rows] == SPLITS.index("train")
+    # Fit and extract report exact duplicates anyway.
     near = np.isin(copies.groups, copies.groups[training]) & ~np.isin(copies.contents, copies.contents[training])
-    in_val, in_test = (int((near & (splits == SPLITS.index(split))).sum()) for split in ("val", "test"))
-    return TrainingCopies(copies.groups[training], in_val, in_test)
+    return TrainingCopies(copies.groups[training], rows[near])

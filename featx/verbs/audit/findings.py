@@ -42,7 +42,7 @@ class DuplicateGroup:
 
 @dataclasses.dataclass(frozen=True)
 class LabelError:
-    """An image whose label is likely to be wrong: another class is ``odds`` times as likely, says a fit without it."""
+    """An image whose label is likely to be wrong: another class is ``odds`` times as likely by a fit without it."""
 
     image: ListedImage
     suggested: str
@@ -59,7 +59,7 @@ class Outlier:
 
 @dataclasses.dataclass(frozen=True)
 class QualityProblem:
-    """A picture that is ``dark``, ``bright``, ``blank``, ``blurred`` or ``tiny``, and the measure that says so."""
+    """A picture that is ``dark``, ``bright``, ``blank``, ``blurred`` or ``tiny``, and the measure that shows it."""
 
     image: ListedImage
     problem: str
@@ -69,7 +69,7 @@ class QualityProblem:
 
 @dataclasses.dataclass(frozen=True)
 class AlikeClasses:
-    """Two classes that are hard to tell apart: this share of their images fits the other better."""
+    """Two classes that are hard to distinguish: this share of their images fits the other better."""
 
     first: str
     second: str

@@ -17,7 +17,7 @@ _LEAST_PROBABILITY = 1e-9
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """What a head says about images that it was fitted without.
+    """What a head predicts for images that it was fitted without.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Judged:
 
 
 def judge_labels(X: CachedRows, labels: NDArray[np.int64]) -> Judged:
-    """Say of each image how well its label fits, as told by all the others.
+    """Measure how well the label of each image fits, by a head fitted on all the others.
 
     Parameters
     ----------

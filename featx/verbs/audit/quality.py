@@ -13,10 +13,10 @@ from featx.verbs.audit.pictures import MeasuredPictures
 _NEARLY_ALL = 0.95
 _BLANK = 4 / 255
 
-# Enlarged more than this for the backbone, a picture has hardly anything to tell it.
+# Enlarged more than this for the backbone, a picture has hardly any detail for it.
 _ENLARGED = 4
 
-# What is true of most pictures is a property of the set, said once.
+# What is true of most pictures is a property of the set, reported once.
 _MOST = 0.5
 
 _MEANING = {
@@ -30,7 +30,7 @@ _MEANING = {
 
 @dataclasses.dataclass(frozen=True)
 class Flaw:
-    """A picture, by position, that is ``blank``, ``dark``, ``bright``, ``blurred`` or ``tiny``, and the measure that tells."""
+    """A picture, by position, that is ``blank``, ``dark``, ``bright``, ``blurred`` or ``tiny``, with the measure."""
 
     position: int
     problem: str
@@ -65,7 +65,7 @@ def find_flaws(pictures: MeasuredPictures, image_size: tuple[int, int]) -> tuple
     soft = far_out(-np.log(np.maximum(columns["sharpness"], 1e-6)), len(measured))
     sides = np.stack([columns["height"] / image_size[0], columns["width"] / image_size[1]])
     smaller = np.where(sides[0] <= sides[1], "height", "width")
-    # Problem, which have it, how bad it is, and the measure that says so.
+    # Problem, which have it, how bad it is, and the measure that shows it.
     checks: list[tuple[str, NDArray[np.bool_], NDArray[np.float64], NDArray[np.str_] | str]] = [
         ("blank", blank, -columns["contrast"], "contrast"),
         ("dark", dark, columns["black"], "black"),

@@ -2,21 +2,24 @@
 
 import csv
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, OutputError
-from featx.heads import head_spec
-from featx.store import FeatureCache, check_pooling
+from featx.heads import HeadSettings, head_spec
+from featx.store import POOLINGS, FeatureCache
 from featx.system.files import is_foreign, replacing_text, writing_to
+from featx.system.names import did_you_mean, keywords_of
 from featx.system.progress import Progress
 from featx.verbs.audit import find_training_copies
-from featx.verbs.compare.search import Candidate, Tried, cross_validate, cut_into_folds, rank_of
+from featx.verbs.compare.folds import cut_into_folds
+from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
 
 DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")
 
@@ -26,7 +29,7 @@ _Z = 1.959964
 
 @dataclasses.dataclass(frozen=True)
 class ComparedHead:
-    """How one head did on one pooling.
+    """The figures of one head on one pooling.
 
     Parameters
     ----------
@@ -59,14 +62,14 @@ class ComparedHead:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """All that were compared, the best first.
+    """All heads and poolings compared, the best first.
 
     Parameters
     ----------
     cache : Path
         The cache's folder.
     images, classes, folds : int
-        Training images, their classes, and how many parts they were cut into.
+        Numbers of training images, of their classes and of folds.
     heads : list of ComparedHead
         By accuracy, then log loss.
     """
@@ -93,7 +96,7 @@ def compare_heads(
     seed: int = 0,
     group_duplicates: bool = False,
     progress: Progress | None = None,
-    **settings: Any,
+    **settings: Unpack[HeadSettings],
 ) -> Comparison:
     """Cross-validate heads on the training images of a cache; val and test images are not looked at.
 
@@ -126,15 +129,13 @@ def compare_heads(
     Raises
     ------
     CacheError
-        If there is no finished cache.
+        If there is no finished cache, or it keeps no such layer.
     HeadError
-        If there is no such head or setting, or too few images.
+        If there is no such head, setting or pooling, a value is outside its range, or there are too few images.
     """
     if not heads:
         raise HeadError("compare needs at least one head.")
-    for pooling in poolings:
-        check_pooling(pooling)
-    candidates = _candidates(heads, poolings, settings | {"seed": seed})
+    candidates = _candidates(heads, poolings, {**settings, "seed": seed})
     store = FeatureCache.open(Path(cache))
     groups = find_training_copies(store, progress).groups if group_duplicates else None
     images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)
@@ -148,7 +149,15 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
     known = {spec.name: set(spec.settings()) for spec in specs}
     for name in settings:
         if not any(name in names for names in known.values()):
-            raise HeadError(f"compare: none of the heads {', '.join(known)} has a setting {name!r}.")
+            # A setting of another head is spelt as it should be.
+            misspelt = name not in HeadSettings.__annotations__
+            hint = did_you_mean(name, itertools.chain(keywords_of(compare_heads), *known.values())) if misspelt else ""
+            raise HeadError(f"compare: none of the heads {', '.join(known)} has a setting {name!r}. {hint}".rstrip())
+    for pooling in poolings:
+        if pooling not in POOLINGS:
+            raise HeadError(
+                f"pooling {pooling!r}: unknown. {did_you_mean(str(pooling), POOLINGS)}Give some of {', '.join(POOLINGS)}."
+            )
     for spec in specs:
         if poolings and not set(poolings) & set(spec.poolings):
             raise HeadError(
@@ -187,10 +196,10 @@ def wilson_interval(n_right: int, n_images: int) -> tuple[float, float]:
     ----------
     Wilson (1927), Probable inference, the law of succession, and statistical inference.
     """
-    share, squared = n_right / n_images, _Z**2
-    middle = (share + squared / (2 * n_images)) / (1 + squared / n_images)
-    half = _Z / (1 + squared / n_images) * math.sqrt(share * (1 - share) / n_images + squared / (4 * n_images**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    from scipy.stats import binomtest  # here, not above: importing featx must not load SciPy
+
+    interval = binomtest(n_right, n_images).proportion_ci(0.95, "wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tuple[float, float]:
@@ -203,7 +212,7 @@ _COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if fie
 
 
 def check_table_path(path: Path) -> None:
-    """Make sure that a comparison can be saved there; cheap, so that it can be asked before the work.
+    """Make sure that a comparison can be saved there; cheap, so that it is called before the work.
 
     Raises
     ------

@@ -3,22 +3,18 @@
 import dataclasses
 import itertools
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError
-from featx.heads import Features, Scaling, Span, check_scale, check_seed, head_spec, make_head
-from featx.store import CachedRows, FeatureCache
+from featx.heads import Features, Scaling, Span, check_scale, head_spec, make_head
+from featx.store import CachedRows
 from featx.system.cores import available_cores
 from featx.system.memory import check_memory
 from featx.system.progress import Progress
-
-# Of a fold's training images, for heads that stop by a validation loss: those left out of the fold must not decide that.
-_INNER_FOLDS = 7
+from featx.verbs.compare.folds import TrainingImages
 
 _LEAST_PROBABILITY = 1e-7
 
@@ -45,7 +41,7 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class Tried:
-    """How a candidate did on images that its fits had not seen.
+    """The figures of a candidate on images that its fits had not seen.
 
     Parameters
     ----------
@@ -66,98 +62,6 @@ class Tried:
     log_loss: float
     seconds: float
     right: NDArray[np.bool_]
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingImages:
-    """The training images of a cache, cut into folds.
-
-    Parameters
-    ----------
-    store : FeatureCache
-        Where their features are.
-    layer : str
-        Which of them.
-    rows : ndarray of shape (n_images,), int64
-        Rows of the catalog.
-    labels : ndarray of shape (n_images,), int64
-        Positions in ``class_names``.
-    class_names : tuple of str
-        Classes that have training images.
-    fold_of : ndarray of shape (n_images,), int64
-        Fold that each is left out of. Duplicates share one, and classes are spread evenly.
-    inner_val : ndarray of shape (n_images,), bool
-        Images that validate where a head stops by a validation loss, unless they are left out themselves.
-    """
-
-    store: FeatureCache
-    layer: str
-    rows: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    class_names: tuple[str, ...]
-    fold_of: NDArray[np.int64]
-    inner_val: NDArray[np.bool_]
-
-    @property
-    def n_folds(self) -> int:
-        """Number of folds."""
-        return int(self.fold_of.max()) + 1
-
-
-def cut_into_folds(
-    store: FeatureCache, layer: str, n_folds: int, seed: int, groups: NDArray[np.int64] | None = None
-) -> TrainingImages:
-    """Deal the training images of a cache out.
-
-    Parameters
-    ----------
-    store : FeatureCache
-        A finished cache.
-    layer : str
-        One of its layers.
-    n_folds : int
-        How many, from 2 to 100; fewer where a class has fewer different images, but at least two.
-    seed : int
-        Another seed deals otherwise.
-    groups : ndarray of shape (n_images,), int64, or None
-        Training images of one group share a fold; by default exact duplicates.
-
-    Raises
-    ------
-    HeadError
-        If a class has but one image: left out, nothing is left to learn it from.
-    """
-    check_seed(seed)
-    if not isinstance(n_folds, int) or not 2 <= n_folds <= 100:
-        raise HeadError(f"--folds must be from 2 to 100. Received: {n_folds}.")
-    catalog = store.catalog
-    rows = catalog.rows("train")
-    present, labels = np.unique(catalog.labels[rows], return_inverse=True)
-    _, contents = np.unique(catalog.digests[rows] if groups is None else groups[:, None], axis=0, return_inverse=True)
-    different = [len(np.unique(contents[labels == label])) for label in range(len(present))]
-    fewest = min(different, default=0)
-    if fewest < 2 or len(present) < 2:
-        name = catalog.class_names[present[int(np.argmin(different))]] if different else ""
-        raise HeadError(
-            f"{store.folder}: cross-validation needs two classes of at least 2 different training images each. "
-            f"Received: {len(present)} classes, {fewest} of {name!r}. Add images, or fit one head with its own settings."
-        )
-    fold_of = _deal(labels, contents, min(n_folds, fewest), seed)
-    inner_val = _deal(labels, contents, min(_INNER_FOLDS, fewest), seed + 1) == 0
-    names = tuple(catalog.class_names[label] for label in present)
-    return TrainingImages(store, layer, rows, labels.astype(np.int64), names, fold_of, inner_val)
-
-
-def _deal(labels: NDArray[np.int64], contents: NDArray[np.int64], n_folds: int, seed: int) -> NDArray[np.int64]:
-    from sklearn.model_selection import StratifiedGroupKFold  # here, not above: importing featx must not load scikit-learn
-
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    fold_of = np.empty(len(labels), np.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class of duplicates cannot be in every fold
-        for fold, (_, left_out) in enumerate(splitter.split(labels, labels, contents)):
-            fold_of[left_out] = fold
-    return fold_of
 
 
 def cross_validate(images: TrainingImages, candidates: Sequence[Candidate], progress: Progress | None = None) -> list[Tried]:
@@ -249,7 +153,7 @@ def search_settings(
 
 
 def rank_of(one: Tried) -> tuple[float, float]:
-    """Return what candidates are sorted by: accuracy, and of equals the log loss."""
+    """Return the sort key of candidates: accuracy, then log loss."""
     return -round(one.accuracy, 12), one.log_loss
 
 
@@ -282,7 +186,7 @@ def _try_all(images: TrainingImages, pooling: str, scale: str, candidates: Seque
     )
     X = np.asarray(rows)
     scaling = Scaling.learn(scale, X)
-    # A kernel's width is told by the columns that there are, so its rows stay as they are.
+    # A kernel's width depends on the columns, so its rows are not rotated.
     kinds = {"rbf" if candidate.settings.get("kernel") == "rbf" else "linear" for candidate in candidates}
     values = {kind: _basis(X, scaling, rotated=kind == "linear") for kind in kinds}
 

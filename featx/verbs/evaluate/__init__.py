@@ -1,6 +1,7 @@
-"""The verb evaluate: what a model is worth, measured."""
+"""The verb evaluate: a model measured on labelled images."""
 
-from featx.verbs.evaluate.evaluate import ClassMeasures, Confidence, Evaluation, evaluate_model
+from featx.verbs.evaluate.evaluate import evaluate_model
+from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
 from featx.verbs.evaluate.featuremap import FeatureMap, check_map, map_features
 
 __all__ = [

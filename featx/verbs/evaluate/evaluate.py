@@ -1,6 +1,5 @@
 """The verb evaluate: what a model's accuracy is, and on which images."""
 
-import dataclasses
 import functools
 from pathlib import Path
 
@@ -12,10 +11,8 @@ from featx.heads import unscaled
 from featx.images import MAX_PIXELS, list_images
 from featx.models import HeadFeatures, Model, classify_files, load_model
 from featx.system.progress import Progress
+from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
 from featx.verbs.evaluate.measures import (
-    PrecisionRecall,
-    ReliabilityBin,
-    Threshold,
     answered_from,
     bootstrap_intervals,
     expected_calibration_error,
@@ -23,124 +20,10 @@ from featx.verbs.evaluate.measures import (
     reliability,
     top_k_accuracy,
 )
-from featx.verbs.evaluate.sources import Measured, check_classes, from_cache, from_files
+from featx.verbs.evaluate.sources import Measured, check_classes, check_split, from_cache, from_files
 
 FEW_IMAGES = 30
-"""A class with fewer images has figures that are hardly more than an impression."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ClassMeasures:
-    """Precision, recall and F1 of one class, and how many images of it there were.
-
-    ``average_precision`` is of the class against all others; None without images, and where there are too many for it.
-    """
-
-    class_name: str
-    precision: float
-    recall: float
-    f1: float
-    images: int
-    average_precision: float | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Confidence:
-    """How honest a set of probabilities is.
-
-    Parameters
-    ----------
-    log_loss : float
-        As scikit-learn defines it.
-    ece : float
-        Expected calibration error: the mean gap between confidence and accuracy.
-    bins : list of ReliabilityBin
-        What it is the mean of.
-    """
-
-    log_loss: float
-    ece: float
-    bins: list[ReliabilityBin]
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """A model measured on labelled images.
-
-    Parameters
-    ----------
-    model : Model
-        What was measured.
-    model_path : Path
-        Where it lies.
-    split : str
-        ``train``, ``val``, ``test`` or ``all``.
-    source : str
-        Folder that the images are listed in.
-    paths : list of str
-        The images, as listed.
-    y : ndarray of shape (n_images,), int64
-        True labels, indices into the model's class names.
-    probabilities : ndarray of shape (n_images, n_classes), float64
-        Columns in the order of the model's class names.
-    accuracy, balanced_accuracy, macro_f1, log_loss : float
-        As scikit-learn defines them; balanced accuracy and macro F1 over the classes that have images here.
-    per_class : list of ClassMeasures
-        One for each of the model's classes.
-    confusion : ndarray of shape (n_classes, n_classes), int64
-        Rows true, columns predicted.
-    rejected : dict of str to str
-        Path and reason of images that could not be measured.
-    notes : list of str
-        What a reader of these figures should know.
-    cautions : list of str
-        What would be too much for a terminal: small classes, duplicates among the images.
-    top3_accuracy : float or None
-        Share of images whose class is among the three most probable; None for up to three classes.
-    intervals : dict of str to (low, high)
-        95 % bootstrap intervals of ``accuracy``, ``balanced_accuracy`` and ``macro_f1``.
-    confidence : Confidence or None
-        Of the probabilities as they are.
-    uncalibrated : Confidence or None
-        As they were before the model's temperature; None for a model without one.
-    curves : list of PrecisionRecall
-        Of the classes that have images here.
-    thresholds : list of Threshold
-        What would be answered, and how well, if only sure answers were taken.
-    digests : list of bytes
-        Content digests of the images.
-    pooled, pooled_rows : ndarray
-        Average features (n_mapped, n_channels) of some images, for a map, and which they are.
-    counts : dict of str to int
-        ``duplicates`` among the images, and how many of them were ``seen_in_training``.
-    """
-
-    model: Model
-    model_path: Path
-    split: str
-    source: str
-    paths: list[str]
-    y: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    accuracy: float
-    balanced_accuracy: float
-    macro_f1: float
-    log_loss: float
-    per_class: list[ClassMeasures]
-    confusion: NDArray[np.int64]
-    rejected: dict[str, str]
-    notes: list[str]
-    cautions: list[str] = dataclasses.field(default_factory=list)
-    top3_accuracy: float | None = None
-    intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
-    confidence: Confidence | None = None
-    uncalibrated: Confidence | None = None
-    curves: list[PrecisionRecall] = dataclasses.field(default_factory=list)
-    thresholds: list[Threshold] = dataclasses.field(default_factory=list)
-    digests: list[bytes] = dataclasses.field(default_factory=list)
-    pooled: NDArray[np.float32] | None = None
-    pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
-    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+"""The figures of a class with fewer images are hardly more than an impression."""
 
 
 def evaluate_model(
@@ -192,10 +75,13 @@ def evaluate_model(
     ModelError
         If the model cannot be read, or does not know the images' classes.
     CacheError, ImageListError
-        If there is nothing to measure on.
+        If there is nothing to measure on, or no such split.
     RecipeMismatch
         If the cache holds other features than the model was fitted on.
+    BackboneError
+        For ``images`` and ``tta``: if there is no such device, or the backbone's weights are not at hand.
     """
+    check_split(split)
     path = Path(model)
     loaded = load_model(path)
     classify = functools.partial(
@@ -216,7 +102,7 @@ def evaluate_model(
         folder = Path(cache or loaded.source.get("cache", ""))
         features = HeadFeatures(loaded, weights, batch_size or choose_batch_size(loaded.recipe, device), device)
         measured = from_cache(loaded, split, folder, features, classify if tta else None)
-        notes = _say_where(loaded, measured)
+        notes = _note_source(loaded, measured)
     if tta:
         notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
     check_classes(loaded, path, measured)
@@ -236,7 +122,7 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
     confusion = confusion_matrix(y, predicted, labels=labels)
     confidence = _confidence(measured.probabilities, y)
     uncalibrated = None
-    if model.temperature != 1.0 and not tta:  # a mean over views cannot be taken back to what it was the mean of
+    if model.temperature != 1.0 and not tta:  # the temperature cannot be taken out of a mean over views
         uncalibrated = _confidence(unscaled(measured.probabilities, model.temperature), y)
     curves = precision_recall_curves(measured.probabilities, y)
     average_precision = {curve.label: curve.average_precision for curve in curves}
@@ -285,8 +171,8 @@ def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> Con
     return Confidence(loss, expected_calibration_error(bins), bins)
 
 
-def _say_where(model: Model, measured: Measured) -> list[str]:
-    """Say so if the cache has come to list another folder than the one the model was fitted on."""
+def _note_source(model: Model, measured: Measured) -> list[str]:
+    """Return a note if the cache now lists another folder than the one the model was fitted on."""
     fitted_on = model.source.get("images", "")
     if fitted_on in ("", measured.source):
         return []
@@ -319,7 +205,9 @@ def _notes(model: Model, measured: Measured, seen: int, support: NDArray[np.int6
     if measured.split == "val" and model.history:
         notes.append("these validation images chose the epoch that was kept: expect slightly less on new images")
     if measured.split == "val" and model.temperature != 1.0:
-        notes.append("these validation images set the temperature too: new images tell how honest the probabilities are")
+        notes.append(
+            "these validation images set the temperature too: only new images show how well confidence matches accuracy"
+        )
     if (support == 0).any():
         absent = [model.class_names[i] for i in np.flatnonzero(support == 0)]
         notes.append(f"no images of {', '.join(map(repr, absent[:10]))} were measured")

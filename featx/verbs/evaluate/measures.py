@@ -1,4 +1,4 @@
-"""What is measured of probabilities beyond a count of hits: how sure a figure is, and how honest a confidence."""
+"""Measures beyond the count of hits: how precise a figure is, and how well confidence matches accuracy."""
 
 import dataclasses
 import itertools
@@ -13,12 +13,12 @@ BINS = 10
 """Of the reliability diagram, equally wide."""
 
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
-"""Least confidences that a user may ask for."""
+"""Least confidences of the table of thresholds."""
 
 MOST_CURVE_POINTS = 100
-"""Of a precision-recall curve: more cannot be told apart on a page."""
+"""Of a precision-recall curve: more cannot be distinguished on a page."""
 
-# Sorting the probabilities of one class takes a second for some ten million of them; past this, nobody looks at the curves.
+# Sorting the probabilities of one class takes a second for some ten million of them; beyond this, no curves are made.
 _MOST_PROBABILITIES = 20_000_000
 
 _BLOCK = 4_000_000
@@ -148,7 +148,7 @@ def top_k_accuracy(probabilities: NDArray[np.float64], y: NDArray[np.integer], k
 
 
 def reliability(probabilities: NDArray[np.float64], y: NDArray[np.integer], n_bins: int = BINS) -> list[ReliabilityBin]:
-    """Return how often the most probable class is right, by how probable it is said to be."""
+    """Return how often the most probable class is right, by its predicted probability."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == y
     edges = np.linspace(0, 1, n_bins + 1)
@@ -180,7 +180,7 @@ def expected_calibration_error(bins: list[ReliabilityBin]) -> float:
 
 
 def answered_from(probabilities: NDArray[np.float64], y: NDArray[np.integer]) -> list[Threshold]:
-    """Return what taking only answers of some confidence or more would give."""
+    """Return share and accuracy of the answers of at least each confidence."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == y
     found = []

@@ -30,6 +30,10 @@ class Measured:
     pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # which they are
 
 
+EVERY_SPLIT = "all"
+"""What a user gives for a split to measure on the images of all of them."""
+
+
 Classify = Callable[..., FileProbabilities]
 
 
@@ -60,7 +64,7 @@ def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeat
         )
     catalog = store.catalog
     split = split or ("test" if len(catalog.rows("test")) else "val")
-    rows = catalog.rows(None if split == "all" else split)
+    rows = catalog.rows(None if split == EVERY_SPLIT else split)
     if not len(rows):
         counts = ", ".join(f"{name} {len(catalog.rows(name))}" for name in SPLITS)
         raise ImageListError(f"{folder}: has no images in split {split!r} ({counts}). Give another --split, or --images.")
@@ -96,6 +100,18 @@ def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeat
         pooled=pooled.astype(np.float32),
         pooled_rows=pooled_rows,
     )
+
+
+def check_split(split: str | None) -> None:
+    """Refuse the name of a split that there is none of.
+
+    Raises
+    ------
+    ImageListError
+        With those that there are.
+    """
+    if split not in (None, *SPLITS, EVERY_SPLIT):
+        raise ImageListError(f"split {split!r}: unknown. Give one of {', '.join((*SPLITS, EVERY_SPLIT))}.")
 
 
 def _shared(catalog: Catalog, model: Model) -> list[str]:

@@ -5,7 +5,7 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from featx.store import CacheWriter, Catalog, FeatureCache, check_something_is_l
 from featx.system.interrupt import interrupted_once
 from featx.system.progress import Progress
 from featx.verbs.extract.calibrate import calibration_images
+from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.local import LocalRun
-from featx.verbs.extract.options import ExtractOptions
 from featx.verbs.extract.prepared import Prepared, prepare
 from featx.verbs.extract.ray.cluster import check_ray
 from featx.verbs.extract.ray.crew import OnRay
@@ -42,7 +42,7 @@ def extract_features(
     ray: str | None = None,
     gpus_per_worker: float | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[ExtractKeywords],
 ) -> ExtractResult:
     """Extract the features of every image of a folder that has none yet.
 
@@ -91,8 +91,8 @@ def extract_features(
         If the backbone or the views cannot be made as asked, or there is no such device.
     ExtraMissing
         If int8 needs libraries that are not installed.
-    RecipeMismatch
-        If the cache was made with other settings.
+    RecipeError
+        If there is no such option, its value is outside its range, or the cache was made with others (``RecipeMismatch``).
     RayError
         If Ray is not installed or cannot be reached, or its workers die again and again.
     CacheError
@@ -101,13 +101,13 @@ def extract_features(
         On Ctrl-C, after what was done has been kept.
     """
     started = time.monotonic()
-    # Before anything that takes long.
-    check_device(device, str(options.get("precision", "float32")))
+    chosen = read_options(extract_features, options)  # before anything that takes long
+    check_device(device, chosen.precision)
     on_ray = None if ray is None else OnRay(ray, gpus_per_worker)
     if on_ray:
         check_ray(on_ray.address)
     hashing = workers if ray is None else None
-    prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=hashing, progress=progress)
+    prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=hashing, progress=progress)
     compute = Compute(batch_size, workers, max_pixels, device)
     local = dataclasses.replace(compute, workers=hashing)  # calibration happens here, wherever the rest does
     prepared, calibration_seconds = _with_network(prepared, local, overwrite, progress)

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
 from featx.system.digests import are_among, as_digests
 from featx.system.progress import Progress
 from featx.verbs.extract.calibrate import MOST_IMAGES
-from featx.verbs.extract.options import ExtractOptions
+from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.prepared import Prepared, prepare
 
 # The first batch pays for compiling the network, so at least two are needed to tell the rate.
@@ -108,7 +108,7 @@ def plan_extract(
     device: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[ExtractKeywords],
 ) -> ExtractPlan:
     """Say what ``extract_features`` with the same arguments would do: nothing is written.
 
@@ -127,12 +127,13 @@ def plan_extract(
 
     Raises
     ------
-    ImageListError, ImageSizeError, BackboneError, AugmentError, RecipeMismatch, CacheError
+    ImageListError, ImageSizeError, BackboneError, AugmentError, ExtraMissing, RecipeError, CacheError
         As ``extract_features`` would.
     """
     started = time.monotonic()
-    check_device(device, str(options.get("precision", "float32")))
-    prepared = prepare(images, cache, ExtractOptions(**options), overwrite=overwrite, workers=workers, progress=progress)
+    chosen = read_options(plan_extract, options)
+    check_device(device, chosen.precision)
+    prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=workers, progress=progress)
     compute = Compute(batch_size, workers, max_pixels, device).settled(prepared.recipe)
     trial = _Trial(prepared.engine, compute, time.monotonic() - started)
     rows = prepared.rows_to_extract()

@@ -1,4 +1,4 @@
-"""Training fine-tuned layers and a head together: epochs, schedule, the best one kept, and a checkpoint to go on from."""
+"""Training fine-tuned layers and a head together: epochs, the best of them kept, and a checkpoint to resume from."""
 
 import dataclasses
 import math
@@ -16,44 +16,12 @@ from featx.heads.epochs import batches
 from featx.heads.epochs.settings import TrainingRules
 from featx.system.progress import OnEpoch
 from featx.verbs.finetune.checkpoint import Arrays, load_checkpoint, save_checkpoint
+from featx.verbs.finetune.settings import Schedule
 
-SCHEDULES = ("cosine", "constant")
 _CHECKPOINT_SECONDS = 300.0
 _BLOCK_ROWS = 256
 
 Step = Callable[[NDArray[np.floating], NDArray[np.integer], NDArray[np.float32] | None], tuple[float, float]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """How long to train, and how large the steps are.
-
-    Parameters
-    ----------
-    epochs : int
-        At most this many.
-    learning_rate : float
-        Of the first step.
-    kind : str
-        ``cosine``: falls to 0 over all epochs, along half a cosine. ``constant``: stays.
-    patience : int
-        Stop after this many epochs in which the validation loss (or accuracy) did not improve.
-    monitor : str
-        ``val_loss`` or ``val_accuracy``.
-    batch_size : int
-        Images a step.
-    """
-
-    epochs: int = 10
-    learning_rate: float = 1e-5
-    kind: str = "cosine"
-    patience: int = 3
-    monitor: str = "val_loss"
-    batch_size: int = 32
-
-    def rate(self, step: int, steps: int) -> float:
-        """Return the learning rate of a step, counted from 0, of as many."""
-        return self.learning_rate * (0.5 * (1 + math.cos(math.pi * step / steps)) if self.kind == "cosine" else 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +48,7 @@ class Examples:
 
 
 class Tuning:
-    """A training that can be taken up again after every epoch, and within long ones.
+    """A training that can be resumed after every epoch, and within long ones.
 
     Parameters
     ----------
@@ -99,7 +67,7 @@ class Tuning:
     checkpoint : Path
         Where to keep the state.
     identity : str
-        What this is a training of.
+        Digest of everything that decides how the training goes.
     """
 
     def __init__(
@@ -199,7 +167,7 @@ class Tuning:
         schedule, epoch = self._schedule, int(self._done["epoch"])
         steps_an_epoch = math.ceil(len(train.y) / schedule.batch_size)
         total = steps_an_epoch * schedule.epochs
-        # A function of seed and epoch alone, so that a training that is taken up again sees the same batches.
+        # A function of seed and epoch alone, so that a resumed training sees the same batches.
         order = np.random.default_rng([self._seed, epoch])
         saved = time.monotonic()
         loss, hits, n_rows = self._done["sums"]

@@ -1,27 +1,29 @@
 """The verb fit: a head on cached features, in seconds."""
 
-import csv
 import dataclasses
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
-from featx.errors import HeadError, OutputError, TooFewImages
-from featx.heads import HeadSpec, fit_temperature, head_spec
-from featx.models import TRAINED_ON_BYTES, Model, check_model_path, library_versions, network_of_cache, save_model
-from featx.store import CachedRows, FeatureCache, check_pooling
-from featx.system.files import is_foreign, replacing_text, writing_to
+from featx.errors import HeadError, TooFewImages
+from featx.heads import Head, HeadSettings, fit_temperature
+from featx.models import Model, save_model
+from featx.system.names import keywords_of
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.audit import TrainingCopies, find_training_copies
 from featx.verbs.compare import cut_into_folds, search_settings
-from featx.verbs.fit.learning import choose_images
+from featx.verbs.fit.assemble import assemble_model
+from featx.verbs.fit.learning import LearningImages, choose_images
+from featx.verbs.fit.log import write_log
+from featx.verbs.fit.request import FitRequest
 
 
 @dataclasses.dataclass(frozen=True)
 class FitResult:
-    """What a fit gave.
+    """The result of a fit.
 
     Parameters
     ----------
@@ -46,9 +48,9 @@ class FitResult:
     best_epoch : int
         The one that was kept, from 1; 0 for heads without epochs.
     notes : list of str
-        What a user should know about this fit.
+        Remarks on this fit for the user.
     tuning : list of dict
-        With ``tune``: what was tried, the best first.
+        With ``tune``: the candidates, the best first.
     temperature : float
         With ``calibrate``: what the logarithms of the probabilities are divided by; else 1.
     """
@@ -69,6 +71,27 @@ class FitResult:
     tuning: list[dict[str, Any]]
     temperature: float = 1.0
 
+    @classmethod
+    def of(cls, model: Model, path: Path) -> Self:
+        """Return what is reported of a model that was just fitted and saved."""
+        return cls(
+            model=path,
+            head=model.head_name,
+            pooling=model.pooling,
+            classes=len(model.class_names),
+            train_images=model.metrics["train_images"],
+            val_images=model.metrics["val_images"],
+            views=model.views["count"],
+            val_accuracy=model.metrics["val_accuracy"],
+            seconds=model.metrics["seconds"],
+            parameters=model.parameters,
+            epochs=len(model.history.get("loss", [])),
+            best_epoch=model.best_epoch,
+            notes=model.metrics["notes"],
+            tuning=model.tuning,
+            temperature=model.temperature,
+        )
+
 
 def fit_head(
     cache: Path | str,
@@ -85,7 +108,7 @@ def fit_head(
     log: Path | str | None = None,
     on_epoch: OnEpoch | None = None,
     progress: Progress | None = None,
-    **settings: Any,
+    **settings: Unpack[HeadSettings],
 ) -> FitResult:
     """Fit a head on the training images of a cache and write a model file.
 
@@ -100,7 +123,7 @@ def fit_head(
     layer : str or None
         One of the cached layers; by default the last.
     pooling : str or None
-        ``flatten``, ``avg``, ``max`` or ``avgmax``; by default what suits the head.
+        ``flatten``, ``avg``, ``max`` or ``avgmax``; by default the one that suits the head.
     seed : int
         Of all randomness in the fit.
     tune : bool
@@ -108,7 +131,7 @@ def fit_head(
     folds : int
         For ``tune``.
     calibrate : bool
-        Fit one temperature on the validation images, so that the probabilities are as sure as they are right.
+        Fit one temperature on the validation images, so that confidence matches accuracy.
     group_duplicates : bool
         Look for near duplicates: with ``tune`` they share a fold, as exact ones always do; the notes say how many validation
         and test images are near duplicates of training images.
@@ -124,169 +147,74 @@ def fit_head(
     Returns
     -------
     result : FitResult
-        Where the model is, and what it was measured to do on the validation images.
+        The model file, and the figures on the validation images.
 
     Raises
     ------
     CacheError
-        If there is no finished cache.
+        If there is no finished cache, or it keeps no such layer.
     SingleClassError
         If the training images are all of one class.
     TooFewImages
         If a class has fewer training images than the head needs.
     HeadError
-        If a setting is unknown or outside its range, or there is no validation image to calibrate on.
+        If there is no such head, a setting or the pooling is unknown or outside its range, or there is no validation image
+        to calibrate on.
     OutputError
         If the model file or the log cannot be written.
     """
-    spec = head_spec(head)
-    check_pooling(pooling or spec.pooling)
-    if (pooling or spec.pooling) not in spec.poolings:
-        raise HeadError(f"head {head}: takes {', '.join(spec.poolings)} features only. Received: pooling {pooling!r}.")
-    store = FeatureCache.open(Path(cache))
-    catalog = store.catalog
-    path = Path(out or Path("models") / f"{store.folder.resolve().name}-{head}.featx")
-    check_model_path(path)  # before the work, not after
-    if log is not None:
-        _check_log(Path(log), spec)
-    quantized = network_of_cache(store)
-    layer = layer or store.recipe.layers[-1]
-    settings |= {"seed": seed}
-    if "map_shape" in spec.settings():
-        settings.setdefault("map_shape", list(store.row_shape(layer)))
-    spec.make(**settings)  # a setting that there is none of must not wait for a search
-    started = time.monotonic()
-    chosen = choose_images(catalog, store.folder)
-    train, val, notes = chosen.train, chosen.val, chosen.notes
-    if calibrate and not len(val):
-        raise HeadError(
-            f"{store.folder}: has no validation images to calibrate on. "
-            "Put some into val/, extract with a larger --val-fraction, or leave --calibrate out."
-        )
-    copies = find_training_copies(store, progress) if group_duplicates else None
-    if copies:
-        notes.append(_say_copies(copies, len(val), len(catalog.rows("test"))))
-    tuning: list[dict[str, Any]] = []
-    if tune:
-        pooling, settings, tuning = _tune(store, layer, head, pooling, settings, folds, copies, progress)
-    pooling = pooling or spec.pooling
-    unfitted = spec.make(**settings)
-    # Whole maps stay in half precision where the cache has them so; heads widen them a batch at a time.
-    dtype = store.maps_dtype if pooling == "flatten" else np.float32
-    X = CachedRows(store, chosen.rows, chosen.views, layer, pooling, dtype)
-    X_val = CachedRows(store, val, np.zeros_like(val), layer, pooling, dtype) if len(val) else None
-    try:
-        fitted = unfitted.fit(X, chosen.y, X_val, chosen.y_val if len(val) else None, on_epoch)
-    except TooFewImages as error:
-        raise error.named(chosen.class_names) from None
-    val_accuracy, temperature = None, None
-    if X_val is not None:
-        probabilities = np.concatenate([fitted.predict_proba(block) for _, block in X_val.blocks()])
-        val_accuracy = float((probabilities.argmax(axis=1) == chosen.y_val).mean())
-        if calibrate:
-            temperature = fit_temperature(probabilities, chosen.y_val)
-            notes = [*notes, _say_temperature(temperature, len(val), bool(fitted.history_))]
-    seconds = time.monotonic() - started
-    model = Model(
-        recipe=store.recipe,
+    request = FitRequest.make(
+        Path(cache),
+        head,
+        settings,
         layer=layer,
         pooling=pooling,
-        head_name=head,
-        head=fitted,
-        class_names=chosen.class_names,
-        history=fitted.history_,
-        metrics={
-            "train_images": len(train),
-            "val_images": len(val),
-            "val_accuracy": val_accuracy,
-            "seconds": seconds,
-            "notes": notes + fitted.notes_,
-        },
-        network=network_up_to(store.network, layer),
-        source={
-            "cache": str(store.folder.resolve()),
-            "images": catalog.source,
-            "weights_file": store.network.get("weights_file", ""),
-        },
-        versions=library_versions(),
-        tuning=tuning,
-        temperature=temperature or 1.0,
-        quantized=quantized,
-        views={"augment": catalog.augment, "seed": catalog.view_seed, "count": 1 + len(catalog.view_keys)},
-        trained_on=np.unique(catalog.digests[train][:, :TRAINED_ON_BYTES], axis=0),
+        seed=seed,
+        out=Path(out) if out else None,
+        log=Path(log) if log is not None else None,
+        keywords=keywords_of(fit_head),
     )
-    save_model(model, path)
-    if log is not None:
-        _write_log(model, Path(log))
-    return FitResult(
-        model=path,
-        head=head,
-        pooling=pooling,
-        classes=len(chosen.class_names),
-        train_images=len(train),
-        val_images=len(val),
-        views=1 + len(catalog.view_keys),
-        val_accuracy=val_accuracy,
-        seconds=seconds,
-        parameters=model.parameters,
-        epochs=len(fitted.history_.get("loss", [])),
-        best_epoch=model.best_epoch,
-        notes=notes + fitted.notes_,
-        tuning=tuning,
-        temperature=model.temperature,
-    )
-
-
-def _say_temperature(temperature: float | None, n_val: int, has_epochs: bool) -> str:
-    if temperature is None:
-        return f"all {n_val} validation images are right: they tell no temperature, the probabilities stay as they are"
-    also = ", which chose the epoch too" if has_epochs else ""
-    return (
-        f"temperature {temperature:.2f}, fitted on the {n_val} validation images{also}: judge the probabilities by test images"
-    )
-
-
-def network_up_to(network: dict[str, Any], layer: str) -> dict[str, Any]:
-    """Return the description of a backbone as far as one of its layers."""
-    layers = network.get("layers", [])
-    last = next((place for place, one in enumerate(layers) if one["name"] == layer), len(layers))
-    kept = layers[: last + 1]
-    # A description without layers, as tests have it, still has its count.
-    return {"parameters": sum(one["parameters"] for one in kept) if kept else network.get("parameters", 0), "layers": kept}
-
-
-def _check_log(path: Path, spec: HeadSpec) -> None:
-    if spec.classical:
-        raise HeadError(f"head {spec.name}: learns without epochs, so that there is nothing to log. Leave --log out.")
-    with writing_to(path, "Give another --log."):
-        # Somebody's file of another kind is not to be lost to a slip of the fingers.
-        foreign = is_foreign(path, b"epoch,loss,")
-    if foreign:
-        raise OutputError(f"{path}: exists and is not a log of featx. Give another --log, or delete it.")
-
-
-def _write_log(model: Model, path: Path) -> None:
-    with writing_to(path, "The model is kept."):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing_text(path) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("epoch", *model.history))
-            writer.writerows((number, *values) for number, values in enumerate(zip(*model.history.values(), strict=True), 1))
+    request.spec.make(**request.settings)  # a wrong setting must not wait for a search
+    started = time.monotonic()
+    images = choose_images(request.store.catalog, request.store.folder)
+    if calibrate and not len(images.val):
+        raise HeadError(
+            f"{request.store.folder}: has no validation images to calibrate on. "
+            "Put some into val/, extract with a larger --val-fraction, or leave --calibrate out."
+        )
+    notes = list(images.notes)
+    copies = find_training_copies(request.store, progress) if group_duplicates else None
+    if copies:
+        notes.append(_describe_copies(copies, images))
+    tuning: list[dict[str, Any]] = []
+    if tune:
+        request, tuning = _tune(request, folds, copies, progress)
+    fitted, probabilities = _fit(request, images, on_epoch)
+    temperature = None
+    if calibrate:
+        temperature = fit_temperature(probabilities, images.y_val)
+        notes.append(_describe_temperature(temperature, len(images.val), bool(fitted.history_)))
+    metrics = {
+        "train_images": len(images.train),
+        "val_images": len(images.val),
+        "val_accuracy": float((probabilities.argmax(axis=1) == images.y_val).mean()) if len(images.val) else None,
+        "seconds": time.monotonic() - started,
+        "notes": notes + fitted.notes_,
+    }
+    model = assemble_model(request, images, fitted, metrics, tuning, temperature or 1.0)
+    save_model(model, request.path)
+    if request.log is not None:
+        write_log(model, request.log)
+    return FitResult.of(model, request.path)
 
 
 def _tune(
-    store: FeatureCache,
-    layer: str,
-    head: str,
-    pooling: str | None,
-    settings: dict[str, Any],
-    folds: int,
-    copies: TrainingCopies | None,
-    progress: Progress | None,
-) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
-    """Return pooling and settings of the best candidate, and what was tried, the best first."""
-    images = cut_into_folds(store, layer, folds, settings["seed"], copies.groups if copies else None)
-    tried = search_settings(images, head, pooling, settings, progress)
+    request: FitRequest, folds: int, copies: TrainingCopies | None, progress: Progress | None
+) -> tuple[FitRequest, list[dict[str, Any]]]:
+    """Return the request with pooling and settings of the best candidate, and what was tried, the best first."""
+    groups = copies.groups if copies else None
+    images = cut_into_folds(request.store, request.layer, folds, request.settings["seed"], groups)
+    tried = search_settings(images, request.spec.name, request.pooling, request.settings, progress)
     table = [
         {
             "pooling": one.candidate.pooling,
@@ -297,13 +225,39 @@ def _tune(
         }
         for one in tried
     ]
-    return tried[0].candidate.pooling, tried[0].candidate.settings, table
+    best = tried[0].candidate
+    return dataclasses.replace(request, pooling=best.pooling, settings=best.settings), table
 
 
-def _say_copies(copies: TrainingCopies, n_val: int, n_test: int) -> str:
-    shares = [
-        f"{count} of {n} {split}"
-        for split, count, n in (("validation", copies.in_val, n_val), ("test", copies.in_test, n_test))
+def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) -> tuple[Head, NDArray[np.float64]]:
+    """Fit the head; return it and its probabilities of the validation images (n_val, n_classes)."""
+    X, unfitted = request.rows(images.rows, images.views), request.spec.make(**request.settings)
+    X_val = request.rows(images.val, np.zeros_like(images.val)) if len(images.val) else None
+    try:
+        fitted = unfitted.fit(X, images.y, X_val, images.y_val if X_val else None, on_epoch)
+    except TooFewImages as error:
+        raise error.named(images.class_names) from None
+    if X_val is None:
+        return fitted, np.empty((0, len(images.class_names)))
+    return fitted, np.concatenate([fitted.predict_proba(block) for _, block in X_val.blocks()])
+
+
+def _describe_temperature(temperature: float | None, n_val: int, has_epochs: bool) -> str:
+    if temperature is None:
+        return (
+            f"all {n_val} validation images are right: no temperature can be fitted to them, the probabilities stay as they are"
+        )
+    also = ", which chose the epoch too" if has_epochs else ""
+    return (
+        f"temperature {temperature:.2f}, fitted on the {n_val} validation images{also}: judge the probabilities by test images"
+    )
+
+
+def _describe_copies(copies: TrainingCopies, images: LearningImages) -> str:
+    counts = [
+        (split, int(np.isin(rows, copies.others).sum()), len(rows))
+        for split, rows in (("validation", images.val), ("test", images.test))
     ]
-    flatter = ": they flatter the head, see featx audit" if copies.in_val + copies.in_test else ""
-    return f"{' and '.join(shares)} images are near duplicates of training images{flatter}"
+    shares = " and ".join(f"{count} of {n} {split}" for split, count, n in counts)
+    flatter = ": they flatter the head, see featx audit" if any(count for _, count, _ in counts) else ""
+    return f"{shares} images are near duplicates of training images{flatter}"

@@ -1,4 +1,4 @@
-"""Which images of a cache a head learns from, and which it is validated on."""
+"""Which images of a cache a head learns from, and which validate it."""
 
 import dataclasses
 from pathlib import Path
@@ -13,12 +13,12 @@ from featx.system.digests import are_among
 
 @dataclasses.dataclass(frozen=True)
 class LearningImages:
-    """The training and validation images of a catalog.
+    """The training, validation and test images of a catalog.
 
     Parameters
     ----------
-    train, val : ndarray, int64
-        Their rows in the catalog.
+    train, val, test : ndarray, int64
+        Rows in the catalog; of val and test those whose class can be learned.
     class_names : tuple of str
         Classes that can be learned: label i is the i-th.
     rows, views : ndarray of shape (n,), int64
@@ -26,11 +26,12 @@ class LearningImages:
     y, y_val : ndarray, int64
         Labels of ``rows`` and of ``val``.
     notes : list of str
-        What a user should know about the other classes and about duplicates.
+        Remarks for the user about other classes and duplicates.
     """
 
     train: NDArray[np.int64]
     val: NDArray[np.int64]
+    test: NDArray[np.int64]
     class_names: tuple[str, ...]
     rows: NDArray[np.int64]
     views: NDArray[np.int64]
@@ -40,7 +41,7 @@ class LearningImages:
 
 
 def choose_images(catalog: Catalog, folder: Path) -> LearningImages:
-    """Choose what a head learns from.
+    """Choose the images that a head learns from, and those that validate and test it.
 
     Parameters
     ----------
@@ -70,10 +71,10 @@ def choose_images(catalog: Catalog, folder: Path) -> LearningImages:
     for label, name in enumerate(catalog.class_names):
         if label not in learned:
             notes.append(f"class {name!r} has no training image: it cannot be learned")
-    val = catalog.rows("val")
+    # An image of another class is never right and in no figure.
+    val, test = (some[np.isin(catalog.labels[some], learned)] for some in (catalog.rows("val"), catalog.rows("test")))
     if leaked := int(are_among(catalog.digests[val], catalog.digests[train]).sum()):
         notes.append(f"{leaked} of {len(val)} validation images are exact duplicates of training images: they flatter the head")
-    val = val[np.isin(catalog.labels[val], learned)]
     rows, views = catalog.learning_rows()
     y, y_val = (np.searchsorted(learned, catalog.labels[some]).astype(np.int64) for some in (rows, val))
-    return LearningImages(train, val, class_names, rows, views, y, y_val, notes)
+    return LearningImages(train, val, test, class_names, rows, views, y, y_val, notes)

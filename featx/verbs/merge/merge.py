@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from featx.backbones import QuantizedNetwork
-from featx.errors import CacheDamaged, CacheError, CacheNotFound, QuantizedNetworkError, RecipeMismatch
+from featx.errors import CacheDamaged, CacheError, QuantizedNetworkError
 from featx.models import keep_network, network_of_cache
 from featx.recipe import Recipe
 from featx.store import (
@@ -26,10 +26,6 @@ from featx.store import (
     find_repeats,
     missing_rows,
     needed_shards,
-    no_cache,
-    part_paths,
-    read_recipe,
-    say_differences,
     shards_of,
     write_part,
     write_rejects,
@@ -37,12 +33,13 @@ from featx.store import (
 )
 from featx.system.files import sync_folder
 from featx.system.progress import Progress
+from featx.verbs.merge.given import check_recipe, default_target, one_recipe, read_listings, refuse_to_forget
 from featx.verbs.merge.union import Listing, Whole, unite
 
 
 @dataclasses.dataclass(frozen=True)
 class MergeResult:
-    """What a merge did. ``listed == with_features + rejected``, always.
+    """The result of a merge. ``listed == with_features + rejected``, always.
 
     Parameters
     ----------
@@ -152,14 +149,14 @@ def merge_caches(
     """
     started = time.monotonic()
     folders = list(dict.fromkeys(Path(folder) for folder in caches))
-    recipe = _one_recipe(folders)
-    listings = [listing for folder in folders for listing in _listings(folder, recipe)]
+    recipe = one_recipe(folders)
+    listings = [listing for folder in folders for listing in read_listings(folder, recipe)]
     whole = unite(listings, partial)
-    target = Path(cache) if cache else _default_target(folders, whole)
-    _check_recipe(folders[0], recipe, target)
+    target = Path(cache) if cache else default_target(folders, whole)
+    check_recipe(folders[0], recipe, target)
     store = FeatureCache.open_or_create(target, recipe)
     if target not in folders:
-        _refuse_to_forget(store, whole.catalog)
+        refuse_to_forget(store, whole.catalog)
     shards = needed_shards([*store.shards, *(shard for folder in folders for shard in shards_of(folder, recipe))])
     _check_rows(FeatureCache(target, recipe, shards), whole.catalog, listings)
     _check_contents(shards, progress)
@@ -173,67 +170,6 @@ def merge_caches(
         store.refresh()
         _finish(store, writer, whole.catalog, listings)
     return _summarise(store, folders, whole, how, time.monotonic() - started)
-
-
-def _one_recipe(folders: Sequence[Path]) -> Recipe:
-    """Return the recipe of all these caches."""
-    recipes = [read_recipe(folder) for folder in folders]
-    for folder, recipe in zip(folders, recipes, strict=True):
-        if recipe is None:
-            raise no_cache(folder)
-    if not recipes or recipes[0] is None:
-        raise CacheError("merge: no cache was given. Give the folders of the caches to join.")
-    for folder in folders[1:]:
-        _check_recipe(folders[0], recipes[0], folder)
-    return recipes[0]
-
-
-def _check_recipe(first: Path, recipe: Recipe, folder: Path) -> None:
-    """Refuse a cache of another recipe than the first one's; a folder that is no cache yet has none."""
-    other = read_recipe(folder)
-    if other is not None and other != recipe:
-        found, wanted = say_differences(other, recipe)
-        raise RecipeMismatch(
-            f"{folder}: holds features made with {found}, but {first} with {wanted}. Only features of one recipe can stand "
-            "together: leave one of them out, or extract it again with the other's settings."
-        )
-
-
-def _listings(folder: Path, recipe: Recipe) -> list[Listing]:
-    """Read the listings in a cache: those of parts, and the whole one of a finished extract."""
-    paths = [path for path in (*part_paths(folder), folder / "catalog.h5") if path.exists()]
-    found = [Listing(folder, Catalog.read(path)) for path in paths]
-    if any(listing.catalog.part and listing.catalog.fingerprint != recipe.fingerprint for listing in found):
-        raise CacheError(
-            f"{folder}: holds parts of another recipe, which are to replace its features. "
-            "Run featx extract with their settings and --overwrite, without --shard, to put them in force."
-        )
-    found = [listing for listing in found if listing.catalog.fingerprint == recipe.fingerprint]
-    if not found:
-        raise CacheNotFound(f"{folder}: its extraction was not finished. Run featx extract again to go on, then merge.")
-    return found
-
-
-def _default_target(folders: Sequence[Path], whole: Whole) -> Path:
-    if len(folders) == 1:
-        return folders[0]
-    if not whole.name:
-        raise CacheError("merge: the caches are no parts of one extract, which would give a name. Give --cache.")
-    return Path("cache") / whole.name
-
-
-def _refuse_to_forget(store: FeatureCache, catalog: Catalog) -> None:
-    """Refuse to replace a listing of images that are in none of the caches given."""
-    present = store.previous_catalog()
-    if present is None or present.fingerprint != catalog.fingerprint:
-        return
-    kept = {f"{catalog.source}/{path}" for path in catalog.paths}
-    lost = sum(f"{present.source}/{present.paths[row]}" not in kept for row in present.rows())
-    if lost:
-        raise CacheError(
-            f"{store.folder}: lists {lost} images that none of the caches given lists. Give it among the caches to join, to "
-            "keep them, or give another --cache."
-        )
 
 
 def _check_rows(everything: FeatureCache, catalog: Catalog, listings: Sequence[Listing]) -> None:
@@ -250,25 +186,25 @@ def _check_rows(everything: FeatureCache, catalog: Catalog, listings: Sequence[L
 
 
 def _check_contents(shards: Sequence[Shard], progress: Progress | None) -> None:
-    """Read every byte of what is to be joined, so that no damage is handed on."""
-    _tell(progress, "check", 0, shards)
+    """Read every byte of what is to be joined, so that no damage is copied."""
+    _report(progress, "check", 0, shards)
     for shard in shards:
         check_content(shard.path)
-        _tell(progress, "check", len(shard), shards)
+        _report(progress, "check", len(shard), shards)
 
 
 def _bring_all(shards: Sequence[Shard], target: Path, progress: Progress | None) -> Counter[str]:
     how: Counter[str] = Counter()
-    _tell(progress, "merge", 0, shards)
+    _report(progress, "merge", 0, shards)
     for shard in shards:
         how[bring(shard.path, target)] += 1
-        _tell(progress, "merge", len(shard), shards)
+        _report(progress, "merge", len(shard), shards)
     with writing_named(target):
         sync_folder(target / "shards")
     return how
 
 
-def _tell(progress: Progress | None, stage: str, done: int, shards: Sequence[Shard]) -> None:
+def _report(progress: Progress | None, stage: str, done: int, shards: Sequence[Shard]) -> None:
     if progress:
         progress(stage, done, sum(map(len, shards)))
 

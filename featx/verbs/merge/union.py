@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +50,7 @@ def unite(listings: Sequence[Listing], partial: bool = False) -> Whole:
     """Make one listing of several: first of the parts of each extract, then of all together.
 
     Where parts make up a whole, it takes the place of an older listing in the same caches; where they do not, parts that
-    somebody repeated after the whole was finished say nothing new.
+    were repeated after the whole was finished add nothing.
 
     Parameters
     ----------
@@ -77,10 +77,10 @@ def unite(listings: Sequence[Listing], partial: bool = False) -> Whole:
         if joined[key].missing and {one.cache for one in group} <= finished:
             continue
         if joined[key].missing and not partial:
-            raise CacheError(_say_missing(group, joined[key].missing, listings))
+            raise CacheError(_describe_missing(group, joined[key].missing, listings))
         united.append(joined[key])
         standing.append(group[0])
-    _check_alike(standing, _say_views)
+    _check_alike(standing, _views_of)
     if len(united) == 1:
         return united[0]
     catalog, differing = _together([one.catalog for one in united])
@@ -89,7 +89,7 @@ def unite(listings: Sequence[Listing], partial: bool = False) -> Whole:
 
 def _join_parts(group: Sequence[Listing]) -> Whole:
     """Put parts of one listing together in its order, and draw the splits from all of them."""
-    _check_alike(group, _say_draw)
+    _check_alike(group, _draw_of)
     parts = [_part(one.catalog) for one in group]
     stack = _stack([dataclasses.replace(one.catalog, splits=part.given) for one, part in zip(group, parts, strict=True)])
     positions = np.concatenate([part.positions for part in parts])
@@ -175,25 +175,25 @@ def _part(catalog: Catalog) -> PartOf:
     return catalog.part
 
 
-def _say_views(catalog: Catalog) -> dict[str, Any]:
+def _views_of(catalog: Catalog) -> dict[str, Any]:
     """Return how the augmented views were made, as a user would set it."""
     if not catalog.view_keys:
         return {"views": 1}
     return {"views": 1 + len(catalog.view_keys), "augment": catalog.augment, "seed": catalog.view_seed}
 
 
-def _say_draw(catalog: Catalog) -> dict[str, Any]:
+def _draw_of(catalog: Catalog) -> dict[str, Any]:
     part = _part(catalog)
     draw = {"val_fraction": part.val_fraction, "test_fraction": part.test_fraction, "seed": part.seed}
-    return draw | _say_views(catalog)
+    return draw | _views_of(catalog)
 
 
-def _check_alike(listings: Sequence[Listing], say: Any) -> None:
+def _check_alike(listings: Sequence[Listing], settings_of: Callable[[Catalog], dict[str, Any]]) -> None:
     """Refuse listings that were made in different ways, naming the setting and both values."""
     first, *others = listings
-    wanted = say(first.catalog)
+    wanted = settings_of(first.catalog)
     for other in others:
-        found = say(other.catalog)
+        found = settings_of(other.catalog)
         names = [name for name in found | wanted if found.get(name) != wanted.get(name)]
         if names:
             mine, theirs = (", ".join(f"{name}={one.get(name)!r}" for name in names) for one in (found, wanted))
@@ -207,8 +207,8 @@ def _where(listing: Listing) -> str:
     return f"{listing.cache}{f' (part {listing.catalog.part})' if listing.catalog.part else ''}"
 
 
-def _say_missing(group: Sequence[Listing], missing: int, listings: Sequence[Listing]) -> str:
-    """Say which parts of a listing are not there, and which are there of another: the folder changed between them."""
+def _describe_missing(group: Sequence[Listing], missing: int, listings: Sequence[Listing]) -> str:
+    """Name the parts of a listing that are missing, and those of another listing: the folder changed between them."""
     parts = [_part(one.catalog) for one in group]
     name, of = parts[0].name, max(part.of for part in parts)
     absent = sorted(set(range(1, of + 1)) - {part.number for part in parts if part.of == of})

@@ -14,7 +14,7 @@ from featx.heads import make_head
 from featx.models.model import Model
 from featx.recipe import Recipe
 from featx.report import check_report_folder, write_report
-from featx.verbs.evaluate.evaluate import Evaluation
+from featx.verbs.evaluate.evaluation import Evaluation
 
 ALWAYS = sorted(
     [

@@ -367,6 +367,35 @@ def test_fit_says_how_many_images_are_near_duplicates_of_training_images(
     assert "near duplicates" not in run("fit", cache, "--head", "ridge", "--out", "m.featx").stdout
 
 
+def test_duplicates_are_counted_among_the_images_that_are_judged(
+    images: Path, extract: Extract, run: Run, tmp_path: Path
+) -> None:
+    """Validation and test images of a class without training images are in no figure: their copies flatter nothing.
+
+    Three near and one exact copy of red training images stand in a class of val/ that cannot be learned, two near ones in
+    one of test/.
+    """
+    for number, colour in enumerate(COLOURS):
+        (images / "val" / colour).mkdir(parents=True)
+        (images / "test" / colour / "25.png").rename(images / "val" / colour / "25.png")
+        save(nearly(Image.open(images / "train" / "red" / f"{number}.png")), images / "val" / "grey" / f"{number}.png")
+    for number in (4, 5):
+        save(nearly(Image.open(images / "train" / "red" / f"{number}.png")), images / "test" / "brown" / f"{number}.png")
+    shutil.copy(images / "train" / "red" / "9.png", images / "val" / "grey" / "9.png")
+    cache = extract(images).cache
+    fitted = as_json(run("fit", cache, "--head", "ridge", "--group-duplicates", "--out", "m.featx", "--json"))
+    assert fitted["val_images"] == 3
+    assert [note for note in fitted["notes"] if "duplicates" in note] == [
+        "0 of 3 validation and 0 of 15 test images are near duplicates of training images"
+    ]
+    save(nearly(Image.open(images / "train" / "red" / "7.png")), images / "val" / "red" / "7.png")
+    shutil.copy(images / "train" / "red" / "8.png", images / "val" / "red" / "8.png")
+    extract(images)
+    fitted = as_json(run("fit", cache, "--head", "ridge", "--group-duplicates", "--out", "m.featx", "--json"))
+    assert "1 of 5 validation images are exact duplicates of training images: they flatter the head" in fitted["notes"]
+    assert any(note.startswith("1 of 5 validation and 0 of 15 test images are near duplicates") for note in fitted["notes"])
+
+
 def test_near_duplicates_share_a_fold(tmp_path: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of compare and of --tune alike; without the option they need not."""
     import featx.verbs.compare.compare

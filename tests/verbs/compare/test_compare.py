@@ -16,7 +16,8 @@ from featx.errors import CacheError, CacheNotFound, FeatxError, HeadError, Outpu
 from featx.report.text.compare import comparison_text
 from featx.store import FeatureCache
 from featx.verbs.compare.compare import ComparedHead, Comparison, save_comparison, wilson_interval
-from featx.verbs.compare.search import Candidate, Tried, cross_validate, cut_into_folds
+from featx.verbs.compare.folds import cut_into_folds
+from featx.verbs.compare.search import Candidate, Tried, cross_validate
 from tests.conftest import Run
 from tests.test_architecture import command, modules_loaded_by
 from tests.verbs.compare.test_search import write_noisy
@@ -143,7 +144,7 @@ def test_settings_go_to_each_head_that_has_them(noisy_cache: Path, monkeypatch: 
         (([],), {}, HeadError, "at least one head"),
         ((["knn"],), {"epochs": 3}, HeadError, "none of the heads knn has a setting 'epochs'"),
         ((["knn"],), {"temperature": 3}, HeadError, "'temperature'"),
-        ((["knn"], ["median"]), {}, CacheError, "'median': unknown"),
+        ((["knn"], ["median"]), {}, HeadError, "'median': unknown"),
         ((["knn"],), {"layer": "block9"}, CacheError, "keeps no layer 'block9'"),
         ((["knn"],), {"folds": 1}, HeadError, "--folds must be from 2 to 100"),
         ((["knn"],), {"neighbors": 0}, HeadError, "neighbors must be"),

@@ -19,15 +19,8 @@ import featx.verbs.compare.search
 from featx.errors import HeadError
 from featx.heads import HEADS
 from featx.store import FeatureCache
-from featx.verbs.compare.search import (
-    Candidate,
-    TrainingImages,
-    Tried,
-    cross_validate,
-    cut_into_folds,
-    rank_of,
-    search_settings,
-)
+from featx.verbs.compare.folds import TrainingImages, cut_into_folds
+from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of, search_settings
 from tests.conftest import write_image
 
 CENTRES = ((100, 100, 100), (106, 100, 100), (100, 106, 100))

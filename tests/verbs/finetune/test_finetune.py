@@ -184,14 +184,14 @@ def test_an_interrupted_run_is_taken_up_and_ends_the_same(home: Path, here: Path
     with pytest.raises(Interrupted, match=r"stopped after 2 of 3 epochs.+Run the same command again"):
         featx.fine_tune(home / "both", "block5_conv3", out=here / "parts.featx", on_epoch=stop, **options)
     assert not (here / "parts.featx").exists()
-    assert (here / "parts.featx.verbs.finetune.checkpoint").exists()
+    assert (here / "parts.featx.checkpoint").exists()
     seen: list[int] = []
     parts = featx.fine_tune(
         home / "both", "block5_conv3", out=here / "parts.featx", on_epoch=lambda epoch, *_: seen.append(epoch), **options
     )
     assert seen == [3]
     assert (parts.resumed_at, whole.resumed_at) == (2, 0)
-    assert not (here / "parts.featx.verbs.finetune.checkpoint").exists()
+    assert not (here / "parts.featx.checkpoint").exists()
     one, other = load_model(whole.model), load_model(parts.model)
     assert one.tail is not None
     assert other.tail is not None
@@ -210,7 +210,7 @@ def test_a_checkpoint_of_another_training_is_not_taken_up(home: Path, here: Path
     options: dict[str, Any] = {"model": home / "of-both.featx", "out": here / "t.featx"} | GENTLE
     with pytest.raises(Interrupted):
         featx.fine_tune(home / "both", "block5_conv3", on_epoch=stop, **options)
-    checkpoint = here / "t.featx.verbs.finetune.checkpoint"
+    checkpoint = here / "t.featx.checkpoint"
     kept = checkpoint.read_bytes()
     assert featx.fine_tune(home / "both", "block5_conv3", seed=1, **options).resumed_at == 0
     damaged = bytearray(kept)
@@ -408,10 +408,10 @@ def test_a_model_of_other_features_is_refused(home: Path, here: Path) -> None:
 
 def test_a_foreign_file_at_the_checkpoints_place_is_spared(home: Path, here: Path) -> None:
     """Nothing of the user's is replaced."""
-    (here / "t.featx.verbs.finetune.checkpoint").write_text("my notes")
+    (here / "t.featx.checkpoint").write_text("my notes")
     with pytest.raises(OutputError, match="exists and is not a checkpoint of featx"):
         featx.fine_tune(home / "both", out=here / "t.featx")
-    assert (here / "t.featx.verbs.finetune.checkpoint").read_text() == "my notes"
+    assert (here / "t.featx.checkpoint").read_text() == "my notes"
 
 
 def test_features_of_the_stub_cannot_be_fine_tuned(stub_cache: Path, here: Path) -> None:

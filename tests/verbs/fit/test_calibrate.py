@@ -104,7 +104,7 @@ def test_where_every_validation_image_is_right_nothing_is_changed(stub_cache: Pa
     """There is no best temperature then, and the note says so."""
     result = featx.fit_head(stub_cache, "logreg", out=tmp_path / "m.featx", calibrate=True)
     assert (result.val_accuracy, result.temperature) == (1.0, 1.0)
-    assert any("they tell no temperature" in note for note in result.notes)
+    assert any("no temperature can be fitted to them" in note for note in result.notes)
 
 
 def test_without_validation_images_it_is_refused(photos: Path, tmp_path: Path, extract: Callable[..., Any]) -> None:

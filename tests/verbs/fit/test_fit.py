@@ -10,12 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 import featx
-from featx.errors import CacheError, HeadError
+from featx.errors import HeadError
 from featx.heads import HEADS, head_spec
 from featx.heads.epochs import batches
 from featx.report import fit_text
 from featx.store import CachedRows, FeatureCache
-from featx.verbs.compare.search import cut_into_folds, search_settings
+from featx.verbs.compare.folds import cut_into_folds
+from featx.verbs.compare.search import search_settings
 from featx.verbs.fit.fit import FitResult
 from tests.conftest import COLOURS, Run, as_json, write_image
 from tests.verbs.compare.test_search import write_noisy
@@ -129,6 +130,28 @@ def test_an_option_of_another_head_is_answered_with_those_there_are(
 
 
 @pytest.mark.parametrize(
+    ("head", "keyword", "meant"),
+    [
+        ("logreg", "clas_weight", "class_weight"),
+        ("logreg", "c", "C"),
+        ("dense", "learnin_rate", "learning_rate"),
+        ("knn", "poolin", "pooling"),
+        ("ridge", "group_duplicate", "group_duplicates"),
+    ],
+)
+def test_a_misspelt_keyword_is_answered_with_the_one_that_is_meant(
+    colours: Path, tmp_path: Path, head: str, keyword: str, meant: str
+) -> None:
+    """A setting of the head or a keyword of the function, by a fit and by a comparison; before anything is read."""
+    given: dict[str, Any] = {keyword: 1}
+    with pytest.raises(HeadError, match=rf"head {head}: has no setting '{keyword}'\. Did you mean {meant}\? It has: "):
+        featx.fit_head(tmp_path / "no cache", head, out=tmp_path / "m.featx", **given)
+    if meant != "pooling":  # compare has poolings
+        with pytest.raises(HeadError, match=rf"none of the heads {head} has a setting '{keyword}'\. Did you mean {meant}\?$"):
+            featx.compare_heads(tmp_path / "no cache", [head], **given)
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         ("--head conv --pooling avg", "head conv: takes flatten features only. Received: pooling 'avg'."),
@@ -153,7 +176,7 @@ def test_what_cannot_be_fitted_is_one_message(colours: Path, run: Run, options: 
 
 def test_a_pooling_that_there_is_none_of_is_refused(colours: Path, tmp_path: Path) -> None:
     """Through the Python API, where nothing else has looked at it."""
-    with pytest.raises(CacheError, match="'median': unknown"):
+    with pytest.raises(HeadError, match=r"takes flatten, avg, max, avgmax features only\. Received: pooling 'median'"):
         featx.fit_head(colours, "knn", pooling="median", out=tmp_path / "m.featx")
 
 

@@ -61,7 +61,7 @@ def expected_disagreement(templates: Values, pictures: Values) -> Values:
 
 
 def disagreement(templates: Values, pictures: Values, steps: int) -> Values:
-    """Lay pictures over templates as well as they go, and tell what is left.
+    """Lay pictures over templates as well as possible, and return the difference that is left.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Near duplicates: pictures that are more alike than chance allows where the pictures of this very set lie that densely.
 
 How alike two different photographs are depends on the set: two pairs of trousers agree better than two street scenes ever do.
-So no fixed similarity tells copies. Around each picture, the distances to its nearest others are taken for those of points that
-happened to fall there: then the share of the volume within reach of the k-th that lies within reach of the first follows a
+So no fixed similarity separates copies. Around each picture, the distances to its nearest others are modelled as those of
+points spread by chance: then the share of the volume within reach of the k-th that lies within reach of the first follows a
 beta distribution, whatever the density is. A pair closer than that lets expect once in the whole set is a near duplicate.
 
 References
@@ -25,7 +25,7 @@ CANDIDATES = 10
 """Pictures that each is laid over: those that are most like it at 8 x 8."""
 
 SCALE = 5
-"""The distance to so many-th nearest says how densely pictures lie: up to so many copies of one are told from a crowd."""
+"""The distance to the neighbor of this rank measures how densely pictures lie; fewer copies of one do not change it."""
 
 FALSE_ALARMS = 1.0
 """Pairs of different pictures to be expected among the near duplicates of a whole set, were they spread by chance."""
@@ -63,13 +63,13 @@ class NearDuplicates:
     Parameters
     ----------
     pairs : ndarray of shape (n_pairs, 2), int64
-        Positions of the two, the smaller first; the surest pair first.
+        Positions of the two, the smaller first; the least likely to be chance first.
     agreement : ndarray of shape (n_pairs,)
         Correlation of their grey levels once laid over each other.
     false_alarms : ndarray of shape (n_pairs,)
         As close pairs of different pictures to be expected in the whole set.
     dimension : float
-        Directions in which the pictures of the set spread; NaN where there are too few to tell.
+        Directions in which the pictures of the set spread; NaN where there are too few to estimate.
     """
 
     pairs: NDArray[np.int64]
@@ -136,7 +136,7 @@ def find_near_duplicates(
 
 
 def group_pairs(n: int, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return the group of each of n (n,), told by its first member: pairs and chains of pairs are in one.
+    """Return the group of each of n (n,), named by its first member: pairs and chains of pairs are in one.
 
     Parameters
     ----------
@@ -145,18 +145,14 @@ def group_pairs(n: int, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
     pairs : ndarray of shape (n_pairs, 2), int
         Which belong together.
     """
-    group = np.arange(n)
+    # Here, not above: importing featx must not load SciPy.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def first_of(member: int) -> int:
-        while group[member] != member:
-            group[member] = group[group[member]]
-            member = int(group[member])
-        return member
-
-    for one, other in pairs.tolist():
-        roots = sorted((first_of(one), first_of(other)))
-        group[roots[1]] = roots[0]
-    return np.array([first_of(member) for member in range(n)], np.int64)
+    graph = coo_array((np.ones(len(pairs), np.bool_), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, group = connected_components(graph, directed=False)
+    _, first = np.unique(group, return_index=True)
+    return np.asarray(first[group], np.int64)
 
 
 class _Layer:
@@ -245,7 +241,7 @@ def _levels(left: NDArray[np.float64], spread: NDArray[np.floating]) -> NDArray[
 def _only_the_same(
     shown: NDArray[np.uint8], neighbors: NDArray[np.int64], showing: NDArray[np.int64], spread: NDArray[np.floating]
 ) -> NearDuplicates:
-    """Of a handful of pictures nobody can say how densely they lie: only those that are one but for rounding are found."""
+    """A handful of pictures is too few to estimate their density: only those equal but for rounding are found."""
     pairs = _unique_pairs(np.arange(len(shown)), neighbors) if neighbors.shape[1] else np.empty((0, 2), np.int64)
     left = _Layer(shown, 1).left(pairs)
     same = np.flatnonzero(_levels(left, spread[pairs].min(axis=1)) <= _SAME_LEVELS)

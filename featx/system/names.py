@@ -1,0 +1,50 @@
+"""Names that a user typed: a wrong one is refused, with the known name that it looks like."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from featx.errors import FeatxError
+
+
+def did_you_mean(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> str:
+    """Return ``"Did you mean A or B? "`` with the known names most like this one, whatever their case; empty without any."""
+    by_lower = {one.lower(): one for one in known}
+    plain = name.lower()
+    near = [plain] if plain in by_lower else difflib.get_close_matches(plain, by_lower, n=most, cutoff=cutoff)
+    return f"Did you mean {' or '.join(by_lower[one] for one in near)}? " if near else ""
+
+
+def keywords_of(function: Callable[..., Any]) -> list[str]:
+    """Return the keywords that a function names in its signature, those of a ``**`` left out."""
+    parameters = inspect.signature(function).parameters.values()
+    return [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+
+
+def check_keywords(
+    given: Iterable[str], known: Sequence[str], error: type[FeatxError], problem: str, *, beside: Iterable[str] = ()
+) -> None:
+    """Refuse keywords that a ``**`` took and nobody knows.
+
+    Parameters
+    ----------
+    given : iterable of str
+        The keywords received.
+    known : sequence of str
+        Those that there are.
+    error : type of FeatxError
+        What to raise.
+    problem : str
+        The beginning of its message, which the keyword follows: ``"head knn: has no setting"``.
+    beside : iterable of str
+        Keywords that the function names in its signature: one of them may be the one that was misspelt.
+
+    Raises
+    ------
+    FeatxError
+        Of the type given, with the known keyword that looks like it, and all of them.
+    """
+    for name in given:
+        if name not in known:
+            raise error(f"{problem} {name!r}. {did_you_mean(name, (*known, *beside))}It has: {', '.join(known)}.")

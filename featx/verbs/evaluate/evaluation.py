@@ -1,0 +1,124 @@
+"""What an evaluation is: the figures of a model, and the images that they are of."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.models import Model
+from featx.verbs.evaluate.measures import PrecisionRecall, ReliabilityBin, Threshold
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassMeasures:
+    """Precision, recall and F1 of one class, and how many images of it there were.
+
+    ``average_precision`` is of the class against all others; None without images, and where there are too many for it.
+    """
+
+    class_name: str
+    precision: float
+    recall: float
+    f1: float
+    images: int
+    average_precision: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Confidence:
+    """How well a set of probabilities matches the accuracy.
+
+    Parameters
+    ----------
+    log_loss : float
+        As scikit-learn defines it.
+    ece : float
+        Expected calibration error: the mean gap between confidence and accuracy.
+    bins : list of ReliabilityBin
+        The bins that it is the mean of.
+    """
+
+    log_loss: float
+    ece: float
+    bins: list[ReliabilityBin]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """A model measured on labelled images.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    model_path : Path
+        Its file.
+    split : str
+        ``train``, ``val``, ``test`` or ``all``.
+    source : str
+        Folder that the images are listed in.
+    paths : list of str
+        The images, as listed.
+    y : ndarray of shape (n_images,), int64
+        True labels, indices into the model's class names.
+    probabilities : ndarray of shape (n_images, n_classes), float64
+        Columns in the order of the model's class names.
+    accuracy, balanced_accuracy, macro_f1, log_loss : float
+        As scikit-learn defines them; balanced accuracy and macro F1 over the classes that have images here.
+    per_class : list of ClassMeasures
+        One for each of the model's classes.
+    confusion : ndarray of shape (n_classes, n_classes), int64
+        Rows true, columns predicted.
+    rejected : dict of str to str
+        Path and reason of images that could not be measured.
+    notes : list of str
+        Remarks for a reader of these figures.
+    cautions : list of str
+        Remarks too long for a terminal: small classes, duplicates among the images.
+    top3_accuracy : float or None
+        Share of images whose class is among the three most probable; None for up to three classes.
+    intervals : dict of str to (low, high)
+        95 % bootstrap intervals of ``accuracy``, ``balanced_accuracy`` and ``macro_f1``.
+    confidence : Confidence or None
+        Of the probabilities as they are.
+    uncalibrated : Confidence or None
+        As they were before the model's temperature; None for a model without one.
+    curves : list of PrecisionRecall
+        Of the classes that have images here.
+    thresholds : list of Threshold
+        Share and accuracy of the answers of at least some confidence.
+    digests : list of bytes
+        Content digests of the images.
+    pooled, pooled_rows : ndarray
+        Average features (n_mapped, n_channels) of some images, for a map, and which they are.
+    counts : dict of str to int
+        ``duplicates`` among the images, and how many of them were ``seen_in_training``.
+    """
+
+    model: Model
+    model_path: Path
+    split: str
+    source: str
+    paths: list[str]
+    y: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    log_loss: float
+    per_class: list[ClassMeasures]
+    confusion: NDArray[np.int64]
+    rejected: dict[str, str]
+    notes: list[str]
+    cautions: list[str] = dataclasses.field(default_factory=list)
+    top3_accuracy: float | None = None
+    intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    confidence: Confidence | None = None
+    uncalibrated: Confidence | None = None
+    curves: list[PrecisionRecall] = dataclasses.field(default_factory=list)
+    thresholds: list[Threshold] = dataclasses.field(default_factory=list)
+    digests: list[bytes] = dataclasses.field(default_factory=list)
+    pooled: NDArray[np.float32] | None = None
+    pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)

@@ -1,0 +1,47 @@
+"""The options of an extract as keywords that an editor shows."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypedDict
+
+from featx.errors import RecipeError
+from featx.system.names import check_keywords, keywords_of
+from featx.verbs.extract.options import ExtractOptions
+
+
+class ExtractKeywords(TypedDict, total=False):
+    """Keywords of ``extract_features`` and ``plan_extract`` that decide which features come out; see ``ExtractOptions``."""
+
+    backbone: str
+    weights: str
+    layers: tuple[str, ...] | None
+    preprocess: str
+    image_size: tuple[int, int] | None
+    resize: str
+    background: tuple[int, int, int]
+    exact_decode: bool
+    allow_truncated: bool
+    precision: str
+    calibration: Path | str | None
+    augment: str | None
+    views: int | None
+    val_fraction: float
+    test_fraction: float
+    seed: int
+    shard: str | tuple[int, int] | None
+
+
+def read_options(function: Callable[..., Any], given: Mapping[str, Any]) -> ExtractOptions:
+    """Return the options that a function received as keywords.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such option, with the one that is meant.
+    ImageListError, AugmentError
+        As for ``ExtractOptions``.
+    """
+    check_keywords(
+        given, list(ExtractKeywords.__annotations__), RecipeError, "extract: has no option", beside=keywords_of(function)
+    )
+    return ExtractOptions(**given)

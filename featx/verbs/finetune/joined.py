@@ -1,0 +1,96 @@
+"""The network that is trained: the layers of the backbone with the head on top; and the model that comes out of it."""
+
+import dataclasses
+from typing import Any, Self
+
+import numpy as np
+
+from featx.heads import rebuild_head
+from featx.models import FineTuned, Model, library_versions
+from featx.store import pool_maps
+from featx.verbs.finetune.origin import trained_on
+from featx.verbs.finetune.prepared import Prepared
+from featx.verbs.finetune.training import Tuning
+
+_ROW_LENGTH = 20.0
+"""The head sees rows of this mean length, as when it is fitted: there its usual learning rates are neither slow nor wild."""
+
+_SAMPLE_ROWS = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class JoinedNetwork:
+    """A tail and a head as one network.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        What it is made of.
+    network : keras.Model
+        Maps to logits.
+    scale : float
+        What the head's rows are multiplied by inside it.
+    """
+
+    prepared: Prepared
+    network: Any
+    scale: float
+
+    @classmethod
+    def join(cls, prepared: Prepared, seed: int) -> Self:
+        """Put the head on the tail."""
+        tail, origin, train = prepared.tail, prepared.origin, prepared.train
+        arrays, settings = origin.head.arrays(), origin.head.settings()
+        count = len(settings["hidden"]) + 1
+        kernels, biases = [arrays[f"kernel_{i}"] for i in range(count)], [arrays[f"bias_{i}"] for i in range(count)]
+        sample = np.linspace(0, len(train.y) - 1, min(len(train.y), _SAMPLE_ROWS)).astype(np.int64)
+        rows = train.X[sample] if isinstance(train.X, np.ndarray) else next(train.X.blocks(seed=seed))[1][:_SAMPLE_ROWS]
+        features = pool_maps(tail(train.maps(rows)), origin.pooling, "float32")
+        length = float(np.linalg.norm(features, axis=1).mean(dtype=np.float64))
+        scale = _ROW_LENGTH / length if length > 1e-6 else 1.0
+        network = tail.with_head(
+            [kernels[0] / np.float32(scale), *kernels[1:]],
+            biases,
+            scale=scale,
+            pooling=origin.pooling,
+            dropout=settings["dropout"],
+            seed=seed,
+            dtype=np.dtype(train.X.dtype),
+        )
+        return cls(prepared, network, scale)
+
+    def model(self, tuning: Tuning, monitor: str, seconds: float, notes: list[str]) -> Model:
+        """Return the fine-tuned model, as the network is now."""
+        prepared, origin, tail = self.prepared, self.prepared.origin, self.prepared.tail
+        deep, images = prepared.deep, prepared.images
+        kernels, biases = tail.head_arrays(self.network)
+        kernels[0] = kernels[0] * np.float32(self.scale)
+        arrays = {"classes": origin.head.classes_}
+        arrays |= {f"kernel_{i}": kernel for i, kernel in enumerate(kernels)}
+        arrays |= {f"bias_{i}": bias for i, bias in enumerate(biases)}
+        settings = origin.head.settings() | {"monitor": monitor}
+        tuned = FineTuned(tail.start, tail.end, tail.arrays())
+        best = tuning.best_epoch - 1
+        history = {name: values for name, values in tuning.history.items() if values}
+        return dataclasses.replace(
+            origin,
+            recipe=dataclasses.replace(deep.recipe, tail=tuned.identity),
+            layer=tail.before,
+            head=rebuild_head("dense", settings, arrays),
+            history=history,
+            metrics={
+                "train_images": len(images.train),
+                "val_images": len(images.val),
+                "val_accuracy": tuning.history["val_accuracy"][best] if len(images.val) else None,
+                "before": tuning.before,
+                "seconds": seconds,
+                "notes": notes,
+            },
+            network=tail.network,
+            source=origin.source | {"cache": str(deep.folder.resolve())},
+            versions=library_versions(),
+            trained_on=trained_on(deep, images),
+            tuning=[],
+            tail=tuned,
+            temperature=1.0,  # a calibrated head's was fitted to other probabilities
+        )

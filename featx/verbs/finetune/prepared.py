@@ -1,0 +1,127 @@
+"""What fine-tuning needs before its first step: the layers to train, a model to start from, maps and labels."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featx.backbones import find_weights, load_tail
+from featx.errors import ModelError
+from featx.heads.epochs import batches
+from featx.heads.epochs.settings import TrainingRules
+from featx.models import Model
+from featx.store import CachedRows, FeatureCache
+from featx.system.progress import Progress
+from featx.verbs.finetune.layer_cache import cache_of_layer
+from featx.verbs.finetune.origin import find_start, fit_start
+from featx.verbs.finetune.settings import Schedule
+from featx.verbs.finetune.training import Examples
+from featx.verbs.fit import LearningImages, choose_images
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Everything that fine-tuning starts from.
+
+    Parameters
+    ----------
+    name : str
+        The model file that gave the head, or how it was fitted.
+    origin : Model
+        The model to start from.
+    tail : Tail
+        The layers to train.
+    store, deep : FeatureCache
+        The cache given, and the one with the features of the layer before the tail.
+    extracted : int
+        Images and views whose features of that layer were extracted first.
+    images : LearningImages
+        What is learned from.
+    train, val : Examples
+        Their maps and labels; no ``val`` without validation images.
+    """
+
+    name: str
+    origin: Model
+    tail: Any
+    store: FeatureCache
+    deep: FeatureCache
+    extracted: int
+    images: LearningImages
+    train: Examples
+    val: Examples | None
+
+    def identity(self, schedule: Schedule, rules: TrainingRules, seed: int) -> str:
+        """Return a digest of everything that decides how the training goes: only then is a checkpoint taken up."""
+        digest, images, origin = hashlib.sha256(), self.images, self.origin
+        for array in (images.rows, images.views, images.y, images.val, images.y_val, *origin.head.arrays().values()):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(self.store.catalog.digests.tobytes())
+        settings = [
+            *(self.store.recipe.fingerprint, origin.recipe.fingerprint, self.tail.start, self.tail.end, origin.pooling, seed),
+            *(dataclasses.asdict(schedule), dataclasses.asdict(rules), origin.head.settings()),
+        ]
+        digest.update(json.dumps(settings, sort_keys=True).encode())
+        return digest.hexdigest()
+
+
+def prepare(
+    store: FeatureCache,
+    start: str | None,
+    model: Path | None,
+    *,
+    batch_size: int,
+    seed: int,
+    workers: int | None,
+    wait: bool,
+    progress: Progress | None,
+) -> Prepared:
+    """Load the layers to train, extract the features before them where they are missing, and find or fit the head.
+
+    Raises
+    ------
+    BackboneError, CacheError, ImageListError, ModelError, HeadError
+        As for ``fine_tune``.
+    """
+    found = find_start(store, model)
+    hint = store.network.get("weights_file")
+    weights = find_weights(store.recipe, Path(hint) if hint else None)
+    tuned = found[1].tail if found else None
+    if tuned and start not in (None, tuned.start):
+        raise ModelError(
+            f"{model}: was fine-tuned from {tuned.start!r}, not from {start!r}. Give --from {tuned.start}, or no --from."
+        )
+    first, end = tuned.start if tuned else start, _end_of(store, found[1] if found else None)
+    tail = load_tail(store.recipe, weights, first, end, tuned.arrays if tuned else None, batch_size)
+    deep, extracted = cache_of_layer(store, tail.before, batch_size=batch_size, workers=workers, wait=wait, progress=progress)
+    images = choose_images(deep.catalog, deep.folder)
+    train, val = _examples(deep, tail.before, images)
+    if found:
+        name, origin = str(found[0]), found[1]
+    else:
+        name, origin = "a dense head fitted now", fit_start(store, deep, tail, images, train, val, seed)
+    if origin.class_names != images.class_names:
+        raise ModelError(
+            f"{name}: knows the classes {', '.join(origin.class_names)}, but the training images are of "
+            f"{', '.join(images.class_names)}. Fit a dense head on this cache first."
+        )
+    return Prepared(name, origin, tail, store, deep, extracted, images, train, val)
+
+
+def _end_of(store: FeatureCache, model: Model | None) -> str:
+    if model is None:
+        return store.recipe.layers[-1]
+    return model.tail.end if model.tail else model.layer
+
+
+def _examples(deep: FeatureCache, layer: str, images: LearningImages) -> tuple[Examples, Examples | None]:
+    shape, dtype = deep.row_shape(layer), deep.maps_dtype
+    train = CachedRows(deep, images.rows, images.views, layer, "flatten", dtype)
+    val = CachedRows(deep, images.val, np.zeros_like(images.val), layer, "flatten", dtype)
+    return (
+        Examples(batches.held(train), images.y, shape),
+        Examples(batches.held(val), images.y_val, shape) if len(images.val) else None,
+    )

@@ -1,0 +1,44 @@
+"""The log of a fit: a CSV file with loss and accuracy of each epoch."""
+
+import csv
+from pathlib import Path
+
+from featx.errors import HeadError, OutputError
+from featx.heads import HeadSpec
+from featx.models import Model
+from featx.system.files import is_foreign, replacing_text, writing_to
+
+
+def check_log(path: Path, spec: HeadSpec) -> None:
+    """Make sure that a log can be written there.
+
+    Raises
+    ------
+    HeadError
+        If the head learns without epochs.
+    OutputError
+        If the place cannot be written, or holds a file that is no log.
+    """
+    if spec.classical:
+        raise HeadError(f"head {spec.name}: learns without epochs, so that there is nothing to log. Leave --log out.")
+    with writing_to(path, "Give another --log."):
+        # A file of another kind must not be lost to a slip of the fingers.
+        foreign = is_foreign(path, b"epoch,loss,")
+    if foreign:
+        raise OutputError(f"{path}: exists and is not a log of featx. Give another --log, or delete it.")
+
+
+def write_log(model: Model, path: Path) -> None:
+    """Write one line for each epoch, in place of an earlier log.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    with writing_to(path, "The model is kept."):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_text(path) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("epoch", *model.history))
+            writer.writerows((number, *values) for number, values in enumerate(zip(*model.history.values(), strict=True), 1))

@@ -1,0 +1,96 @@
+"""What a fit was asked for: refused or completed before a feature is read."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.backbones import QuantizedNetwork
+from featx.heads import HeadSpec, head_spec
+from featx.models import check_model_path, network_of_cache
+from featx.store import CachedRows, FeatureCache
+from featx.verbs.fit.log import check_log
+
+
+@dataclasses.dataclass(frozen=True)
+class FitRequest:
+    """Which head is fitted on which features, and where the model goes.
+
+    Parameters
+    ----------
+    spec : HeadSpec
+        The head.
+    store : FeatureCache
+        Where its features are.
+    layer : str
+        Which of them.
+    pooling : str or None
+        How they are pooled; None where a search may choose.
+    settings : dict
+        The head's own, with the seed.
+    path : Path
+        The model file.
+    log : Path or None
+        The table of epochs.
+    quantized : QuantizedNetwork or None
+        The network of int8 features.
+    """
+
+    spec: HeadSpec
+    store: FeatureCache
+    layer: str
+    pooling: str | None
+    settings: dict[str, Any]
+    path: Path
+    log: Path | None
+    quantized: QuantizedNetwork | None
+
+    @classmethod
+    def make(
+        cls,
+        cache: Path,
+        head: str,
+        settings: Mapping[str, Any],
+        *,
+        layer: str | None,
+        pooling: str | None,
+        seed: int,
+        out: Path | None,
+        log: Path | None,
+        keywords: Iterable[str],
+    ) -> Self:
+        """Check everything that can be checked at once; ``keywords`` are those of the function that received the settings.
+
+        Raises
+        ------
+        CacheError, HeadError, OutputError
+            As for ``fit_head``.
+        """
+        spec = head_spec(head)
+        spec.check_settings(settings, beside=keywords)
+        spec.check_pooling(pooling or spec.pooling)
+        store = FeatureCache.open(cache)
+        path = out or Path("models") / f"{store.folder.resolve().name}-{head}.featx"
+        check_model_path(path)
+        if log is not None:
+            check_log(log, spec)
+        quantized = network_of_cache(store)
+        layer = layer or store.recipe.layers[-1]
+        own = {**settings, "seed": seed}
+        if "map_shape" in spec.settings():
+            own.setdefault("map_shape", list(store.row_shape(layer)))
+        return cls(spec, store, layer, pooling, own, path, log, quantized)
+
+    @property
+    def features(self) -> str:
+        """The pooling: the one asked for, or what suits the head."""
+        return self.pooling or self.spec.pooling
+
+    def rows(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> CachedRows:
+        """Return the features of some views of some images."""
+        # Whole maps stay in half precision where the cache has them so; heads widen them a batch at a time.
+        dtype = self.store.maps_dtype if self.features == "flatten" else np.float32
+        return CachedRows(self.store, rows, views, self.layer, self.features, dtype)

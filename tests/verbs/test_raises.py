@@ -1,0 +1,182 @@
+"""A wrong value gives an error that the docstring names under Raises."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import featx
+import featx.errors
+from featx.errors import FeatxError, HeadError, RecipeError
+from featx.verbs.extract.keywords import ExtractKeywords
+from featx.verbs.extract.options import ExtractOptions
+from tests.conftest import COLOURS, write_image
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Photos, a cache of them and a dense model of it, by the names that stand for them below."""
+    folder = tmp_path_factory.mktemp("made")
+    for name, colour in COLOURS.items():
+        for number in range(10):
+            write_image(folder / "photos" / name / f"{number}.png", colour, seed=number)
+    cache, model = folder / "cache", folder / "m.featx"
+    featx.extract_features(folder / "photos", cache, backbone="stub", image_size=(64, 64), workers=1)
+    featx.fit_head(cache, "dense", epochs=1, out=model)
+    return {"CACHE": cache, "MODEL": model, "PHOTOS": folder / "photos"}
+
+
+def documented(function: Callable[..., Any]) -> tuple[type[FeatxError], ...]:
+    """Return the errors that a docstring names under Raises."""
+    section = str(function.__doc__).split("Raises\n")[1]
+    names = re.findall(r"^    ([A-Z]\w+(?:, [A-Z]\w+)*)$", section, re.MULTILINE)
+    return tuple(getattr(featx.errors, name) for line in names for name in line.split(", "))
+
+
+FIT: dict[str, Any] = {
+    "head": "none",
+    "layer": "block9",
+    "pooling": "x",
+    "seed": -1,
+    "scale": "x",
+    "C": -1.0,
+    "class_weight": "x",
+    "epochs": 3,
+    "no_such": 3,
+    "log": "log.csv",
+}
+TRAIN: dict[str, Any] = {
+    "layer": 5,
+    "hidden": (0,),
+    "dropout": 1.0,
+    "activation": "x",
+    "loss": "x",
+    "optimizer": "x",
+    "learning_rate": 0.0,
+    "momentum": 1.0,
+    "epochs": 0,
+    "batch_size": 0,
+    "monitor": "x",
+    "patience": 0,
+}
+COMPARE: dict[str, Any] = {
+    "heads": ["none"],
+    "poolings": ["x"],
+    "folds": 1,
+    "layer": "block9",
+    "seed": -1,
+    "scale": "x",
+    "neighbors": 0,
+    "no_such": 3,
+}
+FINETUNE: dict[str, Any] = {
+    "start": "block9_conv1",
+    "epochs": 0,
+    "learning_rate": 0.0,
+    "schedule": "x",
+    "optimizer": "x",
+    "momentum": 1.0,
+    "batch_size": 0,
+    "patience": 0,
+    "monitor": "x",
+    "seed": -1,
+    "epoch": 3,
+    "model": "none.featx",
+}
+EXTRACT: dict[str, Any] = {
+    "images": "none",
+    "backbone": "x",
+    "layers": ("block9",),
+    "preprocess": "x",
+    "image_size": (0, 0),
+    "resize": "x",
+    "background": (300, 0, 0),
+    "precision": "x",
+    "calibration": "none",
+    "augment": "x=1",
+    "views": 0,
+    "val_fraction": 1.5,
+    "shard": "3/2",
+    "device": "x",
+}
+
+
+def cases(function: Callable[..., Any], usual: dict[str, Any], wrong: dict[str, Any]) -> list[Any]:
+    """Return one case for each wrong value, the others as usual."""
+    return [pytest.param(function, usual, {name: value}, id=f"{function.__name__}-{name}") for name, value in wrong.items()]
+
+
+@pytest.mark.parametrize(
+    ("function", "usual", "wrong"),
+    [
+        *cases(featx.fit_head, {"cache": "CACHE", "head": "logreg"}, FIT),
+        *cases(featx.fit_head, {"cache": "CACHE", "head": "dense"}, TRAIN),
+        *cases(
+            featx.fit_head, {"cache": "CACHE", "head": "ridge", "tune": True}, {"folds": 1, "layer": "block9", "scale": "x"}
+        ),
+        *cases(featx.fit_head, {"head": "ridge"}, {"cache": "none"}),
+        *cases(featx.compare_heads, {"cache": "CACHE", "heads": ["knn"]}, COMPARE),
+        *cases(featx.compare_heads, {"heads": ["knn"]}, {"cache": "none"}),
+        *cases(featx.fine_tune, {"cache": "CACHE"}, FINETUNE),
+        *cases(featx.fine_tune, {}, {"cache": "none"}),
+        *cases(featx.evaluate_model, {"model": "MODEL"}, {"split": "x", "images": "none", "cache": "none"}),
+        *cases(featx.evaluate_model, {"model": "MODEL", "images": "PHOTOS"}, {"split": "x", "device": "x"}),
+        *cases(featx.evaluate_model, {}, {"model": "none"}),
+        *cases(featx.predict_images, {"model": "MODEL", "paths": ["PHOTOS"]}, {"paths": ["none"], "device": "x"}),
+        *cases(featx.extract_features, {"images": "PHOTOS", "cache": "new", "backbone": "stub"}, EXTRACT),
+        *cases(featx.plan_extract, {"images": "PHOTOS", "cache": "new", "backbone": "stub"}, EXTRACT),
+        *cases(featx.audit_cache, {}, {"cache": "none"}),
+        *cases(featx.audit_cache, {"cache": "CACHE"}, {"layer": "block9"}),
+        *cases(featx.pack_cache, {"cache": "CACHE", "out": "o.h5"}, {"cache": "none", "layer": "block9"}),
+        *cases(featx.merge_caches, {}, {"caches": ["none"]}),
+        *cases(featx.merge_caches, {"cache": "new"}, {"caches": []}),
+        *cases(featx.verify_cache, {}, {"cache": "none"}),
+        *cases(featx.inspect_path, {}, {"path": "none"}),
+    ],
+)
+def test_a_wrong_value_gives_a_documented_error(
+    function: Callable[..., Any],
+    usual: dict[str, Any],
+    wrong: dict[str, Any],
+    made: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whichever argument it is of: the error is of a type that a caller was told to expect."""
+    monkeypatch.chdir(tmp_path)
+    given = {name: made.get(value, value) if isinstance(value, str) else value for name, value in (usual | wrong).items()}
+    if "paths" in given:
+        given["paths"] = [made.get(one, one) for one in given["paths"]]
+    with pytest.raises(FeatxError) as caught:
+        function(**given)
+    assert isinstance(caught.value, documented(function)), f"{type(caught.value).__name__}: {caught.value}"
+
+
+def test_a_misspelt_setting_of_fine_tuning_is_answered_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    """One of the settings, or a keyword of the function itself; before the cache is looked at."""
+    for keyword, meant in (("learning_rte", "learning_rate"), ("worker", "workers")):
+        given: dict[str, Any] = {keyword: 1}
+        with pytest.raises(HeadError, match=rf"^fine-tuning: has no setting '{keyword}'\. Did you mean {meant}\? It has: "):
+            featx.fine_tune(tmp_path / "none", **given)
+
+
+@pytest.mark.parametrize("function", [featx.extract_features, featx.plan_extract])
+@pytest.mark.parametrize(
+    ("keyword", "meant"), [("backbon", "backbone"), ("batchsize", "batch_size"), ("val_fractoin", "val_fraction")]
+)
+def test_a_misspelt_option_of_an_extract_is_answered_with_the_one_that_is_meant(
+    function: Callable[..., Any], keyword: str, meant: str, tmp_path: Path
+) -> None:
+    """One of the options, or a keyword of the function itself; before the images are looked at."""
+    with pytest.raises(RecipeError, match=rf"^extract: has no option '{keyword}'\. Did you mean {meant}\? It has: backbone, "):
+        function(tmp_path / "none", **{keyword: 1})
+
+
+def test_the_typed_keywords_of_an_extract_are_its_options() -> None:
+    """Each with the type that ``ExtractOptions`` gives it."""
+    fields = {field.name: field.type for field in dataclasses.fields(ExtractOptions)}
+    assert ExtractKeywords.__annotations__ == fields
+    assert not ExtractKeywords.__required_keys__
