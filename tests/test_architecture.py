@@ -51,6 +51,7 @@ LIBRARIES = {
     ("h5py",): ("store/", "backbones/weights_file.py"),  # weights files are HDF5 too
     ("PIL",): ("images/",),
     ("matplotlib", "jinja2", "markupsafe"): ("report/",),
+    ("msgspec",): ("models/schema.py",),
     ("click", "tqdm", "argparse"): ("cli/",),
     ("ray",): ("verbs/extract/ray/",),
     ("joblib",): ("system/cores.py", "verbs/compare/search.py", "verbs/export/"),
@@ -230,7 +231,20 @@ def command(*arguments: object) -> str:
 @pytest.mark.parametrize("code", ["import featx", command("--help"), command("extract", "--help"), command("fit", "--help")])
 def test_help_loads_no_heavy_module(code: str, tmp_path: Path) -> None:
     """``import featx`` and ``--help`` answer at once: not even NumPy is loaded."""
-    heavy = {"tensorflow", "keras", "sklearn", "scipy", "numpy", "h5py", "PIL", "matplotlib", "tqdm", "joblib", "ray"}
+    heavy = {
+        "tensorflow",
+        "keras",
+        "sklearn",
+        "scipy",
+        "numpy",
+        "h5py",
+        "PIL",
+        "matplotlib",
+        "tqdm",
+        "joblib",
+        "ray",
+        "msgspec",
+    }
     assert modules_loaded_by(code, tmp_path) & heavy == set()
 
 

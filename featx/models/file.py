@@ -20,6 +20,7 @@ from featx.backbones import QuantizedNetwork
 from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
 from featx.heads import HIGHEST, LOWEST, rebuild_head
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model, _npy
+from featx.models.schema import check_document
 from featx.recipe import Recipe
 from featx.store import check_pooling
 from featx.system.files import check_file, writing_to
@@ -32,6 +33,7 @@ _SCHEMA_OF_PLAIN = 1
 
 _TAIL, _QUANTIZED = "tail/", "quantized/"
 _DOCUMENT, _LARGEST_DOCUMENT = "model.json", 64_000_000
+_SEALED = ("schema", "recipe", "layer", "pooling", "head", "class_names", "tail", "temperature", "views")
 _MOST_MEMBERS = 5000
 _ALLOWED_KINDS = "fiub"
 _LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
@@ -98,6 +100,7 @@ def save_model(model: Model, path: Path) -> None:
         **({} if model.temperature == 1.0 else {"temperature": model.temperature}),
         "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
+    document["sealed"] = _seal(document)
     members[_DOCUMENT] = (json.dumps(document, indent=2) + "\n").encode()
     with writing_to(path, "Give another --out."):
         write_members(path, dict(sorted(members.items())))
@@ -118,11 +121,7 @@ def load_model(path: Path | str) -> Model:
         raise ModelNotFound(f"{path}: no such model file. Make one with: featx fit --out {path}")
     try:
         members = read_members(path, _MOST_MEMBERS, {_DOCUMENT: _LARGEST_DOCUMENT})
-        document = json.loads(members.pop(_DOCUMENT))
-        if document["schema"] > SCHEMA_VERSION:
-            raise ModelDamaged(
-                f"{path}: has schema {document['schema']}, this featx reads up to {SCHEMA_VERSION}. Upgrade featx."
-            )
+        document = _read_document(path, members.pop(_DOCUMENT))
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
         if document["members"] != digests:
             wrong = sorted(
@@ -147,36 +146,42 @@ def find_model(folder: Path) -> Path | None:
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
+def _read_document(path: Path, data: bytes) -> dict[str, Any]:
+    """Read ``model.json``; what comes back is as ``schema`` has it."""
+    document = json.loads(data)
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA_VERSION:
+        raise ModelDamaged(f"{path}: has schema {schema}, this featx reads up to {SCHEMA_VERSION}. Upgrade featx.")
+    check_document(document)
+    found: dict[str, Any] = document
+    return found
+
+
 def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model:
     recipe = Recipe.from_dict(document["recipe"])
     if document["fingerprint"] != recipe.fingerprint:
-        raise ValueError("its recipe does not fit its fingerprint")
+        raise ValueError("model.json, fingerprint: does not fit its recipe")
     trained_on = arrays.pop("trained_on.npy")
     tail = _take_tail(document, arrays)
     if recipe.tail != (tail.identity if tail else ""):
-        raise ValueError("its fine-tuned layers do not fit its recipe")
+        raise ValueError("model.json, tail: its fine-tuned layers do not fit its recipe")
     quantized = _take_quantized(recipe, arrays)
     learned = {name.removeprefix("head/").removesuffix(".npy"): array for name, array in arrays.items()}
     check_pooling(document["pooling"])
     class_names = tuple(document["class_names"])
-    if not isinstance(document["class_names"], list) or not all(isinstance(name, str) for name in class_names):
-        raise ValueError("its class names are not a list of texts")
     head = rebuild_head(document["head"]["name"], document["head"]["settings"], learned)
     if document["layer"] not in recipe.layers:
-        raise ValueError(f"its layer {document['layer']!r} is not in its recipe")
+        raise ValueError(f"model.json, layer: {document['layer']!r} is not in its recipe")
     if head.classes_.tolist() != list(range(len(class_names))) or len(set(class_names)) != len(class_names):
-        raise ValueError("its class names do not fit its head")
+        raise ValueError("model.json, class_names: do not fit its head")
     if trained_on.dtype != np.uint8 or trained_on.ndim != 2 or trained_on.shape[1] != TRAINED_ON_BYTES:
         raise ValueError("its list of training images has another shape")
-    document.setdefault("views", {"augment": "", "seed": 0, "count": 1})  # the first models know of none
-    for name in ("history", "metrics", "network", "source", "versions", "views"):
-        if not isinstance(document[name], dict):
-            raise ValueError(f"its {name} is not a JSON object")
-    tuning = document.get("tuning", [])
     temperature = document.get("temperature", 1.0)
-    if not _is_figure(temperature) or not LOWEST <= temperature <= HIGHEST:
-        raise ValueError(f"its temperature is not a number from {LOWEST} to {HIGHEST}")
-    _check_figures(document["metrics"], document["network"], tuning)
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not LOWEST <= temperature <= HIGHEST:
+        raise ValueError(f"model.json, temperature: its temperature is not a number from {LOWEST} to {HIGHEST}")
+    if len({len(values) for values in document["history"].values()}) > 1:
+        raise ValueError("model.json, history: its lists must have one value an epoch each")
+    _check_seal(document)
     return Model(
         recipe=recipe,
         layer=document["layer"],
@@ -190,8 +195,8 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         source=document["source"],
         versions=document["versions"],
         trained_on=trained_on,
-        views=document["views"],
-        tuning=tuning,
+        views=document.get("views", {"augment": "", "seed": 0, "count": 1}),  # the first models know of none
+        tuning=document.get("tuning", []),
         tail=tail,
         temperature=float(temperature),
         quantized=quantized,
@@ -214,32 +219,25 @@ def _take_tail(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Fin
     if "tail" not in document:
         return None
     start, end = document["tail"]["start"], document["tail"]["end"]
-    if not isinstance(start, str) or not isinstance(end, str):
-        raise ValueError("its fine-tuned layers have no names")
     names = [name for name in arrays if name.startswith(_TAIL)]
     return FineTuned(start, end, {name.removeprefix(_TAIL).removesuffix(".npy"): arrays.pop(name) for name in names})
 
 
-def _check_figures(metrics: dict[str, Any], network: dict[str, Any], tuning: object) -> None:
-    """Refuse figures of another kind than a fit writes: whoever shows the model relies on them."""
-    counts = [network.get("parameters", 0)]
-    layers = network.get("layers", [])
-    sound = isinstance(layers, list) and isinstance(tuning, list)
-    for layer in layers if sound else []:
-        sound = sound and isinstance(layer, dict) and {"name", "type", "output_shape", "parameters"} <= set(layer)
-        sound = sound and isinstance(layer["output_shape"], list)
-        counts.append(layer["parameters"] if sound else 0)
-    for one in tuning if isinstance(tuning, list) else []:
-        sound = sound and isinstance(one, dict) and isinstance(one.get("settings"), dict)
-        sound = sound and all(_is_figure(one.get(name)) for name in ("accuracy", "log_loss", "seconds"))
-    sound = sound and all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)
-    accuracy = metrics.get("val_accuracy")
-    if not sound or not (accuracy is None or _is_figure(accuracy)):
-        raise ValueError("its metrics, network or tuning are not of the kind that a fit writes")
+def _seal(document: dict[str, Any]) -> dict[str, str]:
+    """Return a digest of each field that predictions rest on; arrays have theirs in ``members``."""
+    fields = [name for name in _SEALED if name in document]
+    return {name: hashlib.sha256(json.dumps(document[name], sort_keys=True).encode()).hexdigest() for name in fields}
 
 
-def _is_figure(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _check_seal(document: dict[str, Any]) -> None:
+    """Refuse an edited field; models of earlier versions have no digests of them."""
+    sealed, found = document.get("sealed"), _seal(document)
+    wrong = [name for name in _SEALED if sealed and sealed.get(name) != found.get(name)]
+    if wrong:
+        raise ValueError(f"model.json, {', '.join(wrong)}: not what was written")
+    # Those of earlier versions say by their schema that they have one or the other.
+    if document["schema"] == SCHEMA_VERSION and not document.keys() & {"tail", "temperature"}:
+        raise ValueError("model.json, temperature: is missing")
 
 
 def _array(data: bytes) -> NDArray[Any]:

@@ -105,7 +105,14 @@ def edit(path: Path, change: Callable[[Document, Members], object]) -> None:
     document = json.loads(members.pop("model.json"))
     change(document, members)
     document["members"] = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    if "sealed" in document:
+        document["sealed"] = {name: digest_of_json(value) for name, value in document.items() if name in document["sealed"]}
     write_zip(path, members | {"model.json": json.dumps(document).encode()})
+
+
+def digest_of_json(value: Any) -> str:
+    """Return the digest of a field that predictions rest on, as the document has it."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def npy(array: NDArray[Any], **options: Any) -> bytes:

@@ -1,0 +1,125 @@
+"""What stands in a model's ``model.json``: which fields of which types, so that what is read can be relied on.
+
+Fields that are not named here are left alone: a later featx may write more of them. A ``float`` may be not a number: a loss
+that went astray is part of a history.
+"""
+
+import json
+from typing import Annotated, Any
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class HeadPart(msgspec.Struct):
+    """The head; whether its settings are sound is for the head itself to say."""
+
+    name: Name
+    settings: dict[str, Any]
+
+
+class TailPart(msgspec.Struct):
+    """First and last fine-tuned layer."""
+
+    start: Name
+    end: Name
+
+
+class Layer(msgspec.Struct):
+    """One layer of the backbone."""
+
+    name: Name
+    type: Name
+    output_shape: list[Count | None]
+    parameters: Count
+
+
+class Network(msgspec.Struct):
+    """The backbone as it was when it ran; empty where that is not known."""
+
+    parameters: Count = 0
+    layers: list[Layer] = []
+
+
+class Metrics(msgspec.Struct):
+    """What was measured while fitting."""
+
+    train_images: Count = 0
+    val_images: Count | None = None
+    val_accuracy: Share | None = None
+    seconds: float = 0.0
+    notes: list[str] = []
+
+    def __post_init__(self) -> None:
+        """Refuse a share of nobody knows how many."""
+        if self.val_accuracy is not None and self.val_images is None:
+            raise ValueError("val_accuracy has no val_images")
+
+
+class Source(msgspec.Struct):
+    """Paths, as a hint where to look."""
+
+    cache: str = ""
+    images: str = ""
+    weights_file: str = ""
+
+
+class Views(msgspec.Struct):
+    """How the views of each training image were made."""
+
+    augment: str
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+    count: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+
+
+class Tried(msgspec.Struct):
+    """One setting that a search tried."""
+
+    pooling: Name
+    settings: dict[str, Any]
+    accuracy: Share
+    log_loss: float
+    seconds: float
+
+
+class Document(msgspec.Struct, rename={"schema_": "schema"}):
+    """The whole of it."""
+
+    schema_: Annotated[int, msgspec.Meta(ge=1)]
+    recipe: dict[str, Any]
+    fingerprint: Name
+    layer: Name
+    pooling: Name
+    head: HeadPart
+    class_names: list[Name]
+    history: dict[str, list[float]]
+    metrics: Metrics
+    network: Network
+    source: Source
+    versions: dict[str, str]
+    members: dict[str, str]
+    views: Views | msgspec.UnsetType = msgspec.UNSET
+    tuning: list[Tried] = []
+    tail: TailPart | msgspec.UnsetType = msgspec.UNSET
+    sealed: dict[str, str] = {}
+
+
+def check_document(document: object) -> None:
+    """Refuse what no featx has written.
+
+    Raises
+    ------
+    ValueError
+        With the place in the document, what belongs there and what stands there.
+    """
+    try:
+        try:
+            msgspec.convert(document, Document)
+        except UnicodeEncodeError:  # half a character, as in the name of a file that is no text: msgspec cannot quote it
+            msgspec.convert(json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace")), Document)
+    except msgspec.ValidationError as error:
+        said, _, place = str(error).partition(" - at ")
+        raise ValueError(f"model.json, {place.strip('`').removeprefix('$.') or 'the whole'}: {said}") from error
