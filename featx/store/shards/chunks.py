@@ -1,7 +1,8 @@
 """Rows as HDF5 would store them, compressed and with a checksum, on all cores at once.
 
 HDF5 filters one chunk after the other under a lock of its own; zlib lets go of Python's. ISA-L's zlib, where it is installed,
-makes rows of ReLU's zeros a little smaller in a third of the time; HDF5 reads either.
+makes rows of ReLU's zeros a little smaller in a third of the time; HDF5 reads either. Of two equally good forms of a row it
+may take one in one thread and the other in another, so the same rows give the same values, and nearly always the same bytes.
 """
 
 import contextlib

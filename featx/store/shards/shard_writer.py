@@ -57,7 +57,7 @@ def expected_bytes(
 
 
 def _timeless(kind: Any) -> Any:
-    """Return how to make a file or a group that does not keep the time: the same rows are to give the same bytes."""
+    """Return how to make a file or a group that does not keep the time: the same compressed rows give the same bytes."""
     how = h5py.h5p.create(kind)
     how.set_obj_track_times(False)
     return how
