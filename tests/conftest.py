@@ -1,7 +1,8 @@
 """Fixtures that several rooms of the tests share. Images are made here, small, so that what is in them is known."""
 
 import json
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ from featx.recipe import Recipe
 
 Run = Callable[..., Result]
 COLOURS = {"blue": (20, 30, 200), "green": (30, 180, 40), "red": (210, 25, 30)}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_interrupts() -> Iterator[None]:
+    """Ctrl-C interrupts tests and the processes they start, also where pytest was started with it ignored (``nohup``)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def write_image(path: Path, colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (40, 48)) -> None:

@@ -195,10 +195,10 @@ def test_errors_are_one_message_on_stderr_with_exit_1(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_pressed_again_and_again_is_one_message(photos: Path, tmp_path: Path) -> None:
-    """Until the process has ended: no traceback from whatever it was doing on the way out."""
-    program = """
-import atexit, os, signal
+UNDER_FIRE = """
+import atexit, os, signal, sys
+if sys.argv.pop(1) == "ignored":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 from featx.images import decoder  # what closes the decoders is registered before, and so runs after what presses here
 from featx.cli import run
 atexit.register(signal.raise_signal, signal.SIGINT)
@@ -210,11 +210,29 @@ def extend_under_fire(*arguments, **options):
 shard.ShardWriter._extend = extend_under_fire
 run()
 """
-    command = [sys.executable, "-c", program, "extract", photos, "--cache", "c", "--backbone", "stub", "--batch-size", "8"]
-    done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True)
+
+
+def extract_under_fire(photos: Path, folder: Path, ctrl_c: str) -> subprocess.CompletedProcess[str]:
+    """Run an extract in which Ctrl-C is pressed with every batch, and once more as Python ends."""
+    command = [sys.executable, "-c", UNDER_FIRE, ctrl_c, "extract", photos, "--cache", "c", "--backbone", "stub"]
+    return subprocess.run([*map(str, command), "--batch-size", "8"], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_ctrl_c_pressed_again_and_again_is_one_message(photos: Path, tmp_path: Path) -> None:
+    """Until the process has ended: no traceback from whatever it was doing on the way out."""
+    done = extract_under_fire(photos, tmp_path, "handled")
     assert done.returncode == 130
     assert done.stderr.strip().splitlines()[-1].startswith("featx: c: stopped after 8 of 36 images; their features are kept.")
     assert "Traceback" not in done.stderr
+
+
+def test_where_ctrl_c_is_ignored_the_run_goes_on_and_says_nothing_of_it(photos: Path, tmp_path: Path) -> None:
+    """As ``nohup`` and ``&`` in a script start it: every image is extracted, and no message speaks of an interruption."""
+    done = extract_under_fire(photos, tmp_path, "ignored")
+    assert done.returncode == 0
+    assert "36" in done.stdout
+    for word in ("Traceback", "stopped", "nterrupt", "Ctrl"):
+        assert word not in done.stdout + done.stderr
 
 
 def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, run: Run, tmp_path: Path) -> None:
