@@ -93,18 +93,46 @@ def test_rows_are_probabilities(fitted: Head, X_new: NDArray[np.float32], factor
 
 
 def test_each_row_is_judged_alone(fitted: Head, X_new: NDArray[np.float32]) -> None:
-    """One row in is one row out, the same whatever rows stand beside it and in whatever order."""
-    together = fitted.predict_proba(X_new)
-    assert len(together) == len(X_new)
-    for row in (0, 41, 89):
-        np.testing.assert_allclose(fitted.predict_proba(X_new[row : row + 1]), together[row : row + 1], atol=1e-6)
-    np.testing.assert_allclose(fitted.predict_proba(X_new[::-1]), together[::-1], atol=1e-6)
+    """One row in is one row out, the same bits whatever rows stand beside it and in whatever order."""
+    check_rows_are_judged_alone(fitted, X_new)
+
+
+@pytest.mark.parametrize("kind", ["dense", "deep", "conv", "logreg", "svm", "rbf", "ridge", "knn", "l2", "sqrt", "two classes"])
+def test_each_row_of_many_features_is_judged_alone(kind: str) -> None:
+    """More columns than a product adds up in one go, of different sizes; with every scale, activation and kernel."""
+    rng = np.random.default_rng(0)
+    X = (np.maximum(rng.normal(-0.5, 1, (70, 1200)), 0) * np.logspace(-3, 3, 1200)).astype(np.float32)
+    y = np.arange(40) % (2 if kind == "two classes" else 3)
+    name, settings = {
+        "deep": ("dense", {"hidden": [9, 5], "activation": "sigmoid", "epochs": 1}),
+        "dense": ("dense", {"epochs": 2}),
+        "conv": ("conv", {"map_shape": [5, 6, 40], "filters": [7, 3], "epochs": 1}),
+        "rbf": ("svm", {"kernel": "rbf"}),
+        "l2": ("svm", {"scale": "l2"}),
+        "sqrt": ("knn", {"scale": "sqrt"}),
+        "two classes": ("ridge", {}),
+    }.get(kind, (kind, {}))
+    check_rows_are_judged_alone(make_head(name, **settings).fit(X[:40], y), X)
+
+
+def check_rows_are_judged_alone(head: Head, X: NDArray[np.float32]) -> None:
+    """Compare bits: alone, in pairs, in subsets, in another order, in another layout of memory."""
+    together = head.predict_proba(X)
+    assert len(together) == len(X)
+    subsets = [[row] for row in range(0, len(X), 13)]
+    subsets += [[row, row + 1] for row in range(0, len(X) - 1, 17)]
+    subsets += [np.random.default_rng(n).permutation(len(X))[:n].tolist() for n in (5, 16, 31, 33, len(X))]
+    for rows in subsets:
+        assert head.predict_proba(X[rows]).tobytes() == together[rows].tobytes()
+    assert head.predict_proba(X[::-1]).tobytes() == together[::-1].tobytes()
+    assert head.predict_proba(X[3:]).tobytes() == together[3:].tobytes()
+    assert head.predict_proba(np.asfortranarray(X)).tobytes() == together.tobytes()
 
 
 def test_more_rows_than_a_block_are_all_predicted(fitted: Head, X_new: NDArray[np.float32]) -> None:
     """Large inputs may be worked off in blocks; nothing is lost or doubled at the seams."""
     many = np.tile(X_new, (30, 1))
-    np.testing.assert_allclose(fitted.predict_proba(many), np.tile(fitted.predict_proba(X_new), (30, 1)), atol=1e-6)
+    assert fitted.predict_proba(many).tobytes() == np.tile(fitted.predict_proba(X_new), (30, 1)).tobytes()
 
 
 def test_no_rows_in_are_no_rows_out(fitted: Head) -> None:

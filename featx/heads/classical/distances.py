@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.heads.classical.scaling import Scaling, row_blocks
+from featx.heads.product import Multiply
 
 _DISTANCES_A_BLOCK = 4_000_000
-_ROWS_WIDENED = 2048
+_ROWS_WIDENED = 1024
 
 
 def stored_rows(X: NDArray[np.floating], scaling: Scaling) -> NDArray[np.float32]:
@@ -19,7 +20,9 @@ def stored_rows(X: NDArray[np.floating], scaling: Scaling) -> NDArray[np.float32
     return rows
 
 
-def distance_blocks(found: NDArray[np.float32], rows: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+def distance_blocks(
+    found: NDArray[np.float32], rows: NDArray[np.float32], multiply: Multiply = np.matmul
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     """Yield (block, squared distances of found[block] to all rows (n_block, n_rows)), computed in float64.
 
     Parameters
@@ -28,6 +31,8 @@ def distance_blocks(found: NDArray[np.float32], rows: NDArray[np.float32]) -> It
         Scaled rows to measure from.
     rows : ndarray of shape (n_rows, n_features), float32
         Scaled rows to measure to.
+    multiply : callable
+        Gives the inner products. NumPy's rounding differs with the rows of ``found`` that stand beside a row.
     """
     squares = np.empty(len(rows))
     for start in range(0, len(rows), _ROWS_WIDENED):
@@ -39,7 +44,9 @@ def distance_blocks(found: NDArray[np.float32], rows: NDArray[np.float32]) -> It
         asked = found[block].astype(np.float64)
         distances = np.empty((len(asked), len(rows)))
         for start in range(0, len(rows), _ROWS_WIDENED):
-            distances[:, start : start + _ROWS_WIDENED] = asked @ rows[start : start + _ROWS_WIDENED].astype(np.float64).T
+            distances[:, start : start + _ROWS_WIDENED] = multiply(
+                asked, rows[start : start + _ROWS_WIDENED].astype(np.float64).T
+            )
         distances *= -2
         distances += squares
         distances += np.einsum("ij,ij->i", asked, asked)[:, None]

@@ -17,6 +17,7 @@ from featx.heads.classical.platt import calibrated
 from featx.heads.classical.scaling import Scaling
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, Span
 from featx.heads.head import Features, softmax
+from featx.heads.product import steady_product
 
 _MAX_ITERATIONS = 2000
 
@@ -52,7 +53,7 @@ class _LinearHead(ClassicalHead):
     def _decision(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return signed distances: (n, n_classes), or (n, 1) for two classes."""
         check_features(X, len(self.mean_))
-        distances: NDArray[np.float64] = self._scaling(X) @ self.coef_.T + self.intercept_
+        distances: NDArray[np.float64] = steady_product(self._scaling(X), self.coef_.T, 2) + self.intercept_
         return distances
 
     def _fit_noting(self, estimator: Any, X: NDArray[np.float64], labels: NDArray[np.integer], **options: Any) -> None:

@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MAX_STEPS = 100
+_ROUNDING = 1e-12
+"""Of the loss: gains below that are lost in it."""
+
 _FARTHEST = 700.0
 """exp stays finite."""
 
@@ -42,14 +45,20 @@ def fit_sigmoid(
         log_sum = np.maximum(exponent, 0) + np.log1p(np.exp(-np.abs(exponent)))
         return float((counts * (log_sum - (1 - wanted) * exponent)).sum())
 
-    best = loss(values)
+    best, previous = loss(values), np.inf
     for _ in range(_MAX_STEPS):
         shares = 1 / (1 + np.exp(np.clip(values @ columns, -_FARTHEST, _FARTHEST)))
         gradient = columns @ (counts * (wanted - shares))
-        if np.abs(gradient).max() < 1e-10 * counts.sum():
-            break
         curvature = (columns * (counts * shares * (1 - shares))) @ columns.T + 1e-12 * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
+        if gradient @ step <= _ROUNDING * best:
+            # Here the loss no longer tells which values are better, and the gradient does: so the values are exact to
+            # rounding, not to the square root of it.
+            if (largest := np.abs(gradient).max()) >= previous:
+                break
+            previous, values = largest, values - step
+            best = loss(values)
+            continue
         for halving in range(30):
             new = values - step / 2**halving
             reached = loss(new)

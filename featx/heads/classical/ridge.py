@@ -25,6 +25,7 @@ from featx.heads.classical.platt import calibrated, fit_sigmoid
 from featx.heads.classical.scaling import check_finite, feature_blocks
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, gram_matrix, weighted_sum
 from featx.heads.head import Features
+from featx.heads.product import steady_product
 
 # Inside the sample's training images at 96 px (340 at a time, every pooling and scale) the choice fell between 30 and
 # 320,000: smallest with sqrt, largest without scaling. The ends are far from both.
@@ -113,7 +114,8 @@ class RidgeHead(ClassicalHead):
             If X has another number of features than the head was fitted on.
         """
         check_features(X, len(self.mean_))
-        return calibrated(self._scaling(X) @ self.coef_.T + self.intercept_, self.slope_, self.offset_)
+        decision = steady_product(self._scaling(X), self.coef_.T, 2) + self.intercept_
+        return calibrated(decision, self.slope_, self.offset_)
 
     def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
         n_rows, n_columns = X.shape

@@ -106,7 +106,8 @@ def check_finite(X: NDArray[np.floating]) -> None:
 
 def scale_rows(kind: str, X: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return a float64 copy of X with that part of the scaling done which looks at one row at a time."""
-    values: NDArray[np.float64] = X.astype(np.float64)
+    # In C order, so that a row is added up alike in an array of any layout.
+    values: NDArray[np.float64] = X.astype(np.float64, order="C")
     factors = row_factors(kind, X)
     if kind == "sqrt":
         _take_roots(values)
@@ -121,7 +122,7 @@ def row_factors(kind: str, X: NDArray[np.floating]) -> NDArray[np.float64] | Non
         return None
     squares = np.empty(len(X))
     for rows in row_blocks(X.shape):
-        values = X[rows].astype(np.float64)
+        values = X[rows].astype(np.float64, order="C")
         # The square of a value's root is its absolute value.
         squares[rows] = np.einsum("ij,ij->i", values, values) if kind == "l2" else np.abs(values, out=values).sum(axis=1)
     # A row of zeros has no direction to keep: it stays as it is.

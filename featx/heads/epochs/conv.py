@@ -12,6 +12,7 @@ from featx.errors import HeadError
 from featx.heads.checks import check_setting, is_whole
 from featx.heads.epochs.dense import DenseHead
 from featx.heads.epochs.settings import check_sizes
+from featx.heads.product import Multiply
 
 _LARGEST_SIDE = 65536
 _MOST_ROWS = 1024
@@ -91,22 +92,22 @@ class ConvHead(DenseHead):
     def _network_options(self) -> dict[str, Sequence[int]]:
         return {"map_shape": self._map_shape, "filters": self.filters}
 
-    def _logits(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+    def _logits(self, X: NDArray[np.floating], multiply: Multiply = np.matmul) -> NDArray[np.float64]:
         maps = X.astype(np.float32).reshape(-1, *self._map_shape)
         n_filters = len(self.filters)
         for kernel, bias in zip(self.kernels_[:n_filters], self.biases_[:n_filters], strict=True):
-            maps = _halved(np.maximum(_convolved(maps, kernel) + bias, 0))
-        return self._dense(maps.reshape(len(maps), -1), n_filters)
+            maps = _halved(np.maximum(_convolved(maps, kernel, multiply) + bias, 0))
+        return self._dense(maps.reshape(len(maps), -1), n_filters, multiply)
 
 
-def _convolved(maps: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+def _convolved(maps: NDArray[np.float32], kernel: NDArray[np.float32], multiply: Multiply) -> NDArray[np.float32]:
     """Convolve maps (n, h, w, n_channels) with a kernel (3, 3, n_channels, n_filters), zeros around the edges."""
     n, height, width, n_channels = maps.shape
     n_filters = kernel.shape[3]
     # One product gives what each pixel contributes to its nine neighbours, and these are added up. Laying out the nine
     # neighbours of each pixel for one product (im2col) would hold nine times the maps, which have far more channels.
     across = kernel.transpose(2, 0, 1, 3).reshape(n_channels, 9 * n_filters)
-    parts = (maps.reshape(-1, n_channels) @ across).reshape(n, height, width, 3, 3, n_filters)
+    parts = multiply(maps.reshape(-1, n_channels), across).astype(np.float32).reshape(n, height, width, 3, 3, n_filters)
     sums = np.zeros((n, height + 2, width + 2, n_filters), np.float32)
     for row in range(3):
         for column in range(3):

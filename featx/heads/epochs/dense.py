@@ -15,6 +15,7 @@ from featx.heads.checks import check_features
 from featx.heads.epochs.batches import in_order
 from featx.heads.epochs.losses import probabilities_of
 from featx.heads.epochs.training import EpochHead
+from featx.heads.product import Multiply, steady_product
 
 _PREDICT_ROWS = 1024
 
@@ -39,7 +40,7 @@ class DenseHead(EpochHead):
     _name: ClassVar[str] = "dense"
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return class probabilities.
+        """Return class probabilities; a row's are the same whatever rows stand beside it.
 
         Parameters
         ----------
@@ -57,7 +58,7 @@ class DenseHead(EpochHead):
             If X has another number of features than the head was fitted on.
         """
         check_features(X, self._n_features)
-        parts = [self._logits(block) for _, block in in_order(X, self._block_rows)]
+        parts = [self._logits(block, steady_product) for _, block in in_order(X, self._block_rows)]
         return probabilities_of(np.concatenate(parts), self.activation) if parts else np.empty((0, len(self.classes_)))
 
     @property
@@ -114,11 +115,11 @@ class DenseHead(EpochHead):
     def _kernel_shapes(self, n_features: int, n_classes: int) -> list[tuple[int, ...]]:
         return list(itertools.pairwise((n_features, *self.hidden, n_classes)))
 
-    def _logits(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        return self._dense(X.astype(np.float32), 0)
+    def _logits(self, X: NDArray[np.floating], multiply: Multiply = np.matmul) -> NDArray[np.float64]:
+        return self._dense(X.astype(np.float32), 0, multiply)
 
-    def _dense(self, values: NDArray[np.float32], first: int) -> NDArray[np.float64]:
+    def _dense(self, values: NDArray[np.float32], first: int, multiply: Multiply) -> NDArray[np.float64]:
         """Run the layers from the number ``first`` on."""
         for kernel, bias in zip(self.kernels_[first:-1], self.biases_[first:-1], strict=True):
-            values = np.maximum(values @ kernel + bias, 0)
-        return (values @ self.kernels_[-1] + self.biases_[-1]).astype(np.float64)
+            values = np.maximum(multiply(values, kernel).astype(np.float32) + bias, 0)
+        return (multiply(values, self.kernels_[-1]) + self.biases_[-1]).astype(np.float64)

@@ -16,6 +16,7 @@ from featx.heads.epochs.network import KerasSteps, build_network
 from featx.heads.epochs.settings import TrainingRules, check_training, rules_of
 from featx.heads.epochs.steps import LARGEST_LAYER, LayerSteps
 from featx.heads.head import Features
+from featx.heads.product import Multiply
 from featx.system.progress import OnEpoch
 
 # Training rows are divided by one constant so that their mean length is this. VGG16's maps are in the hundreds, where
@@ -204,8 +205,8 @@ class EpochHead:
         """Rows predicted at a time."""
         raise NotImplementedError
 
-    def _logits(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return what the last layer gives (n_samples, n_classes), by NumPy."""
+    def _logits(self, X: NDArray[np.floating], multiply: Multiply = np.matmul) -> NDArray[np.float64]:
+        """Return what the last layer gives (n_samples, n_classes), by NumPy; training is content with the quickest product."""
         raise NotImplementedError
 
     def _network_options(self) -> dict[str, Sequence[int]]:
