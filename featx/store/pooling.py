@@ -37,6 +37,7 @@ def average_and_maximum(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     pooled : ndarray of shape (n, 2, c), float32
         Average, then maximum.
     """
+    maps = np.ascontiguousarray(maps)  # NumPy adds up in the order of memory: an image is pooled alike in any layout
     return np.stack([maps.mean(axis=(1, 2), dtype=np.float32), maps.max(axis=(1, 2))], axis=1)
 
 
