@@ -1,13 +1,23 @@
 """Fixtures that several rooms of the tests share. Images are made here, small, so that what is in them is known."""
 
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+
+from featx.system.cores import available_cores
+
+if _workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    # Before NumPy is loaded, and for the processes that tests start. Threads of OpenMP and BLAS wait for each other without
+    # sleeping: more of them than there are cores make half a minute of a second's t-SNE.
+    for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(_library, str(max(1, available_cores() // _workers)))
+
+import numpy as np
 from click.testing import CliRunner, Result
 from PIL import Image
 
@@ -16,7 +26,27 @@ from featx.cli import main
 from featx.recipe import Recipe
 
 Run = Callable[..., Result]
+# Those that take longest come first, so that the processes of pytest-xdist end together.
+LONG_FILES = (
+    "verbs/export/test_export.py",
+    "verbs/finetune/test_finetune.py",
+    "verbs/fit/test_fit.py",
+    "verbs/extract/ray/test_ray.py",
+    "backbones/test_table.py",
+    "verbs/extract/test_layers.py",
+    "models/test_int8.py",
+    "verbs/extract/test_parts.py",
+    "verbs/merge/test_merge.py",
+    "verbs/fit/test_calibrate.py",
+)
 COLOURS = {"blue": (20, 30, 200), "green": (30, 180, 40), "red": (210, 25, 30)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of long files first; within a file, and among the others, the order stays."""
+    ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONG_FILES)}
+    assert all(path.is_file() for path in ranks), "a file in LONG_FILES was moved"
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,8 @@ import pytest
 
 import featx
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(featx.__file__).parents[1]
 
 
