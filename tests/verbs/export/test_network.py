@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from featx.backbones import network
+from featx.backbones.fill import draw_weights
 from featx.errors import BackboneError, UnknownLayer
 from featx.recipe import Recipe
 from featx.store import pool_maps
@@ -32,7 +33,7 @@ def base() -> Any:
     maps = keras.layers.Conv2D(N_CHANNELS, 3, strides=2, padding="same", name="maps")(images)
     units = keras.layers.Dense(4, name="units")(keras.layers.Flatten(name="flat")(maps))
     made = keras.Model(images, units)
-    network._draw_weights(made, seed=3)
+    draw_weights(made, seed=3)
     return made
 
 
