@@ -66,7 +66,6 @@ LONG = 300
 LONGER = {
     "featx.estimators": 393,
     "featx.images.decode": 312,
-    "featx.verbs.export.export": 325,
 }
 
 
