@@ -3,7 +3,6 @@
 import contextlib
 import re
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,13 @@ from numpy.typing import NDArray
 
 from featx.backbones.batched import Batches
 from featx.backbones.device import choose_device, on_device
+from featx.backbones.fill import build_empty, draw_weights, fill_network
 from featx.backbones.forward import forward_of
 from featx.backbones.preprocess import IN_NETWORK, preprocess, with_preprocessing
 from featx.backbones.table import BackboneSpec, backbone_spec, say_unknown
-from featx.backbones.weights_file import say_shapes, shapes_in
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
 from featx.recipe import Recipe
 from featx.system.keras_settings import plain_keras
-
-# What Keras says of a weights file that is no weights file, or another network's: whatever it stumbles over first.
-_REFUSALS = (ValueError, OSError, KeyError, IndexError, TypeError)
 
 
 class KerasBackbone:
@@ -210,99 +206,12 @@ def _build(spec: BackboneSpec, recipe: Recipe, weights: Path | None, *, with_top
             f"{spec.name}: layers of its top, such as {spec.top_layers[-2]}, take images of {height}x{width} px alone. "
             f"Received: {recipe.image_size[0]}x{recipe.image_size[1]}. Leave --image-size out."
         )
-    base = _builder(spec, with_top)(recipe.image_size)
+    base = build_empty(spec, recipe.image_size, with_top=with_top)
     if weights is None:
-        _draw_weights(base, seed=int(recipe.weights.removeprefix("random:")))
+        draw_weights(base, seed=int(recipe.weights.removeprefix("random:")))
         return base
-    try:
-        _load(base, weights)
-    except _REFUSALS as error:
-        # A file of the whole network, with its top, holds the base as well.
-        if with_top or not _copy_from_whole(base, spec, weights):
-            raise _refused(weights, spec, base, error, with_top) from error
-    if spec.rescales:
-        _rescale_as_keras_does(base)
+    fill_network(base, spec, weights, with_top=with_top)
     return base
-
-
-def _builder(spec: BackboneSpec, with_top: bool) -> Any:
-    def build(image_size: tuple[int, int]) -> Any:
-        builder = getattr(keras.applications, spec.builder)
-        with warnings.catch_warnings():
-            # MobileNets warn that weights for another size would be loaded; none are, here.
-            warnings.simplefilter("ignore", UserWarning)
-            return builder(include_top=with_top, weights=None, input_shape=(*image_size, 3))
-
-    return build
-
-
-def _load(network: Any, weights: Path) -> None:
-    with warnings.catch_warnings():
-        # Of a foreign file Keras first warns, a line for every layer it skips; one error says it better.
-        warnings.simplefilter("ignore", UserWarning)
-        network.load_weights(str(weights))
-
-
-def _copy_from_whole(base: Any, spec: BackboneSpec, weights: Path) -> bool:
-    """Fill the base from a file of the network with its top, if it is one."""
-    if not shapes_in(weights) or len(shapes_in(weights)) <= len(base.weights):
-        return False
-    whole = _builder(spec, True)(spec.image_size)
-    try:
-        _load(whole, weights)
-    except _REFUSALS:
-        return False
-    arrays = [weight.numpy() for weight in whole.weights[: len(base.weights)]]
-    if [array.shape for array in arrays] != [tuple(weight.shape) for weight in base.weights]:
-        return False
-    base.set_weights(arrays)
-    return True
-
-
-def _refused(weights: Path, spec: BackboneSpec, network: Any, error: Exception, with_top: bool) -> WeightsError:
-    found, wanted = shapes_in(weights), [tuple(weight.shape) for weight in network.weights]
-    said = (str(error).strip() or repr(error)).splitlines()[0]
-    reason = say_shapes(found, wanted) if found else said
-    kind = "with its top" if with_top else "without its top"
-    return WeightsError(
-        f"{weights}: does not hold weights of {spec.name} {kind}: {reason.rstrip('.')}. "
-        "Give --weights imagenet, or a file saved from that network."
-    )
-
-
-def _rescale_as_keras_does(network: Any) -> None:
-    """Divide pixels by the square root of their deviation once more.
-
-    Keras' EfficientNets have a layer for it, but only where ``weights="imagenet"`` is given by that name and not by the
-    path of the very file. Its effect on the variance that pixels are divided by is the same.
-    """
-    layer = next(layer for layer in network.layers if isinstance(layer, keras.layers.Normalization))
-    layer.adapt_variance.assign(layer.adapt_variance.numpy() * np.array(_IMAGENET_DEVIATION, np.float32))
-    layer.finalize_state()
-
-
-_IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
-"""Of red, green and blue, for pixels from 0 to 1; Keras' own constant."""
-
-
-def _draw_weights(base: Any, seed: int) -> None:
-    """Fill a network with He-normal weights from NumPy, so that every Keras backend gets the same ones.
-
-    What normalises stays as it is: means of 0, variances and factors of 1.
-    """
-    rng = np.random.default_rng(seed)
-    for variable in base.weights:
-        shape = tuple(variable.shape)
-        is_kernel = len(shape) > 1
-        # Each channel of a depthwise kernel (h, w, c, 1) sees itself alone.
-        fan_in = int(np.prod(shape[:2] if "depthwise" in variable.name else shape[:-1])) or 1
-        values = rng.normal(0.0, np.sqrt(2.0 / fan_in) if is_kernel else 0.0, shape).astype(np.float32)
-        if variable.name in ("gamma", "moving_variance", "variance"):
-            values = np.ones(shape, np.float32)
-        variable.assign(values if variable.name != "count" else np.zeros(shape, np.int32))
-    for layer in base.layers:
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()
 
 
 def _check_layers(base: Any, spec: BackboneSpec, layers: tuple[str, ...]) -> None:

@@ -214,7 +214,7 @@ def assign_arrays(layers: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]])
     Raises
     ------
     BackboneError
-        If there is no such weight, or it has another shape.
+        If there is no such weight, it has another shape, or holds what is no number.
     """
     variables = {f"{name}/{variable.name}": variable for name, layer in layers.items() for variable in layer.weights}
     for name, array in arrays.items():
@@ -223,6 +223,8 @@ def assign_arrays(layers: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]])
             raise BackboneError(
                 f"weight {name!r} of shape {array.shape} does not fit the backbone: it has {found}. Fine-tune again."
             )
+        if not np.isfinite(array).all():
+            raise BackboneError(f"weight {name!r} holds values that are infinite or no numbers. Fine-tune again.")
         variables[name].assign(array)
 
 

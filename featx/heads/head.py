@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.heads.layers import PlainLayer
 from featx.system.progress import OnEpoch
 
 
@@ -87,6 +88,10 @@ class Head(Protocol):
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> Self:
         """Take learned arrays instead of fitting."""
+        ...
+
+    def as_layers(self) -> tuple[PlainLayer, ...]:
+        """Return what a fitted head computes, from features to probabilities: all that an export knows of it."""
         ...
 
     @property

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import socket
 import stat
 import tempfile
@@ -95,6 +96,11 @@ def sync_folder(folder: Path) -> None:
 def temporary_sibling(path: Path) -> Path:
     """Return an unused name beside ``path``, on the same file system, so that a rename is atomic."""
     return path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{os.urandom(4).hex()}{path.suffix}")
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a name is one that ``temporary_sibling`` gives."""
+    return re.fullmatch(re.escape(TEMPORARY_PREFIX) + r"\d+-[0-9a-f]{8}(\..*)?", name) is not None
 
 
 def publish(temporary: Path, final: Path) -> None:

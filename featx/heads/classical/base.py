@@ -1,7 +1,7 @@
 """What the classical heads have in common: settings, scaling, and a restore that believes no array."""
 
 import inspect
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from featx.heads.checks import check_seed, check_setting, seen_classes
 from featx.heads.classical.scaling import Scaling, check_scale
 from featx.heads.epochs.losses import balanced_weights
 from featx.heads.head import Features
+from featx.heads.layers import PlainLayer, plane_layers
 from featx.system.memory import check_memory
 from featx.system.progress import OnEpoch
 
@@ -119,6 +120,18 @@ class ClassicalHead:
     @property
     def _scaling(self) -> Scaling:
         return Scaling(self.scale, self.mean_, self.scale_)
+
+    def _plane_layers(
+        self, coef: NDArray[np.float64], intercept: NDArray[np.float64], kind: Literal["softmax", "sigmoid"]
+    ) -> tuple[PlainLayer, ...]:
+        """Return the scaling and planes on scaled features; parameters as for ``plane_layers``."""
+        scaling = self._scaling
+        return (*scaling.as_layers(), *plane_layers(coef * scaling.row_length, intercept, kind))
+
+    def _row_layers(self, rows: NDArray[np.float32]) -> tuple[tuple[PlainLayer, ...], NDArray[np.float32]]:
+        """Return scaling, and the training rows that distances are to as that scaling gives them."""
+        scaling = self._scaling
+        return scaling.as_layers(), (rows.astype(np.float64) / scaling.row_length).astype(np.float32)
 
     def _learn_scaling(self, X: NDArray[np.floating]) -> Scaling:
         scaling = Scaling.learn(self.scale, X)

@@ -13,10 +13,11 @@ from featx.heads.classical.base import ClassicalHead, Shapes, check_penalty, n_d
 from featx.heads.classical.distances import stored_rows
 from featx.heads.classical.kernel import DEFAULT_C, rbf_decision, rbf_matrix, scaled_gamma, support_of
 from featx.heads.classical.logistic import fit_logistic
-from featx.heads.classical.platt import calibrated
+from featx.heads.classical.platt import calibrated, calibrated_planes
 from featx.heads.classical.scaling import Scaling
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, Span
 from featx.heads.head import Features, softmax
+from featx.heads.layers import PlainLayer, RbfKernel, plane_layers
 from featx.heads.product import steady_product
 
 _MAX_ITERATIONS = 2000
@@ -134,6 +135,10 @@ class LogregHead(_LinearHead):
         if decision.shape[1] == 1:
             decision = np.hstack([np.zeros_like(decision), decision])
         return softmax(decision)
+
+    def as_layers(self) -> tuple[PlainLayer, ...]:
+        """Return the planes, and the softmax of what they give."""
+        return self._plane_layers(self.coef_, self.intercept_, "softmax")
 
 
 class SvmHead(_LinearHead):
@@ -279,3 +284,12 @@ class SvmHead(_LinearHead):
             If X has another number of features than the head was fitted on.
         """
         return calibrated(self._decision(X), self.slope_, self.offset_)
+
+    def as_layers(self) -> tuple[PlainLayer, ...]:
+        """Return the calibrated planes and their sigmoids; with rbf, planes on how near an image is to each support vector."""
+        coef, intercept = calibrated_planes(self.coef_, self.intercept_, self.slope_, self.offset_)
+        if self.kernel == "linear":
+            return self._plane_layers(coef, intercept, "sigmoid")
+        layers, rows = self._row_layers(self.rows_)
+        gamma = float(self.gamma_[0]) * self._scaling.row_length**2
+        return (*layers, RbfKernel(rows, gamma), *plane_layers(coef, intercept, "sigmoid"))

@@ -10,6 +10,7 @@ from featx.heads.checks import check_features, check_setting, is_whole
 from featx.heads.classical.base import ClassicalHead, Shapes, read_whole
 from featx.heads.classical.distances import distance_blocks, stored_rows
 from featx.heads.head import Features
+from featx.heads.layers import Neighbors, PlainLayer
 
 _MOST_NEIGHBORS = 1_000_000
 _ROUNDING = 1e-9
@@ -97,6 +98,11 @@ class KnnHead(ClassicalHead):
             asked, voters = np.nonzero(self._nearest(found[block], distances, count))
             np.add.at(votes[block], (asked, self.labels_[voters]), 1)
         return votes / count
+
+    def as_layers(self) -> tuple[PlainLayer, ...]:
+        """Return the scaling, and the training rows that vote behind it."""
+        layers, rows = self._row_layers(self.rows_)
+        return (*layers, Neighbors(rows, self.labels_, min(self.neighbors, len(rows))))
 
     def _nearest(self, found: NDArray[np.float32], distances: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
         """Tell the nearest rows of each found one from the others: (n_found, n_rows)."""

@@ -78,3 +78,13 @@ def calibrated(decision: NDArray[np.float64], slope: NDArray[np.float64], offset
         return np.hstack([1 - shares, shares])
     normalised: NDArray[np.float64] = shares / shares.sum(axis=1, keepdims=True)
     return normalised
+
+
+def calibrated_planes(
+    coef: NDArray[np.float64], intercept: NDArray[np.float64], slope: NDArray[np.float64], offset: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return coefficients and intercepts whose sigmoids are the calibrated probabilities of each class.
+
+    1 / (1 + exp(slope * distance + offset)) is the sigmoid of minus that exponent, which is a plane again.
+    """
+    return -slope[:, None] * coef, -(slope * intercept + offset)

@@ -21,10 +21,11 @@ from featx.heads.classical.base import (
 from featx.heads.classical.column_sums import ColumnSums
 from featx.heads.classical.judged import KeptRows, choose_judged
 from featx.heads.classical.least_squares import LeastSquares, Values
-from featx.heads.classical.platt import calibrated, fit_sigmoid
+from featx.heads.classical.platt import calibrated, calibrated_planes, fit_sigmoid
 from featx.heads.classical.scaling import check_finite, feature_blocks
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, gram_matrix, weighted_sum
 from featx.heads.head import Features
+from featx.heads.layers import PlainLayer
 from featx.heads.product import steady_product
 
 # Inside the sample's training images at 96 px (340 at a time, every pooling and scale) the choice fell between 30 and
@@ -116,6 +117,10 @@ class RidgeHead(ClassicalHead):
         check_features(X, len(self.mean_))
         decision = steady_product(self._scaling(X), self.coef_.T, 2) + self.intercept_
         return calibrated(decision, self.slope_, self.offset_)
+
+    def as_layers(self) -> tuple[PlainLayer, ...]:
+        """Return the calibrated planes and their sigmoids."""
+        return self._plane_layers(*calibrated_planes(self.coef_, self.intercept_, self.slope_, self.offset_), "sigmoid")
 
     def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
         n_rows, n_columns = X.shape

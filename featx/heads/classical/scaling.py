@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from featx.errors import HeadError
 from featx.heads.checks import check_setting
 from featx.heads.head import Features
+from featx.heads.layers import PlainLayer, SignedRoots, Standardized, UnitRows
 
 SCALES = ("standard", "l2", "sqrt", "none")
 
@@ -90,6 +91,17 @@ class Scaling:
             if factors is not None:
                 values *= factors[:, None]
             yield columns, values
+
+    @property
+    def row_length(self) -> float:
+        """What ``l2`` and ``sqrt`` bring rows to, where ``as_layers`` brings them to 1; 1 for the other kinds."""
+        return float(np.sqrt(len(self.mean))) if self.kind in ("l2", "sqrt") else 1.0
+
+    def as_layers(self) -> tuple[PlainLayer, ...]:
+        """Return the same as plain layers, but that rows have length 1 instead of ``row_length``."""
+        if self.kind == "standard":
+            return (Standardized(self.mean, self.scale),)
+        return {"l2": (UnitRows(),), "sqrt": (SignedRoots(), UnitRows())}.get(self.kind, ())
 
 
 def check_finite(X: NDArray[np.floating]) -> None:

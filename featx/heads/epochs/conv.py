@@ -12,6 +12,7 @@ from featx.errors import HeadError
 from featx.heads.checks import check_setting, is_whole
 from featx.heads.epochs.dense import DenseHead
 from featx.heads.epochs.settings import check_sizes
+from featx.heads.layers import Convolution, Maps, PlainLayer, dense_layers
 from featx.heads.product import Multiply
 
 _LARGEST_SIDE = 65536
@@ -53,6 +54,13 @@ class ConvHead(DenseHead):
         sound = isinstance(shape, list | tuple) and all(is_whole(side) and 0 < side <= _LARGEST_SIDE for side in shape)
         check_setting("map_shape", shape, sound and len(shape or ()) == 3, "height, width and channels of the maps")
         check_sizes("filters", self.filters, least=1, most=5, largest=2048)
+
+    def as_layers(self) -> tuple[PlainLayer, ...]:
+        """Return maps, convolutions, dense layers, and what makes probabilities of the last one's values."""
+        n_filters = len(self.filters)
+        convolutions = map(Convolution, self.kernels_[:n_filters], self.biases_[:n_filters])
+        dense = dense_layers(self.kernels_[n_filters:], self.biases_[n_filters:])
+        return (Maps(self._map_shape), *convolutions, *dense, self._probabilities)
 
     def _check_width(self, shape: tuple[int, ...]) -> None:
         if shape[1:] != (self._n_features,):

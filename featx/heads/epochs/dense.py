@@ -15,6 +15,7 @@ from featx.heads.checks import check_features
 from featx.heads.epochs.batches import in_order
 from featx.heads.epochs.losses import probabilities_of
 from featx.heads.epochs.training import EpochHead
+from featx.heads.layers import PlainLayer, Probabilities, dense_layers
 from featx.heads.product import Multiply, steady_product
 
 _PREDICT_ROWS = 1024
@@ -102,6 +103,14 @@ class DenseHead(EpochHead):
                 raise HeadError(f"{self._name} head: {name} must hold finite numbers. Received: {arrays[name].dtype}.")
         self.classes_, self.kernels_, self.biases_ = arrays["classes"], kernels, biases
         return self
+
+    def as_layers(self) -> tuple[PlainLayer, ...]:
+        """Return the layers as they were learned, and what makes probabilities of the last one's values."""
+        return (*dense_layers(self.kernels_, self.biases_), self._probabilities)
+
+    @property
+    def _probabilities(self) -> Probabilities:
+        return Probabilities("sigmoid" if self.activation == "sigmoid" else "softmax")
 
     @property
     def _n_features(self) -> int:

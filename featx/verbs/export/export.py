@@ -1,11 +1,8 @@
 """The verb export: a model in a format that runs without featx, compared at once with featx's own predictions."""
 
 import dataclasses
-import importlib.metadata
-import importlib.util
-import tempfile
 import time
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import load_backbone
-from featx.errors import ExportError, ExtraMissing
-from featx.models import Compute, HeadFeatures, Model, classify_files, decode_files, library_versions, load_model, weights_hint
+from featx.errors import ExportError
+from featx.heads.layers import Probabilities
+from featx.models import HeadFeatures, Model, load_model, weights_hint
+from featx.verbs.export.facts import facts_of
 from featx.verbs.export.formats import export_network
 from featx.verbs.export.head_layers import plain_layers
-from featx.verbs.export.layers import PlainLayer, Probabilities
 from featx.verbs.export.outputs import check_place, put_in_place, sidecar_of, workshop
 from featx.verbs.export.pipeline import make_pipeline, run_pipeline, save_pipeline
-from featx.verbs.sample import ARCHIVE
+from featx.verbs.export.samples import answered_samples
+from featx.verbs.export.table import Format, check_installed, format_of
+from featx.verbs.export.whole import Whole
 
 TOLERANCE = 1e-4
 """Largest difference of any probability from featx's own that an export may have."""
 
-_SAMPLES_A_CLASS = 2
-
-_LIBRARIES = ("tensorflow", "onnx", "tf2onnx", "onnxruntime", "openvino", "joblib")
-
-
-@dataclasses.dataclass(frozen=True)
-class Format:
-    """A format that a model can be exported to.
-
-    Parameters
-    ----------
-    name : str
-        What messages and metadata call it.
-    suffixes : tuple of str
-        Of the names that ask for it.
-    modules : tuple of str
-        That must be there beside what featx always installs.
-    extra : str
-        featx's extra that installs them.
-    beside : tuple of str
-        Suffixes of further files that belong to it.
-    """
-
-    name: str
-    suffixes: tuple[str, ...]
-    modules: tuple[str, ...] = ()
-    extra: str = ""
-    beside: tuple[str, ...] = ()
-
-
-FORMATS: dict[str, Format] = {
-    one.name: one
-    for one in (
-        Format("keras", (".keras",)),
-        Format("savedmodel", ("", ".savedmodel")),
-        Format("onnx", (".onnx",), ("onnx", "tf2onnx", "onnxruntime"), "onnx"),
-        Format("tflite", (".tflite",)),
-        Format("openvino", (".xml",), ("openvino",), "openvino", beside=(".bin",)),
-        Format("joblib", (".joblib",)),
-    )
-}
+Write = Callable[[Path, NDArray[np.uint8], dict[str, Any]], NDArray[np.float64]]
+"""Called with a file's path, images and metadata: writes the file, and returns what it gives for the images."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +42,7 @@ class ExportResult:
     format, head : str
         Names.
     class_names : tuple of str
-        In the order of the probabilities.
+        In the order of the probabilities: the model's, or sorted for ``.joblib``.
     image_size : tuple of int
         (height, width) that images must have [px].
     largest_difference : float
@@ -136,7 +97,7 @@ def export_model(
     Raises
     ------
     ExportError
-        If the name asks for no format, the head cannot be told in it, or the result differs from featx's predictions by
+        If the name asks for no format, the head cannot be written in it, or the result differs from featx's predictions by
         more than ``TOLERANCE``: it is not kept then.
     ExtraMissing
         If the format needs libraries that are not installed.
@@ -152,52 +113,15 @@ def export_model(
     names = (path.name, *(path.with_suffix(suffix).name for suffix in form.beside))
     check_place(path, names, overwrite)
     loaded = load_model(model)
-    precision = loaded.recipe.precision
-    if precision != "float32" and form.name != "joblib":
-        raise ExportError(
-            f"{model}: was fitted on features in {precision}, and what is exported computes in float32. Extract in float32 and "
-            "fit again; or export to .joblib, which takes features."
-        )
-    pipeline: Any = None
-    layers: tuple[PlainLayer, ...] = ()
-    # The head is told first: a refusal must not wait for the backbone.
-    if form.name == "joblib":
-        if loaded.temperature != 1.0:
-            raise ExportError(
-                f"{model}: is calibrated by a temperature of {loaded.temperature:.3g}, and no classifier of scikit-learn has "
-                "one. Export to another format, or fit without --calibrate."
-            )
-        pipeline = make_pipeline(loaded.head, loaded.class_names)
-    else:
-        *others, last = plain_layers(loaded.head)
-        assert isinstance(last, Probabilities)
-        layers = (*others, dataclasses.replace(last, temperature=loaded.temperature))
     weights = weights_hint(loaded, weights)
-    facts = _facts(loaded, form)
-    with tempfile.TemporaryDirectory() as folder:
-        samples = _unpack_samples(Path(folder))
-        wanted = classify_files(loaded, samples, weights=weights, workers=1).probabilities
-        batches = decode_files(samples, loaded.recipe, Compute(len(samples), 1))
-        images = np.concatenate([batch.images for batch in batches])
+    # The head comes first: a refusal must not wait for the backbone.
+    write = _pipeline_writer(loaded, model, weights) if form.name == "joblib" else _network_writer(loaded, model, form, weights)
+    facts = facts_of(loaded, form)
+    images, wanted = answered_samples(loaded, weights)
+    columns = [loaded.class_names.index(name) for name in facts["class_names"]]
     with workshop(path) as folder:
-        if pipeline is not None:
-            pipeline.featx = facts
-            found = _export_pipeline(pipeline, loaded, folder / path.name, images, weights)
-        else:
-            found = export_network(
-                form.name,
-                folder / path.name,
-                images,
-                facts,
-                recipe=loaded.cached_recipe,
-                weights=weights,
-                layer=loaded.layer,
-                pooling=loaded.pooling,
-                head=layers,
-                replaced=loaded.tail.arrays if loaded.tail else None,
-                end=loaded.tail.end if loaded.tail else None,
-            )
-        difference = float(np.abs(found - wanted).max())
+        found = write(folder / path.name, images, facts)
+        difference = float(np.abs(found - wanted[:, columns]).max())
         if not difference <= TOLERANCE:  # written so that a difference that is no number counts as too large
             raise ExportError(
                 f"{path}: gives probabilities that differ from featx's by up to {difference:.2g} on {len(images)} sample "
@@ -210,7 +134,7 @@ def export_model(
         sidecar=sidecar_of(path),
         format=form.name,
         head=loaded.head_name,
-        class_names=loaded.class_names,
+        class_names=tuple(facts["class_names"]),
         image_size=loaded.recipe.image_size,
         largest_difference=difference,
         images=len(images),
@@ -220,105 +144,42 @@ def export_model(
     )
 
 
-def format_of(path: Path) -> Format:
-    """Tell from a name what format is asked for.
-
-    Raises
-    ------
-    ExportError
-        If it is none, with those that there are.
-    """
-    for one in FORMATS.values():
-        if path.suffix in one.suffixes and path.name:  # Keras and LiteRT take small letters alone
-            return one
-    raise ExportError(
-        f"{path}: {path.suffix or 'this name'} is no format to export to. There are: .keras, .onnx, .tflite, .xml (OpenVINO), "
-        ".joblib, and no suffix or .savedmodel for TensorFlow's SavedModel folder."
+def _network_writer(model: Model, name: Path | str, form: Format, weights: Path | None) -> Write:
+    """Return what writes the network from pixels to probabilities."""
+    if model.recipe.precision != "float32":
+        raise ExportError(
+            f"{name}: was fitted on features in {model.recipe.precision}, and what is exported computes in float32. Extract in "
+            "float32 and fit again; or export to .joblib, which takes features."
+        )
+    *layers, last = plain_layers(model.head, model.head_name)
+    if not isinstance(last, Probabilities):
+        raise ExportError(f"{model.head_name}: ends in {type(last).__name__}, which no network has. Export it as .joblib.")
+    whole = Whole(
+        recipe=model.cached_recipe,
+        weights=weights,
+        layer=model.layer,
+        pooling=model.pooling,
+        head=(*layers, dataclasses.replace(last, temperature=model.temperature)),
+        replaced=model.tail.arrays if model.tail else None,
+        end=model.tail.end if model.tail else None,
     )
+    return lambda path, images, facts: export_network(form.name, path, images, facts, whole)
 
 
-def check_installed(form: Format) -> None:
-    """Make sure that the libraries of a format are there, without loading them.
-
-    Raises
-    ------
-    ExtraMissing
-        With the command that installs them.
-    """
-    missing = [module for module in form.modules if importlib.util.find_spec(module) is None]
-    if missing:
-        raise ExtraMissing(
-            f"{form.name}: needs {', '.join(missing)}, not installed. Install with: pip install 'featx[{form.extra}]'"
+def _pipeline_writer(model: Model, name: Path | str, weights: Path | None) -> Write:
+    """Return what writes the scikit-learn pipeline from features to probabilities."""
+    if model.temperature != 1.0:
+        raise ExportError(
+            f"{name}: is calibrated by a temperature of {model.temperature:.3g}, and no classifier of scikit-learn has "
+            "one. Export to another format, or fit without --calibrate."
         )
+    pipeline = make_pipeline(model.head, model.head_name, model.class_names)
 
+    def write(path: Path, images: NDArray[np.uint8], facts: dict[str, Any]) -> NDArray[np.float64]:
+        backbone = load_backbone(model.cached_recipe, weights, len(images), quantized=model.quantized)
+        X = HeadFeatures(model, weights, len(images)).of_maps(backbone(images)[model.layer])
+        pipeline.featx = facts
+        save_pipeline(pipeline, path)
+        return run_pipeline(path, X)
 
-def _facts(model: Model, form: Format) -> dict[str, Any]:
-    """Return what whoever runs the file must know, in JSON types."""
-    recipe = model.recipe
-    height, width = recipe.image_size
-    features = "a row of features, as featx.FeatureExtractor or featx pack gives them: (n, n_features)"
-    pixels = f"images: RGB pixels 0 to 255, uint8, (n, {height}, {width}, 3)"
-    return {
-        "format": form.name,
-        "class_names": list(model.class_names),
-        "image_size": [height, width],
-        "input": features if form.name == "joblib" else pixels,
-        "output": f"probabilities of the class names in their order: (n, {len(model.class_names)})",
-        "decoding": f"EXIF orientation applied, transparency on {list(recipe.background)}, {recipe.resize} to the image size "
-        "with an antialiased bilinear filter (Pillow: Image.resize with BILINEAR)",
-        "backbone": recipe.backbone,
-        "layer": model.tail.end if model.tail else model.layer,
-        "finetuned_from": model.tail.start if model.tail else None,
-        "pooling": model.pooling,
-        "head": model.head_name,
-        "recipe": recipe.to_dict(),
-        "fingerprint": recipe.fingerprint,
-        "versions": library_versions() | _versions(),
-        "notes": _notes(form, model),
-    }
-
-
-def _notes(form: Format, model: Model) -> list[str]:
-    notes = []
-    if form.name == "openvino":
-        notes.append(
-            "on processors with bfloat16 OpenVINO computes in it unless told otherwise; this was compared with "
-            "compile_model(…, {'INFERENCE_PRECISION_HINT': 'f32'})"
-        )
-    if form.name == "joblib":
-        notes.append("load it with the scikit-learn version that its metadata names; joblib runs what a file asks for")
-    if form.name == "joblib" and model.head_name == "knn":
-        notes.append("of training images equally far away scikit-learn may let others vote than featx")
-    return notes
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for library in _LIBRARIES:
-        if importlib.util.find_spec(library) is not None:
-            versions[library] = importlib.metadata.version(library)
-    return versions
-
-
-def _unpack_samples(folder: Path) -> list[Path]:
-    """Write the first test images of each class of the bundled sample."""
-    files: list[Path] = []
-    with zipfile.ZipFile(ARCHIVE) as archive:
-        by_class: dict[str, list[str]] = {}
-        for name in sorted(archive.namelist()):
-            if name.startswith("test/"):
-                by_class.setdefault(Path(name).parent.name, []).append(name)
-        for names in by_class.values():
-            for name in names[:_SAMPLES_A_CLASS]:
-                files.append(folder / f"{len(files)}{Path(name).suffix}")
-                files[-1].write_bytes(archive.read(name))
-    return files
-
-
-def _export_pipeline(
-    pipeline: Any, model: Model, path: Path, images: NDArray[np.uint8], weights: Path | None
-) -> NDArray[np.float64]:
-    backbone = load_backbone(model.cached_recipe, weights, len(images), quantized=model.quantized)
-    X = HeadFeatures(model, weights, len(images)).of_maps(backbone(images)[model.layer])
-    save_pipeline(pipeline, path)
-    return run_pipeline(path, X)
+    return write

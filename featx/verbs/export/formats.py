@@ -10,7 +10,7 @@ import os
 import subprocess
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from featx.backbones.load import check_image_size
 from featx.backbones.quantized import openvino_core, openvino_reason
 from featx.backbones.table import backbone_spec
-from featx.backbones.weights import find_weights
 from featx.errors import ExportError
-from featx.recipe import Recipe
 from featx.system.elsewhere import calling, command
+from featx.system.keras_settings import plain_keras
 from featx.system.quiet import quiet_loading
-from featx.verbs.export.layers import INPUT, OUTPUT, PlainLayer
+from featx.verbs.export.whole import INPUT, OUTPUT, Whole
 
 FACTS = "featx.json"
 """Name of the metadata in formats that are archives or folders."""
@@ -39,20 +38,7 @@ Probabilities = NDArray[np.float64]
 Facts = Mapping[str, Any]
 
 
-def export_network(
-    kind: str,
-    path: Path,
-    images: NDArray[np.uint8],
-    facts: Facts,
-    *,
-    recipe: Recipe,
-    weights: Path | None,
-    layer: str,
-    pooling: str,
-    head: Sequence[PlainLayer],
-    replaced: Mapping[str, NDArray[np.floating]] | None = None,
-    end: str | None = None,
-) -> Probabilities:
+def export_network(kind: str, path: Path, images: NDArray[np.uint8], facts: Facts, whole: Whole) -> Probabilities:
     """Write the network from pixels to probabilities, and run the file in the format's own runtime.
 
     Parameters
@@ -65,10 +51,8 @@ def export_network(
         What is run.
     facts : mapping
         JSON types; written into the file where the format has a place for them.
-    recipe, weights
-        Which backbone, as ``load_backbone`` takes them.
-    layer, pooling, head, replaced, end
-        As ``build_whole`` takes them.
+    whole : Whole
+        The network.
 
     Returns
     -------
@@ -85,24 +69,14 @@ def export_network(
     with quiet_loading():
         import keras  # here, not above: the other process chooses its backend first
 
-        from featx.verbs.export.network import build_whole
+        from featx.verbs.export.network import build_base, build_whole
 
-        base = _base(recipe, weights)
-    network = build_whole(base, recipe, layer, pooling, head, replaced, end)
+        check_image_size(backbone_spec(whole.recipe.backbone), whole.recipe.image_size)
+        with plain_keras():
+            network = build_whole(build_base(whole.recipe, whole.weights), whole)
     if kind == "keras" or keras.backend.backend() == "tensorflow":
         return _write_and_run(kind, network, path, images, facts)
     return _elsewhere(kind, network, path, images, facts)
-
-
-def _base(recipe: Recipe, weights: Path | None) -> Any:
-    from featx.backbones import network, stub
-    from featx.verbs.export import network as whole
-
-    spec = backbone_spec(recipe.backbone)
-    check_image_size(spec, recipe.image_size)
-    if spec.is_stub:
-        return whole.stub_base(recipe, stub.CELL)
-    return network.build_network(recipe, find_weights(recipe, weights))
 
 
 def _write_and_run(kind: str, network: Any, path: Path, images: NDArray[np.uint8], facts: Facts) -> Probabilities:

@@ -3,7 +3,7 @@
 Only layers and operations of Keras itself, so that a file of it is read by a plain Keras.
 """
 
-from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,42 +11,30 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from featx.backbones.network import layers_by_name
+from featx.backbones.network import build_network, layers_by_name
 from featx.backbones.preprocess import _FLOAT, preprocess_layers
-from featx.backbones.table import say_unknown
+from featx.backbones.stub import CELL
+from featx.backbones.table import backbone_spec, say_unknown
 from featx.backbones.tail import assign_arrays, pool_layers
+from featx.backbones.weights import find_weights
+from featx.errors import ExportError
+from featx.heads.layers import Convolution, Dense, Maps, PlainLayer, Probabilities, SignedRoots, Standardized, UnitRows
 from featx.recipe import Recipe
-from featx.verbs.export.layers import INPUT, OUTPUT, Convolution, Dense, Maps, PlainLayer, Probabilities, SignedRoots, UnitRows
+from featx.verbs.export.whole import INPUT, OUTPUT, Whole
 
 # A value times this and back leaves the 11 bits of float16's fraction (Veltkamp's splitting).
 _SPLIT = 2.0**13 + 1
 
 
-def build_whole(
-    base: Any,
-    recipe: Recipe,
-    layer: str,
-    pooling: str,
-    head: Sequence[PlainLayer],
-    replaced: Mapping[str, NDArray[np.floating]] | None = None,
-    end: str | None = None,
-) -> Any:
+def build_whole(base: Any, whole: Whole) -> Any:
     """Build the network that featx's prediction is, decoding left out.
 
     Parameters
     ----------
     base : keras.Model
-        The backbone, built at the recipe's image size, with its weights.
-    recipe : Recipe
-        Says image size, preprocessing and the type that features were kept in.
-    layer, pooling : str
-        Which layer's maps are cached, and how the head's features are pooled.
-    head : sequence of PlainLayer
-        From features to probabilities.
-    replaced : mapping of str to ndarray, or None
-        Weights other than the base's own, as ``layer/name``, such as ``block5_conv1/kernel``. The base itself takes them.
-    end : str or None
-        The last of fine-tuned layers, whose maps are pooled; by default ``layer`` itself.
+        The backbone, built at the recipe's image size, with its weights; ``whole.replaced`` is put into it.
+    whole : Whole
+        What stands before, in and behind it.
 
     Returns
     -------
@@ -59,9 +47,12 @@ def build_whole(
         If the base has no such layer.
     BackboneError
         If a replaced array is of no variable of the base, or of another shape.
+    ExportError
+        If the head compares images with training images.
     """
+    recipe, layer, end = whole.recipe, whole.layer, whole.end
     named = layers_by_name(base)
-    assign_arrays(named, replaced or {})
+    assign_arrays(named, whole.replaced or {})
     for name in (layer, end or layer):
         if name not in named:
             raise say_unknown(recipe.backbone, name, list(named), ())
@@ -75,18 +66,26 @@ def build_whole(
         values = _rounded(values) if stored_dtype == "float16" else values
         values = keras.Model(named[layer].output, named[end].output, name="fine_tuned")(values, training=False)
         stored_dtype = "float32"
-    values = pool_layers(values, pooling)
-    if pooling == "flatten" and stored_dtype == "float16":
+    values = pool_layers(values, whole.pooling)
+    if whole.pooling == "flatten" and stored_dtype == "float16":
         values = _rounded(values)
-    for plain in head:
+    for plain in whole.head:
         values = _applied(plain, values)
     return keras.Model(images, values, name="featx")
 
 
-def stub_base(recipe: Recipe, cell: int) -> Any:
-    """Return the stub backbone as a network: the mean of each cell."""
+def build_base(recipe: Recipe, weights: Path | None) -> Any:
+    """Return a recipe's backbone as a network from preprocessed pixels; the stub's is the mean of each cell.
+
+    Raises
+    ------
+    WeightsError, UnknownLayer
+        If it cannot be built.
+    """
+    if not backbone_spec(recipe.backbone).is_stub:
+        return build_network(recipe, find_weights(recipe, weights))
     images = keras.Input((*recipe.image_size, 3))
-    return keras.Model(images, layers.AveragePooling2D(cell, name=recipe.layers[0], **_FLOAT)(images))
+    return keras.Model(images, layers.AveragePooling2D(CELL, name=recipe.layers[0], **_FLOAT)(images))
 
 
 def _rounded(values: Any) -> Any:
@@ -101,6 +100,8 @@ def _rounded(values: Any) -> Any:
 def _applied(plain: PlainLayer, values: Any) -> Any:
     options = {"data_format": "channels_last"} | _FLOAT
     match plain:
+        case Standardized(mean, scale):
+            return ops.divide(ops.subtract(values, mean.astype(np.float32)), scale.astype(np.float32))
         case SignedRoots():
             return ops.multiply(ops.sign(values), ops.sqrt(ops.absolute(values)))
         case UnitRows():
@@ -123,6 +124,7 @@ def _applied(plain: PlainLayer, values: Any) -> Any:
             if temperature != 1.0:
                 values = ops.divide(values, temperature)
             return layers.Softmax(name=OUTPUT, **_FLOAT)(values)
+    raise ExportError(f"{type(plain).__name__}: is no layer of a network. Export to .joblib.")
 
 
 def _filled(layer: Any, values: Any, kernel: NDArray[np.floating], bias: NDArray[np.floating]) -> Any:

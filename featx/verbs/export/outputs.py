@@ -1,17 +1,32 @@
-"""Results of several files, told from other people's by a small JSON file beside them, and put in place only when whole."""
+"""Results of several files, told from other people's by a small JSON file beside them, and put in place only when whole.
+
+The JSON file holds the SHA-256 of each file. While files are being replaced it holds those of the earlier and of the coming
+ones: wherever a run is killed, the next one knows what it finds.
+"""
 
 import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from featx.errors import OutputError
-from featx.system.files import check_folder, file_digest, replacing_text, sync_file, sync_folder, temporary_sibling, writing_to
+from featx.system.files import (
+    TEMPORARY_PREFIX,
+    check_folder,
+    content_digest,
+    file_digest,
+    replacing,
+    replacing_text,
+    sync_file,
+    sync_folder,
+    writing_to,
+)
 
 _MARK = "featx_export"
+_COMING = "coming"
 
 
 def sidecar_of(path: Path) -> Path:
@@ -44,15 +59,17 @@ def check_place(path: Path, names: tuple[str, ...], overwrite: bool) -> None:
         for place in (*places, sidecar):
             if place.is_symlink():
                 raise OutputError(f"{place}: is a link. Give the name that it leads to, or another OUT.")
-        written = _written(sidecar)
-        if written is None and os.path.lexists(sidecar):
+        document = _document(sidecar)
+        if document is None and os.path.lexists(sidecar):
             raise OutputError(f"{sidecar}: exists and was not written by featx; this export needs the name. Give another OUT.")
         standing = [place for place in places if os.path.lexists(place) and not _is_empty_folder(place)]
-        if standing and not _is_ours(standing, written or {}):
+        earlier, coming = (document or {}).get("files", {}), (document or {}).get(_COMING, {})
+        if standing and not _is_ours(standing, (earlier, coming)):
             raise OutputError(
                 f"{standing[0]}: exists and is not, or no longer, what featx export wrote. Give another OUT, or delete it."
             )
-    if standing and not overwrite:
+    # A run that was killed while its first files came in: nothing finished stands there.
+    if standing and not overwrite and not (coming and _is_ours(standing, (coming,))):
         raise OutputError(f"{path}: exists. Give --overwrite to replace it, or another OUT.")
 
 
@@ -65,9 +82,12 @@ def workshop(path: Path) -> Iterator[Path]:
     OutputError
         If it cannot be made.
     """
-    folder = temporary_sibling(path).with_suffix("")
+    # Always the same name for the same result, so that what a killed run left is found.
+    folder = path.with_name(f"{TEMPORARY_PREFIX}export-{content_digest(os.fsencode(path.name))[:8].hex()}")
     with writing_to(path, "Give another OUT."):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if folder.is_dir():
+            shutil.rmtree(folder)
         folder.mkdir()
     try:
         yield folder
@@ -94,12 +114,32 @@ def put_in_place(folder: Path, path: Path, names: tuple[str, ...], facts: Mappin
         size = sum((folder / name).stat().st_size for name in files)
         for name in files:
             sync_file(folder / name)
-        _swap(folder, [(place, path.with_name(place.name)) for place in made])
-        with replacing_text(sidecar_of(path)) as file:
-            json.dump({_MARK: 1, **facts, "files": files}, file, indent=2)
-            file.write("\n")
+        _replace_all(folder, path, names, facts, files)
         sync_folder(path.parent)
     return size
+
+
+def _replace_all(folder: Path, path: Path, names: tuple[str, ...], facts: Mapping[str, Any], files: Mapping[str, str]) -> None:
+    sidecar = sidecar_of(path)
+    before = sidecar.read_bytes() if sidecar.exists() else b""
+    document = _document(sidecar) or {_MARK: 1, "files": {}}
+    try:
+        _write_document(sidecar, document | {_COMING: files})
+        _swap(folder, [(folder / name, path.with_name(name)) for name in names])
+    except BaseException:  # Ctrl-C too
+        if before:
+            with replacing(sidecar) as temporary:
+                temporary.write_bytes(before)
+        else:
+            sidecar.unlink(missing_ok=True)
+        raise
+    _write_document(sidecar, {_MARK: 1, **facts, "files": files})
+
+
+def _write_document(sidecar: Path, document: Mapping[str, Any]) -> None:
+    with replacing_text(sidecar) as file:
+        json.dump(document, file, indent=2)
+        file.write("\n")
 
 
 def _swap(folder: Path, moves: list[tuple[Path, Path]]) -> None:
@@ -122,25 +162,28 @@ def _swap(folder: Path, moves: list[tuple[Path, Path]]) -> None:
         raise
 
 
-def _is_ours(standing: list[Path], written: Mapping[str, str]) -> bool:
-    """Tell whether nothing stands there but files that are as we wrote them."""
+def _is_ours(standing: list[Path], written: Sequence[Mapping[str, str]]) -> bool:
+    """Return whether nothing stands there but files with a digest that one of the mappings has for their name."""
     found = {name: file for place in standing for name, file in _files_of(place)}
+    known = set().union(*written)
     # Names first: the digests of a folder full of somebody else's files would take long.
     return (
-        bool(found) and found.keys() <= written.keys() and all(_digest(file) == written[name] for name, file in found.items())
+        bool(found)
+        and found.keys() <= known
+        and all(_digest(file) in [digests.get(name) for digests in written] for name, file in found.items())
     )
 
 
-def _written(sidecar: Path) -> dict[str, str] | None:
-    """Return the digests that a JSON file of ours names; None of anything else."""
+def _document(sidecar: Path) -> dict[str, Any] | None:
+    """Return what a JSON file of ours holds; None of anything else."""
     if not sidecar.is_file():
         return None
     try:
         document = json.loads(sidecar.read_bytes())
-        files = document["files"] if document[_MARK] else None
-    except (ValueError, KeyError, TypeError, RecursionError):
+        is_ours = bool(document[_MARK]) and all(isinstance(document.get(key, {}), dict) for key in ("files", _COMING))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return files if isinstance(files, dict) else None
+    return document if is_ours and "files" in document else None
 
 
 def _files_of(place: Path) -> Iterator[tuple[str, Path]]:

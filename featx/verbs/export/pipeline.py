@@ -1,6 +1,7 @@
 """A fitted head as a scikit-learn pipeline that is loaded and used without featx."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,30 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ExportError
-from featx.heads.classical.linear import LogregHead, SvmHead
-from featx.heads.classical.neighbors import KnnHead
-from featx.heads.classical.ridge import RidgeHead
-from featx.heads.classical.scaling import Scaling
-from featx.heads.epochs.conv import ConvHead
-from featx.heads.epochs.dense import DenseHead
 from featx.heads.head import Head
-from featx.verbs.export.head_layers import calibrated_planes, scaling_of
+from featx.heads.layers import (
+    Convolution,
+    Dense,
+    Maps,
+    Neighbors,
+    PlainLayer,
+    Probabilities,
+    RbfKernel,
+    SignedRoots,
+    Standardized,
+    UnitRows,
+)
 
-Values = NDArray[np.floating]
+Names = NDArray[Any]
 
 
-def make_pipeline(head: Head, class_names: tuple[str, ...]) -> Any:
-    """Tell a fitted head as a scikit-learn pipeline from features (n, n_features) to probabilities (n, n_classes).
+def make_pipeline(head: Head, name: str, class_names: tuple[str, ...]) -> Any:
+    """Make a scikit-learn pipeline from features (n, n_features) to the head's probabilities (n, n_classes).
 
     Every step is an object of scikit-learn with learned values put in: nothing is fitted again. ``classes_`` are the class
-    names, and probabilities are in their order.
+    names, sorted, and the probabilities are in their order: scikit-learn's measures take the columns of every classifier as
+    sorted, whatever ``classes_`` says.
 
     Parameters
     ----------
     head : Head
         Fitted.
+    name : str
+        Its name, for messages.
     class_names : tuple of str
-        Of its columns.
+        Of the head's columns.
 
     Returns
     -------
@@ -44,24 +53,19 @@ def make_pipeline(head: Head, class_names: tuple[str, ...]) -> Any:
     """
     from sklearn.pipeline import Pipeline
 
-    names = np.array(class_names)
-    if isinstance(head, ConvHead):
-        raise ExportError("conv: scikit-learn has no convolutions. Export it as .keras, .onnx or another network format.")
-    if isinstance(head, DenseHead):
-        return Pipeline([("classifier", _dense_classifier(head, names))])
-    if isinstance(head, KnnHead):
-        return Pipeline([*_rows_steps(head), ("classifier", _neighbors(head, names))])
-    if isinstance(head, SvmHead) and head.kernel == "rbf":
-        return Pipeline(
-            [*_rows_steps(head), ("kernel", _kernel(head)), ("classifier", _sigmoids(*calibrated_planes(head), names))]
-        )
-    if not isinstance(head, LogregHead | SvmHead | RidgeHead):
-        raise ExportError(f"{type(head).__name__}: this featx does not know how to tell it as a scikit-learn pipeline.")
-    steps = _scaling_steps(scaling_of(head))
-    if isinstance(head, LogregHead):
-        return Pipeline([*steps, ("classifier", _softmax(_on_steps(head.scale, head.coef_), head.intercept_, names))])
-    coef, intercept = calibrated_planes(head)
-    return Pipeline([*steps, ("classifier", _sigmoids(_on_steps(head.scale, coef), intercept, names))])
+    order = np.argsort(np.array(class_names), kind="stable")
+    steps: list[tuple[str, Any]] = []
+    layers = list(head.as_layers())
+    while layers and isinstance(layers[0], Standardized | SignedRoots | UnitRows | RbfKernel):
+        step, layers = _step(layers)
+        steps.append(step)
+    classifier = _classifier(name, layers, order, np.array(class_names)[order])
+    return Pipeline([*steps, ("classifier", classifier)])
+
+
+def sorted_names(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return class names in the order of a pipeline's columns."""
+    return tuple(np.sort(np.array(class_names)).tolist())
 
 
 def save_pipeline(pipeline: Any, path: Path) -> None:
@@ -82,147 +86,136 @@ def run_pipeline(path: Path, X: NDArray[np.floating]) -> NDArray[np.float64]:
     return probabilities
 
 
-def _scaling_steps(scaling: Scaling) -> list[tuple[str, Any]]:
-    """Return what stands before a linear classifier, whose coefficients ``_on_steps`` brings to the same columns."""
-    from sklearn.pipeline import FeatureUnion, Pipeline
-    from sklearn.preprocessing import FunctionTransformer, Normalizer
+def _step(layers: list[PlainLayer]) -> tuple[tuple[str, Any], list[PlainLayer]]:
+    """Return the step that does what the first layer does, and the layers behind it, on the columns that the step gives."""
+    from sklearn.metrics.pairwise import rbf_kernel
+    from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 
-    if scaling.kind == "standard":
-        return [("scale", _standard(scaling))]
-    if scaling.kind == "l2":
-        return [("scale", _known(Normalizer(), scaling))]
-    if scaling.kind == "none":
-        return []
-    # NumPy has no root that keeps the sign. Positive and negative parts side by side have one each, and the same length.
+    first, *others = layers
+    match first:
+        case Standardized(mean, scale):
+            scaler = _known(StandardScaler(), layers)
+            scaler.mean_, scaler.scale_, scaler.var_ = mean, scale, scale**2
+            return ("scale", scaler), others
+        case UnitRows():
+            return ("scale", _known(Normalizer(), layers)), others
+        case RbfKernel(rows, gamma):
+            return ("kernel", FunctionTransformer(rbf_kernel, kw_args={"Y": rows, "gamma": gamma})), others
+    return _roots(others)
+
+
+def _roots(others: list[PlainLayer]) -> tuple[tuple[str, Any], list[PlainLayer]]:
+    """Return signed square roots. NumPy has no root that keeps the sign: that of distances is of positive features alone."""
+    from sklearn.pipeline import FeatureUnion, Pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    at = next(place for place, layer in enumerate(others) if not isinstance(layer, UnitRows))
+    behind = others[at]
+    if isinstance(behind, RbfKernel | Neighbors):
+        if behind.rows.min(initial=0.0) < 0:
+            raise ExportError(
+                "scale sqrt: NumPy has no square root that keeps the sign, and this head learned from negative features. "
+                "Fit it with another --scale."
+            )
+        return ("roots", FunctionTransformer(np.sqrt)), others
+    if not isinstance(behind, Dense):
+        raise ExportError(f"{type(behind).__name__} behind square roots: scikit-learn has nothing that gives the same numbers.")
+    # Positive and negative parts side by side have one each, and the same length; the planes take both.
     clip = {"a_min": 0, "a_max": None}
     positive = [("clip", FunctionTransformer(np.clip, kw_args=clip)), ("root", FunctionTransformer(np.sqrt))]
     negative = [("negate", FunctionTransformer(np.negative)), *positive]
     parts = [("positive", Pipeline(positive)), ("negative", Pipeline(negative))]
-    return [("roots", FeatureUnion(parts)), ("scale", Normalizer())]
+    both = Dense(np.vstack([behind.kernel, -behind.kernel]), behind.bias, behind.relu)
+    return ("roots", FeatureUnion(parts)), [*others[:at], both, *others[at + 1 :]]
 
 
-def _on_steps(kind: str, coef: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return coefficients for the columns that ``_scaling_steps`` gives: rows have length 1 there, not sqrt(n_features)."""
-    if kind in ("l2", "sqrt"):
-        coef = coef * np.sqrt(coef.shape[1])
-    return np.hstack([coef, -coef]) if kind == "sqrt" else coef
-
-
-def _rows_steps(head: KnnHead | SvmHead) -> list[tuple[str, Any]]:
-    """Return what stands before distances to training rows."""
-    from sklearn.preprocessing import FunctionTransformer, Normalizer
-
-    if head.scale != "sqrt":
-        return _scaling_steps(scaling_of(head))
-    if head.rows_.min(initial=0.0) < 0:
-        raise ExportError(
-            "scale sqrt: NumPy has no square root that keeps the sign, and this head learned from negative features. "
-            "Fit it with another --scale."
-        )
-    return [("roots", FunctionTransformer(np.sqrt)), ("scale", Normalizer())]
-
-
-def _rows(head: KnnHead | SvmHead) -> tuple[NDArray[np.float32], float]:
-    """Return the training rows as ``_rows_steps`` would give them, and what squared distances were divided by for it."""
-    squared = float(head.rows_.shape[1]) if head.scale in ("l2", "sqrt") else 1.0
-    return (head.rows_ / np.sqrt(squared)).astype(np.float32), squared
-
-
-def _standard(scaling: Scaling) -> Any:
-    from sklearn.preprocessing import StandardScaler
-
-    scaler = _known(StandardScaler(), scaling)
-    scaler.mean_, scaler.scale_, scaler.var_ = scaling.mean, scaling.scale, scaling.scale**2
-    return scaler
-
-
-def _known(transformer: Any, scaling: Scaling) -> Any:
-    """Tell a transformer how wide its rows are, so that it refuses others."""
-    transformer.n_features_in_ = len(scaling.mean)
+def _known(transformer: Any, layers: list[PlainLayer]) -> Any:
+    """Let a transformer know how wide its rows are, so that it refuses others."""
+    for layer in layers:
+        if isinstance(layer, Dense):
+            transformer.n_features_in_ = len(layer.kernel)
+            break
+        if isinstance(layer, RbfKernel | Neighbors):
+            transformer.n_features_in_ = layer.rows.shape[1]
+            break
     return transformer
 
 
-def _kernel(head: SvmHead) -> Any:
-    from sklearn.metrics.pairwise import rbf_kernel
-    from sklearn.preprocessing import FunctionTransformer
+def _classifier(name: str, layers: list[PlainLayer], order: NDArray[np.intp], names: Names) -> Any:
+    """Return the classifier that the last layers are; ``order`` sorts the head's columns as ``names`` are sorted."""
+    match layers:
+        case [Neighbors(rows, labels, count)]:
+            return _neighbors(rows, np.argsort(order)[labels], count, names)
+        case [*hidden, Dense(kernel, bias), Probabilities(kind)]:
+            last = Dense(kernel[:, order], bias[order])
+            chain = [layer for layer in hidden if isinstance(layer, Dense) and layer.relu]
+            if len(chain) == len(hidden) and kind == "softmax":
+                return _network([*chain, last], names)
+            if not hidden:
+                return _sigmoids(last, names)
+            if len(chain) == len(hidden):
+                raise ExportError(
+                    f"{name} with hidden layers and sigmoids: scikit-learn's network does not divide sigmoids by their sum. "
+                    "Export it as .keras, .onnx or another network format, or fit it with --activation softmax."
+                )
+    if any(isinstance(layer, Maps | Convolution) for layer in layers):
+        raise ExportError(f"{name}: scikit-learn has no convolutions. Export it as .keras, .onnx or another network format.")
+    listed = ", ".join(type(layer).__name__ for layer in layers)
+    raise ExportError(f"{name}: scikit-learn has no classifier that computes {listed}. Export it as .keras or .onnx.")
 
-    rows, squared = _rows(head)
-    return FunctionTransformer(rbf_kernel, kw_args={"Y": rows, "gamma": float(head.gamma_[0]) * squared})
 
-
-def _neighbors(head: KnnHead, names: NDArray[np.str_]) -> Any:
+def _neighbors(rows: NDArray[np.float32], labels: NDArray[np.integer], count: int, names: Names) -> Any:
     from sklearn.neighbors import KNeighborsClassifier
 
-    rows, _ = _rows(head)
     # Brute force compares as featx does; its fit only keeps the rows.
-    neighbors = KNeighborsClassifier(min(head.neighbors, len(rows)), algorithm="brute").fit(rows, head.labels_)
+    neighbors = KNeighborsClassifier(count, algorithm="brute").fit(rows, labels)
     neighbors.classes_ = names
     return neighbors
 
 
-def _dense_classifier(head: DenseHead, names: NDArray[np.str_]) -> Any:
-    if not head.hidden:
-        make = _sigmoids if head.activation == "sigmoid" else _softmax
-        return make(head.kernels_[0].T, head.biases_[0], names)
-    if head.activation == "sigmoid":
-        raise ExportError(
-            "dense with hidden layers and sigmoids: scikit-learn's network does not divide sigmoids by their sum. "
-            "Export it as .keras, .onnx or another network format, or fit it with --activation softmax."
-        )
-    return _perceptron(head, names)
+def _network(chain: Sequence[Dense], names: Names) -> Any:
+    """Return dense layers, ReLU between them, and a softmax.
 
-
-def _perceptron(head: DenseHead, names: NDArray[np.str_]) -> Any:
+    One layer alone would be scikit-learn's logistic regression too, but that has decisions beside its probabilities, and where
+    there are decisions scikit-learn's average precision is of them.
+    """
     from sklearn.neural_network import MLPClassifier
 
-    network = MLPClassifier(tuple(head.hidden), activation="relu")
-    network.coefs_, network.intercepts_ = list(head.kernels_), list(head.biases_)
+    network = MLPClassifier(tuple(len(layer.bias) for layer in chain[:-1]), activation="relu")
+    network.coefs_, network.intercepts_ = [layer.kernel for layer in chain], [layer.bias for layer in chain]
+    # Probabilities in float64, as the head gives them: scikit-learn clips those of float32 at 1e-7 before it takes logarithms.
+    network.coefs_[-1] = network.coefs_[-1].astype(np.float64)
     network.out_activation_ = "softmax"
     if len(names) == 2:  # one unit then: the softmax of two values is the sigmoid of their difference
-        network.coefs_[-1] = np.diff(head.kernels_[-1], axis=1)
-        network.intercepts_[-1] = np.diff(head.biases_[-1])
+        network.coefs_[-1] = np.diff(network.coefs_[-1], axis=1)
+        network.intercepts_[-1] = np.diff(chain[-1].bias)
         network.out_activation_ = "logistic"
-    network.n_layers_, network.n_outputs_ = len(head.kernels_) + 1, network.coefs_[-1].shape[1]
-    network.n_features_in_ = len(head.kernels_[0])
+    network.n_layers_, network.n_outputs_ = len(chain) + 1, network.coefs_[-1].shape[1]
+    network.n_features_in_ = len(chain[0].kernel)
     network.classes_, network._label_binarizer = names, _binarizer(names)
     return network
 
 
-def _softmax(coef: Values, intercept: Values, names: NDArray[np.str_]) -> Any:
-    """Return a logistic regression; a softmax of two values becomes the sigmoid of their difference, as scikit-learn has it."""
-    from sklearn.linear_model import LogisticRegression
-
-    if len(names) == len(coef) == 2:
-        coef, intercept = np.diff(coef, axis=0), np.diff(intercept)
-    regression = LogisticRegression()
-    regression.coef_, regression.intercept_ = coef.astype(np.float64), intercept.astype(np.float64)
-    regression.classes_, regression.n_features_in_ = names, coef.shape[1]
-    regression.n_iter_ = np.zeros(1, np.int32)
-    return regression
-
-
-def _sigmoids(coef: Values, intercept: Values, names: NDArray[np.str_]) -> Any:
-    """Return one logistic regression for each class, their probabilities divided by the sum; one for both of two classes."""
-    from sklearn.linear_model import LogisticRegression
+def _sigmoids(dense: Dense, names: Names) -> Any:
+    """Return a sigmoid for each class, divided by their sum."""
     from sklearn.multiclass import OneVsRestClassifier
 
-    if len(coef) == 1:
-        return _softmax(coef, intercept, names)
-    sides = np.array([0, 1])
-    together = OneVsRestClassifier(LogisticRegression())
-    together.estimators_ = [_softmax(coef[i : i + 1], intercept[i : i + 1], sides) for i in range(len(coef))]
+    estimators = []
+    for kernel, bias in zip(dense.kernel.T, dense.bias, strict=True):
+        unit = Dense(np.stack([np.zeros_like(kernel), kernel], axis=1), np.array([0, bias]))
+        estimators.append(_network([unit], np.array([0, 1])))
+    together = OneVsRestClassifier(estimators[0])
+    together.estimators_ = estimators
     together.label_binarizer_ = _binarizer(names)
-    # Two sigmoids of their own, not one and its complement.
+    # Of two classes two sigmoids of their own, not one and its complement.
     together.label_binarizer_.y_type_ = "multiclass"
-    together.n_features_in_ = coef.shape[1]
+    together.n_features_in_ = len(dense.kernel)
     with contextlib.suppress(AttributeError):  # before 1.9 it asks the binarizer
         together.classes_ = names
     return together
 
 
-def _binarizer(names: NDArray[np.str_]) -> Any:
+def _binarizer(names: Names) -> Any:
     from sklearn.preprocessing import LabelBinarizer
 
-    binarizer = LabelBinarizer().fit(names)
-    binarizer.classes_ = names  # featx's order, which need not be the alphabet's
-    return binarizer
+    return LabelBinarizer().fit(names)

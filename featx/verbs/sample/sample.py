@@ -1,11 +1,12 @@
 """The bundled sample images: 800 of Fashion-MNIST in ten classes (MIT licence, see README.md beside this file)."""
 
+import contextlib
 import dataclasses
 import zipfile
 from pathlib import Path
 
 from featx.errors import OutputError
-from featx.system.files import reading_from, temporary_sibling, writing_to
+from featx.system.files import is_temporary, reading_from, temporary_sibling, writing_to
 
 ARCHIVE = Path(__file__).with_name("fashion-mnist-sample.zip")
 
@@ -33,7 +34,7 @@ class SampleResult:
 def unpack_sample(folder: Path) -> SampleResult:
     """Write the sample as ``folder/train/<class>/…`` and ``folder/test/<class>/…``.
 
-    Files that are already there with the same content are left alone.
+    Files that are already there with the same content are left alone; what a killed run left half-written is written anew.
 
     Raises
     ------
@@ -43,33 +44,50 @@ def unpack_sample(folder: Path) -> SampleResult:
     classes = set()
     with zipfile.ZipFile(ARCHIVE) as archive:
         names = archive.namelist()
-        _refuse_foreign(folder, names)
+        leftovers = _refuse_foreign(folder, names)
         for name in names:
             classes.add(Path(name).parent.name)
             _write_new(folder / name, archive.read(name))
+    with contextlib.suppress(OSError):  # hidden, and so no images to anybody
+        for leftover in leftovers:
+            leftover.unlink(missing_ok=True)
     return SampleResult(folder, len(names), len(classes))
 
 
-def _refuse_foreign(folder: Path, names: list[str]) -> None:
-    """Refuse a folder with other things in it: 800 pictures of clothes among somebody's own would be hard to get out."""
+def _refuse_foreign(folder: Path, names: list[str]) -> list[Path]:
+    """Refuse a folder with other things in it: 800 pictures of clothes among somebody's own would be hard to get out.
+
+    Returns
+    -------
+    leftovers : list of Path
+        Unfinished files of a killed run.
+    """
     own = {folder / name for name in names}
+    places = {path.parent for path in own}
+    leftovers = []
     with reading_from(folder, "Give another folder.", OutputError):
-        foreign = next((path for path in folder.rglob("*") if path.is_file() and path not in own), None)
-    if foreign is not None:
-        raise OutputError(
-            f"{folder}: holds {foreign.relative_to(folder)}, which is not of the sample. Give another, empty folder."
-        )
+        for path in folder.rglob("*"):
+            if path in own or not path.is_file():
+                continue
+            if not (is_temporary(path.name) and path.parent in places):
+                raise OutputError(
+                    f"{folder}: holds {path.relative_to(folder)}, which is not of the sample. Give another, empty folder."
+                )
+            leftovers.append(path)
+    return leftovers
 
 
 def _write_new(path: Path, content: bytes) -> None:
     with writing_to(path, "Give another folder."):
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = temporary_sibling(path)  # a killed run must not leave half an image under a final name
-            try:
-                temporary.write_bytes(content)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        elif path.read_bytes() != content:
+        found = path.read_bytes() if path.exists() else b""
+        if found == content:
+            return
+        if not content.startswith(found):  # the beginning alone is what a machine that went down leaves
             raise OutputError(f"{path}: exists and is not the sample's image. Give another, empty folder.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_sibling(path)  # a killed run must not leave half an image under a final name
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

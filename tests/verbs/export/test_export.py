@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -16,14 +17,17 @@ import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 import featx
-import featx.verbs.export.export
 from featx.errors import ExportError, ExtraMissing, ModelNotFound, OutputError
 from featx.images import MAX_PIXELS, load_batches
 from featx.models.classify import classify_files
 from featx.models.file import save_model
-from featx.verbs.export import formats
+from featx.recipe import Recipe
+from featx.verbs.export import export, formats
+from featx.verbs.export.facts import decoding_of
+from featx.verbs.export.table import FORMATS, format_of
 from tests.conftest import COLOURS, Run, as_json, write_image
 
 SIZE = (64, 96)
@@ -79,12 +83,12 @@ for file, inputs, answer in json.loads(sys.argv[1]):
 
 def is_there(name: str) -> bool:
     """Tell whether the libraries of a format are installed."""
-    return all(importlib.util.find_spec(module) for module in featx.verbs.export.export.FORMATS[name].modules)
+    return all(importlib.util.find_spec(module) for module in FORMATS[name].modules)
 
 
 def need(name: str) -> None:
     """Skip, saying so, where the libraries of a format are not installed."""
-    for module in featx.verbs.export.export.FORMATS[name].modules:
+    for module in FORMATS[name].modules:
         pytest.importorskip(module)
 
 
@@ -224,6 +228,7 @@ def test_class_names_and_image_size_are_in_the_file_and_beside_it(workplace: Pat
     need(name)
     result = featx.export_model(workplace / "svm.featx", tmp_path / f"it{NETWORKS.get(name, '.joblib')}")
     beside = json.loads(result.sidecar.read_text())
+    assert "image.draft(None, (192, 192))" in beside["decoding"]
     for facts in (facts_in(name, result.path), beside):
         assert facts["class_names"] == ["blue", "green", "red"]
         assert facts["image_size"] == [64, 96]
@@ -248,7 +253,46 @@ def test_odd_class_names_reach_every_format(tmp_path: Path) -> None:
     for name in (*NETWORKS, "joblib"):
         if is_there(name):
             path = featx.export_model(tmp_path / "m.featx", tmp_path / f"it{NETWORKS.get(name, '.joblib')}").path
-            assert facts_in(name, path)["class_names"] == list(model.class_names), name
+            wanted = sorted(model.class_names) if name == "joblib" else list(model.class_names)
+            assert facts_in(name, path)["class_names"] == wanted, name
+
+
+@pytest.mark.parametrize("exact", [False, True], ids=["reduced", "exact"])
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+def test_the_metadata_say_how_pixels_were_decoded(tmp_path: Path, resize: str, exact: bool) -> None:
+    """Whoever follows them with Pillow alone gets featx's very pixels of a large, turned JPEG; reduced decoding included."""
+    recipe = Recipe("stub", "none", ("cells",), SIZE, "none", resize=resize, exact_decode=exact, background=(9, 8, 7))
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 256, (700, 1000, 3), np.uint8))
+    exif = picture.getexif()
+    exif[274] = 6
+    picture.save(tmp_path / "it.jpg", exif=exif)
+    [batch] = load_batches([tmp_path / "it.jpg"], recipe, 1, 1, MAX_PIXELS, None)
+    said = decoding_of(recipe)
+    with Image.open(tmp_path / "it.jpg") as image:
+        reduced = re.search(r"image\.draft\(None, \((\d+), (\d+)\)\)", said)
+        assert (reduced is None) == exact
+        if reduced:
+            image.draft(None, (int(reduced[1]), int(reduced[2])))
+            assert image.size == (250, 175) or image.size == (500, 350)
+        image.load()
+        assert "ImageOps.exif_transpose" in said
+        upright = ImageOps.exif_transpose(image)
+    if resize == "stretch":
+        size = re.search(r"image\.resize\(\((\d+), (\d+)\), BILINEAR\)", said)
+        assert size
+        wanted = upright.resize((int(size[1]), int(size[2])), Image.Resampling.BILINEAR)
+    elif resize == "crop":
+        assert "ImageOps.fit, BILINEAR" in said
+        wanted = ImageOps.fit(upright, SIZE[::-1], Image.Resampling.BILINEAR)
+    else:
+        assert "in the middle of [9, 8, 7]" in said
+        scale = min(SIZE[1] / upright.width, SIZE[0] / upright.height)
+        inner = (round(upright.width * scale), round(upright.height * scale))
+        wanted = Image.new("RGB", SIZE[::-1], (9, 8, 7))
+        place = ((SIZE[1] - inner[0]) // 2, (SIZE[0] - inner[1]) // 2)
+        wanted.paste(upright.resize(inner, Image.Resampling.BILINEAR), place)
+    np.testing.assert_array_equal(batch.images[0], np.asarray(wanted))
 
 
 def test_labels_of_a_tflite_file_are_one_a_line(workplace: Path, tmp_path: Path) -> None:
@@ -277,7 +321,7 @@ def test_a_name_that_asks_for_no_format_is_answered_with_the_formats(quick: Call
     """All of them, with what the two without a telling name are."""
     if out == "":
         with pytest.raises(ExportError, match="no format to export to"):
-            featx.verbs.export.export.format_of(Path())
+            format_of(Path())
         return
     with pytest.raises(
         ExportError, match=r"no format to export to.*\.keras, \.onnx, \.tflite, \.xml \(OpenVINO\), \.joblib.*SavedModel"
@@ -304,7 +348,7 @@ def test_an_export_that_predicts_something_else_is_not_kept(
     """One probability of one image is enough; the error has the difference, and an earlier export stays as it was."""
     first = quick()
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    run = featx.verbs.export.export.run_pipeline
+    run = export.run_pipeline
 
     def differing(path: Path, X: NDArray[np.floating]) -> NDArray[np.float64]:
         found = run(path, X)
@@ -327,11 +371,11 @@ def test_a_head_whose_features_are_not_rounded_would_be_noticed(
     workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The comparison is with featx's own way, rounding included: weights a little off fail it too."""
+    from featx.heads.layers import Dense
     from featx.verbs.export.head_layers import plain_layers
-    from featx.verbs.export.layers import Dense
 
-    def off(head: Any) -> Any:
-        *first, dense, last = plain_layers(head)
+    def off(head: Any, name: str) -> Any:
+        *first, dense, last = plain_layers(head, name)
         assert isinstance(dense, Dense)
         return (*first, Dense(dense.kernel * 1.01, dense.bias), last)
 

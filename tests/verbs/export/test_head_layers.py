@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from featx.errors import ExportError
 from featx.heads import Head, make_head
+from featx.heads.layers import Convolution, Dense, Maps, PlainLayer, Probabilities, SignedRoots, UnitRows
 from featx.verbs.export.head_layers import plain_layers
-from featx.verbs.export.layers import Convolution, Dense, Maps, PlainLayer, Probabilities, SignedRoots, UnitRows
 
 SCALES = ("standard", "l2", "sqrt", "none")
 HEADS: list[tuple[str, dict[str, Any]]] = [
@@ -78,7 +78,7 @@ def run_by_hand(layers: tuple[PlainLayer, ...], X: NDArray[np.floating]) -> NDAr
 def test_the_layers_give_the_heads_probabilities(name: str, settings: dict[str, Any], n_classes: int) -> None:
     """For every head that is a network, scale and activation, two classes and four, a row of zeros among the rows."""
     head, X = fitted_head(name, settings, n_classes)
-    found = run_by_hand(plain_layers(head), X)
+    found = run_by_hand(plain_layers(head, name), X)
     # dense and conv add up in float32 themselves.
     np.testing.assert_allclose(found, head.predict_proba(X), rtol=0, atol=1e-5 if name in ("dense", "conv") else 1e-10)
 
@@ -87,7 +87,7 @@ def test_the_layers_give_the_heads_probabilities(name: str, settings: dict[str, 
 def test_a_linear_head_is_one_dense_layer(name: str) -> None:
     """Its standardisation and its calibration are in the kernel and the bias: nothing else stands before the probabilities."""
     head, _ = fitted_head(name, {}, 3)
-    dense, probabilities = plain_layers(head)
+    dense, probabilities = plain_layers(head, name)
     assert isinstance(dense, Dense)
     assert dense.kernel.shape == (24, 3)
     assert probabilities == Probabilities("softmax" if name == "logreg" else "sigmoid")
@@ -97,7 +97,7 @@ def test_telling_a_head_leaves_it_as_it_is() -> None:
     """The arrays are new ones or unchanged: the head predicts the same bits afterwards."""
     head, X = fitted_head("svm", {}, 3)
     before = head.predict_proba(X)
-    plain_layers(head)
+    plain_layers(head, "svm")
     assert head.predict_proba(X).tobytes() == before.tobytes()
 
 
@@ -108,4 +108,4 @@ def test_heads_that_compare_images_are_refused_with_the_way_out(name: str, setti
     """Distances to training images are no layers; the message names the format that holds them."""
     head, _ = fitted_head(name, settings, 3)
     with pytest.raises(ExportError, match=rf"^{said}: .*distances to training images.*\.joblib"):
-        plain_layers(head)
+        plain_layers(head, name)

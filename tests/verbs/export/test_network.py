@@ -8,11 +8,22 @@ import pytest
 from numpy.typing import NDArray
 
 from featx.backbones import network
+from featx.backbones.fill import draw_weights
 from featx.errors import BackboneError, UnknownLayer
+from featx.heads.layers import (
+    Convolution,
+    Dense,
+    Maps,
+    PlainLayer,
+    Probabilities,
+    SignedRoots,
+    Standardized,
+    UnitRows,
+)
 from featx.recipe import Recipe
 from featx.store import pool_maps
-from featx.verbs.export.layers import Convolution, Dense, Maps, PlainLayer, Probabilities, SignedRoots, UnitRows
-from featx.verbs.export.network import build_whole
+from featx.verbs.export import network as whole_network
+from featx.verbs.export.whole import Whole
 
 SIZE = (12, 10)
 N_CHANNELS = 6
@@ -32,7 +43,7 @@ def base() -> Any:
     maps = keras.layers.Conv2D(N_CHANNELS, 3, strides=2, padding="same", name="maps")(images)
     units = keras.layers.Dense(4, name="units")(keras.layers.Flatten(name="flat")(maps))
     made = keras.Model(images, units)
-    network._draw_weights(made, seed=3)
+    draw_weights(made, seed=3)
     return made
 
 
@@ -61,6 +72,11 @@ def softmax(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return exp(values), each row divided by its sum."""
     raised = np.exp(values)
     return raised / raised.sum(axis=1, keepdims=True)
+
+
+def build_whole(base: Any, recipe: Recipe, layer: str, pooling: str, head: tuple[PlainLayer, ...], replaced: Any = None) -> Any:
+    """Build the whole network on a base."""
+    return whole_network.build_whole(base, Whole(recipe, None, layer, pooling, head, replaced))
 
 
 def probabilities(whole: Any, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -119,6 +135,7 @@ def test_every_kind_of_layer_does_what_it_says(base: Any, pixels: NDArray[np.uin
     dense, second = made_dense(n_features), made_dense(3, 4, seed=2)
     roots = np.copysign(np.sqrt(np.abs(X)), X)
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    standard = (X - X.mean(axis=0)) / (X.std(axis=0) + 1)
     hidden = np.maximum(X @ dense.kernel + dense.bias, 0)
     wide = Dense(dense.kernel * 50, dense.bias)  # rows of roots and of length 1 are small
     sigmoids = 1 / (1 + np.exp(-(X @ dense.kernel + dense.bias)))
@@ -126,6 +143,7 @@ def test_every_kind_of_layer_does_what_it_says(base: Any, pixels: NDArray[np.uin
         ((SignedRoots(), dense), softmax(roots @ dense.kernel + dense.bias)),
         ((UnitRows(), wide), softmax(unit @ wide.kernel + wide.bias)),
         ((Dense(dense.kernel, dense.bias, relu=True), second), softmax(hidden @ second.kernel + second.bias)),
+        ((Standardized(X.mean(axis=0), X.std(axis=0) + 1), dense), softmax(standard @ dense.kernel + dense.bias)),
         ((dense,), sigmoids / sigmoids.sum(axis=1, keepdims=True)),
     ]
     for number, (layers, wanted) in enumerate(kinds):
@@ -166,7 +184,7 @@ def test_a_convolution_is_padded_and_halved_as_the_conv_head_does(base: Any, pix
         arrays[f"kernel_{number}"] = rng.normal(0, 0.1, size).astype(np.float32)
         arrays[f"bias_{number}"] = rng.normal(0, 0.1, size[-1]).astype(np.float32)
     head = rebuild_head("conv", {"map_shape": shape, "filters": filters}, arrays)
-    layers = plain_layers(head)
+    layers = plain_layers(head, "conv")
     assert [type(layer) for layer in layers] == [Maps, Convolution, Convolution, Dense, Probabilities]
     whole = build_whole(base, recipe, "maps", "flatten", layers)
     wanted = head.predict_proba(pool_maps(maps_of(base, recipe, pixels), "flatten", "float16"))

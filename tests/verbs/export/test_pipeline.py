@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from featx.errors import ExportError
-from featx.verbs.export.pipeline import make_pipeline, run_pipeline, save_pipeline
+from featx.verbs.export.pipeline import make_pipeline, run_pipeline, save_pipeline, sorted_names
 from tests.verbs.export.test_head_layers import HEADS, fitted_head
 
 # Neither in the order of the alphabet nor of one length.
@@ -29,18 +29,20 @@ PIPELINES: list[tuple[str, dict[str, Any]]] = [
 def test_the_pipeline_gives_the_heads_probabilities(
     tmp_path: Path, name: str, settings: dict[str, Any], n_classes: int
 ) -> None:
-    """Written and read back: same probabilities in the same order, and the class names in ``classes_`` and ``predict``."""
+    """Written and read back: same probabilities, columns sorted as ``classes_`` are, and names from ``predict``."""
     head, X = fitted_head(name, settings, n_classes)
     # The first row is zeros, by l2 equally far from all: which of those vote is scikit-learn's choice.
     X = X[1:] if name == "knn" else X
-    pipeline = make_pipeline(head, NAMES[:n_classes])
+    pipeline = make_pipeline(head, name, NAMES[:n_classes])
     save_pipeline(pipeline, tmp_path / "head.joblib")
-    wanted = head.predict_proba(X)
+    order = np.argsort(NAMES[:n_classes])
+    wanted = head.predict_proba(X)[:, order]
     np.testing.assert_allclose(run_pipeline(tmp_path / "head.joblib", X), wanted, rtol=0, atol=2e-6)
-    assert pipeline.classes_.tolist() == list(NAMES[:n_classes])
+    names = sorted(NAMES[:n_classes])
+    assert pipeline.classes_.tolist() == list(sorted_names(NAMES[:n_classes])) == names
     clear = np.sort(wanted, axis=1)[:, -1] - np.sort(wanted, axis=1)[:, -2] > 1e-4
     assert clear.sum() >= 10
-    assert pipeline.predict(X[clear]).tolist() == [NAMES[i] for i in wanted[clear].argmax(axis=1)]
+    assert pipeline.predict(X[clear]).tolist() == [names[i] for i in wanted[clear].argmax(axis=1)]
 
 
 @pytest.mark.parametrize("name", ["knn", "svm"])
@@ -49,12 +51,13 @@ def test_roots_of_features_that_are_never_negative_can_be_exported_for_distances
     settings = {"scale": "sqrt"} | ({"kernel": "rbf"} if name == "svm" else {})
     head, X = fitted_head(name, settings, 3)
     with pytest.raises(ExportError, match=r"scale sqrt: .*negative features"):
-        make_pipeline(head, NAMES[:3])
+        make_pipeline(head, name, NAMES[:3])
     rng = np.random.default_rng(0)
     rows = np.abs(rng.normal(0, 1, (60, 24)).astype(np.float32)) + np.arange(60)[:, None] % 3
     head.fit(rows, np.arange(60) % 3)
-    pipeline = make_pipeline(head, NAMES[:3])
-    np.testing.assert_allclose(pipeline.predict_proba(np.abs(X)), head.predict_proba(np.abs(X)), rtol=0, atol=2e-6)
+    pipeline = make_pipeline(head, name, NAMES[:3])
+    wanted = head.predict_proba(np.abs(X))[:, np.argsort(NAMES[:3])]
+    np.testing.assert_allclose(pipeline.predict_proba(np.abs(X)), wanted, rtol=0, atol=2e-6)
 
 
 def test_what_scikit_learn_does_not_have_is_refused_with_the_reason() -> None:
@@ -62,7 +65,7 @@ def test_what_scikit_learn_does_not_have_is_refused_with_the_reason() -> None:
     for name, settings in NEVER:
         head, _ = fitted_head(name, settings, 3)
         with pytest.raises(ExportError, match=r"scikit-learn.*\.onnx"):
-            make_pipeline(head, NAMES[:3])
+            make_pipeline(head, name, NAMES[:3])
 
 
 def test_pipelines_are_read_where_there_is_no_featx(tmp_path: Path) -> None:
@@ -70,8 +73,8 @@ def test_pipelines_are_read_where_there_is_no_featx(tmp_path: Path) -> None:
     wanted = {}
     for number, (name, settings) in enumerate([*PIPELINES[2::3], *PIPELINES[-2:]]):
         head, X = fitted_head(name, settings, 4)
-        save_pipeline(make_pipeline(head, NAMES), tmp_path / f"{number}.joblib")
-        wanted[str(number)] = head.predict_proba(X).tolist()
+        save_pipeline(make_pipeline(head, name, NAMES), tmp_path / f"{number}.joblib")
+        wanted[str(number)] = head.predict_proba(X)[:, np.argsort(NAMES)].tolist()
     np.save(tmp_path / "X.npy", X)
     program = (
         "import json, joblib, numpy as np, pathlib, warnings\n"
@@ -97,6 +100,6 @@ def test_rows_of_another_width_are_refused_by_the_pipeline() -> None:
     """scikit-learn's own check knows the width."""
     for name, settings in (("logreg", {}), ("svm", {"scale": "l2"}), ("dense", {"hidden": [3]}), ("knn", {"scale": "none"})):
         head, X = fitted_head(name, settings, 3)
-        pipeline = make_pipeline(head, NAMES[:3])
+        pipeline = make_pipeline(head, name, NAMES[:3])
         with pytest.raises(ValueError, match="24 features"), warnings.catch_warnings():
             pipeline.predict_proba(X[:, :23])
