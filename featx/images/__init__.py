@@ -1,7 +1,7 @@
 """Images: what is in a folder, a file's pixels, ordered batches of them."""
 
 from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
-from featx.images.decode import MAX_PIXELS, decode_image, read_image_file
+from featx.images.decode import decode_image, read_image_file
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.listing.index import ImageIndex, list_images, list_unlabelled
 from featx.images.listing.manifest import check_manifest_path, write_manifest
@@ -10,6 +10,7 @@ from featx.images.listing.split import assign_splits
 from featx.images.listing.walk import REPORT_MARKER, REPORT_PLOTS, natural_key
 from featx.images.loader import Batch, Views, load_batches
 from featx.images.picture import MEASURES, PICTURE_SIDE, Picture
+from featx.images.raster import MAX_PIXELS, Traits
 from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, make_thumbnails
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Part",
     "Picture",
     "Thumbnail",
+    "Traits",
     "Views",
     "assign_splits",
     "check_manifest_path",
