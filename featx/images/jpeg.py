@@ -77,10 +77,13 @@ def _checked_pixels(data: bytes, image: Image.Image, full: tuple[int, int]) -> N
         pixels, warning = _decode(data, options)
         if (warning and not _is_padded(data, warning)) or not _has_every_scan(data):
             raise ImageRejected(TRUNCATED)
-    elif warning.startswith(_DAMAGE) and not (_is_padded(data, warning) or _is_sound_without_extras(data)):
-        raise ImageRejected(CORRUPT)
-    elif warning and not _is_sound_without_extras(data):
-        return None
+    elif warning and not _is_padded(data, warning):
+        # Only the first warning is heard, and it may be of what stands beside the pixels.
+        left = _warning_without_extras(data)
+        if left and not _is_padded(data, left):
+            if warning.startswith(_DAMAGE) or left.startswith(_DAMAGE):
+                raise ImageRejected(CORRUPT)
+            return None
     if warning:
         pixels, _ = _decode(data, options | {"strict": False})
     # Of an image this small several of libjpeg's scales give one size, and simplejpeg may take another than Pillow.
@@ -103,14 +106,15 @@ def _is_padded(data: bytes, warning: str) -> bool:
     if not (found := _LEFT_OVER.fullmatch(warning)):
         return False
     pixels = data[: data.rfind(_END)]
-    return len(pixels) - len(pixels.rstrip(b"\0")) <= int(found[1]) + _READ_AHEAD
+    zeros = len(pixels) - len(pixels.rstrip(b"\0"))
+    return 0 <= zeros - int(found[1]) <= _READ_AHEAD
 
 
-def _is_sound_without_extras(data: bytes) -> bool:
-    """Tell whether it is only what stands beside the pixels that libjpeg warns of: application segments and bytes between."""
+def _warning_without_extras(data: bytes) -> str:
+    """Return libjpeg's first warning of the file without application segments and bytes between segments."""
     bare = b"\xff\xd8" + b"".join(data[start:stop] for marker, start, stop in _segments(data) if marker in _NEEDED)
     scan = next((start for marker, start, _ in _segments(data) if marker == _START_OF_SCAN), len(data))
-    return not _decode(bare + data[scan:], {"colorspace": "GRAY", "min_factor": 8})[1]
+    return _decode(bare + data[scan:], {"colorspace": "GRAY", "min_factor": 8})[1]
 
 
 def _has_every_scan(data: bytes) -> bool:
