@@ -21,7 +21,7 @@ STORED_DTYPES = ("float16", "float32")
 FULL_DEPTH = "16"
 """All bits of a file of 16 count, as they always did."""
 
-DEPTHS = (FULL_DEPTH, "auto", "8", "10", "12", "min-max")
+DEPTHS = ("auto", "8", "10", "12", FULL_DEPTH, "min-max")
 COLOR_PROFILES = ("ignore", "srgb")
 
 # Settings that caches and models of the first featx know nothing of. Left out at their default, so that the fingerprints

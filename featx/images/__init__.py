@@ -9,11 +9,13 @@ from featx.images.listing.part import Part, listing_digest, take_images
 from featx.images.listing.split import assign_splits
 from featx.images.listing.walk import REPORT_MARKER, REPORT_PLOTS, natural_key
 from featx.images.loader import Batch, Views, load_batches
-from featx.images.picture import MEASURES, PICTURE_SIDE, Picture
+from featx.images.noticed import Noticed, are_many_blank
+from featx.images.picture import BLANK, MEASURES, PICTURE_SIDE, Picture
 from featx.images.raster import MAX_PIXELS, Traits
 from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, make_thumbnails
 
 __all__ = [
+    "BLANK",
     "DEFAULT_AUGMENT",
     "MAX_PIXELS",
     "MEASURES",
@@ -29,11 +31,13 @@ __all__ = [
     "Identities",
     "ImageIndex",
     "KnownFiles",
+    "Noticed",
     "Part",
     "Picture",
     "Thumbnail",
     "Traits",
     "Views",
+    "are_many_blank",
     "assign_splits",
     "check_manifest_path",
     "decode_image",

@@ -37,7 +37,7 @@ class Batch:
     pictures : list of Picture
         What each decoded image is like; empty where views were asked for.
     traits : list of Traits
-        What else there is to say of each decoded file.
+        What else there is to say of each decoded file; empty where views were asked for.
     """
 
     positions: list[int]
@@ -168,10 +168,10 @@ def _gather(decoded: list[tuple[list[int], Future[Decoded]]], recipe: Recipe) ->
             rejected |= dict.fromkeys(positions, error.reason)
             continue
         kept += positions
-        seen += [traits] * len(positions)
         digests += [digest] * len(positions)
         pixels.append(images)
         if picture:
             pictures.append(picture)
+            seen.append(traits)
     images = np.concatenate(pixels) if pixels else np.empty((0, *recipe.image_size, 3), np.uint8)
     return Batch(kept, images, digests, rejected, pictures, seen)

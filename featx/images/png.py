@@ -28,6 +28,9 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 # Pillow's names of grey pixels, and what it multiplies them by.
 _GREY_STEP = {"L;2": 85, "L;4": 17}
 
+# Chunks beside the pixels that change what is seen of them, or how many frames there are.
+_SEEN = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")
+
 # Chunks that may be of any size, and how much of them all is read: Pillow refuses a file for one past 1 MiB.
 _SPACIOUS = (b"iCCP", b"tEXt", b"zTXt", b"iTXt")
 _ROOM = 1 << 20
@@ -130,12 +133,12 @@ def lacks_pixels(data: bytes) -> bool:
 
 
 def _without_extras(data: bytes) -> bytes:
-    """Return the file without chunks beside the pixels that are damaged or huge; a small text may have the orientation."""
+    """Return the file without what is damaged, huge or unneeded beside the pixels; a small text may have the orientation."""
     kept, room, end = [data[:_SIGNATURE_BYTES]], _ROOM, _SIGNATURE_BYTES
     for name, start, end in _chunks(data):
         whole = data[start:end]
         if not name[:1].isupper():
-            if zlib.crc32(whole[4:-4]) != int.from_bytes(whole[-4:], "big"):
+            if name not in _SEEN + _SPACIOUS or zlib.crc32(whole[4:-4]) != int.from_bytes(whole[-4:], "big"):
                 continue
             if name in _SPACIOUS and (room := room - _unpacked_size(name, whole[8:-4], room)) < 0:
                 continue

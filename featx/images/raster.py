@@ -61,10 +61,13 @@ class Traits:
         Of a file of 16 bits a sample: the least of 8, 10, 12 and 16 that holds its largest value. 0 for other files.
     frames : int
         Pictures in the file, of which the first is used.
+    blank : bool
+        Whether the picture, as the backbone sees it, is of one colour.
     """
 
     bits: int = 0
     frames: int = 1
+    blank: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

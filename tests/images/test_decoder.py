@@ -85,7 +85,9 @@ def image(tmp_path: Path) -> Callable[..., Path]:
 
 def decode(path: Path, max_pixels: int = MAX_PIXELS) -> list[int]:
     """Return the colour of an image, decoded in another process."""
-    _, (pixels,), *_ = decoder.decode_file(path, recipe=RECIPE.to_dict(), max_pixels=max_pixels, augment=None, seed=0, views=[0])
+    _, (pixels,), *_ = decoder.decode_file(
+        path, recipe=RECIPE.to_dict(), max_pixels=max_pixels, augment=None, seed=0, views=[0]
+    )
     assert pixels.shape == (6, 5, 3)
     assert (pixels == pixels[0, 0]).all()
     colour: list[int] = pixels[0, 0].tolist()

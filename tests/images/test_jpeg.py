@@ -99,7 +99,7 @@ def test_picture_that_lacks_a_piece_is_corrupt(kind: str) -> None:
 @kinds
 def test_reduced_decode_notices_a_hole_too(kind: str) -> None:
     """At an eighth of the size the same bits are read."""
-    with pytest.raises(ImageRejected, match="^corrupt JPEG$"):
+    with pytest.raises(ImageRejected, match=r"^corrupt JPEG$"):
         decode_image(with_hole(encode(**KINDS[kind])), recipe(20, 20))
 
 
@@ -128,7 +128,7 @@ def test_file_without_its_last_pixels_is_truncated(kind: str, lost: int) -> None
 
 
 def test_progressive_file_that_ends_between_two_scans_is_truncated() -> None:
-    """libjpeg takes the coarse picture for all there is."""
+    """To libjpeg the coarse picture is all there is."""
     data = encode(progressive=True)
     scans = [found.start() for found in re.finditer(rb"\xff\xda", data)]
     tables = data.rfind(b"\xff\xc4", 0, scans[-1])
@@ -146,7 +146,7 @@ def test_zeros_between_the_pixels_and_the_end_are_no_damage(kind: str) -> None:
 
 @kinds
 def test_zeros_in_place_of_the_last_half_are_damage(kind: str) -> None:
-    """libjpeg made pixels of the first of them."""
+    """Pixels were made of the first of them."""
     data = encode(**KINDS[kind])
     half = len(data) // 2
     assert reason_of(data[:half] + bytes(len(data) - half - 2) + data[-2:]) == "corrupt JPEG"

@@ -743,6 +743,8 @@ def mended_rows_of_table() -> Iterator[Odd]:
         lacking = png_header(2, 2, 8, GREY, interlaced) + chunk(b"IDAT", first_row) + chunk(b"IEND", b"")
         name = "PNG whose pixels end early, the stream well closed" + (", interlaced" if interlaced else "")
         yield Odd(name, lacking, "truncated PNG")
+    yield Odd("JPEG without its end", SOUND["JPEG"][:-2], squares(as_rgb(NOISE[..., 0])))
+    yield Odd("PPM", b"P6\n32 24\n255\n" + bytes(NOISE.ravel().tolist()), NOISE)
     black = png(np.zeros((3, 2), int), 8, GREY)
     yield Odd("PNG that is black to its last row", black, as_rgb(np.zeros((3, 2), int)))
     canvas = riff(vp8x(2, 16_000_000, 5), (b"ANIM", bytes(6)), anmf(np.full((5, 7, 4), 255)))
@@ -919,6 +921,15 @@ MUTANTS = 500
 
 SMALL = {
     **SOUND,
+    "PPM": b"P6\n15 12\n255\n" + bytes(NOISE[:12, :15].ravel().tolist()),
+    "TIFF in deep planes": tiff(
+        [struct.pack("<180H", *(NOISE[:12, :15, channel].ravel() << 8).tolist()) for channel in range(3)],
+        15,
+        12,
+        2,
+        bits=(16,) * 3,
+        more={284: (SHORT, (2,)), 278: (LONG, (12,))},
+    ),
     "16-bit PNG": png(NOISE[:12, :15, 0] << 8 | 1, 16, GREY),
     "interlaced PNG": png(NOISE[:12, :15], 8, RGB, interlaced=True),
     "progressive JPEG": jpeg([NOISE[:4, :4, channel] for channel in range(3)], progressive=True),

@@ -68,7 +68,15 @@ def pixels_of(stored: NDArray[Any], photometric: str, alpha: bool) -> Ints:
 
 def layouts() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield what else there is to choose: compression and predictor, strips or tiles, byte order, size of offsets."""
-    packings = ((None, False), ("lzw", False), ("lzw", True), ("zlib", False), ("zlib", True), ("packbits", False), ("zstd", True))
+    packings = (
+        (None, False),
+        ("lzw", False),
+        ("lzw", True),
+        ("zlib", False),
+        ("zlib", True),
+        ("packbits", False),
+        ("zstd", True),
+    )
     for (packing, predictor), tile, order, big in itertools.product(packings, (None, (16, 32)), "<>", (False, True)):
         if big and (tile or packing not in (None, "zlib")):
             continue
