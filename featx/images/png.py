@@ -137,7 +137,7 @@ def _without_extras(data: bytes) -> bytes:
     kept, room, end = [data[:_SIGNATURE_BYTES]], _ROOM, _SIGNATURE_BYTES
     for name, start, end in _chunks(data):
         whole = data[start:end]
-        if not name[:1].isupper():
+        if name.isalpha() and name[:1].islower():  # of a name without a meaning nothing can be said
             if name not in _SEEN + _SPACIOUS or zlib.crc32(whole[4:-4]) != int.from_bytes(whole[-4:], "big"):
                 continue
             if name in _SPACIOUS and (room := room - _unpacked_size(name, whole[8:-4], room)) < 0:

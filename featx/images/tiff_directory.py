@@ -52,7 +52,10 @@ class Layout:
         self.data = data
         self.order = "<" if data[:2] == b"II" else ">"
         self.big = data[2:4] in (b"+\0", b"\0+")
-        self.first = self._number(8, "Q") if self.big else self._number(4, "I")
+        try:
+            self.first = self._number(8, "Q") if self.big else self._number(4, "I")
+        except struct.error:
+            self.first = 0
 
     def _number(self, at: int, letter: str) -> int:
         number: int = struct.unpack_from(self.order + letter, self.data, at)[0]
