@@ -65,6 +65,11 @@ def read_jpeg(data: bytes, wanted: Wanted) -> Raster:
         return Raster(decoded, *full)
 
 
+def is_damaged(data: bytes) -> bool:
+    """Tell whether libjpeg makes up pixels of a JPEG stream, such as one of the strips of a TIFF."""
+    return _decode(data, {"colorspace": "GRAY", "min_factor": 8})[1].startswith((*_DAMAGE, _NO_END))
+
+
 def _checked_pixels(data: bytes, image: Image.Image, full: tuple[int, int]) -> NDArray[np.uint8] | None:
     """Return the pixels if libjpeg has nothing to say against them; None where Pillow is to read them, or to say why not."""
     width, height = image.size

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from featx.errors import ImageRejected
 from featx.images import tiff_directory as tag
 from featx.images.depth import Samples, deep_raster, eight_bit_image, upper_bits
+from featx.images.jpeg import is_damaged
 from featx.images.raster import Raster, Traits, Wanted, check_size, opened, pillows_limits
 from featx.images.tiff_directory import Directory, Layout
 from featx.recipe import FULL_DEPTH
@@ -28,7 +29,8 @@ _MOST_CHANNELS = 64
 _REDUCED, _MASK = 1, 4
 
 # Compressions whose unpacking does not depend on what the samples mean.
-_NONE, _PLAIN = 1, {1: "none", 5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
+_NONE, _JPEG = 1, 7
+_PLAIN = {1: "none", 5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
 _OTHER = {2: "CCITT", 3: "CCITT", 4: "CCITT", 6: "old JPEG", 7: "JPEG", 34712: "JPEG 2000", 50001: "WebP", 50002: "JPEG XL"}
 
 _SELDOM_BUILT_IN = frozenset({34712, 50001, 50002})
@@ -50,6 +52,7 @@ def read_tiff(data: bytes, wanted: Wanted) -> Raster:
     if not pages:
         return _read_by_pillow(data, wanted, Traits())
     _refuse_raw(layout, pages[0])
+    _refuse_holes(data, pages[0])
     page = _Page(layout, pages[0])
     frames = max(1, sum(not other.get(tag.SUBFILE, 0) & (_REDUCED | _MASK) for other in pages))
     if page.is_plain and (page.is_in_planes or (page.bits == 16 and page.channels > 1 and wanted.recipe.depth != FULL_DEPTH)):
@@ -68,6 +71,17 @@ def read_tiff(data: bytes, wanted: Wanted) -> Raster:
         if page.compression in _SELDOM_BUILT_IN:
             _refuse_unsupported(page)
         raise
+
+
+def _refuse_holes(data: bytes, first: Directory) -> None:
+    """Refuse JPEG strips of which libtiff would make up pixels without a word."""
+    if first.get(tag.COMPRESSION, _NONE) != _JPEG:
+        return
+    tables = bytes(first.tags.get(tag.JPEG_TABLES, (0xFF, 0xD8, 0xFF, 0xD9)))[:-2]
+    for where, sizes in ((tag.OFFSETS, tag.SIZES), (tag.TILE_OFFSETS, tag.TILE_SIZES)):
+        for start, size in zip(first.tags.get(where, ()), first.tags.get(sizes, ()), strict=False):
+            if size and is_damaged(tables + data[start + 2 : start + size]):
+                raise ImageRejected("corrupt TIFF")
 
 
 def _refuse_unsupported(page: "_Page") -> None:

@@ -7,8 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 OFFSETS, ORIENTATION, CHANNELS, ROWS_A_STRIP, SIZES, PLANES, PREDICTOR = 273, 274, 277, 278, 279, 284, 317
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_SIZES, INSIDE = 322, 323, 324, 325, 330
-INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT, SUBFILE, DNG_VERSION, PROFILE = 332, 338, 339, 254, 50706, 34675
+INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, SUBFILE, DNG_VERSION, PROFILE = 332, 338, 339, 347, 254, 50706, 34675
 """Tags (TIFF 6.0; DNG 1.7)."""
+
+WANTED = frozenset(
+    {WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, OFFSETS, ORIENTATION, CHANNELS, ROWS_A_STRIP, SIZES, PLANES}
+    | {PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_SIZES, INSIDE, INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT, SUBFILE}
+    | {JPEG_TABLES, DNG_VERSION, PROFILE}
+)
+_KIND = frozenset({SUBFILE})
 
 # Letters of struct for whole numbers, by type: 1, 2, 4 and 8 bytes, offsets of directories, bytes of no meaning.
 _LETTERS = {1: "B", 3: "H", 4: "I", 7: "B", 13: "I", 16: "Q", 18: "Q"}
@@ -61,8 +68,8 @@ class Layout:
         number: int = struct.unpack_from(self.order + letter, self.data, at)[0]
         return number
 
-    def directory(self, at: int) -> Directory:
-        """Read one directory.
+    def directory(self, at: int, wanted: frozenset[int] = WANTED) -> Directory:
+        """Read some tags of one directory; of a tag that stands twice the first.
 
         Raises
         ------
@@ -74,11 +81,12 @@ class Layout:
             n_entries, at = self._number(at, count), at + struct.calcsize(count)
             if not 0 < n_entries <= _MOST_ENTRIES:
                 raise ValueError
-            tags = {}
+            tags: dict[int, tuple[int, ...]] = {}
             for place in range(at, at + n_entries * entry, entry):
                 tag, kind, length = struct.unpack_from(f"{self.order}HH{word}", self.data, place)
                 letter, value = _LETTERS.get(kind), place + entry - struct.calcsize(word)
-                if letter and 0 < length <= len(self.data):
+                # Only what is wanted, and once: a hostile file may let a thousand tags be as long as itself.
+                if letter and tag in wanted - tags.keys() and 0 < length <= len(self.data):
                     size = length * struct.calcsize(letter)
                     start = value if size <= struct.calcsize(word) else self._number(value, word)
                     tags[tag] = struct.unpack_from(f"{self.order}{length}{letter}", self.data, start)
@@ -87,12 +95,12 @@ class Layout:
             raise ValueError from None
 
     def directories(self) -> Iterator[Directory]:
-        """Yield the directory of each page, until one is damaged or stood there before."""
+        """Yield the directory of each page, of the later ones their kind alone, until one is damaged or was there before."""
         at, seen = self.first, set[int]()
         while at and at not in seen and len(seen) < _MOST_DIRECTORIES:
             seen.add(at)
             try:
-                directory = self.directory(at)
+                directory = self.directory(at, _KIND if len(seen) > 1 else WANTED)
             except ValueError:
                 return
             yield directory

@@ -3,6 +3,7 @@
 import io
 import itertools
 import struct
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -160,6 +161,31 @@ def test_image_of_many_planes_is_too_large_before_it_is_unpacked() -> None:
     assert decode_image(data, recipe(), max_pixels=HEIGHT * WIDTH).shape == (HEIGHT, WIDTH, 3)
     with pytest.raises(ImageRejected, match="too large"):
         decode_image(data, recipe(), max_pixels=HEIGHT * WIDTH - 1)
+
+
+@pytest.mark.parametrize("tile", [None, (16, 32)])
+@pytest.mark.parametrize("photometric", ["rgb", "minisblack"])
+def test_hole_in_a_jpeg_inside_is_corrupt(photometric: str, tile: tuple[int, int] | None) -> None:
+    """A strip with zeros in its middle; sound, it is read as tifffile reads it."""
+    values = numbers(3, "uint8") if photometric == "rgb" else numbers(1, "uint8")[..., 0]
+    data = write(values, photometric=photometric, compression="jpeg", tile=tile)
+    read = tifffile.imread(io.BytesIO(data))
+    wanted = read if read.ndim == 3 else read[..., None]
+    np.testing.assert_array_equal(decode_image(data, recipe()), np.broadcast_to(wanted, (HEIGHT, WIDTH, 3)))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        start, size = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
+    first, last = start + size // 2, start + size - 4
+    assert reason_of(data[:first] + bytes(last - first) + data[last:]) == "corrupt TIFF"
+
+
+def test_tags_as_long_as_the_file_cost_no_time() -> None:
+    """A directory of thousands of them, one behind the other."""
+    data = write(np.zeros((2000, 2000), np.uint8), photometric="minisblack")
+    entries = b"".join(struct.pack("<HHII", tag, 1, 4_000_000, 8) for tag in (330, 338, 50706 - 1) for _ in range(1300))
+    hostile = data[:4] + struct.pack("<I", len(data)) + data[8:] + struct.pack("<H", 3900) + entries + bytes(4)
+    started = time.process_time()
+    assert reason_of(hostile) == "corrupt or unsupported TIFF"
+    assert time.process_time() - started < 5
 
 
 def raw_file(thumbnail: int, *, mosaic: str = "cfa", extra: list[tuple[Any, ...]] | None = None) -> bytes:
