@@ -50,6 +50,7 @@ LIBRARIES = {
     ("nncf",): ("backbones/",),
     ("h5py",): ("store/", "backbones/weights_file.py"),  # weights files are HDF5 too
     ("PIL",): ("images/",),
+    ("simplejpeg",): ("images/",),
     ("matplotlib", "jinja2", "markupsafe"): ("report/",),
     ("msgspec",): ("models/schema.py",),
     ("click", "tqdm", "argparse"): ("cli/",),
@@ -66,7 +67,6 @@ LONG = 300
 LONGER = {
     "featx.backbones.network": 314,
     "featx.estimators": 393,
-    "featx.images.decode": 312,
     "featx.verbs.export.export": 325,
 }
 

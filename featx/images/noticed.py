@@ -31,7 +31,7 @@ class Noticed:
 
     depth: str = FULL_DEPTH
     decoded: int = 0
-    bits: dict[str, int] = dataclasses.field(default_factory=dict)
+    bits: dict[str, int] = dataclasses.field(default_factory=dict, init=False)
     stacks: int = 0
     most_frames: int = 1
     blank: int = 0
