@@ -105,7 +105,7 @@ def bits_of(largest: int) -> int:
 def upper_bits(image: Image.Image) -> int:
     """Return as ``bits_of`` what a file of 16 bits holds, of which Pillow kept each sample's upper 8."""
     extremes: Any = image.getextrema()
-    bands = [extremes] if len(image.getbands()) == 1 else list(extremes)[: 3 if image.mode == "RGBA" else None]
+    bands = [extremes] if len(image.getbands()) == 1 else list(extremes)[: None if image.mode == "CMYK" else 3]
     return bits_of(max(most for _, most in bands) << 8 | 0xFF)
 
 

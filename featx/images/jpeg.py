@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from featx.errors import ImageRejected
 from featx.images.raster import Raster, Wanted, opened
@@ -50,6 +50,17 @@ def read_jpeg(data: bytes, wanted: Wanted) -> Raster:
     ImageRejected
         If it is too large, ends early, or has a hole that libjpeg notices.
     """
+    try:
+        return _read(data, wanted)
+    except UnidentifiedImageError:
+        frame = next((start for marker, start, _ in _segments(data) if marker in _FRAMES), 0)
+        bits = data[frame + 4] if frame and frame + 4 < len(data) else 8
+        if bits in (12, 16):
+            raise ImageRejected(f"unsupported JPEG ({bits} bits a sample)") from None
+        raise
+
+
+def _read(data: bytes, wanted: Wanted) -> Raster:
     with opened(data, "JPEG", wanted) as image:
         full = image.size
         if not wanted.recipe.exact_decode:

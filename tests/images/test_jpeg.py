@@ -162,6 +162,13 @@ def test_what_libjpeg_warns_of_beside_the_pixels_is_no_damage_and_hides_none() -
         assert reason_of(with_hole(odd)) == "corrupt JPEG"
 
 
+def test_twelve_bits_a_sample_are_unsupported_and_not_corrupt() -> None:
+    """Such as medical devices write (ITU T.81, B.2.2: the frame header's precision)."""
+    data = encode()
+    frame = data.index(b"\xff\xc0")
+    assert reason_of(data[: frame + 1] + b"\xc1\0\x11\x0c" + data[frame + 5 :]) == "unsupported JPEG (12 bits a sample)"
+
+
 def test_picture_inside_of_the_metadata_is_not_looked_at() -> None:
     """A damaged preview in an EXIF segment is no damage of the picture."""
     data, preview = encode(), with_hole(encode(PHOTOGRAPH.resize((160, 107))))
