@@ -66,7 +66,7 @@ LONG = 300
 # Those that are longer today, with their length: the list and each length may only shrink.
 LONGER = {
     "featx.backbones.network": 314,
-    "featx.estimators": 393,
+    "featx.estimators": 377,
     "featx.verbs.export.export": 325,
 }
 

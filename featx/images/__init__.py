@@ -2,6 +2,7 @@
 
 from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
 from featx.images.decode import decode_image, read_image_file
+from featx.images.listing.given import paths_given
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.listing.index import ImageIndex, list_images, list_unlabelled
 from featx.images.listing.manifest import check_manifest_path, write_manifest
@@ -48,6 +49,7 @@ __all__ = [
     "load_batches",
     "make_thumbnails",
     "natural_key",
+    "paths_given",
     "read_image_file",
     "take_images",
     "view_key",
