@@ -5,7 +5,6 @@ The rules carry ``recipe.DECODE_VERSION``: whoever changes what pixels come out 
 """
 
 import contextlib
-import dataclasses
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,8 +134,7 @@ def _decode(data: bytes, image_format: str, wanted: Wanted, measure: bool) -> De
         rgb = to_rgb(image, wanted.recipe)
         sized, inside = (shrink(rgb, wanted.longest), None) if wanted.longest else resize(rgb, wanted.recipe)
         picture = take_picture(sized.crop(inside) if inside else sized, height, width) if measure else None
-        traits = dataclasses.replace(raster.traits, blank=picture is not None and picture.is_blank)
-        return Decoded(np.asarray(sized, dtype=np.uint8), picture, traits)
+        return Decoded(np.asarray(sized, dtype=np.uint8), picture, raster.traits)
 
 
 @contextlib.contextmanager

@@ -172,6 +172,6 @@ def _gather(decoded: list[tuple[list[int], Future[Decoded]]], recipe: Recipe) ->
         pixels.append(images)
         if picture:
             pictures.append(picture)
-            seen.append(traits)
+            seen.append(dataclasses.replace(traits, blank=picture.is_blank))
     images = np.concatenate(pixels) if pixels else np.empty((0, *recipe.image_size, 3), np.uint8)
     return Batch(kept, images, digests, rejected, pictures, seen)

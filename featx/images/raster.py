@@ -62,7 +62,7 @@ class Traits:
     frames : int
         Pictures in the file, of which the first is used.
     blank : bool
-        Whether the picture, as the backbone sees it, is of one colour.
+        Whether the picture, as the backbone sees it, is of one colour; told where batches are put together.
     """
 
     bits: int = 0
