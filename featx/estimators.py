@@ -16,8 +16,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from featx.backbones import Backbone
 from featx.errors import HeadError, ImageListError, RecipeError, TooFewImages
 from featx.heads import head_spec
-from featx.images import MAX_PIXELS
+from featx.images import MAX_PIXELS, paths_given
 from featx.models import Compute, Engine, Extractor, given_engine
+from featx.recipe import COLOR_PROFILES, FULL_DEPTH
 from featx.store import check_pooling, pool_maps
 from featx.verbs.extract import ExtractOptions
 
@@ -61,7 +62,15 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         For int8: the cache or model whose quantized network is used.
     device : str or None
         Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
+    depth : str
+        What the numbers of files of 16 bits a sample mean: ``16``, ``12``, ``10`` or ``8`` bits, ``auto`` or ``min-max``.
+    color_profile : str
+        ``ignore`` colour profiles, or convert to ``srgb``.
     """
+
+    # Of the class too, for what was pickled before they were there.
+    depth = FULL_DEPTH
+    color_profile = COLOR_PROFILES[0]
 
     def __init__(
         self,
@@ -77,6 +86,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         precision: str = "float32",
         calibration: str | Path | None = None,
         device: str | None = None,
+        depth: str = FULL_DEPTH,
+        color_profile: str = COLOR_PROFILES[0],
     ) -> None:
         self.backbone = backbone
         self.weights = weights
@@ -90,6 +101,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         self.precision = precision
         self.calibration = calibration
         self.device = device
+        self.depth = depth
+        self.color_profile = color_profile
 
     # The argument is called X and not paths: scikit-learn takes every other name for metadata to be routed.
     def fit(self, X: object, y: object = None) -> Self:
@@ -129,7 +142,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
             If a setting is unknown or outside its range, or the backbone's weights are not at hand.
         """
         engine = self._make_engine()
-        paths = _as_paths(X)
+        paths = paths_given(X)
         # Key by what was asked for, not by where it leads: two names of one file are rare, and cost no more than time.
         number_of = {path: number for number, path in enumerate(dict.fromkeys(paths))}
         different = list(number_of)
@@ -206,14 +219,12 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         size = self.image_size
         if size is not None and not (isinstance(size, tuple | list) and len(size) == 2 and all(map(_is_count, size))):
             raise RecipeError(f"image_size must be (height, width) [px] or None. Received: {size!r}.")
+        named = ("backbone", "resize", "depth", "color_profile", "precision", "calibration")
         options = ExtractOptions(
-            backbone=self.backbone,
             weights=str(self.weights),
             layers=(self.layer,) if self.layer else None,
             image_size=None if size is None else (size[0], size[1]),
-            resize=self.resize,
-            precision=self.precision,
-            calibration=self.calibration,
+            **{name: getattr(self, name) for name in named},
         )
         return given_engine(Engine(*options.make_recipe()), None if self.calibration is None else Path(self.calibration))
 
@@ -337,33 +348,6 @@ def _ready_backbone(engine: Engine, batch_size: int, device: str | None) -> Back
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _as_paths(X: Any) -> list[Path]:
-    """Turn what scikit-learn may hand over into paths.
-
-    Raises
-    ------
-    ImageListError
-        If it is no list, no column or holds something else.
-    """
-    wanted = "Give a sequence of paths, or an array of shape (n_files,) or (n_files, 1)."
-    try:
-        # As objects: NumPy would turn a number among texts into a text.
-        values = np.asarray(X, object)
-    except ValueError as error:
-        raise ImageListError(f"paths: cannot be laid out in a column: {error}. {wanted}") from error
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1:
-        found = f"an array of shape {values.shape}" if values.ndim else repr(X)
-        raise ImageListError(f"paths must be a list of files. Received: {found}. {wanted}")
-    if not len(values):
-        raise ImageListError(f"paths: there are none. {wanted}")
-    for row, value in enumerate(values):
-        if not isinstance(value, str | Path):
-            raise ImageListError(f"paths must be str or Path. Received: {value!r} at row {row}. {wanted}")
-    return [Path(value) for value in values]
 
 
 def _say_rejected(paths: list[Path], reasons: dict[int, str]) -> str:

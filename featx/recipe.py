@@ -18,9 +18,21 @@ PREPROCESS_MODES = ("caffe", "torch", "tf", "rescale", "none")
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 STORED_DTYPES = ("float16", "float32")
 
+FULL_DEPTH = "16"
+"""All bits of a file of 16 count, as they always did."""
+
+DEPTHS = ("auto", "8", "10", "12", FULL_DEPTH, "min-max")
+COLOR_PROFILES = ("ignore", "srgb")
+
 # Settings that caches and models of the first featx know nothing of. Left out at their default, so that the fingerprints
 # of everything extracted before stay what they were.
-_LATER: dict[str, Any] = {"allow_truncated": False, "quantized": "", "tail": ""}
+_LATER: dict[str, Any] = {
+    "allow_truncated": False,
+    "quantized": "",
+    "tail": "",
+    "depth": FULL_DEPTH,
+    "color_profile": COLOR_PROFILES[0],
+}
 
 LARGEST_SIDE = 8192
 """An image side past this is taken for a damaged recipe [px]."""
@@ -62,6 +74,12 @@ class Recipe:
     tail : str
         Which fine-tuned layers took the place of frozen ones, as ``FIRST:DIGEST``; empty where all are frozen. Only models
         have it: the features that their heads take are no longer those of any cache.
+    depth : str
+        What the numbers of a file of 16 bits a sample mean, see ``featx.images.depth``: ``16``, all bits count; ``8``,
+        ``10`` or ``12``, the file holds no more; ``auto``, the fewest that hold the image's largest value; or ``min-max``,
+        the image's own range.
+    color_profile : str
+        ``ignore`` the colour profile of a file, or convert its colours to ``srgb``.
     decode_version, format_version : int
         Of the decode rules and of the cache's files.
 
@@ -86,6 +104,8 @@ class Recipe:
     format_version: int = FORMAT_VERSION
     quantized: str = ""
     tail: str = ""
+    depth: str = FULL_DEPTH
+    color_profile: str = "ignore"
 
     def __post_init__(self) -> None:
         """Refuse values that no featx could have written."""
@@ -115,6 +135,8 @@ class Recipe:
             ("preprocess", PREPROCESS_MODES),
             ("precision", PRECISIONS),
             ("stored_dtype", STORED_DTYPES),
+            ("depth", DEPTHS),
+            ("color_profile", COLOR_PROFILES),
         ):
             self._require(name, getattr(self, name) in allowed, "one of " + ", ".join(allowed))
         for name in ("decode_version", "format_version"):

@@ -336,6 +336,14 @@ def test_a_transformer_has_no_state(files: list[Path]) -> None:
         np.testing.assert_array_equal(copy.transform(files), found)
 
 
+def test_a_transformer_pickled_before_depth_was_a_setting_decodes_as_it_did(files: list[Path]) -> None:
+    """It has the settings of its day, and the defaults of those that came later."""
+    extractor = FeatureExtractor(**STUB)
+    old = FeatureExtractor.__new__(FeatureExtractor)
+    old.__setstate__({name: value for name, value in vars(extractor).items() if name not in ("depth", "color_profile")})
+    np.testing.assert_array_equal(clone(old).transform(files), extractor.transform(files))
+
+
 def test_tensorflow_is_loaded_by_the_first_pixels_alone(tmp_path: Path) -> None:
     """Making, fitting, cloning and printing a VGG16 extractor does without, as does a list of files that are no images."""
     code = """

@@ -44,6 +44,8 @@ OTHER_VALUES = {
     "background": (255, 255, 254),
     "exact_decode": True,
     "allow_truncated": True,
+    "depth": "12",
+    "color_profile": "srgb",
     "tail": "block5_conv1:00",
     "precision": "float16",
     "quantized": "sha256:22",
@@ -190,7 +192,7 @@ def test_what_is_no_recipe_is_refused(settings: Any) -> None:
         Recipe.from_dict(settings)
 
 
-@pytest.mark.parametrize("name", sorted(set(OTHER_VALUES) - {"allow_truncated", "quantized", "tail"}))
+@pytest.mark.parametrize("name", sorted(set(OTHER_VALUES) - {"allow_truncated", "depth", "color_profile", "quantized", "tail"}))
 def test_missing_setting_is_refused(name: str) -> None:
     """None is guessed: not even those with a default."""
     settings = RECIPE.to_dict()

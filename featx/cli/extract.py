@@ -11,6 +11,7 @@ from featx.cli.options import FOLDER, batch_option, device_option, json_option, 
 from featx.cli.terminal import print_json, show_progress
 from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddress
 from featx.errors import TooManyRejects
+from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 
 
 @main.command(epilog="Example: featx extract photos --cache cache/photos --image-size 224")
@@ -45,6 +46,21 @@ from featx.errors import TooManyRejects
 )
 @click.option("--exact-decode", is_flag=True, help="Decode JPEGs at full size, not at a reduced one at least twice as large.")
 @click.option("--allow-truncated", is_flag=True, help="Use what is left of files that end too early.")
+@click.option(
+    "--depth",
+    type=click.Choice(DEPTHS),
+    default=FULL_DEPTH,
+    show_default=True,
+    help="Bits that files of 16 bits a sample hold. auto: as few as each image's largest value needs; min-max: each image's "
+    "own range.",
+)
+@click.option(
+    "--color-profile",
+    type=click.Choice(COLOR_PROFILES),
+    default=COLOR_PROFILES[0],
+    show_default=True,
+    help="Convert images with a colour profile, such as Display P3, to sRGB.",
+)
 @click.option(
     "--precision",
     type=click.Choice(["float32", "float16", "bfloat16", "int8"]),

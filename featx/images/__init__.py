@@ -1,7 +1,8 @@
 """Images: what is in a folder, a file's pixels, ordered batches of them."""
 
 from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
-from featx.images.decode import MAX_PIXELS, decode_image, read_image_file
+from featx.images.decode import decode_image, read_image_file
+from featx.images.listing.given import paths_given
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.listing.index import ImageIndex, list_images, list_unlabelled
 from featx.images.listing.manifest import check_manifest_path, write_manifest
@@ -9,10 +10,13 @@ from featx.images.listing.part import Part, listing_digest, take_images
 from featx.images.listing.split import assign_splits
 from featx.images.listing.walk import REPORT_MARKER, REPORT_PLOTS, natural_key
 from featx.images.loader import Batch, Views, load_batches
-from featx.images.picture import MEASURES, PICTURE_SIDE, Picture
+from featx.images.noticed import Noticed, are_many_blank
+from featx.images.picture import BLANK, MEASURES, PICTURE_SIDE, Picture
+from featx.images.raster import MAX_PIXELS, Traits
 from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, make_thumbnails
 
 __all__ = [
+    "BLANK",
     "DEFAULT_AUGMENT",
     "MAX_PIXELS",
     "MEASURES",
@@ -28,10 +32,13 @@ __all__ = [
     "Identities",
     "ImageIndex",
     "KnownFiles",
+    "Noticed",
     "Part",
     "Picture",
     "Thumbnail",
+    "Traits",
     "Views",
+    "are_many_blank",
     "assign_splits",
     "check_manifest_path",
     "decode_image",
@@ -42,6 +49,7 @@ __all__ = [
     "load_batches",
     "make_thumbnails",
     "natural_key",
+    "paths_given",
     "read_image_file",
     "take_images",
     "view_key",

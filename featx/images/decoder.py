@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from featx.errors import DecoderError, ImageRejected
 from featx.images.picture import SIDE, Picture
+from featx.images.raster import Traits
 from featx.images.worker import READY
 from featx.system.elsewhere import calling, command, stderr
 
@@ -46,11 +47,14 @@ class Decoded(NamedTuple):
         The views asked for.
     picture : Picture or None
         What the clean image is like; None where views were asked for.
+    traits : Traits
+        What else there is to say of the file.
     """
 
     digest: bytes
     images: NDArray[np.uint8]
     picture: Picture | None
+    traits: Traits = Traits()
 
 
 class Decoder:
@@ -133,7 +137,7 @@ class Decoder:
             raise ImageRejected(head["reason"])
         if "fault" in head:
             raise RuntimeError(f"in the process that decodes images:\n{head['fault']}")
-        return Decoded(bytes.fromhex(head["digest"]), images, _picture_of(head))
+        return Decoded(bytes.fromhex(head["digest"]), images, _picture_of(head), Traits(*head.get("traits", ())))
 
     def _wait_for_answer(self) -> bool:
         return any(self._selector.select(DECODE_SECONDS / _WAITS) for _ in range(_WAITS)) or bool(self._selector.select(0))

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from featx.errors import ImageRejected, RecipeError
 from featx.images.augment import Augmentation
-from featx.images.decode import MAX_PIXELS
 from featx.images.decoder import Decoded, decode_file
 from featx.images.picture import Picture, measure_pictures
+from featx.images.raster import MAX_PIXELS, Traits
 from featx.recipe import DECODE_VERSION, Recipe
 from featx.system.cores import available_cores
 
@@ -36,6 +36,8 @@ class Batch:
         Position and reason of the images that gave no pixels.
     pictures : list of Picture
         What each decoded image is like; empty where views were asked for.
+    traits : list of Traits
+        What else there is to say of each decoded file; empty where views were asked for.
     """
 
     positions: list[int]
@@ -43,6 +45,7 @@ class Batch:
     digests: list[bytes]
     rejected: dict[int, str]
     pictures: list[Picture] = dataclasses.field(default_factory=list)
+    traits: list[Traits] = dataclasses.field(default_factory=list)
 
     def measured(self) -> dict[str, NDArray[Any]]:
         """Return ``measures`` and ``thumbnail`` of the pictures, one row each; nothing where there are none."""
@@ -157,9 +160,10 @@ def _gather(decoded: list[tuple[list[int], Future[Decoded]]], recipe: Recipe) ->
     pixels: list[NDArray[np.uint8]] = []
     rejected: dict[int, str] = {}
     pictures: list[Picture] = []
+    seen: list[Traits] = []
     for positions, future in decoded:
         try:
-            digest, images, picture = future.result()
+            digest, images, picture, traits = future.result()
         except ImageRejected as error:
             rejected |= dict.fromkeys(positions, error.reason)
             continue
@@ -168,5 +172,6 @@ def _gather(decoded: list[tuple[list[int], Future[Decoded]]], recipe: Recipe) ->
         pixels.append(images)
         if picture:
             pictures.append(picture)
+            seen.append(dataclasses.replace(traits, blank=picture.is_blank))
     images = np.concatenate(pixels) if pixels else np.empty((0, *recipe.image_size, 3), np.uint8)
-    return Batch(kept, images, digests, rejected, pictures)
+    return Batch(kept, images, digests, rejected, pictures, seen)

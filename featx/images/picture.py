@@ -20,6 +20,9 @@ PICTURE_SIDE = 32
 NEARLY_BLACK, NEARLY_WHITE = 26, 229
 """Grey levels below and above which a pixel counts as nearly black or white: a tenth of the range from its end."""
 
+BLANK = 4 / 255
+"""Contrast below which a picture is of one colour."""
+
 # Both sides of the grey copy that everything is measured on. One size whatever the backbone sees, or sharpness would be
 # another figure in each cache.
 SIDE = 2 * PICTURE_SIDE
@@ -42,6 +45,11 @@ class Picture(NamedTuple):
     height: int
     width: int
     grey: NDArray[np.uint8]
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is of one colour."""
+        return bool(self.grey.std() / 255 < BLANK)
 
 
 def take_picture(image: Image.Image, height: int, width: int) -> Picture:

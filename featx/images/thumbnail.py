@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from featx.errors import ImageRejected
-from featx.images.decode import MAX_PIXELS
 from featx.images.decoder import decode_file
+from featx.images.raster import MAX_PIXELS
 from featx.recipe import Recipe
 from featx.system.cores import available_cores
 
@@ -85,7 +85,7 @@ def make_thumbnails(
 
     def make(position: int) -> Thumbnail:
         try:
-            digest, (pixels,), _ = decode_file(paths[position], **request)
+            digest, (pixels,), *_ = decode_file(paths[position], **request)
         except ImageRejected as rejected:
             return Thumbnail(b"", rejected.reason)
         if digests is not None and digest != digests[position]:

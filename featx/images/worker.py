@@ -5,6 +5,7 @@ the run. Requests come as lines of JSON on stdin; each answer on stdout is a lin
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import resource
@@ -24,6 +25,7 @@ from featx.errors import ImageRejected
 from featx.images.augment import Augmentation, augmented
 from featx.images.decode import TOO_MUCH_MEMORY, decode_and_measure, read_image_file
 from featx.images.picture import Picture
+from featx.images.raster import Traits
 from featx.recipe import Recipe
 from featx.system.files import content_digest
 
@@ -56,8 +58,10 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         # Should nobody be left to end it: the system does, even where a decoder never gives Python's lock back.
         signal.setitimer(signal.ITIMER_REAL, request.get("seconds", 0) * _PATIENCE)
         try:
-            digest, images, picture = _decode(request)
+            digest, images, picture, traits = _decode(request)
             head: dict[str, Any] = {"digest": digest.hex(), "shape": images.shape}
+            if traits != Traits():
+                head["traits"] = dataclasses.astuple(traits)
             if picture:
                 head |= {"size": picture[:2], "grey": picture.grey.tobytes().hex()}
         except ImageRejected as rejected:
@@ -72,18 +76,19 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         answers.flush()
 
 
-def _decode(request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8], Picture | None]:
-    """Return the content digest of a file, the views asked for, (n_views, height, width, 3), and what the picture is like."""
+def _decode(request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8], Picture | None, Traits]:
+    """Return a file's content digest, the views asked for, (n_views, height, width, 3), and what picture and file are like."""
     data = read_image_file(Path(request["path"]))
     digest = content_digest(data)
     alone, longest = request["augment"] is None, request.get("longest")
     measure = alone and not longest  # of what the backbone sees, and once
-    clean, picture = decode_and_measure(data, Recipe.from_dict(request["recipe"]), request["max_pixels"], longest, measure)
+    recipe = Recipe.from_dict(request["recipe"])
+    clean, picture, traits = decode_and_measure(data, recipe, request["max_pixels"], longest, measure)
     if alone:
-        return digest, clean[None], picture
+        return digest, clean[None], picture, traits
     augmentation = Augmentation.parse(request["augment"]) if request["augment"] else Augmentation()
     views = [augmented(clean, digest, augmentation, request["seed"], view) for view in request["views"]]
-    return digest, np.stack(views), None
+    return digest, np.stack(views), None, traits
 
 
 def _limit_memory(max_pixels: int) -> None:

@@ -1,5 +1,6 @@
 """Models: a head with all that its predictions take, its file, and the way of images through it."""
 
+from featx.models.blank import blank_notes, say_blank
 from featx.models.classify import FileProbabilities, classify_files
 from featx.models.compute import Compute, Engine, Extractor, Maps, decode_files
 from featx.models.features import HeadFeatures, weights_hint
@@ -30,6 +31,7 @@ __all__ = [
     "ListedFiles",
     "Maps",
     "Model",
+    "blank_notes",
     "check_model_path",
     "classify_files",
     "decode_files",
@@ -44,5 +46,6 @@ __all__ = [
     "network_path",
     "refuse_int8",
     "save_model",
+    "say_blank",
     "weights_hint",
 ]

@@ -33,6 +33,8 @@ class FileProbabilities:
         Average features of some of the files, for a map; of a rejected one NaN. None if they were not asked for.
     pooled_files : ndarray of shape (n_mapped,), int64
         Which files those are.
+    blank : int
+        Files whose picture is of one colour; with views nobody looks.
     """
 
     probabilities: NDArray[np.float64]
@@ -40,6 +42,7 @@ class FileProbabilities:
     rejected: dict[int, str]
     pooled: NDArray[np.float32] | None = None
     pooled_files: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
+    blank: int = 0
 
 
 def classify_files(
@@ -104,7 +107,9 @@ def classify_files(
     rejected: dict[int, str] = {}
     pooled: NDArray[np.float32] | None = None
     pooled_files = np.empty(0, np.int64) if pooled_files is None else pooled_files
+    blank = 0
     for batch, maps in extractor(items, views, stage="predict", progress=progress):
+        blank += sum(traits.blank for traits in batch.traits)
         rejected |= {position // count: reason for position, reason in batch.rejected.items()}
         if not maps:
             continue
@@ -120,7 +125,7 @@ def classify_files(
     probabilities[list(rejected)] = np.nan
     if pooled is not None:
         pooled[np.isin(pooled_files, list(rejected))] = np.nan
-    return FileProbabilities(probabilities, digests, rejected, pooled, pooled_files)
+    return FileProbabilities(probabilities, digests, rejected, pooled, pooled_files, blank)
 
 
 def _views_to_average(model: Model) -> int:

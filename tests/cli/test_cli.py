@@ -103,7 +103,7 @@ def test_predict_gives_class_confidence_and_reason_for_every_image(stub_cache: P
     assert result.exit_code == 0
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert [(row["path"], row["label"], row["error"]) for row in rows] == [
-        ("new/a.jpg", "", "not an image (JPEG, PNG, WebP, BMP, GIF or TIFF)"),
+        ("new/a.jpg", "", "not an image (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM)"),
         ("new/b.png", "red", ""),
         ("single.png", "green", ""),
     ]

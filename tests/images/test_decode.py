@@ -19,7 +19,8 @@ from PIL import Image, ImageFile
 from sklearn.datasets import load_sample_image
 
 from featx.errors import ImageRejected
-from featx.images.decode import decode_image, read_image_file, sniff_format
+from featx.images.decode import decode_image, read_image_file
+from featx.images.sniff import sniff_format
 from featx.recipe import Recipe
 
 # pytest drops the filters that featx sets on import; this is what holds outside of pytest.
@@ -269,7 +270,7 @@ def test_every_allowed_format_gives_its_colour(image_format: str) -> None:
 NOISE = Image.fromarray(np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8))
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_HEADER = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, GREY, 0, 0, 0))
-NOT_AN_IMAGE = "not an image (JPEG, PNG, WebP, BMP, GIF or TIFF)"
+NOT_AN_IMAGE = "not an image (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM)"
 
 
 def with_tiff_value(data: bytes, tag: int, value: int) -> bytes:

@@ -85,7 +85,9 @@ def image(tmp_path: Path) -> Callable[..., Path]:
 
 def decode(path: Path, max_pixels: int = MAX_PIXELS) -> list[int]:
     """Return the colour of an image, decoded in another process."""
-    _, (pixels,), _ = decoder.decode_file(path, recipe=RECIPE.to_dict(), max_pixels=max_pixels, augment=None, seed=0, views=[0])
+    _, (pixels,), *_ = decoder.decode_file(
+        path, recipe=RECIPE.to_dict(), max_pixels=max_pixels, augment=None, seed=0, views=[0]
+    )
     assert pixels.shape == (6, 5, 3)
     assert (pixels == pixels[0, 0]).all()
     colour: list[int] = pixels[0, 0].tolist()
@@ -499,7 +501,7 @@ def test_large_answers_come_whole(image: Callable[..., Path]) -> None:
     recipe = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(1000, 700), preprocess="none")
     request: dict[str, Any] = {"recipe": recipe.to_dict(), "max_pixels": MAX_PIXELS, "augment": "flip", "seed": 0}
     for number in (1, 2):
-        _, images, _ = decoder.decode_file(image(number), **request, views=[0, 1, 2])
+        _, images, *_ = decoder.decode_file(image(number), **request, views=[0, 1, 2])
         assert images.shape == (3, 1000, 700, 3)
         assert (images == colour_of(number)).all()
 

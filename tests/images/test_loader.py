@@ -104,7 +104,7 @@ def test_rejects_are_reported_at_their_position(files: Callable[[int], list[Path
     assert [batch.positions for batch in batches] == [[0, 2, 3], [4, 6, 7], [8]]
     assert [batch.rejected for batch in batches] == [
         {1: "empty file"},
-        {5: "not an image (JPEG, PNG, WebP, BMP, GIF or TIFF)"},
+        {5: "not an image (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM)"},
         {9: "cannot be read: No such file or directory"},
     ]
     assert [batch.images[:, 0, 0].tolist() for batch in batches] == [

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::PIL.
 
 Ints = NDArray[np.int64]
 
-NOT_AN_IMAGE = "not an image (JPEG, PNG, WebP, BMP, GIF or TIFF)"
+NOT_AN_IMAGE = "not an image (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM)"
 TOO_LARGE = "too large (over 178956970 pixels)"
 
 
@@ -743,6 +743,8 @@ def mended_rows_of_table() -> Iterator[Odd]:
         lacking = png_header(2, 2, 8, GREY, interlaced) + chunk(b"IDAT", first_row) + chunk(b"IEND", b"")
         name = "PNG whose pixels end early, the stream well closed" + (", interlaced" if interlaced else "")
         yield Odd(name, lacking, "truncated PNG")
+    yield Odd("JPEG without its end", SOUND["JPEG"][:-2], squares(as_rgb(NOISE[..., 0])))
+    yield Odd("PPM", b"P6\n32 24\n255\n" + bytes(NOISE.ravel().tolist()), NOISE)
     black = png(np.zeros((3, 2), int), 8, GREY)
     yield Odd("PNG that is black to its last row", black, as_rgb(np.zeros((3, 2), int)))
     canvas = riff(vp8x(2, 16_000_000, 5), (b"ANIM", bytes(6)), anmf(np.full((5, 7, 4), 255)))
@@ -762,7 +764,6 @@ def faults_of_table() -> Iterator[Odd]:
         "JPEG XL": b"\xff\x0a" + bytes(40),
         "ICO": b"\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0" + bytes(40),
         "PSD": b"8BPS\0\1" + bytes(40),
-        "PPM": b"P6\n2 2\n255\n" + bytes(12),
         "WAV": b"RIFF\x24\0\0\0WAVEfmt " + bytes(40),
         "zeros": bytes(1000),
         "one byte": b"\xff",
@@ -801,7 +802,6 @@ def faults_of_table() -> Iterator[Odd]:
     at = cut.index(struct.pack("<HHI", 273, LONG, 1)) + 8
     data = cut[:at] + struct.pack("<I", len(cut) - 50) + cut[at + 4 :]
     yield Odd("TIFF with pixels that reach behind its end", data, "truncated TIFF")
-    yield Odd("JPEG without its end", SOUND["JPEG"][:-2], "truncated JPEG")
     yield Odd("PNG claims no width", png_header(0, 4, 8, GREY) + grey[33:], "corrupt PNG")
     yield Odd("PNG claims no height", png_header(4, 0, 8, GREY) + grey[33:], "corrupt PNG")
     yield Odd("BMP claims no width", bmp([bytes(12)], 0, 4, 24), "corrupt BMP")
@@ -820,7 +820,8 @@ def faults_of_table() -> Iterator[Odd]:
     yield Odd("PNG palette without colours", png(values(4, 4, 1, 2), 2, INDEXED), "corrupt PNG")
     yield Odd("BMP of 7 bits", bmp([bytes(4)], 2, 1, 7), "corrupt BMP")
     yield Odd("BMP compressed in an unknown way", bmp([bytes(4)], 1, 1, 24, compression=9), "corrupt BMP")
-    yield Odd("TIFF compressed in an unknown way", tiff([bytes(4)], 2, 2, 1, compression=60_000), "corrupt or unsupported TIFF")
+    unknown = tiff([bytes(4)], 2, 2, 1, compression=60_000)
+    yield Odd("TIFF compressed in an unknown way", unknown, "unsupported TIFF (compression 60000)")
     whole = tiff([struct.pack("<4i", 0, 1, 70_000, -1)], 2, 2, 1, bits=(32,), more={339: (SHORT, (2,))})
     yield Odd("TIFF int32", whole, "unsupported depth (numbers without an agreed range, mode I)")
     unsigned = tiff([struct.pack("<4I", 0, 1, 70_000, 5)], 2, 2, 1, bits=(32,))
@@ -920,6 +921,15 @@ MUTANTS = 500
 
 SMALL = {
     **SOUND,
+    "PPM": b"P6\n15 12\n255\n" + bytes(NOISE[:12, :15].ravel().tolist()),
+    "TIFF in deep planes": tiff(
+        [struct.pack("<180H", *(NOISE[:12, :15, channel].ravel() << 8).tolist()) for channel in range(3)],
+        15,
+        12,
+        2,
+        bits=(16,) * 3,
+        more={284: (SHORT, (2,)), 278: (LONG, (12,))},
+    ),
     "16-bit PNG": png(NOISE[:12, :15, 0] << 8 | 1, 16, GREY),
     "interlaced PNG": png(NOISE[:12, :15], 8, RGB, interlaced=True),
     "progressive JPEG": jpeg([NOISE[:4, :4, channel] for channel in range(3)], progressive=True),

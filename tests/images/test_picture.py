@@ -21,7 +21,7 @@ def measured(pixels: np.ndarray, using: Recipe | None = None, **save: object) ->
     """Return the measures, by name, and the thumbnail of pixels saved as PNG, or as something else."""
     file = io.BytesIO()
     Image.fromarray(pixels.astype(np.uint8)).save(file, **({"format": "PNG"} | save))
-    _, picture = decode_and_measure(file.getvalue(), using or recipe())
+    _, picture, _ = decode_and_measure(file.getvalue(), using or recipe())
     assert picture is not None
     (measures,), (thumbnail,) = measure_pictures([picture])
     return dict(zip(MEASURES, measures.tolist(), strict=True)), thumbnail
@@ -96,5 +96,5 @@ def test_measuring_changes_no_pixel() -> None:
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)).save(file, "JPEG")
     for resize in ("stretch", "crop", "pad"):
-        pixels, _ = decode_and_measure(file.getvalue(), recipe(resize=resize))
+        pixels, *_ = decode_and_measure(file.getvalue(), recipe(resize=resize))
         assert (pixels == decode_image(file.getvalue(), recipe(resize=resize))).all()

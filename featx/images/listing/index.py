@@ -196,7 +196,7 @@ def _existing_folder(source: Path) -> Path:
 def _nothing_found(root: Path, n_loose: int) -> str:
     if n_loose:
         return f"{root}: holds {n_loose} images but no class folders. Put each image into a folder named by its class."
-    return f"{root}: no images in it. Expected one folder of images per class (JPEG, PNG, WebP, BMP, GIF or TIFF)."
+    return f"{root}: no images in it. Expected one folder of images per class (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM)."
 
 
 def _split_folders(root: Path) -> list[tuple[str, Path]]:

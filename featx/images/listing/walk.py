@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from featx.errors import ImageListError
-from featx.images.decode import SNIFF_BYTES, sniff_format
+from featx.images.sniff import SNIFF_BYTES, sniff_format
 
 _IMAGE_SUFFIXES = tuple(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff".split()  # noqa: SIM905 - reads better than ten quotes

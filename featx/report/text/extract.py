@@ -1,5 +1,7 @@
 """The result of ``featx extract``, and of its dry run, as text."""
 
+from featx.images import Noticed
+from featx.models import say_blank
 from featx.report.text.words import (
     _MOST_CLASSES,
     _MOST_CLASSES_IN_LINE,
@@ -86,4 +88,33 @@ def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
     if found.skipped:
         others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(found.skipped.items()))
         lines.append(f"  other files, not images: {others}")
-    return lines
+    return lines + [f"  note: {note}" for note in _noticed(found.noticed)]
+
+
+def _noticed(noticed: Noticed) -> list[str]:
+    """Say which files may not show what their owner thinks."""
+    notes = _depth_notes(noticed) if noticed.depth.isdigit() else []
+    if noticed.stacks == 1:
+        notes.append(f"1 file has {noticed.most_frames:,} frames: the first is used")
+    elif noticed.stacks:
+        notes.append(f"{noticed.stacks:,} files have up to {noticed.most_frames:,} frames: the first of each is used")
+    return notes + say_blank(noticed.blank, noticed.decoded, "decoded")
+
+
+def _depth_notes(noticed: Noticed) -> list[str]:
+    """Say where files of 16 bits hold fewer than the recipe takes them to hold, or more."""
+    depth, notes = int(noticed.depth), []
+    fewer = {int(bits): count for bits, count in noticed.bits.items() if int(bits) < depth}
+    if fewer:
+        images, widest = sum(fewer.values()), max(fewer)
+        levels = 2 ** (8 - depth + widest)
+        notes.append(
+            f"{number_of(images, 'image')} {'has' if images == 1 else 'have'} 16 bits but no value above {2**widest - 1:,}: "
+            f"{levels} of 256 levels {'is' if levels == 1 else 'are'} left. Give --depth {widest}"
+        )
+    if more := sum(count for bits, count in noticed.bits.items() if int(bits) > depth):
+        notes.append(
+            f"{number_of(more, 'image')} {'has' if more == 1 else 'have'} values above {2**depth - 1:,}, which --depth {depth} "
+            "makes white. Give --depth auto or a larger one"
+        )
+    return notes

@@ -5,13 +5,12 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.images import MEASURES
+from featx.images import BLANK, MEASURES
 from featx.verbs.audit.labels import far_out
 from featx.verbs.audit.pictures import MeasuredPictures
 
-# A picture with hardly another pixel is dark, or bright; of fewer grey levels than this it shows nothing.
+# A picture with hardly another pixel is dark, or bright.
 _NEARLY_ALL = 0.95
-_BLANK = 4 / 255
 
 # Enlarged more than this for the backbone, a picture has hardly any detail for it.
 _ENLARGED = 4
@@ -59,7 +58,7 @@ def find_flaws(pictures: MeasuredPictures, image_size: tuple[int, int]) -> tuple
     if not len(measured):
         return [], []
     columns = {name: pictures.column(name)[measured].astype(np.float64) for name in MEASURES}
-    blank = columns["contrast"] < _BLANK
+    blank = columns["contrast"] < BLANK
     dark, bright = ((columns[name] >= _NEARLY_ALL) & ~blank for name in ("black", "white"))
     # Sharpness has no scale of its own: it is held against what is usual in the set.
     soft = far_out(-np.log(np.maximum(columns["sharpness"], 1e-6)), len(measured))

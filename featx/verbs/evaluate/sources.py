@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
 from featx.images import ImageIndex
-from featx.models import FileProbabilities, HeadFeatures, ListedFiles, Model
+from featx.models import FileProbabilities, HeadFeatures, ListedFiles, Model, blank_notes, say_blank
 from featx.store import SPLITS, Catalog, FeatureCache
 from featx.verbs.evaluate.featuremap import choose_mapped
 
@@ -25,6 +25,7 @@ class Measured:
     digests: list[bytes]
     rejected: dict[str, str]
     source: str
+    notes: list[str] = dataclasses.field(default_factory=list)  # what was noticed of the pictures
     unknown: int = 0  # images of classes that had no training image, left out
     pooled: NDArray[np.float32] | None = None  # average features of some images, for a map
     pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # which they are
@@ -96,6 +97,7 @@ def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeat
         digests=[digests[place] for place in kept],
         rejected=rejected,
         source=catalog.source,
+        notes=blank_notes(store, measured[kept], "measured"),
         unknown=unknown,
         pooled=pooled.astype(np.float32),
         pooled_rows=pooled_rows,
@@ -160,6 +162,7 @@ def from_files(
         source=str(index.root),
         pooled=None if result.pooled is None else result.pooled[mapped],
         pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
+        notes=say_blank(result.blank, len(kept), "measured"),
     )
 
 

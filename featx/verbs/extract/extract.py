@@ -75,8 +75,8 @@ def extract_features(
         Called as (stage, newly done, total).
     **options
         Those of ``ExtractOptions``: ``backbone``, ``weights``, ``layers``, ``preprocess``, ``image_size``, ``resize``,
-        ``background``, ``exact_decode``, ``allow_truncated``, ``precision``, ``calibration``, ``augment``, ``views``,
-        ``val_fraction``, ``test_fraction``, ``seed``, ``shard``.
+        ``background``, ``exact_decode``, ``allow_truncated``, ``depth``, ``color_profile``, ``precision``, ``calibration``,
+        ``augment``, ``views``, ``val_fraction``, ``test_fraction``, ``seed``, ``shard``.
 
     Returns
     -------

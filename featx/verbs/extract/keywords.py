@@ -21,6 +21,8 @@ class ExtractKeywords(TypedDict, total=False):
     background: tuple[int, int, int]
     exact_decode: bool
     allow_truncated: bool
+    depth: str
+    color_profile: str
     precision: str
     calibration: Path | str | None
     augment: str | None

@@ -12,7 +12,7 @@ from featx.images import (
     Part,
     view_key,
 )
-from featx.recipe import Recipe
+from featx.recipe import FULL_DEPTH, Recipe
 
 DEFAULT_VIEWS = 4
 """Views of each training image where ``augment`` is given and their number is not."""
@@ -42,6 +42,10 @@ class ExtractOptions:
         Decode JPEGs at full size.
     allow_truncated : bool
         Use what is left of files that end too early.
+    depth : str
+        What the numbers of files of 16 bits a sample mean: ``16``, ``12``, ``10`` or ``8`` bits, ``auto`` or ``min-max``.
+    color_profile : str
+        ``ignore`` colour profiles, or convert to ``srgb``.
     precision : str
         Arithmetic of the backbone: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
     calibration : Path or None
@@ -74,6 +78,8 @@ class ExtractOptions:
     background: tuple[int, int, int] = (255, 255, 255)
     exact_decode: bool = False
     allow_truncated: bool = False
+    depth: str = FULL_DEPTH
+    color_profile: str = "ignore"
     precision: str = "float32"
     calibration: Path | str | None = None
     augment: str | None = None
@@ -148,6 +154,8 @@ class ExtractOptions:
             background=self.background,
             exact_decode=self.exact_decode,
             allow_truncated=self.allow_truncated,
+            depth=self.depth,
+            color_profile=self.color_profile,
             precision=self.precision,
         )
         return recipe, weights_file

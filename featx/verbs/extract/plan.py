@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import check_device
-from featx.images import MAX_PIXELS, Batch
+from featx.images import MAX_PIXELS, Batch, Noticed
 from featx.models import Compute, Engine, Extractor, Maps, decode_files
 from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
 from featx.system.digests import are_among, as_digests
@@ -72,6 +72,8 @@ class ExtractPlan:
         ``"I/N"`` where only that part would be extracted: then all counts are of it, and its splits are a guess.
     whole : int
         Images in the whole listing; ``listed`` where it is no part.
+    noticed : Noticed
+        What was noticed of the files that were decoded now.
     """
 
     cache: Path
@@ -96,6 +98,7 @@ class ExtractPlan:
     seconds: float
     shard: str | None
     whole: int
+    noticed: Noticed
 
 
 def plan_extract(
@@ -174,6 +177,7 @@ def _summarise(prepared: Prepared, catalog: Catalog, to_extract: int, trial: "_T
         seconds=trial.seconds_of(to_extract + to_augment),
         shard=str(part) if part else None,
         whole=part.listed if part else len(catalog),
+        noticed=prepared.noticed,
     )
 
 

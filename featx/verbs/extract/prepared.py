@@ -16,6 +16,7 @@ from featx.images import (
     Identities,
     ImageIndex,
     KnownFiles,
+    Noticed,
     Part,
     identify_files,
     list_images,
@@ -49,6 +50,8 @@ class Prepared:
         Nothing has been written to it yet.
     part : PartOf or None
         Of which listing ``index`` is only a part, and which.
+    noticed : Noticed
+        What decoding noticed of the files; filled as it goes on.
     """
 
     options: ExtractOptions
@@ -57,6 +60,7 @@ class Prepared:
     engine: Engine
     store: FeatureCache
     part: PartOf | None = None
+    noticed: Noticed = dataclasses.field(default_factory=Noticed)
 
     @property
     def recipe(self) -> Recipe:
@@ -121,6 +125,7 @@ class Prepared:
 
     def note(self, rows: list[int], batch: Batch) -> None:
         """Take over what decoding found: reasons, and files that were edited since they were listed."""
+        self.noticed.add(batch.traits)
         for position, reason in batch.rejected.items():
             self.identities.reasons[rows[position]] = reason
         for position, digest in zip(batch.positions, batch.digests, strict=True):
@@ -213,7 +218,7 @@ def prepare(
         _refuse_another_folders_cache(index, listings, folder)
     part, index = _take_part(chosen, index, options) if chosen else (None, index)
     identities = identify_files(index, _known_files(index, listings), workers, progress)
-    return Prepared(options, index, identities, engine, store, part)
+    return Prepared(options, index, identities, engine, store, part, Noticed(engine.recipe.depth))
 
 
 def _take_part(chosen: Part, index: ImageIndex, options: ExtractOptions) -> tuple[PartOf, ImageIndex]:

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from featx.images import Noticed
 from featx.store import SPLITS, Catalog, find_repeats, part_path, rejects_path
 from featx.verbs.extract.calibrate import seconds_in_int8
 from featx.verbs.extract.prepared import Prepared
@@ -68,6 +69,8 @@ class ExtractResult:
         ``"I/N"`` where only that part was extracted: then all counts are of it, and there are no ``splits`` yet.
     whole : int
         Images in the whole listing; ``listed`` where it is no part.
+    noticed : Noticed
+        What was noticed of the files that were decoded now.
     """
 
     cache: Path
@@ -96,6 +99,7 @@ class ExtractResult:
     rejects: Path
     shard: str | None
     whole: int
+    noticed: Noticed
 
 
 def rejects_file(prepared: Prepared) -> Path:
@@ -136,4 +140,5 @@ def summarise(prepared: Prepared, catalog: Catalog, run: Run, calibration_second
         rejects=rejects_file(prepared),
         shard=str(part) if part else None,
         whole=part.listed if part else len(catalog),
+        noticed=prepared.noticed,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError, TooFewImages
 from featx.heads import Head, HeadSettings, fit_temperature
-from featx.models import Model, save_model
+from featx.models import Model, blank_notes, save_model
 from featx.system.names import keywords_of
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.audit import TrainingCopies, find_training_copies
@@ -182,7 +182,7 @@ def fit_head(
             f"{request.store.folder}: has no validation images to calibrate on. "
             "Put some into val/, extract with a larger --val-fraction, or leave --calibrate out."
         )
-    notes = list(images.notes)
+    notes = images.notes + blank_notes(request.store, images.train, "training")
     copies = find_training_copies(request.store, progress) if group_duplicates else None
     if copies:
         notes.append(_describe_copies(copies, images))

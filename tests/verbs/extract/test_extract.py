@@ -177,7 +177,7 @@ def test_unreadable_images_are_rejected_with_their_reason_and_the_run_goes_on(ph
     assert {row["path"]: (row["class"], row["reason"]) for row in rejects(result.cache)} == {
         "blue/cut.png": ("blue", "truncated PNG"),
         "blue/empty.png": ("blue", "empty file"),
-        "red/text.jpg": ("red", "not an image (JPEG, PNG, WebP, BMP, GIF or TIFF)"),
+        "red/text.jpg": ("red", "not an image (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM)"),
     }
     assert set(features_by_path(result.cache)).isdisjoint({"blue/cut.png", "blue/empty.png", "red/text.jpg"})
 

@@ -183,7 +183,7 @@ def test_predict_averages_views_when_asked(augmented_cache: Path, photos: Path, 
     files = [photos / "red" / "1.png", photos / "red" / "broken.png", photos / "blue" / "2.png"]
     clean, averaged = (featx.predict_images(model, files, tta=tta, batch_size=2) for tta in (False, True))
     assert [p.label for p in averaged] == [p.label for p in clean] == ["red", "", "blue"]
-    assert averaged[1].error == clean[1].error == "not an image (JPEG, PNG, WebP, BMP, GIF or TIFF)"
+    assert averaged[1].error == clean[1].error == "not an image (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM)"
     assert averaged[0].confidence != clean[0].confidence
 
 
