@@ -27,6 +27,7 @@ from featx.recipe import Recipe
 from featx.store import EXTRACTED, NOT_GIVEN, REJECTED, SPLITS, Catalog, FeatureCache, PartOf
 from featx.system.digests import Digests, are_among, first_alike
 from featx.system.progress import Progress
+from featx.verbs.extract.checks import Checks, Notify
 from featx.verbs.extract.options import ExtractOptions
 from featx.verbs.extract.splits import draw_splits
 
@@ -49,6 +50,8 @@ class Prepared:
         Nothing has been written to it yet.
     part : PartOf or None
         Of which listing ``index`` is only a part, and which.
+    notes : tuple of str
+        What a user should know of the listing.
     """
 
     options: ExtractOptions
@@ -57,6 +60,7 @@ class Prepared:
     engine: Engine
     store: FeatureCache
     part: PartOf | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def recipe(self) -> Recipe:
@@ -192,6 +196,7 @@ def prepare(
     overwrite: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
+    notify: Notify | None = None,
 ) -> Prepared:
     """List the images, tell what each is, and open the cache. Nothing is written.
 
@@ -200,7 +205,9 @@ def prepare(
     ImageListError, BackboneError, ImageSizeError, RecipeMismatch, CacheError
         As for ``extract_features``.
     """
-    index = list_images(Path(images))
+    index = list_images(Path(images), options.manifest)
+    checks = Checks(index, options.yes, notify)
+    checks.before_reading()
     folder = Path(cache) if cache else Path("cache") / index.name
     given = Path(options.calibration) if options.calibration else None
     engine = find_engine(Engine(*options.make_recipe()), folder, given, overwrite)
@@ -213,7 +220,8 @@ def prepare(
         _refuse_another_folders_cache(index, listings, folder)
     part, index = _take_part(chosen, index, options) if chosen else (None, index)
     identities = identify_files(index, _known_files(index, listings), workers, progress)
-    return Prepared(options, index, identities, engine, store, part)
+    checks.after_reading(index, identities, whole=part is None, drawn=options.val_fraction > 0 or options.test_fraction > 0)
+    return Prepared(options, index, identities, engine, store, part, tuple(checks.notes))
 
 
 def _take_part(chosen: Part, index: ImageIndex, options: ExtractOptions) -> tuple[PartOf, ImageIndex]:

@@ -68,6 +68,10 @@ class ExtractResult:
         ``"I/N"`` where only that part was extracted: then all counts are of it, and there are no ``splits`` yet.
     whole : int
         Images in the whole listing; ``listed`` where it is no part.
+    notes : list of str
+        What a user should know of the listing.
+    passed_over : dict of str to int
+        Folders that the system put there or hides, by name.
     """
 
     cache: Path
@@ -96,6 +100,8 @@ class ExtractResult:
     rejects: Path
     shard: str | None
     whole: int
+    notes: list[str] = dataclasses.field(default_factory=list)
+    passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def rejects_file(prepared: Prepared) -> Path:
@@ -136,4 +142,6 @@ def summarise(prepared: Prepared, catalog: Catalog, run: Run, calibration_second
         rejects=rejects_file(prepared),
         shard=str(part) if part else None,
         whole=part.listed if part else len(catalog),
+        notes=list(prepared.notes),
+        passed_over=prepared.index.passed_over,
     )
