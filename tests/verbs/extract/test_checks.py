@@ -1,6 +1,7 @@
 """What extract says and refuses before the backbone runs, and how a manifest's options reach it."""
 
 import json
+import re
 import shutil
 import unicodedata
 from collections.abc import Callable
@@ -233,3 +234,24 @@ def test_options_of_a_manifest_are_refused_without_one(run: Callable[..., Any], 
     assert "Give --images." in refused.stderr
     with pytest.raises(TypeError, match="label_colum"):
         featx.evaluate_model("m.featx", label_colum="x")  # type: ignore[call-arg]
+
+
+def test_the_pages_commands_do_what_it_says(photos: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    """Each command of the page on manifests, on a table as it describes, with the stub backbone."""
+    page = (Path(featx.__file__).parents[1] / "docs" / "howto" / "folders-and-manifests.md").read_text("utf-8")
+    (block,) = re.findall(r"<!-- checked: manifest columns -->\n```sh\n(.*?)```", page, re.DOTALL)
+    by_name, by_folder, measured = (line.split()[1:] for line in block.splitlines())
+    images = tmp_path / "images"
+    images.mkdir()
+    rows = []
+    for path in sorted(photos.glob("*/*.png")):
+        stem, part = f"{path.parent.name}{path.stem}", "testing" if path.stem in "012" else "training"
+        for copy in (tmp_path / stem, images / f"{stem}.jpg"):
+            shutil.copy(path, copy)
+        rows.append(f"{stem},{path.parent.name},{part}\n")
+    for name in ("ham.csv", "labels.csv"):
+        (tmp_path / name).write_text("image_id,dx,part\n" + "".join(rows))
+    assert as_json(run(*by_name, *STUB, "--json"))["splits"]["test"] == 9
+    assert as_json(run(*by_folder, *STUB, "--json"))["listed"] == 36
+    assert run("fit", "--head", "logreg", "--out", "models/dense.featx").exit_code == 0
+    assert as_json(run(*measured, "--no-page", "--json"))["images"] == 36
