@@ -21,7 +21,7 @@ from featx.images.listing.tables import TABLE_SUFFIXES
 from featx.images.listing.walk import (
     Tally,
     cannot_list,
-    holds_images,
+    has_image_names,
     length_to,
     loose_images,
     mode_of,
@@ -254,7 +254,7 @@ def _existing_folder(source: Path) -> Path:
 
 def _nothing_found(root: Path, n_loose: int, tally: Tally) -> str:
     if n_loose:
-        beside = [folder for folder in subfolders(root.parent, Tally()) if holds_images(folder, frozenset())]
+        beside = [folder for folder in subfolders(root.parent, Tally())[:100] if has_image_names(folder)]
         above = f" Or is {root.parent} the folder of class folders?" if len(beside) > 1 else ""
         return f"{root}: holds {n_loose} images but no class folders. Put each image into a folder named by its class.{above}"
     other = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(tally.skipped.items()))

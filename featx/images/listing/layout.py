@@ -91,16 +91,27 @@ def _look_into(root: Path, folder: Path, split: str) -> _Folder:
 
 
 def _refuse_unknown_split(root: Path, named: Sequence[_Folder], others: Sequence[_Folder]) -> None:
-    """Of two folders with the same class folders, one called ``train``, the other is a split too, under what name ever."""
-    for split in named:
+    """Refuse a split beside a folder that is another split under what name ever, or images without a class.
+
+    Of two folders with the same class folders, one called ``train``, the other is a split too. And where ``train`` holds
+    several class folders, and images lie right inside the folder beside it, one of the two is not what it is called.
+    """
+    for split in (folder for folder in named if folder.classes and not folder.loose):
         mine = {written_alike(name) for name in split.classes}
         for other in others:
             shared = sorted(name for name in other.classes if written_alike(name) in mine)
-            if shared and not split.loose and not other.loose:
+            if shared and not other.loose:
                 raise ImageListError(
                     f"{root}: {other.name}/ holds the same class folders ({some_of(shared)}) as {split.name}/ beside it, but "
                     f"its name is none of a split. Rename it to train, val or test, or move it away. "
                     f"Known names: {KNOWN_SPLITS}."
+                )
+            if len(split.classes) > 1 and not other.classes:
+                inside = some_of(sorted(split.classes))
+                raise ImageListError(
+                    f"{root}: {split.name}/ is named like a split and holds class folders ({inside}), but {other.name}/ "
+                    f"beside it holds {len(other.loose):,} images and no class folder. Move {other.name}/ away if "
+                    f"{split.name}/ is a split; rename {split.name}/ if it is a class."
                 )
 
 

@@ -61,7 +61,9 @@ def listing_notes(index: ImageIndex) -> list[str]:
     return [*index.notes, *_empty(index), *_alike(counts), *_numbers_alike(counts), *_missing(counts), *_levels(index)]
 
 
-def file_faults(index: ImageIndex, reasons: Sequence[str], digests: Digests, *, splits_wanted: bool) -> list[str]:
+def file_faults(
+    index: ImageIndex, reasons: Sequence[str], digests: Digests, known: NDArray[np.bool_], *, splits_wanted: bool
+) -> list[str]:
     """Say why no head could use the files that were found: a class without any image, or nothing to measure a head on.
 
     Nothing is said where no image can be used at all: that is an error of its own, when each has its reason.
@@ -74,6 +76,8 @@ def file_faults(index: ImageIndex, reasons: Sequence[str], digests: Digests, *, 
         Of each row, why it is rejected, else empty.
     digests : ndarray of shape (n_images, 32), uint8
         Contents.
+    known : ndarray of shape (n_images,), bool
+        Which are known to be images: those that have features. Of a class without any, files are opened until one is.
     splits_wanted : bool
         Whether val or test are to be drawn where none is given.
     """
@@ -85,7 +89,7 @@ def file_faults(index: ImageIndex, reasons: Sequence[str], digests: Digests, *, 
         found, name = rows[usable[rows]], index.class_names[index.labels[rows[0]]]
         if not len(found):
             faults.append(f"class {name!r} has no image that can be read: {_counted(Counter(reasons[row] for row in rows))}.")
-        elif not any(_looks_like_image(index, row) for row in found):
+        elif not known[found].any() and not any(_looks_like_image(index, row) for row in found):
             suffixes = Counter(Path(index.paths[row]).suffix.lower() or "no suffix" for row in found)
             faults.append(
                 f"class {name!r} has no image of a format that is read (JPEG, PNG, WebP, BMP, GIF, TIFF), "

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import re
 from collections import Counter
@@ -198,6 +199,15 @@ def length_to(root: Path) -> int:
 def holds_images(folder: Path, above: frozenset[str]) -> bool:
     """Tell whether there is an image anywhere below."""
     return next(walk_images(folder, Tally(), above), None) is not None
+
+
+def has_image_names(folder: Path) -> bool:
+    """Tell whether files right inside are named like images; of a folder of many files the first are looked at."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.lower().endswith(IMAGE_SUFFIXES) for entry in itertools.islice(entries, 1000))
+    except OSError:
+        return False
 
 
 def walk_images(folder: Path, tally: Tally, above: frozenset[str] = frozenset()) -> Iterator[str]:

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from featx.errors import ImageListError
 from featx.images import (
     Identities,
@@ -49,7 +52,9 @@ class Checks:
         """
         self._add(listing_notes(self._index), listing_faults(self._index))
 
-    def after_reading(self, listed: ImageIndex, identities: Identities, *, whole: bool, drawn: bool) -> None:
+    def after_reading(
+        self, listed: ImageIndex, identities: Identities, known: NDArray[np.bool_], *, whole: bool, drawn: bool
+    ) -> None:
         """Check which files there are, after each was read and before one is decoded.
 
         Parameters
@@ -58,6 +63,8 @@ class Checks:
             The images that were read: all, or those of a part, of which it cannot be said whether a class has any.
         identities : Identities
             What they are.
+        known : ndarray of shape (n_images,), bool
+            Which have features.
         whole : bool
             Whether they are all.
         drawn : bool
@@ -71,7 +78,7 @@ class Checks:
         missing = missing_rows(listed, identities.reasons)
         self._add([say_missing(listed, missing)] if missing else [], [])
         if whole:
-            self._add([], file_faults(listed, identities.reasons, identities.digests, splits_wanted=drawn))
+            self._add([], file_faults(listed, identities.reasons, identities.digests, known, splits_wanted=drawn))
 
     def _add(self, notes: Sequence[str], faults: Sequence[str]) -> None:
         for note in (*notes, *(faults if self._yes else ())):

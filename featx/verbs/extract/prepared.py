@@ -220,7 +220,8 @@ def prepare(
         _refuse_another_folders_cache(index, listings, folder)
     part, index = _take_part(chosen, index, options) if chosen else (None, index)
     identities = identify_files(index, _known_files(index, listings), workers, progress)
-    checks.after_reading(index, identities, whole=part is None, drawn=options.val_fraction > 0 or options.test_fraction > 0)
+    drawn = options.val_fraction > 0 or options.test_fraction > 0
+    checks.after_reading(index, identities, store.has(identities.digests), whole=part is None, drawn=drawn)
     return Prepared(options, index, identities, engine, store, part, tuple(checks.notes))
 
 

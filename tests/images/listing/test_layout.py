@@ -84,6 +84,20 @@ def test_unknown_folder_with_the_classes_of_a_split_is_an_error(tree: Tree, othe
         list_images(root)
 
 
+def test_split_beside_a_folder_of_images_without_class_is_an_error(tree: Tree) -> None:
+    """Images that nobody has labelled yet would become a class of their own."""
+    root = tree("train/cat/1.png", "train/dog/1.png", "unlabelled/1.png", "unlabelled/2.png")
+    said = r"train/ is named like a split and holds class folders \(cat, dog\), but unlabelled/ beside it holds 2 images"
+    with pytest.raises(ImageListError, match=said):
+        list_images(root)
+
+
+def test_nested_classes_of_which_one_is_called_train(tree: Tree) -> None:
+    """Kinds of vehicles, each with kinds of its own, are classes."""
+    index = list_images(tree("train/steam/1.png", "train/diesel/1.png", "boat/sail/1.png", "boat/motor/1.png"))
+    assert (index.class_names, set(index.splits)) == (("boat", "train"), {""})
+
+
 def test_unknown_folder_beside_two_splits_is_left_out_and_said(tree: Tree) -> None:
     """Train and test leave no doubt; what lies beside them is listed with a reason, and named."""
     index = list_images(tree("train/cat/1.png", "train/dog/1.png", "test/cat/1.png", "more/cat/1.png"))

@@ -255,3 +255,19 @@ def test_the_pages_commands_do_what_it_says(photos: Path, tmp_path: Path, run: C
     assert as_json(run(*by_folder, *STUB, "--json"))["listed"] == 36
     assert run("fit", "--head", "logreg", "--out", "models/dense.featx").exit_code == 0
     assert as_json(run(*measured, "--no-page", "--json"))["images"] == 36
+
+
+def test_files_of_classes_that_have_features_are_not_opened(
+    photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second extract opens one file of a new class, and none of the others."""
+    extract(photos)
+    write_image(photos / "grey" / "0.png", (90, 90, 90), seed=1)
+    write_image(photos / "grey" / "1.png", (90, 90, 90), seed=2)
+    opened: list[str] = []
+    from featx.images.listing import usable
+
+    real = usable._looks_like_image
+    monkeypatch.setattr(usable, "_looks_like_image", lambda index, row: opened.append(index.paths[row]) or real(index, row))
+    extract(photos)
+    assert opened == ["grey/0.png"]
