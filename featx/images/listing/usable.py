@@ -42,7 +42,11 @@ def listing_faults(index: ImageIndex) -> list[str]:
     if len(index.class_names) == 1 and any(_looks_like_image(index, row) for row in range(len(index.paths))):
         place = f"{index.root / index.class_names[0]}" if not index.manifest else ""
         inner = _folders_below(index).get(index.class_names[0], [])
-        hint = f" Its folders look like classes: {some_of(inner)}. Give {place} instead." if len(inner) > 1 and place else ""
+        hint = (
+            f" The folders in it look like classes or splits: {some_of(inner)}. Give {place} instead."
+            if len(inner) > 1 and place
+            else ""
+        )
         faults.append(f"all images are of one class, {index.class_names[0]!r}; a head needs two.{hint}")
     unread = {
         folder: counts
@@ -143,9 +147,11 @@ def _alike(counts: dict[str, int]) -> list[str]:
     notes = []
     for names in groups.values():
         if len(names) > 1:
-            most = max(names, key=counts.__getitem__)
+            right = max(names, key=lambda name: (counts[name], name == " ".join(name.split())))
             listed = ", ".join(f"{name!r} ({counts[name]:,} images)" for name in names)
-            notes.append(f"classes whose names differ only in case or spaces: {listed}. {most!r} has most: rename the others")
+            notes.append(
+                f"classes whose names differ only in case or spaces: {listed}. {right!r} looks right: rename the others"
+            )
     return notes
 
 

@@ -223,7 +223,7 @@ def test_columns_that_are_not_used_are_named(write: Write, name: str) -> None:
         (["NA", "None"], "'NA' (1 images), 'None' (1 images): a class of that name, or a missing label? "),
         (
             ["Cat", "cat", "cat"],
-            "classes whose names differ only in case or spaces: 'Cat' (1 images), 'cat' (2 images). 'cat' has",
+            "classes whose names differ only in case or spaces: 'Cat' (1 images), 'cat' (2 images). 'cat' looks right",
         ),
     ],
 )
