@@ -95,7 +95,7 @@ def test_what_no_head_can_use_is_refused(
     root = tmp_path / "set"
     make(root)
     with monkeypatch.context() as patched:
-        patched.setattr("featx.verbs.extract.local.load_backbone", None)
+        patched.setattr("featx.models.compute.load_backbone", None)
         for attempt in (extract, lambda images: featx.plan_extract(images, tmp_path / "cache", **PLAN)):
             with pytest.raises(ImageListError, match=rf"set: {said}.* Or give --yes to extract them all the same\.$"):
                 attempt(root)
