@@ -51,6 +51,7 @@ LIBRARIES = {
     ("h5py",): ("store/", "backbones/weights_file.py"),  # weights files are HDF5 too
     ("PIL",): ("images/",),
     ("simplejpeg",): ("images/",),
+    ("openpyxl", "pyarrow"): ("images/listing/tables.py",),
     ("matplotlib", "jinja2", "markupsafe"): ("report/",),
     ("msgspec",): ("models/schema.py",),
     ("click", "tqdm", "argparse"): ("cli/",),

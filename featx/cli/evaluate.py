@@ -13,6 +13,7 @@ from featx.cli.options import (
     batch_option,
     device_option,
     json_option,
+    manifest_options,
     max_pixels_option,
     tta_option,
     weights_option,
@@ -28,7 +29,8 @@ from featx.cli.terminal import newest_model, print_json, show_progress
     type=click.Choice(["train", "val", "test", "all"]),
     help="Which images.  [default: test where there is one, else val]",
 )
-@click.option("--images", type=FOLDER, help="Measure on this folder of class folders instead of the cached images.")
+@click.option("--images", type=FOLDER, help="Measure on this folder of class folders, or manifest, not on the cached images.")
+@manifest_options
 @click.option("--cache", type=FOLDER, help="The cache, if it is no longer where the model was fitted.")
 @click.option("--out", type=FOLDER, help="Folder of the report.  [default: reports/<model>-<split>]")
 @click.option("--page/--no-page", default=True, help="Write report.html, which shows the images.  [default: page]")

@@ -7,8 +7,16 @@ import click
 
 import featx
 from featx.cli.group import main
-from featx.cli.options import FOLDER, batch_option, device_option, json_option, max_pixels_option, workers_option
-from featx.cli.terminal import print_json, show_progress
+from featx.cli.options import (
+    FOLDER,
+    batch_option,
+    device_option,
+    json_option,
+    manifest_options,
+    max_pixels_option,
+    workers_option,
+)
+from featx.cli.terminal import print_json, show_note, show_progress
 from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddress
 from featx.errors import TooManyRejects
 from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
@@ -126,6 +134,8 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
     type=Parts(),
     help="Only part I of N, one for each machine; then run once more without, or featx merge, to finish.",
 )
+@manifest_options
+@click.option("--yes", is_flag=True, help="Extract images, too, that no head can use: of a single class, say.")
 @click.option("--overwrite", is_flag=True, help="Replace features that were made with other settings.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
 @click.option(
@@ -143,9 +153,9 @@ def extract(
 ) -> None:
     """Extract the features of all images, once.
 
-    IMAGES holds one folder of images per class, or train/, val/ and test/ folders of class folders; or it is a CSV
-    manifest (path,label[,split]). Images whose features are cached already cost nothing: run it again after adding,
-    moving or renaming some, or after a kill.
+    IMAGES holds one folder of images per class, or train/, val/ and test/ folders of class folders; or it is a manifest
+    (path,label[,split]) as CSV, TSV, XLSX or Parquet. Images whose features are cached already cost nothing: run it again
+    after adding, moving or renaming some, or after a kill.
     """
     from featx.report import extract_text, plan_text
 
@@ -155,9 +165,11 @@ def extract(
         raise click.UsageError("--dry-run tries a few batches in this process: leave --ray out.")
     with show_progress() as progress:
         if dry_run:
-            result: Any = featx.plan_extract(progress=progress, **options)
+            result: Any = featx.plan_extract(progress=progress, notify=show_note, **options)
         else:
-            result = featx.extract_features(progress=progress, wait=wait, ray=ray, gpus_per_worker=gpus_per_worker, **options)
+            result = featx.extract_features(
+                progress=progress, notify=show_note, wait=wait, ray=ray, gpus_per_worker=gpus_per_worker, **options
+            )
     if as_json:
         print_json(dataclasses.asdict(result) | {"dry_run": dry_run})
     else:

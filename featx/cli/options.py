@@ -34,6 +34,22 @@ tta_option = click.option(
 group_duplicates_option = click.option(
     "--group-duplicates", is_flag=True, help="Look for near duplicates, and keep them in one fold as exact ones always are."
 )
+
+
+def manifest_options(command: Any) -> Any:
+    """Add the options that say how a manifest is to be read."""
+    options = [
+        click.option("--root", type=FOLDER, help="Manifest: folder that its paths are relative to.  [default: its own folder]"),
+        click.option("--path-column", metavar="NAME", help="Manifest: column of the paths.  [default: path, filename …]"),
+        click.option("--label-column", metavar="NAME", help="Manifest: column of the classes.  [default: label, class …]"),
+        click.option("--split-column", metavar="NAME", help="Manifest: column of the splits.  [default: split, set …]"),
+        click.option("--ext", metavar="SUFFIX", help="Manifest: added to paths that do not end in it, such as .png."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 weights_option = click.option(
     "--weights", type=FOLDER, default=None, help="The weights file that the features were extracted with, if it has moved."
 )

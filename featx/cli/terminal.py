@@ -35,6 +35,11 @@ def newest_model() -> Path:
     return found
 
 
+def show_note(note: str) -> None:
+    """Say on stderr what a user should know before the end."""
+    click.echo(f"note: {note}", err=True)
+
+
 @contextlib.contextmanager
 def show_progress() -> Iterator[Any]:
     """Yield a callback that draws one bar a stage on stderr, if that is a terminal."""

@@ -2,13 +2,16 @@
 
 from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
 from featx.images.decode import decode_image, read_image_file
+from featx.images.listing.columns import ManifestKeywords, ManifestOptions
 from featx.images.listing.given import paths_given
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.listing.index import ImageIndex, list_images, list_unlabelled
-from featx.images.listing.manifest import check_manifest_path, write_manifest
+from featx.images.listing.missing import find_missing, say_missing
 from featx.images.listing.part import Part, listing_digest, take_images
 from featx.images.listing.split import assign_splits
+from featx.images.listing.usable import file_faults, listing_faults, listing_notes, missing_rows
 from featx.images.listing.walk import REPORT_MARKER, REPORT_PLOTS, natural_key
+from featx.images.listing.written import check_manifest_path, write_manifest
 from featx.images.loader import Batch, Views, load_batches
 from featx.images.noticed import Noticed, are_many_blank
 from featx.images.picture import BLANK, MEASURES, PICTURE_SIDE, Picture
@@ -32,6 +35,8 @@ __all__ = [
     "Identities",
     "ImageIndex",
     "KnownFiles",
+    "ManifestKeywords",
+    "ManifestOptions",
     "Noticed",
     "Part",
     "Picture",
@@ -42,15 +47,21 @@ __all__ = [
     "assign_splits",
     "check_manifest_path",
     "decode_image",
+    "file_faults",
+    "find_missing",
     "identify_files",
     "list_images",
     "list_unlabelled",
     "listing_digest",
+    "listing_faults",
+    "listing_notes",
     "load_batches",
     "make_thumbnails",
+    "missing_rows",
     "natural_key",
     "paths_given",
     "read_image_file",
+    "say_missing",
     "take_images",
     "view_key",
     "write_manifest",

@@ -240,7 +240,7 @@ def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, r
     (tmp_path / "empty").mkdir()
     write_image(tmp_path / "one" / "only" / "1.png", (9, 9, 9), seed=1)
     write_image(tmp_path / "one" / "only" / "2.png", (9, 9, 9), seed=2)
-    run("extract", "one", *STUB)
+    run("extract", "one", *STUB, "--yes")
     run("fit", stub_cache, "--head", "logreg", "--out", "m.featx")
     write_image(tmp_path / "animals" / "cat" / "1.png", (9, 9, 9), seed=1)
     write_image(tmp_path / "animals" / "dog" / "1.png", (9, 9, 9), seed=2)
@@ -386,12 +386,12 @@ def test_transparent_images_of_another_background_are_other_features(tmp_path: P
             pixels = np.full((40, 40, 4), 60 * number + copy, np.uint8)
             pixels[..., 3] = 100
             Image.fromarray(pixels).save(path)
-    assert run("extract", "clear", *STUB).exit_code == 0
+    assert run("extract", "clear", *STUB, "--yes").exit_code == 0  # two images a class: nothing to measure a head on
     white = featx.open_cache("cache/clear").features(np.arange(6))
-    refused = run("extract", "clear", *STUB, "--background", "black")
+    refused = run("extract", "clear", *STUB, "--yes", "--background", "black")
     assert refused.exit_code == 1
     assert "background=[255, 255, 255], but background=[0, 0, 0] was asked for" in refused.stderr
-    assert run("extract", "clear", *STUB, "--background", "black", "--overwrite").exit_code == 0
+    assert run("extract", "clear", *STUB, "--yes", "--background", "black", "--overwrite").exit_code == 0
     black = featx.open_cache("cache/clear").features(np.arange(6))
     # Of white, 155 of 255 parts shine through; of black nothing does.
     np.testing.assert_allclose(white - black, 155, atol=1)

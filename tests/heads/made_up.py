@@ -9,6 +9,7 @@ from featx.heads.checks import check_features
 from featx.heads.classical.base import ClassicalHead, Shapes, read_whole
 from featx.heads.head import Features, softmax
 from featx.heads.layers import PlainLayer
+from featx.heads.product import steady_product
 from featx.heads.registry import HeadSpec
 
 
@@ -31,7 +32,7 @@ class CentroidHead(ClassicalHead):
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return class probabilities (n_samples, n_classes)."""
         check_features(X, len(self.mean_))
-        probabilities: NDArray[np.float64] = softmax(self._scaling(X) @ self.means_.T + self._intercept)
+        probabilities: NDArray[np.float64] = softmax(steady_product(self._scaling(X), self.means_.T, 2) + self._intercept)
         return probabilities
 
     def as_layers(self) -> tuple[PlainLayer, ...]:

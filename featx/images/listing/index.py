@@ -13,9 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ImageListError
+from featx.images.listing.columns import ManifestOptions
+from featx.images.listing.layout import find_layout, images_beside
 from featx.images.listing.manifest import read_manifest
+from featx.images.listing.names import some_of
+from featx.images.listing.tables import TABLE_SUFFIXES
 from featx.images.listing.walk import (
-    holds_images,
+    Tally,
+    cannot_list,
+    has_image_names,
     length_to,
     loose_images,
     mode_of,
@@ -28,16 +34,6 @@ from featx.images.listing.walk import (
 UNLABELLED = -1
 """Label of an image that belongs to no class."""
 
-SPLIT_FOLDERS = {
-    "train": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-}
-"""Name of a folder, or in a manifest's split column, in any case, to split."""
-
 
 @dataclasses.dataclass(frozen=True)
 class ImageIndex:
@@ -48,7 +44,7 @@ class ImageIndex:
     root : Path
         Absolute folder that ``paths`` are relative to.
     name : str
-        What a cache of these images is called by default: the folder's name, or the manifest's without ``.csv``.
+        What a cache of these images is called by default: the folder's name, or the manifest's without its suffix.
     paths : tuple of str
         Relative, with ``/``; by split, class, then natural order ("2" before "10"), or in the manifest's order.
     labels : ndarray of shape (n_images,), int32
@@ -61,6 +57,16 @@ class ImageIndex:
         Why an image is rejected before it is opened, else empty.
     skipped : dict of str to int
         Files that are no images by name and content, counted by suffix.
+    passed_over : dict of str to int
+        Folders that the system put there or hides (``@eaDir``, ``.thumbnails``), counted by name.
+    empty_classes : dict of str to dict of str to int
+        Class folders without a single image, relative to ``root``, to their files counted by suffix.
+    notes : tuple of str
+        What was decided or left out that a user should know before the work begins.
+    manifest : Path or None
+        The table that lists the images; None where folders do.
+    base : Path or None
+        Absolute folder that its paths are relative to as they are written; ``root`` may be another where some lead out of it.
     """
 
     root: Path
@@ -71,18 +77,26 @@ class ImageIndex:
     splits: tuple[str, ...]
     reasons: tuple[str, ...]
     skipped: dict[str, int]
+    passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
+    empty_classes: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    manifest: Path | None = None
+    base: Path | None = None
 
 
-def list_images(source: Path) -> ImageIndex:
-    """List the images of a folder of class folders, of one with ``train``, ``val``, ``test`` inside, or of a CSV manifest.
+def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIndex:
+    """List the images of a folder of class folders, of one with ``train``, ``val``, ``test`` inside, or of a manifest.
 
-    In folders, hidden files and what featx itself has written (caches, models, reports) are passed over.
+    In folders, hidden files, what the system put there and what featx itself has written (caches, models, reports) are
+    passed over; so is a folder that cannot be read, unless none can.
 
     Parameters
     ----------
     source : Path
-        ``source/<class>/…/<image>`` or ``source/<split>/<class>/…/<image>``; or a file ``<name>.csv`` with the columns
-        ``path``, ``label`` and perhaps ``split``, paths relative to its folder.
+        ``source/<class>/…/<image>`` or ``source/<split>/<class>/…/<image>``; or a table (``.csv``, ``.tsv``, ``.txt``,
+        ``.xlsx``, ``.parquet``) with the columns ``path``, ``label`` and perhaps ``split``, paths relative to its folder.
+    options : ManifestOptions or None
+        How a table is to be read.
 
     Returns
     -------
@@ -94,33 +108,66 @@ def list_images(source: Path) -> ImageIndex:
     ImageListError
         If there is no such folder or manifest, it cannot be read, or it gives no image a class.
     """
-    if source.suffix.lower() == ".csv" and stat.S_ISREG(mode_of(source)):
-        manifest = read_manifest(source, SPLIT_FOLDERS)
-        return _make_index(
-            name=source.stem,
-            root=manifest.root,
-            paths=manifest.paths,
-            class_of=manifest.labels,
-            splits=manifest.splits,
-            reasons=manifest.reasons,
-            skipped={},
-        )
+    options = options or ManifestOptions()
+    if source.suffix.lower() in TABLE_SUFFIXES and stat.S_ISREG(mode_of(source)):
+        return _list_manifest(source, options)
     root = _existing_folder(source)
-    skipped: Counter[str] = Counter()
+    if options:
+        raise ImageListError(
+            f"{source}: is a folder; --root, --ext and the --…-column options say how a manifest is to be read."
+        )
+    tally, empty = Tally(), {}
     columns, start = _Columns([], [], [], []), length_to(root)
-    splits = _split_folders(root)
-    if splits != [("", root)]:
-        columns.add(_beside(root, splits, skipped), reason="beside the split folders, in none of them")
-    for split, folder in splits:
-        columns.add(loose_images(root, folder, skipped), split=split, reason="in no class folder")
+    layout = find_layout(root, tally)
+    if layout.splits != [("", root)]:
+        columns.add(images_beside(root, layout.splits, tally), reason="beside the split folders, in none of them")
+    for split, folder in layout.splits:
+        columns.add(loose_images(root, folder, tally), split=split, reason="in no class folder")
         above = frozenset({real_path(root), real_path(folder)})
-        for class_folder in subfolders(folder):
+        for class_folder in subfolders(folder, tally):
             class_name = unicodedata.normalize("NFC", class_folder.name)
-            found = walk_images(class_folder, skipped, above)
+            n_before, skipped_before = len(columns.paths), tally.skipped.copy()
+            found = walk_images(class_folder, tally, above)
             columns.add((path[start:] for path in found), split=split, class_name=class_name)
+            if len(columns.paths) == n_before and str(class_folder) not in tally.unreadable:
+                empty[str(class_folder)[start:]] = dict(tally.skipped - skipped_before)
     if not any(columns.class_of):
-        raise ImageListError(_nothing_found(root, len(columns.paths)))
-    return _make_index(name=root.name, root=root, **columns._asdict(), skipped=skipped)
+        for path, reason in tally.unreadable.items():
+            raise cannot_list(path, reason)
+        raise ImageListError(_nothing_found(root, len(columns.paths), tally))
+    return _make_index(
+        name=root.name,
+        root=root,
+        **columns._asdict(),
+        skipped=tally.skipped,
+        passed_over=Counter(Path(path).name for path in sorted(tally.passed_over)),
+        empty_classes=empty,
+        notes=[*layout.notes, *_say_unreadable(root, tally)],
+    )
+
+
+def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
+    found = read_manifest(source, options)
+    return _make_index(
+        name=source.stem,
+        root=found.root,
+        paths=found.paths,
+        class_of=found.labels,
+        splits=found.splits,
+        reasons=found.reasons,
+        skipped={},
+        notes=found.notes,
+        manifest=source,
+        base=found.base,
+    )
+
+
+def _say_unreadable(root: Path, tally: Tally) -> list[str]:
+    if not tally.unreadable:
+        return []
+    start = length_to(root)
+    named = [f"{path[start:]} ({reason})" for path, reason in tally.unreadable.items()]
+    return [f"folders that cannot be listed, and whose images are left out: {some_of(named)}"]
 
 
 class _Columns(NamedTuple):
@@ -152,7 +199,7 @@ def list_unlabelled(sources: Sequence[Path]) -> list[Path]:
         mode = mode_of(source)
         if not mode:
             raise ImageListError(f"{source}: no such file or folder.")
-        found += map(Path, walk_images(source, Counter())) if stat.S_ISDIR(mode) else [source]
+        found += map(Path, walk_images(source, Tally(strict=True))) if stat.S_ISDIR(mode) else [source]
     if not found:
         raise ImageListError(f"{', '.join(map(str, sources))}: no images there. Give image files or folders with some.")
     return found
@@ -167,6 +214,11 @@ def _make_index(
     splits: Sequence[str],
     reasons: Sequence[str],
     skipped: dict[str, int],
+    passed_over: dict[str, int] | None = None,
+    empty_classes: dict[str, dict[str, int]] | None = None,
+    notes: Sequence[str] = (),
+    manifest: Path | None = None,
+    base: Path | None = None,
 ) -> ImageIndex:
     class_names = tuple(sorted(set(class_of) - {""}, key=natural_key))
     label_of = {class_name: label for label, class_name in enumerate(class_names)}
@@ -179,6 +231,11 @@ def _make_index(
         splits=tuple(splits),
         reasons=tuple(reasons),
         skipped=dict(skipped),
+        passed_over=dict(passed_over or {}),
+        empty_classes=empty_classes or {},
+        notes=tuple(notes),
+        manifest=manifest,
+        base=base,
     )
 
 
@@ -186,49 +243,20 @@ def _existing_folder(source: Path) -> Path:
     mode = mode_of(source)
     wanted = "the folder with one folder of images per class, or a CSV manifest (path,label)"
     if not mode:
-        raise ImageListError(f"{source}: no such {'file' if source.suffix.lower() == '.csv' else 'folder'}. Give {wanted}.")
+        raise ImageListError(
+            f"{source}: no such {'file' if source.suffix.lower() in TABLE_SUFFIXES else 'folder'}. Give {wanted}."
+        )
     if not stat.S_ISDIR(mode):
         found = "a file" if stat.S_ISREG(mode) else "neither a folder nor an ordinary file"
         raise ImageListError(f"{source}: is {found}. Give {wanted}.")
     return Path(real_path(source))
 
 
-def _nothing_found(root: Path, n_loose: int) -> str:
+def _nothing_found(root: Path, n_loose: int, tally: Tally) -> str:
     if n_loose:
-        return f"{root}: holds {n_loose} images but no class folders. Put each image into a folder named by its class."
-    return f"{root}: no images in it. Expected one folder of images per class (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM)."
-
-
-def _split_folders(root: Path) -> list[tuple[str, Path]]:
-    """Return (split, folder of class folders) pairs; one pair without a split for plain class folders.
-
-    ``train`` may also be a class, of locomotives say. So it is taken for a split only when it holds class folders and
-    another split is beside it; or when no folder but splits holds images, and those hold class folders alone.
-    """
-    folders = subfolders(root)
-    by_split = [(SPLIT_FOLDERS[f.name.lower()], f) for f in folders if f.name.lower() in SPLIT_FOLDERS]
-    if not by_split:
-        return [("", root)]
-    above = frozenset({real_path(root)})
-
-    def holds_classes(folder: Path) -> bool:
-        return any(holds_images(inside, above | {real_path(folder)}) for inside in subfolders(folder))
-
-    several = len({split for split, _ in by_split}) > 1
-    if not (several and any(split == "train" and holds_classes(folder) for split, folder in by_split)):
-        full = [folder for folder in folders if holds_images(folder, above)]
-        named = [folder for _, folder in by_split if not loose_images(root, folder, Counter()) and holds_classes(folder)]
-        if not full or not set(full) <= set(named):
-            return [("", root)]
-    order = ("train", "val", "test")
-    return sorted(by_split, key=lambda pair: (order.index(pair[0]), pair[1].name))
-
-
-def _beside(root: Path, splits: list[tuple[str, Path]], skipped: Counter[str]) -> list[str]:
-    """Return the images that lie beside split folders: they belong to no split, and leaving them out must be said."""
-    taken = {folder for _, folder in splits}
-    others = [folder for folder in subfolders(root) if folder not in taken]
-    above = frozenset({real_path(root)})
-    start = length_to(root)
-    deep = [path[start:] for folder in others for path in walk_images(folder, skipped, above)]
-    return loose_images(root, root, skipped) + deep
+        beside = [folder for folder in subfolders(root.parent, Tally())[:100] if has_image_names(folder)]
+        above = f" Or is {root.parent} the folder of class folders?" if len(beside) > 1 else ""
+        return f"{root}: holds {n_loose} images but no class folders. Put each image into a folder named by its class.{above}"
+    other = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(tally.skipped.items()))
+    found = f" Found instead: {other}." if other else ""
+    return f"{root}: no images in it. Expected one folder of images per class (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM).{found}"

@@ -1,6 +1,8 @@
 """Finding image files below a folder, whatever else lies there, in an order that is the same everywhere."""
 
 import contextlib
+import dataclasses
+import itertools
 import os
 import re
 from collections import Counter
@@ -10,11 +12,24 @@ from pathlib import Path
 from featx.errors import ImageListError
 from featx.images.sniff import SNIFF_BYTES, sniff_format
 
-_IMAGE_SUFFIXES = tuple(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff".split()  # noqa: SIM905 - reads better than ten quotes
+IMAGE_SUFFIXES = tuple(
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .pbm .pgm .ppm .pnm".split()  # noqa: SIM905 - reads better
 )
+"""What the names of images end in, in lower case."""
 
-_NO_IMAGES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_NO_IMAGES = frozenset({"thumbs.db", "desktop.ini"})
+
+# Folders that a NAS, Windows, macOS or a file system puts among the images: thumbnails, what was deleted, snapshots. Their
+# names in lower case; those that begin with a full stop (.snapshot, .Trash-1000, .AppleDouble) are hidden anyway.
+_SYSTEM_FOLDERS = frozenset(
+    {
+        *("@eadir", "@tmp", "@sharesnap", "@sharebin", "#recycle", "#snapshot"),  # Synology
+        *("@recycle", "@recently-snapshot", "@thumb", "network recycle bin"),  # QNAP
+        *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),  # Windows
+        *("__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder"),  # macOS
+        *("lost+found", "~snapshot"),  # ext4; NetApp
+    }
+)
 
 REPORT_PLOTS = ("confusion_matrix.png", "curves.png")
 """Images that a report folder holds."""
@@ -41,15 +56,40 @@ def _number_key(digits: re.Match[str]) -> str:
     return f"\0{chr(len(value))}{value}{written}\0"
 
 
+@dataclasses.dataclass
+class Tally:
+    """What a walk does not list, each once however often it comes by.
+
+    Parameters
+    ----------
+    skipped : Counter of str
+        Files that are no images by name and content, by suffix.
+    passed_over : set of str
+        Folders of the system and hidden ones.
+    unreadable : dict of str to str
+        Folders that the system refuses to list, to its reason.
+    strict : bool
+        Raise an error for such a folder instead.
+    """
+
+    skipped: Counter[str] = dataclasses.field(default_factory=Counter)
+    passed_over: set[str] = dataclasses.field(default_factory=set)
+    unreadable: dict[str, str] = dataclasses.field(default_factory=dict)
+    strict: bool = False
+
+
 @contextlib.contextmanager
 def reading_named(path: Path) -> Iterator[None]:
     """Turn the system's refusal into an error that names the path."""
     try:
         yield
     except OSError as error:
-        raise ImageListError(
-            f"{path}: cannot be listed: {error.strerror or error}. Make it readable, move it away or give another path."
-        ) from None
+        raise cannot_list(path, error.strerror or str(error)) from None
+
+
+def cannot_list(path: Path | str, reason: str) -> ImageListError:
+    """Return the error for a folder that the system refuses to list."""
+    return ImageListError(f"{path}: cannot be listed: {reason}. Make it readable, move it away or give another path.")
 
 
 def mode_of(path: Path) -> int:
@@ -76,10 +116,27 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _NO_IMAGES
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    with reading_named(folder), os.scandir(folder) as entries:
-        kept = [e for e in entries if not _is_hidden(e.name) and not (_is_folder(e) and _is_output(Path(e.path)))]
-    return sorted(kept, key=_entry_key)
+def _entries(folder: Path, tally: Tally) -> list[os.DirEntry[str]]:
+    """Return what is to be listed of a folder, in natural order; what is not goes into the tally."""
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+    except OSError as error:
+        if tally.strict:
+            raise cannot_list(folder, error.strerror or str(error)) from None
+        tally.unreadable[str(folder)] = error.strerror or str(error)
+        return []
+    return sorted((entry for entry in found if _is_listed(entry, tally)), key=_entry_key)
+
+
+def _is_listed(entry: os.DirEntry[str], tally: Tally) -> bool:
+    hidden = _is_hidden(entry.name)
+    if not _is_folder(entry):
+        return not hidden
+    if hidden or entry.name.lower() in _SYSTEM_FOLDERS:
+        tally.passed_over.add(entry.path)
+        return False
+    return not _is_output(Path(entry.path))
 
 
 def _entry_key(entry: os.DirEntry[str]) -> str:
@@ -92,12 +149,14 @@ def _is_output(folder: Path) -> bool:
         return True
     if folder.name not in _OUTPUT_HOMES:
         return False
-    with reading_named(folder), os.scandir(folder) as entries:
+    # As below: a folder that does not let itself be looked into is listed, where the refusal gets said.
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
         return all(
             _is_cache_or_report(Path(entry.path)) if _is_folder(entry) else entry.name.endswith(".featx")
             for entry in entries
             if not _is_hidden(entry.name)
         )
+    return False
 
 
 def _is_cache_or_report(folder: Path) -> bool:
@@ -107,7 +166,7 @@ def _is_cache_or_report(folder: Path) -> bool:
             return True
         # A report may have been written into a folder of somebody's images; those are still to be listed.
         return (folder / REPORT_MARKER).is_file() and all(
-            path.name in REPORT_PLOTS or (path.suffix.lower() not in _IMAGE_SUFFIXES and not path.is_dir())
+            path.name in REPORT_PLOTS or (path.suffix.lower() not in IMAGE_SUFFIXES and not path.is_dir())
             for path in folder.iterdir()
         )
     return False
@@ -120,16 +179,16 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def subfolders(folder: Path) -> list[Path]:
-    """Return the folders directly inside, hidden ones and featx's own output left out."""
-    return [Path(entry.path) for entry in _entries(folder) if _is_folder(entry)]
+def subfolders(folder: Path, tally: Tally) -> list[Path]:
+    """Return the folders directly inside, without hidden ones, the system's and featx's own output."""
+    return [Path(entry.path) for entry in _entries(folder, tally) if _is_folder(entry)]
 
 
-def loose_images(root: Path, folder: Path, skipped: Counter[str]) -> list[str]:
-    """Return the images directly inside, relative to ``root``; count other files in ``skipped``."""
-    files = [entry for entry in _entries(folder) if not _is_folder(entry)]
+def loose_images(root: Path, folder: Path, tally: Tally) -> list[str]:
+    """Return the images directly inside, relative to ``root``."""
+    files = [entry for entry in _entries(folder, tally) if not _is_folder(entry)]
     start = length_to(root)
-    return [entry.path[start:] for entry in files if _is_image(entry, skipped)]
+    return [entry.path[start:] for entry in files if _is_image(entry, tally)]
 
 
 def length_to(root: Path) -> int:
@@ -139,10 +198,19 @@ def length_to(root: Path) -> int:
 
 def holds_images(folder: Path, above: frozenset[str]) -> bool:
     """Tell whether there is an image anywhere below."""
-    return next(walk_images(folder, Counter(), above), None) is not None
+    return next(walk_images(folder, Tally(), above), None) is not None
 
 
-def walk_images(folder: Path, skipped: Counter[str], above: frozenset[str] = frozenset()) -> Iterator[str]:
+def has_image_names(folder: Path) -> bool:
+    """Tell whether files right inside are named like images; of a folder of many files the first are looked at."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.lower().endswith(IMAGE_SUFFIXES) for entry in itertools.islice(entries, 1000))
+    except OSError:
+        return False
+
+
+def walk_images(folder: Path, tally: Tally, above: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield the path of every image below a folder, following links but never into a folder above itself."""
     inside = set(above)
     # A stack, as folders may be nested deeper than Python lets functions be.
@@ -151,7 +219,7 @@ def walk_images(folder: Path, skipped: Counter[str], above: frozenset[str] = fro
     def enter(deeper: Path, real: str) -> None:
         if real not in inside:
             inside.add(real)
-            stack.append((real, iter(_entries(deeper))))
+            stack.append((real, iter(_entries(deeper, tally))))
 
     enter(folder, real_path(folder))
     while stack:
@@ -161,19 +229,19 @@ def walk_images(folder: Path, skipped: Counter[str], above: frozenset[str] = fro
                 # Only a link leads elsewhere; asking the system about each folder costs one call for every folder above it.
                 enter(Path(entry.path), real_path(entry.path) if entry.is_symlink() else str(Path(here, entry.name)))
                 break
-            if _is_image(entry, skipped):
+            if _is_image(entry, tally):
                 yield entry.path
         else:
             inside.remove(here)
             stack.pop()
 
 
-def _is_image(entry: os.DirEntry[str], skipped: Counter[str]) -> bool:
+def _is_image(entry: os.DirEntry[str], tally: Tally) -> bool:
     """Tell images by name, and files with other names by their first bytes.
 
     What is named like an image is listed whatever it is (a link that leads nowhere, a pipe), to be rejected with a reason.
     """
-    if entry.name.lower().endswith(_IMAGE_SUFFIXES):
+    if entry.name.lower().endswith(IMAGE_SUFFIXES):
         return True
     try:
         # Only regular files are opened: a pipe would block for ever.
@@ -183,5 +251,5 @@ def _is_image(entry: os.DirEntry[str], skipped: Counter[str]) -> bool:
                     return True
     except OSError:
         pass  # unreadable and not named like an image: counted with the other files below
-    skipped[Path(entry.name).suffix.lower() or "no suffix"] += 1
+    tally.skipped[Path(entry.name).suffix.lower() or "no suffix"] += 1
     return False

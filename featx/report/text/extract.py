@@ -73,8 +73,6 @@ def plan_text(plan: ExtractPlan) -> str:
 def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
     """Say what a user should know of the images, whether they are extracted already or not."""
     lines = []
-    if found.classes == 1:
-        lines.append("  note: a head needs at least two classes; expected one folder of images for each")
     if found.duplicates:
         lines.append(f"  {number_of(found.duplicates, 'exact duplicate')}, stored once")
     if found.conflicts:
@@ -88,6 +86,9 @@ def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
     if found.skipped:
         others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(found.skipped.items()))
         lines.append(f"  other files, not images: {others}")
+    if found.passed_over:
+        folders = ", ".join(f"{count:,} {name}" for name, count in sorted(found.passed_over.items()))
+        lines.append(f"  folders of the system, passed over: {folders}")
     return lines + [f"  note: {note}" for note in _noticed(found.noticed)]
 
 

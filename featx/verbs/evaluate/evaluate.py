@@ -2,13 +2,15 @@
 
 import functools
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import choose_batch_size
+from featx.errors import ImageListError
 from featx.heads import unscaled
-from featx.images import MAX_PIXELS, list_images
+from featx.images import MAX_PIXELS, ManifestKeywords, ManifestOptions
 from featx.models import HeadFeatures, Model, classify_files, load_model
 from featx.system.progress import Progress
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
@@ -20,7 +22,7 @@ from featx.verbs.evaluate.measures import (
     reliability,
     top_k_accuracy,
 )
-from featx.verbs.evaluate.sources import Measured, check_classes, check_split, from_cache, from_files
+from featx.verbs.evaluate.sources import Measured, check_classes, check_split, from_cache, from_files, list_to_measure
 
 FEW_IMAGES = 30
 """The figures of a class with fewer images are hardly more than an impression."""
@@ -39,6 +41,7 @@ def evaluate_model(
     device: str | None = None,
     tta: bool = False,
     progress: Progress | None = None,
+    **manifest: Unpack[ManifestKeywords],
 ) -> Evaluation:
     """Measure a model on the cached test images, or on images it has never seen.
 
@@ -49,7 +52,7 @@ def evaluate_model(
     split : str or None
         By default ``test`` where there is one, else ``val``; for ``images`` without splits, all of them.
     images : Path, str or None
-        Folder of class folders to measure on instead of the cache.
+        Folder of class folders, or manifest, to measure on instead of the cache.
     cache : Path, str or None
         The cache, if it is no longer where the model was fitted.
     weights : Path or None
@@ -64,6 +67,8 @@ def evaluate_model(
         Average over augmented views made as those were that the head learned from; the files must still be there.
     progress : callable or None
         Called as (stage, newly done, total).
+    **manifest
+        How a manifest is to be read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``ext``.
 
     Returns
     -------
@@ -82,6 +87,9 @@ def evaluate_model(
         For ``images`` and ``tta``: if there is no such device, or the backbone's weights are not at hand.
     """
     check_split(split)
+    listing = ManifestOptions(**manifest)
+    if listing and images is None:
+        raise ImageListError("--root, --ext and the names of columns say how the manifest of --images is read. Give --images.")
     path = Path(model)
     loaded = load_model(path)
     classify = functools.partial(
@@ -96,13 +104,12 @@ def evaluate_model(
         progress=progress,
     )
     if images is not None:
-        measured = from_files(loaded, list_images(Path(images)), split, classify)
-        notes = []
+        measured = from_files(loaded, list_to_measure(Path(images), listing), split, classify)
     else:
         folder = Path(cache or loaded.source.get("cache", ""))
         features = HeadFeatures(loaded, weights, batch_size or choose_batch_size(loaded.recipe, device), device)
         measured = from_cache(loaded, split, folder, features, classify if tta else None)
-        notes = _note_source(loaded, measured)
+    notes = measured.notes + (_note_source(loaded, measured) if images is None else [])
     if tta:
         notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
     check_classes(loaded, path, measured)
@@ -148,7 +155,7 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
         ],
         confusion=confusion,
         rejected=measured.rejected,
-        notes=notes + measured.notes + _notes(model, measured, counts["seen_in_training"], support),
+        notes=notes + _notes(model, measured, counts["seen_in_training"], support),
         cautions=_cautions(model, support, counts["duplicates"]),
         top3_accuracy=top_k_accuracy(measured.probabilities, y, 3),
         intervals=bootstrap_intervals(confusion),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
-from featx.images import ImageIndex
+from featx.images import ImageIndex, ManifestOptions, find_missing, list_images, say_missing
 from featx.models import FileProbabilities, HeadFeatures, ListedFiles, Model, blank_notes, say_blank
 from featx.store import SPLITS, Catalog, FeatureCache
 from featx.verbs.evaluate.featuremap import choose_mapped
@@ -25,7 +25,9 @@ class Measured:
     digests: list[bytes]
     rejected: dict[str, str]
     source: str
-    notes: list[str] = dataclasses.field(default_factory=list)  # what was noticed of the pictures
+    notes: list[str] = dataclasses.field(
+        default_factory=list
+    )  # on how the images were listed, and what their pictures are like
     unknown: int = 0  # images of classes that had no training image, left out
     pooled: NDArray[np.float32] | None = None  # average features of some images, for a map
     pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # which they are
@@ -120,6 +122,19 @@ def _shared(catalog: Catalog, model: Model) -> list[str]:
     return [name for name in catalog.class_names if name in model.class_names]
 
 
+def list_to_measure(images: Path, options: ManifestOptions) -> ImageIndex:
+    """List a folder or manifest; files of a manifest that are not there are noted.
+
+    Raises
+    ------
+    ImageListError
+        If it cannot be listed, or none of a manifest's files is there.
+    """
+    index = list_images(images, options)
+    missing = find_missing(index)
+    return dataclasses.replace(index, notes=(*index.notes, say_missing(index, missing))) if missing else index
+
+
 def from_files(
     model: Model,
     index: ImageIndex,
@@ -162,7 +177,7 @@ def from_files(
         source=str(index.root),
         pooled=None if result.pooled is None else result.pooled[mapped],
         pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
-        notes=say_blank(result.blank, len(kept), "measured"),
+        notes=[*index.notes, *say_blank(result.blank, len(kept), "measured")],
     )
 
 

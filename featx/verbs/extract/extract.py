@@ -18,6 +18,7 @@ from featx.store import CacheWriter, Catalog, FeatureCache, check_something_is_l
 from featx.system.interrupt import interrupted_once
 from featx.system.progress import Progress
 from featx.verbs.extract.calibrate import calibration_images
+from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.local import LocalRun
 from featx.verbs.extract.prepared import Prepared, prepare
@@ -42,6 +43,7 @@ def extract_features(
     ray: str | None = None,
     gpus_per_worker: float | None = None,
     progress: Progress | None = None,
+    notify: Notify | None = None,
     **options: Unpack[ExtractKeywords],
 ) -> ExtractResult:
     """Extract the features of every image of a folder that has none yet.
@@ -73,10 +75,13 @@ def extract_features(
         With ``ray``: GPUs of each worker; by default one where there are any, or a share where there are more workers.
     progress : callable or None
         Called as (stage, newly done, total).
+    notify : callable or None
+        Called with each of the result's ``notes`` when it is known: most are before the backbone runs.
     **options
         Those of ``ExtractOptions``: ``backbone``, ``weights``, ``layers``, ``preprocess``, ``image_size``, ``resize``,
         ``background``, ``exact_decode``, ``allow_truncated``, ``depth``, ``color_profile``, ``precision``, ``calibration``,
-        ``augment``, ``views``, ``val_fraction``, ``test_fraction``, ``seed``, ``shard``.
+        ``augment``, ``views``, ``val_fraction``, ``test_fraction``, ``seed``, ``shard``, ``root``, ``path_column``,
+        ``label_column``, ``split_column``, ``ext``, ``yes``.
 
     Returns
     -------
@@ -86,7 +91,8 @@ def extract_features(
     Raises
     ------
     ImageListError
-        If there is nothing to extract, every image was rejected, or there is no such part.
+        If there is nothing to extract, nothing that a head could use (see ``yes``), every image was rejected, or there is no
+        such part.
     ImageSizeError, BackboneError, AugmentError, DeviceError
         If the backbone or the views cannot be made as asked, or there is no such device.
     ExtraMissing
@@ -107,7 +113,7 @@ def extract_features(
     if on_ray:
         check_ray(on_ray.address)
     hashing = workers if ray is None else None
-    prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=hashing, progress=progress)
+    prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=hashing, progress=progress, notify=notify)
     compute = Compute(batch_size, workers, max_pixels, device)
     local = dataclasses.replace(compute, workers=hashing)  # calibration happens here, wherever the rest does
     prepared, calibration_seconds = _with_network(prepared, local, overwrite, progress)

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from featx.errors import RecipeError
+from featx.images import ManifestKeywords
 from featx.system.names import check_keywords, keywords_of
 from featx.verbs.extract.options import ExtractOptions
 
 
-class ExtractKeywords(TypedDict, total=False):
+class ExtractKeywords(ManifestKeywords, total=False):
     """Keywords of ``extract_features`` and ``plan_extract`` that decide which features come out; see ``ExtractOptions``."""
 
     backbone: str
@@ -31,6 +32,7 @@ class ExtractKeywords(TypedDict, total=False):
     test_fraction: float
     seed: int
     shard: str | tuple[int, int] | None
+    yes: bool
 
 
 def read_options(function: Callable[..., Any], given: Mapping[str, Any]) -> ExtractOptions:

@@ -9,6 +9,7 @@ from featx.images import (
     DEFAULT_AUGMENT,
     MOST_VIEWS,
     Augmentation,
+    ManifestOptions,
     Part,
     view_key,
 )
@@ -60,6 +61,10 @@ class ExtractOptions:
         Of that draw, and of the views.
     shard : str, (int, int) or None
         ``"I/N"`` or (I, N): only part I of N parts, for as many machines.
+    root, path_column, label_column, split_column, ext : str or None
+        How a manifest is to be read; see ``ManifestOptions``.
+    yes : bool
+        Extract images, too, that no head can use: those of a single class, say.
 
     Raises
     ------
@@ -88,6 +93,12 @@ class ExtractOptions:
     test_fraction: float = 0.15
     seed: int = 0
     shard: str | tuple[int, int] | None = None
+    root: Path | str | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    ext: str | None = None
+    yes: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what can be seen to be wrong before anything is read."""
@@ -114,6 +125,11 @@ class ExtractOptions:
     def part(self) -> Part | None:
         """Which part of the images; None for all."""
         return None if self.shard is None else Part.parse(self.shard)
+
+    @property
+    def manifest(self) -> ManifestOptions:
+        """How a manifest is to be read."""
+        return ManifestOptions(self.root, self.path_column, self.label_column, self.split_column, self.ext)
 
     @property
     def augmentation(self) -> Augmentation:

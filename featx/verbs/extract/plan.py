@@ -15,6 +15,7 @@ from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
 from featx.system.digests import are_among, as_digests
 from featx.system.progress import Progress
 from featx.verbs.extract.calibrate import MOST_IMAGES
+from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.prepared import Prepared, prepare
 
@@ -74,6 +75,10 @@ class ExtractPlan:
         Images in the whole listing; ``listed`` where it is no part.
     noticed : Noticed
         What was noticed of the files that were decoded now.
+    notes : list of str
+        What a user should know of the listing.
+    passed_over : dict of str to int
+        Folders that the system put there or hides, by name.
     """
 
     cache: Path
@@ -99,6 +104,8 @@ class ExtractPlan:
     shard: str | None
     whole: int
     noticed: Noticed
+    notes: list[str] = dataclasses.field(default_factory=list)
+    passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def plan_extract(
@@ -111,6 +118,7 @@ def plan_extract(
     device: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    notify: Notify | None = None,
     **options: Unpack[ExtractKeywords],
 ) -> ExtractPlan:
     """Say what ``extract_features`` with the same arguments would do: nothing is written.
@@ -120,7 +128,7 @@ def plan_extract(
 
     Parameters
     ----------
-    images, cache, batch_size, workers, max_pixels, device, overwrite, progress, **options
+    images, cache, batch_size, workers, max_pixels, device, overwrite, progress, notify, **options
         As for ``extract_features``.
 
     Returns
@@ -136,7 +144,7 @@ def plan_extract(
     started = time.monotonic()
     chosen = read_options(plan_extract, options)
     check_device(device, chosen.precision)
-    prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=workers, progress=progress)
+    prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=workers, progress=progress, notify=notify)
     compute = Compute(batch_size, workers, max_pixels, device).settled(prepared.recipe)
     trial = _Trial(prepared.engine, compute, time.monotonic() - started)
     rows = prepared.rows_to_extract()
@@ -178,6 +186,8 @@ def _summarise(prepared: Prepared, catalog: Catalog, to_extract: int, trial: "_T
         shard=str(part) if part else None,
         whole=part.listed if part else len(catalog),
         noticed=prepared.noticed,
+        notes=list(prepared.notes),
+        passed_over=prepared.index.passed_over,
     )
 
 

@@ -28,6 +28,7 @@ from featx.recipe import Recipe
 from featx.store import EXTRACTED, NOT_GIVEN, REJECTED, SPLITS, Catalog, FeatureCache, PartOf
 from featx.system.digests import Digests, are_among, first_alike
 from featx.system.progress import Progress
+from featx.verbs.extract.checks import Checks, Notify
 from featx.verbs.extract.options import ExtractOptions
 from featx.verbs.extract.splits import draw_splits
 
@@ -52,6 +53,8 @@ class Prepared:
         Of which listing ``index`` is only a part, and which.
     noticed : Noticed
         What decoding noticed of the files; filled as it goes on.
+    notes : tuple of str
+        What a user should know of the listing.
     """
 
     options: ExtractOptions
@@ -61,6 +64,7 @@ class Prepared:
     store: FeatureCache
     part: PartOf | None = None
     noticed: Noticed = dataclasses.field(default_factory=Noticed)
+    notes: tuple[str, ...] = ()
 
     @property
     def recipe(self) -> Recipe:
@@ -197,6 +201,7 @@ def prepare(
     overwrite: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
+    notify: Notify | None = None,
 ) -> Prepared:
     """List the images, tell what each is, and open the cache. Nothing is written.
 
@@ -205,7 +210,9 @@ def prepare(
     ImageListError, BackboneError, ImageSizeError, RecipeMismatch, CacheError
         As for ``extract_features``.
     """
-    index = list_images(Path(images))
+    index = list_images(Path(images), options.manifest)
+    checks = Checks(index, options.yes, notify)
+    checks.before_reading()
     folder = Path(cache) if cache else Path("cache") / index.name
     given = Path(options.calibration) if options.calibration else None
     engine = find_engine(Engine(*options.make_recipe()), folder, given, overwrite)
@@ -218,7 +225,9 @@ def prepare(
         _refuse_another_folders_cache(index, listings, folder)
     part, index = _take_part(chosen, index, options) if chosen else (None, index)
     identities = identify_files(index, _known_files(index, listings), workers, progress)
-    return Prepared(options, index, identities, engine, store, part, Noticed(engine.recipe.depth))
+    drawn = options.val_fraction > 0 or options.test_fraction > 0
+    checks.after_reading(index, identities, store.has(identities.digests), whole=part is None, drawn=drawn)
+    return Prepared(options, index, identities, engine, store, part, Noticed(engine.recipe.depth), tuple(checks.notes))
 
 
 def _take_part(chosen: Part, index: ImageIndex, options: ExtractOptions) -> tuple[PartOf, ImageIndex]:

@@ -71,6 +71,10 @@ class ExtractResult:
         Images in the whole listing; ``listed`` where it is no part.
     noticed : Noticed
         What was noticed of the files that were decoded now.
+    notes : list of str
+        What a user should know of the listing.
+    passed_over : dict of str to int
+        Folders that the system put there or hides, by name.
     """
 
     cache: Path
@@ -100,6 +104,8 @@ class ExtractResult:
     shard: str | None
     whole: int
     noticed: Noticed
+    notes: list[str] = dataclasses.field(default_factory=list)
+    passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def rejects_file(prepared: Prepared) -> Path:
@@ -141,4 +147,6 @@ def summarise(prepared: Prepared, catalog: Catalog, run: Run, calibration_second
         shard=str(part) if part else None,
         whole=part.listed if part else len(catalog),
         noticed=prepared.noticed,
+        notes=list(prepared.notes),
+        passed_over=prepared.index.passed_over,
     )

@@ -51,7 +51,7 @@ def write_few(root: Path, counts: dict[str, int]) -> Path:
 
 def folds_of(images: Path, cache: Path, n_folds: int = 4, seed: int = 0, **options: Any) -> TrainingImages:
     """Extract with the stub backbone and deal the training images out."""
-    featx.extract_features(images, cache, **(STUB | {"image_size": (64, 64)} | options))
+    featx.extract_features(images, cache, **(STUB | {"image_size": (64, 64), "yes": True} | options))
     return cut_into_folds(FeatureCache.open(cache), "cells", n_folds, seed)
 
 

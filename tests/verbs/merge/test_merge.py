@@ -303,7 +303,7 @@ def test_caches_with_different_views_are_refused(photos: Path, tmp_path: Path, e
     """A head could not learn from views that half of the images do not have."""
     one = extract(photos, tmp_path / "one", views=2).cache
     shutil.copytree(photos / "red", tmp_path / "more" / "red")
-    two = extract(tmp_path / "more", tmp_path / "two", views=2, seed=3).cache
+    two = extract(tmp_path / "more", tmp_path / "two", views=2, seed=3, yes=True).cache
     with pytest.raises(CacheError, match=r"two: was extracted with seed=3, but .*one with seed=0"):
         featx.merge_caches([one, two], tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,251 @@
+"""Which columns of a table are the path, the class and the split, under the names that people give them."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, TypedDict
+
+from featx.errors import ImageListError
+from featx.images.listing.names import KNOWN_SPLITS, splits_called
+from featx.images.listing.tables import SEPARATORS, Table
+from featx.images.listing.walk import IMAGE_SUFFIXES
+
+WANTED = "path,label or path,label,split"
+
+# The first that is there is taken. Compared in lower case, without spaces, "_" and "-".
+_PATH_NAMES = (
+    *("path", "filename", "filepath", "file", "imagepath", "imgpath", "imagefile", "imagefilename", "image", "imagename"),
+    *("img", "imgname", "fname", "picture", "photo", "images", "imageid", "imgid", "id"),
+)
+_LABEL_NAMES = (
+    *("label", "class", "classname", "labelname", "category", "categoryname", "target", "labels", "species", "diagnosis"),
+    *("dx", "y", "classid"),
+)
+_SPLIT_NAMES = ("split", "subset", "partition", "dataset", "set", "usage", "mluse", "phase")
+
+# Columns that say how images belong together or apart, which a manifest of featx has no use for.
+_UNUSED = frozenset(
+    {
+        *("isvalid", "isval", "istest", "istrain", "fold", "kfold"),
+        *("group", "groups", "groupid", "patient", "patientid", "subject", "subjectid"),
+    }
+)
+
+_ONES = frozenset({"1", "1.0", "true"})
+_ZEROS = frozenset({"0", "0.0", "false", ""})
+
+
+@dataclasses.dataclass(frozen=True)
+class ManifestOptions:
+    """How a manifest is to be read where it does not say so itself.
+
+    Parameters
+    ----------
+    root : Path, str or None
+        Folder that its paths are relative to; by default the folder of the manifest.
+    path_column, label_column, split_column : str or None
+        Names of the columns; by default the usual ones are recognised.
+    ext : str or None
+        Suffix that is added to each path which does not end in it, such as ``.png``.
+    """
+
+    root: Path | str | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    ext: str | None = None
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) is not None for field in dataclasses.fields(self))
+
+    @property
+    def suffix(self) -> str:
+        """What is added to paths, with its full stop; empty for nothing."""
+        return f".{self.ext.strip().lstrip('.')}" if self.ext and self.ext.strip(" .") else ""
+
+
+class ManifestKeywords(TypedDict, total=False):
+    """The keywords of ``ManifestOptions``, for functions that pass them on."""
+
+    root: Path | str | None
+    path_column: str | None
+    label_column: str | None
+    split_column: str | None
+    ext: str | None
+
+
+class Columns(NamedTuple):
+    """Where the columns are.
+
+    Parameters
+    ----------
+    path, label : int
+        ``label`` is -1 where the classes are columns of their own.
+    split : int or None
+        None where there is none.
+    classes : dict of int to str
+        Of one-hot columns: each one's place and name.
+    notes : list of str
+        Which columns were taken, where that is not plain, and which were not.
+    """
+
+    path: int
+    label: int
+    split: int | None
+    classes: dict[int, str]
+    notes: list[str]
+
+    @property
+    def wanted(self) -> frozenset[int]:
+        """Places of all columns that are read."""
+        places = {self.path, self.label, -1 if self.split is None else self.split, *self.classes}
+        return frozenset(places - {-1})
+
+
+def has_columns(header: Sequence[str], options: ManifestOptions) -> bool:
+    """Tell whether a header has a path, and a label or several columns that may be classes."""
+    label = _place(header, options.label_column, _LABEL_NAMES)
+    return _place(header, options.path_column, _PATH_NAMES) is not None and (label is not None or len(header) > 2)
+
+
+def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
+    """Find the columns.
+
+    Raises
+    ------
+    ImageListError
+        If there is no such column, or more than one.
+    """
+    header = table.header
+    if not header:
+        raise ImageListError(
+            f"{path}, line {table.line}: the file is empty. Write the header, {WANTED}, and one row for each image."
+        )
+    places: dict[str, int | None] = {}
+    kinds = {"path": _PATH_NAMES, "label": _LABEL_NAMES, "split": _SPLIT_NAMES}
+    for kind, names in kinds.items():
+        asked = getattr(options, f"{kind}_column")
+        places[kind] = _place(header, asked, names)
+        if asked is not None and places[kind] is None:
+            raise ImageListError(
+                f"{path}, line {table.line}: no column {asked!r}, which --{kind}-column asks for. "
+                f"The columns are: {_shown(header)}."
+            )
+        _refuse_twice(path, table, places[kind])
+    path_at, label_at, split_at = places["path"], places["label"], places["split"]
+    if split_at is not None and options.split_column is None and _plain(header[split_at]) != "split":
+        # A column "dataset" may also say where an image comes from.
+        values = {fields[split_at].strip().lower() for _, fields in table.rows(frozenset([split_at])) if len(fields) > split_at}
+        if values - {""} - splits_called(values).keys():
+            split_at = None
+    if path_at is None:
+        raise _no_column(path, table, "path")
+    classes: dict[int, str] = {}
+    if label_at is None:
+        classes = _one_hot(path, table, {path_at, split_at})
+        if not classes:
+            raise _no_column(path, table, "label")
+    taken = {"path": path_at, "label": label_at, "split": split_at}
+    unusual = [
+        f"{kind} is {header[at].strip()!r}"
+        for kind, at in taken.items()
+        if at is not None and header[at].strip().lower() != kind and getattr(options, f"{kind}_column") is None
+    ]
+    notes = [f"columns: {', '.join(unusual)}"] if unusual else []
+    if classes:
+        notes.append(f"the classes are one-hot columns: {_shown(list(classes.values()))}")
+    unused = [name.strip() for at, name in enumerate(header) if _plain(name) in _UNUSED and at not in taken.values()]
+    if unused:
+        notes.append(
+            f"columns that are not used: {_shown(unused)}. Splits are read from a column 'split' of train, val and test, "
+            "or that of --split-column"
+        )
+    return Columns(path_at, -1 if label_at is None else label_at, split_at, classes, notes)
+
+
+def _plain(name: str) -> str:
+    return "".join(name.lower().replace("_", " ").replace("-", " ").split())
+
+
+def _place(header: Sequence[str], asked: str | None, usual: Sequence[str]) -> int | None:
+    """Return where a column is; of those that are usual the name which stands first in their list."""
+    if asked is not None:
+        for same in (str, str.strip, lambda name: name.strip().lower()):
+            names = [same(name) for name in header]
+            if same(asked) in names:
+                return names.index(same(asked))
+        return None
+    plain = [_plain(name) for name in header]
+    return next((plain.index(name) for name in usual if name in plain), None)
+
+
+def _refuse_twice(path: Path, table: Table, at: int | None) -> None:
+    """Refuse a header that names a column twice: which is meant nobody can say."""
+    names = [name.strip().lower() for name in table.header]
+    if at is not None and names.count(names[at]) > 1:
+        raise ImageListError(
+            f"{path}, line {table.line}: column {names[at]!r} is named {names.count(names[at])} times in the header "
+            f"{_header_text(table)}, wanted once. Rename the others."
+        )
+
+
+def _header_text(table: Table) -> str:
+    text = ",".join(table.header)
+    return repr(text if len(text) <= 100 else text[:100] + "…")
+
+
+def _no_column(path: Path, table: Table, name: str) -> ImageListError:
+    joined = "".join(table.header)
+    mark = next((word for mark, word in SEPARATORS.items() if mark in joined), "")
+    advice = f"It looks separated by {mark}: save it separated by commas." if mark else "Write the header."
+    if any(field.lower().endswith(IMAGE_SUFFIXES) for field in table.header):
+        advice += " The first line is an image's."
+    elif not mark and len(table.header) > 1:
+        advice += f" Or name the column: --{name}-column."
+    return ImageListError(
+        f"{path}, line {table.line}: no column {name!r} in the header {_header_text(table)}, wanted {WANTED}. {advice}"
+    )
+
+
+def _shown(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:20]))
+    return shown + (f" and {len(names) - 20:,} more" if len(names) > 20 else "")
+
+
+def _one_hot(path: Path, table: Table, others: set[int | None]) -> dict[int, str]:
+    """Return the columns of nothing but 0 and 1, if each row has a single 1 or none; no columns if there are fewer than two.
+
+    Raises
+    ------
+    ImageListError
+        If a row has several: an image has one class here.
+    """
+    header = table.header
+    places = [at for at, name in enumerate(header) if at not in others and name.strip() and _plain(name) not in _UNUSED]
+    known = _ONES | _ZEROS
+    for _, fields in table.rows(None):
+        if len(fields) == len(header):
+            places = [at for at in places if fields[at].strip().lower() in known]
+    if len(places) < 2:
+        return {}
+    seen: set[int] = set()
+    for line, fields in table.rows(None):
+        ones = [at for at in places if len(fields) == len(header) and fields[at].strip().lower() in _ONES]
+        if len(ones) > 1:
+            raise ImageListError(
+                f"{path}, line {line}: columns {_shown([header[at] for at in ones])} are all 1, but an image has one class. "
+                "Leave the rows with several out, or write one column 'label'."
+            )
+        seen.update(ones)
+    return {at: header[at].strip() for at in places} if seen else {}
+
+
+def one_hot_label(fields: Sequence[str], classes: dict[int, str]) -> str:
+    """Return the class of a row, empty where no column says so."""
+    return next((name for at, name in classes.items() if fields[at].strip().lower() in _ONES), "")
+
+
+def say_unknown_splits(counts: dict[str, int]) -> str:
+    """Name the values of the split column that are none of a split."""
+    shown = ", ".join(f"{value!r} ({count:,} rows)" for value, count in list(counts.items())[:10])
+    return f"unknown split {shown}. Known are {KNOWN_SPLITS}; an empty one is drawn."

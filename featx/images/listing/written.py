@@ -1,0 +1,69 @@
+"""Writing a manifest that featx reads again."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from featx.errors import OutputError
+from featx.images.listing.walk import real_path
+from featx.system.files import is_foreign, replacing_text, writing_to
+
+_WRITTEN = ("path", "label", "split", "audit_flags")
+
+
+def check_manifest_path(path: Path) -> None:
+    """Make sure that a manifest can be written there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If it cannot, or a file stands there that ``write_manifest`` did not write: a manifest of the user's is none of ours.
+    """
+    with writing_to(path, "Give another manifest."):
+        foreign = is_foreign(path, ",".join(_WRITTEN).encode())
+    if foreign:
+        raise OutputError(f"{path}: exists and was not written by featx audit. Give another manifest, or delete it.")
+
+
+def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """Write a manifest that ``read_manifest`` reads, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV file.
+    root : Path
+        Absolute folder that the rows' paths are relative to. Written are paths relative to the manifest where it lies above
+        all images, else absolute ones.
+    rows : sequence of (path, label, split, flags)
+        In their order.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or a path is no text: a manifest cannot name it.
+    """
+    check_manifest_path(path)
+    folder = Path(real_path(path.absolute().parent))
+    within = folder == root or folder in root.parents
+    with writing_to(path, "Give another manifest."):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_text(path) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_WRITTEN)
+            for name, *others in rows:
+                place = root / name
+                written = str(place.relative_to(folder) if within else place)
+                if not written.isascii():
+                    _check_is_text(path, written)
+                writer.writerow((written, *others))
+
+
+def _check_is_text(path: Path, written: str) -> None:
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        shown = written.encode("utf-8", "backslashreplace").decode()
+        raise OutputError(
+            f"{path}: cannot name {shown!r}, whose name is not UTF-8. Rename that file and extract again."
+        ) from None
