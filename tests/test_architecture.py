@@ -32,8 +32,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Which verb may use which others, and why. Everything else that two verbs share is a noun of its own, or stands in models/.
 AMONG_VERBS: dict[str, set[str]] = {
     "merge": {"extract"},  # joined listings get their splits by the draw of an extract
-    "compare": {"audit"},  # near duplicates must not stand in two folds
-    "fit": {"audit", "compare"},  # the same, and --tune searches as compare does
+    "fit": {"compare"},  # --tune searches as compare does
     "finetune": {"fit"},  # it learns from the images that a fit would learn from
     "export": {"sample"},  # an export is tried on pictures
     "demo": {"sample", "extract", "fit", "evaluate"},  # it is the session of these, one after the other
@@ -57,7 +56,7 @@ LIBRARIES = {
     ("click", "tqdm", "argparse"): ("cli/",),
     ("ray",): ("verbs/extract/ray/",),
     ("joblib",): ("system/cores.py", "verbs/compare/search.py", "verbs/export/"),
-    ("threadpoolctl",): ("verbs/compare/search.py", "heads/epochs/steps.py", "verbs/audit/alike/"),
+    ("threadpoolctl",): ("verbs/compare/search.py", "heads/epochs/steps.py", "models/alike/"),
     ("pickle", "shelve", "marshal"): (),
 }
 

@@ -69,6 +69,7 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_jso
         per_class = [dataclasses.asdict(measures) for measures in evaluation.per_class]
         figures |= {"model": evaluation.model_path, "source": evaluation.source, "per_class": per_class}
         figures |= {name: getattr(evaluation, name) for name in ("top3_accuracy", "intervals", "cautions", "counts")}
+        figures["accuracy_without_near_duplicates"] = evaluation.accuracy_without_near_duplicates
         figures |= {"ece": evaluation.confidence and evaluation.confidence.ece, "temperature": evaluation.model.temperature}
         print_json(
             {

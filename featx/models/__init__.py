@@ -3,6 +3,7 @@
 from featx.models.blank import blank_notes, say_blank
 from featx.models.classify import FileProbabilities, classify_files
 from featx.models.compute import Compute, Engine, Extractor, Maps, decode_files
+from featx.models.copies import Copies, TrainingCopies, find_copies, find_training_copies
 from featx.models.features import HeadFeatures, weights_hint
 from featx.models.file import check_model_path, find_model, library_versions, load_model, save_model
 from featx.models.int8 import (
@@ -15,13 +16,17 @@ from featx.models.int8 import (
     network_path,
     refuse_int8,
 )
+from featx.models.leaks import MOST_COMPARED, near_duplicates_across_splits, showing_training_images
 from featx.models.listed import CHANGED, ListedFiles
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
+from featx.models.pictures import MeasuredPictures, measure_missing, stored_pictures
 
 __all__ = [
     "CHANGED",
+    "MOST_COMPARED",
     "TRAINED_ON_BYTES",
     "Compute",
+    "Copies",
     "DraftEngine",
     "Engine",
     "Extractor",
@@ -30,22 +35,30 @@ __all__ = [
     "HeadFeatures",
     "ListedFiles",
     "Maps",
+    "MeasuredPictures",
     "Model",
+    "TrainingCopies",
     "blank_notes",
     "check_model_path",
     "classify_files",
     "decode_files",
     "drop_other_networks",
+    "find_copies",
     "find_engine",
     "find_model",
+    "find_training_copies",
     "given_engine",
     "keep_network",
     "library_versions",
     "load_model",
+    "measure_missing",
+    "near_duplicates_across_splits",
     "network_of_cache",
     "network_path",
     "refuse_int8",
     "save_model",
     "say_blank",
+    "showing_training_images",
+    "stored_pictures",
     "weights_hint",
 ]

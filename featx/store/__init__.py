@@ -1,5 +1,6 @@
 """The cache: features in immutable HDF5 shards, and the catalog of images they belong to."""
 
+from featx.store.alike import keep_alike, kept_alike
 from featx.store.cache import FeatureCache
 from featx.store.cache_writer import CacheWriter
 from featx.store.documents import QUANTIZED, read_recipe, writing_named
@@ -60,6 +61,8 @@ __all__ = [
     "find_repeated",
     "find_repeats",
     "is_unfinished",
+    "keep_alike",
+    "kept_alike",
     "missing_rows",
     "needed_shards",
     "no_cache",

@@ -23,6 +23,9 @@ UNFINISHED = "unfinished"
 QUANTIZED = "quantized"
 """Folder inside the cache for the network that int8 features are made with."""
 
+ALIKE = "near_duplicates.json"
+"""Which of the listed contents show the same picture, as far as somebody has looked."""
+
 ASIDE = "damaged"
 """Folder inside the cache that damaged files are moved to; nothing in it is ever read."""
 

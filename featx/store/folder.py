@@ -6,7 +6,7 @@ from pathlib import Path
 
 from featx.errors import CacheNotFound, RecipeMismatch
 from featx.recipe import Recipe
-from featx.store.documents import ASIDE, QUANTIZED, UNFINISHED, reading_named
+from featx.store.documents import ALIKE, ASIDE, QUANTIZED, UNFINISHED, reading_named
 from featx.store.listing.parts import PARTS, say_parts
 from featx.system.files import TEMPORARY_PREFIX
 
@@ -22,6 +22,7 @@ _OWN_ENTRIES = frozenset(
         "layers",
         PARTS,
         QUANTIZED,
+        ALIKE,
         ASIDE,
         UNFINISHED,
     }

@@ -14,11 +14,11 @@ import featx
 from featx.errors import CacheDamaged
 from featx.images import MEASURES, PICTURE_SIDE, load_batches
 from featx.models import Compute
+from featx.models.pictures import measure_missing, stored_pictures
 from featx.store import FeatureCache
 from featx.store.shards.shard import Shard
 from featx.store.shards.shard_writer import ShardWriter, copy_rows
 from featx.system.files import content_digest
-from featx.verbs.audit.pictures import measure_missing, stored_pictures
 
 Extract = Callable[..., featx.ExtractResult]
 
@@ -118,7 +118,7 @@ def test_a_twin_is_measured_for_a_file_that_is_gone(photos: Path, extract: Extra
     wanted = stored_pictures(store, rows)
     make_old(cache)
     (photos / "red" / "0.png").unlink()
-    monkeypatch.setattr("featx.verbs.audit.pictures.Compute", functools.partial(Compute, max_pixels=1000))
+    monkeypatch.setattr("featx.models.pictures.Compute", functools.partial(Compute, max_pixels=1000))
     store = FeatureCache.open(cache)
     found = measure_missing(store, rows, stored_pictures(store, rows))
     assert found.present.all()

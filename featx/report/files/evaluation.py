@@ -148,6 +148,7 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "intervals": evaluation.intervals,
         "calibration": _calibration(evaluation),
         "counts": evaluation.counts,
+        "accuracy_without_near_duplicates": evaluation.accuracy_without_near_duplicates,
         "per_class": [dataclasses.asdict(measures) for measures in evaluation.per_class],
         "confusion": {"class_names": list(evaluation.model.class_names), "rows_true": evaluation.confusion.tolist()},
         "rejected": evaluation.rejected,

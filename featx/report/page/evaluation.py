@@ -143,6 +143,10 @@ def _figures(evaluation: Evaluation) -> list[dict[str, str]]:
     if evaluation.confidence:
         note = f"{before.ece:.3f} before calibration" if before else ""
         rows.append(("Calibration error", f"{evaluation.confidence.ece:.3f}", note))
+    without, near = evaluation.accuracy_without_near_duplicates, evaluation.counts.get("near_duplicates", 0)
+    if near and without is not None:
+        rest = len(evaluation.y) - near - evaluation.counts["seen_in_training"]
+        rows.append(("Accuracy without near duplicates", f"{without:.3f}", f"n\u00a0=\u00a0{rest:,}"))
     return [{"label": label, "value": value, "note": note} for label, value, note in rows]
 
 

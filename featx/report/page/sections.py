@@ -151,6 +151,8 @@ def about_section(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
     if counts:
         data += [("exact duplicates", f"{counts['duplicates']:,}"), ("seen in training", f"{counts['seen_in_training']:,}")]
+    if "near_duplicates" in counts:
+        data.append(("near duplicates of training images", f"{counts['near_duplicates']:,}"))
     settings = ", ".join(
         f"{name} {_setting(value)}"
         for name, value in model.head.settings().items()

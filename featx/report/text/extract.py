@@ -1,7 +1,7 @@
 """The result of ``featx extract``, and of its dry run, as text."""
 
 from featx.images import Noticed
-from featx.models import say_blank
+from featx.models import MOST_COMPARED, say_blank
 from featx.report.text.words import (
     _MOST_CLASSES,
     _MOST_CLASSES_IN_LINE,
@@ -31,6 +31,7 @@ def extract_text(result: ExtractResult) -> str:
         )
     else:
         lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
+    lines += _near_duplicate_lines(result)
     if result.views > 1:
         lines.append(f"  {result.views} views of each training image, {result.augmented:,} extracted now")
     rate = f", {result.images_per_second:.1f} images/s after start-up" if result.images_per_second else ""
@@ -44,6 +45,19 @@ def extract_text(result: ExtractResult) -> str:
             "(pip install 'featx[int8]')"
         )
     return "\n".join(lines)
+
+
+def _near_duplicate_lines(result: ExtractResult) -> list[str]:
+    near = result.near_duplicates_across_splits
+    if near is None and result.extracted and result.listed > MOST_COMPARED and not result.shard:
+        return [f"  near duplicates across splits are looked for among up to {MOST_COMPARED:,} images; featx audit finds them"]
+    if not near:
+        return []
+    are = "is a near duplicate" if len(near) == 1 else "are near duplicates"
+    return [
+        f"  note: {number_of(len(near), 'val or test image')} {are} of an image in an earlier split, "
+        f"which flatters the accuracy there: {some_of(near)}. See featx audit"
+    ]
 
 
 def plan_text(plan: ExtractPlan) -> str:

@@ -1,15 +1,12 @@
 """The verb audit: what is wrong with the images or their labels."""
 
 from featx.verbs.audit.audit import audit_cache, write_clean_manifest
-from featx.verbs.audit.copies import TrainingCopies, find_training_copies
 from featx.verbs.audit.findings import Audit, DuplicateGroup, ListedImage
 
 __all__ = [
     "Audit",
     "DuplicateGroup",
     "ListedImage",
-    "TrainingCopies",
     "audit_cache",
-    "find_training_copies",
     "write_clean_manifest",
 ]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from featx.errors import OutputError
 from featx.images import check_manifest_path, write_manifest
+from featx.models import Copies, MeasuredPictures, find_copies, measure_missing, stored_pictures
 from featx.store import SPLITS, CachedRows, Catalog, FeatureCache
 from featx.system.progress import Progress
-from featx.verbs.audit.copies import Copies, find_copies
 from featx.verbs.audit.findings import (
     FLAGS,
     AlikeClasses,
@@ -25,7 +25,6 @@ from featx.verbs.audit.findings import (
     flags_of,
 )
 from featx.verbs.audit.labels import Judged, confused, distances_from_classes, far_out, judge_labels
-from featx.verbs.audit.pictures import MeasuredPictures, measure_missing, stored_pictures
 from featx.verbs.audit.quality import find_flaws
 
 LEAST_ODDS = 10.0

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.images import BLANK, MEASURES
+from featx.models import MeasuredPictures
 from featx.verbs.audit.labels import far_out
-from featx.verbs.audit.pictures import MeasuredPictures
 
 # A picture with hardly another pixel is dark, or bright.
 _NEARLY_ALL = 0.95

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError, OutputError
 from featx.heads import HeadSettings, head_spec
+from featx.models import find_training_copies
 from featx.store import POOLINGS, FeatureCache
 from featx.system.files import is_foreign, replacing_text, writing_to
 from featx.system.names import did_you_mean, keywords_of
 from featx.system.progress import Progress
-from featx.verbs.audit import find_training_copies
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
 

@@ -108,7 +108,7 @@ def evaluate_model(
     else:
         folder = Path(cache or loaded.source.get("cache", ""))
         features = HeadFeatures(loaded, weights, batch_size or choose_batch_size(loaded.recipe, device), device)
-        measured = from_cache(loaded, split, folder, features, classify if tta else None)
+        measured = from_cache(loaded, split, folder, features, classify if tta else None, progress)
     notes = measured.notes + (_note_source(loaded, measured) if images is None else [])
     if tta:
         notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
@@ -133,10 +133,12 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
         uncalibrated = _confidence(unscaled(measured.probabilities, model.temperature), y)
     curves = precision_recall_curves(measured.probabilities, y)
     average_precision = {curve.label: curve.average_precision for curve in curves}
-    counts = {
-        "duplicates": len(y) - len(set(measured.digests)),
-        "seen_in_training": int(model.saw_in_training(measured.digests).sum()),
-    }
+    seen = model.saw_in_training(measured.digests)
+    counts = {"duplicates": len(y) - len(set(measured.digests)), "seen_in_training": int(seen.sum())}
+    without = None
+    if measured.shown is not None:
+        counts["near_duplicates"] = int((measured.shown & ~seen).sum())
+        without = None if measured.shown.all() else float((predicted == y)[~measured.shown].mean())
     return Evaluation(
         model=model,
         model_path=path,
@@ -155,7 +157,7 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
         ],
         confusion=confusion,
         rejected=measured.rejected,
-        notes=notes + _notes(model, measured, counts["seen_in_training"], support),
+        notes=notes + _notes(model, measured, counts, without, support),
         cautions=_cautions(model, support, counts["duplicates"]),
         top3_accuracy=top_k_accuracy(measured.probabilities, y, 3),
         intervals=bootstrap_intervals(confusion),
@@ -167,6 +169,7 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
         pooled=measured.pooled,
         pooled_rows=measured.pooled_rows,
         counts=counts,
+        accuracy_without_near_duplicates=without,
     )
 
 
@@ -203,12 +206,19 @@ def _cautions(model: Model, support: NDArray[np.int64], duplicates: int) -> list
     return cautions
 
 
-def _notes(model: Model, measured: Measured, seen: int, support: NDArray[np.int64]) -> list[str]:
+def _notes(
+    model: Model, measured: Measured, counts: dict[str, int], without: float | None, support: NDArray[np.int64]
+) -> list[str]:
+    seen, near, n_images = counts["seen_in_training"], counts.get("near_duplicates", 0), len(measured.paths)
     notes = []
     if seen:
-        notes.append(
-            f"{seen} of {len(measured.paths)} images were in the training set: on them the model is only repeating what it saw"
-        )
+        notes.append(f"{seen} of {n_images} images were in the training set: on them the model is only repeating what it saw")
+    if near:
+        them = "them and the images seen in training" if seen else "them"
+        rest = f"no image is left without {them}"
+        if without is not None:
+            rest = f"accuracy without {them} {without:.3f}, n = {n_images - seen - near}"
+        notes.append(f"near duplicates of training images: {near} of {n_images}; {rest}")
     if measured.split == "val" and model.history:
         notes.append("these validation images chose the epoch that was kept: expect slightly less on new images")
     if measured.split == "val" and model.temperature != 1.0:

@@ -93,7 +93,12 @@ class Evaluation:
     pooled, pooled_rows : ndarray
         Average features (n_mapped, n_channels) of some images, for a map, and which they are.
     counts : dict of str to int
-        ``duplicates`` among the images, and how many of them were ``seen_in_training``.
+        ``duplicates`` among the images, how many of them were ``seen_in_training``, and how many others are
+        ``near_duplicates`` of training images, where that is known.
+    accuracy_without_near_duplicates : float or None
+        Accuracy on the images that are neither exact nor near duplicates of training images; None where there are none, or
+        near duplicates are not known: for images outside the cache, with more than 10,000 different images, and where an
+        older featx did not measure their pictures.
     """
 
     model: Model
@@ -122,3 +127,4 @@ class Evaluation:
     pooled: NDArray[np.float32] | None = None
     pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    accuracy_without_near_duplicates: float | None = None

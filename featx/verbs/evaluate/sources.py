@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
 from featx.images import ImageIndex, ManifestOptions, find_missing, list_images, say_missing
-from featx.models import FileProbabilities, HeadFeatures, ListedFiles, Model, blank_notes, say_blank
+from featx.models import FileProbabilities, HeadFeatures, ListedFiles, Model, blank_notes, say_blank, showing_training_images
 from featx.store import SPLITS, Catalog, FeatureCache
+from featx.system.progress import Progress
 from featx.verbs.evaluate.featuremap import choose_mapped
 
 
@@ -31,6 +32,7 @@ class Measured:
     unknown: int = 0  # images of classes that had no training image, left out
     pooled: NDArray[np.float32] | None = None  # average features of some images, for a map
     pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # which they are
+    shown: NDArray[np.bool_] | None = None  # exact and near duplicates of training images; None where nobody could look
 
 
 EVERY_SPLIT = "all"
@@ -40,7 +42,14 @@ EVERY_SPLIT = "all"
 Classify = Callable[..., FileProbabilities]
 
 
-def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeatures, classify: Classify | None) -> Measured:
+def from_cache(
+    model: Model,
+    split: str | None,
+    folder: Path,
+    features: HeadFeatures,
+    classify: Classify | None,
+    progress: Progress | None = None,
+) -> Measured:
     """Take the images that a cache lists; with ``classify``, run their files through the backbone again.
 
     Raises
@@ -91,18 +100,20 @@ def from_cache(model: Model, split: str | None, folder: Path, features: HeadFeat
     # A map shows the features of the clean images, also where the probabilities are of several views.
     pooled_rows = choose_mapped(len(kept))
     pooled = store.features(measured[kept][pooled_rows], layer=model.layer, pooling="avg")
+    contents = [digests[place] for place in kept]
     return Measured(
         split=split,
         paths=[catalog.paths[row] for row in measured[kept]],
         class_of=[catalog.class_names[label] for label in catalog.labels[measured[kept]]],
         probabilities=probabilities[kept],
-        digests=[digests[place] for place in kept],
+        digests=contents,
         rejected=rejected,
         source=catalog.source,
         notes=blank_notes(store, measured[kept], "measured"),
         unknown=unknown,
         pooled=pooled.astype(np.float32),
         pooled_rows=pooled_rows,
+        shown=showing_training_images(model, store, contents, progress=progress),
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from featx.backbones import check_device
 from featx.errors import ImageListError
 from featx.images import MAX_PIXELS
-from featx.models import Compute, drop_other_networks, keep_network
+from featx.models import Compute, drop_other_networks, keep_network, near_duplicates_across_splits
 from featx.store import CacheWriter, Catalog, FeatureCache, check_something_is_left, write_rejects
 from featx.system.interrupt import interrupted_once
 from featx.system.progress import Progress
@@ -132,7 +132,9 @@ def extract_features(
             run.extract(*views)
         catalog = prepared.without_incomplete(catalog)
         _finish(prepared, catalog, writer)
-    return summarise(prepared, catalog, run, calibration_seconds, time.monotonic() - started)
+        near = None if as_part else near_duplicates_across_splits(store, keep=True, progress=progress)
+    done = summarise(prepared, catalog, run, calibration_seconds, time.monotonic() - started)
+    return dataclasses.replace(done, near_duplicates_across_splits=near)
 
 
 def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progress: Progress | None) -> tuple[Prepared, float]:

@@ -75,6 +75,10 @@ class ExtractResult:
         What a user should know of the listing.
     passed_over : dict of str to int
         Folders that the system put there or hides, by name.
+    near_duplicates_across_splits : list of str or None
+        Val and test images that are near duplicates of an image in an earlier split, those ``across_splits`` left out. None
+        for a part; where some pictures were not measured, by an older featx; and among more than 10,000 different images: see
+        ``audit_cache``.
     """
 
     cache: Path
@@ -106,6 +110,7 @@ class ExtractResult:
     noticed: Noticed
     notes: list[str] = dataclasses.field(default_factory=list)
     passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
+    near_duplicates_across_splits: list[str] | None = None
 
 
 def rejects_file(prepared: Prepared) -> Path:

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError, TooFewImages
 from featx.heads import Head, HeadSettings, fit_temperature
-from featx.models import Model, blank_notes, save_model
+from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, save_model
 from featx.system.names import keywords_of
 from featx.system.progress import OnEpoch, Progress
-from featx.verbs.audit import TrainingCopies, find_training_copies
 from featx.verbs.compare import cut_into_folds, search_settings
 from featx.verbs.fit.assemble import assemble_model
 from featx.verbs.fit.learning import LearningImages, choose_images

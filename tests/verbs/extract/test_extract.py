@@ -354,7 +354,7 @@ def test_interrupting_says_what_was_kept(photos: Path, extract: Extract) -> None
 
 
 def test_progress_reports_every_image_once(photos: Path, extract: Extract) -> None:
-    """Both stages count up to their totals, rejects included."""
+    """All stages count up to their totals, rejects included; near duplicates are looked for in three steps."""
     (photos / "red" / "bad.png").write_text("no image")
     seen: dict[str, list[int]] = {}
 
@@ -362,7 +362,7 @@ def test_progress_reports_every_image_once(photos: Path, extract: Extract) -> No
         seen.setdefault(stage, [0, total])[0] += done
 
     extract(photos, progress=step)
-    assert seen == {"index": [37, 37], "extract": [37, 37]}
+    assert seen == {"index": [37, 37], "extract": [37, 37], "duplicates": [108, 108]}
 
 
 @pytest.mark.parametrize("fractions", [(-0.1, 0.1), (0.5, 0.5), (0.1, 2.0)])

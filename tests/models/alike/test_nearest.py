@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from featx.verbs.audit.alike import nearest_rows
+from featx.models.alike import nearest_rows
 
 
 def brute_force(X: NDArray[np.float64], k: int) -> NDArray[np.int64]:

@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.verbs.audit.alike.align import disagreement, expected_disagreement, smoothed
-from featx.verbs.audit.alike.nearest import nearest_rows, one_core_each
+from featx.models.alike.align import disagreement, expected_disagreement, smoothed
+from featx.models.alike.nearest import nearest_rows, one_core_each
 
 CANDIDATES = 10
 """Pictures that each is laid over: those that are most like it at 8 x 8."""
@@ -103,6 +103,7 @@ def find_near_duplicates(
     spread = thumbnails.std(axis=(1, 2))
     showing = np.flatnonzero(spread >= _LEAST_DEVIATION)
     shown, note = thumbnails[showing], progress or (lambda done: None)
+    note(3 * (len(thumbnails) - len(shown)))
     neighbors = nearest_rows(_small_copies(shown), CANDIDATES, threads=threads, progress=progress)
     if neighbors.shape[1] < SCALE:
         note(2 * len(shown))

@@ -1,15 +1,15 @@
-"""Exact and near duplicates; fit and compare ask here too."""
+"""Exact and near duplicates among the images of a cache."""
 
 import dataclasses
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.models.alike import find_near_duplicates, group_pairs
+from featx.models.pictures import MeasuredPictures, all_pictures
 from featx.store import SPLITS, FeatureCache
 from featx.system.cores import available_cores
 from featx.system.progress import Progress
-from featx.verbs.audit.alike import find_near_duplicates, group_pairs
-from featx.verbs.audit.pictures import MeasuredPictures, all_pictures
 
 
 @dataclasses.dataclass(frozen=True)
