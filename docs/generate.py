@@ -19,9 +19,14 @@ import click
 import featx
 import featx.errors
 from featx.cli import group
+from featx.heads import HeadSettings
+from featx.images import ManifestKeywords
 from featx.store import Catalog, PartOf
+from featx.verbs.extract.keywords import ExtractKeywords
+from featx.verbs.finetune.settings import TuningKeywords
 
 MARKER = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
+KEYWORDS: tuple[type, ...] = (ExtractKeywords, HeadSettings, ManifestKeywords, TuningKeywords)
 ESTIMATORS = ("FeatureExtractor", "HeadClassifier")
 _PACKAGE = Path(featx.__file__).parent
 
@@ -293,6 +298,12 @@ def python() -> str:
             *(_directive("autofunction", f"featx.{name}") for name in functions),
             "## Classes\n",
             *(_directive("autoclass", f"featx.{name}", ":members:") for name in classes),
+            "## Keywords\n",
+            "What the functions above take as `**`, with the types of the values.\n",
+            *(
+                _directive("autoclass", f"{one.__module__}.{one.__qualname__}", ":members:", ":undoc-members:")
+                for one in KEYWORDS
+            ),
             "## Parts of results\n",
             "Made by the functions above; they have no name in `featx` itself.\n",
             *(_directive("autoclass", f"{result.__module__}.{result.__qualname__}", ":members:") for result in others),
@@ -374,7 +385,7 @@ def _returned(functions: typing.Iterable[Callable[..., object]]) -> list[type]:
 
 
 def _hints(value: typing.Any) -> dict[str, typing.Any]:
-    return typing.get_type_hints(value, localns={"FeatureCache": featx.FeatureCache})
+    return typing.get_type_hints(value, localns={"FeatureCache": featx.FeatureCache, "Path": Path})
 
 
 def _type_name(hint: typing.Any) -> str:

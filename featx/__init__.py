@@ -6,6 +6,8 @@ A frozen VGG16 runs once over all images; its features are kept in HDF5; heads l
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from featx.estimators import FeatureExtractor, HeadClassifier
     from featx.models import Model, load_model
     from featx.recipe import Recipe
@@ -100,7 +102,7 @@ __all__ = [
 ]
 
 
-def open_cache(folder: str) -> "FeatureCache":
+def open_cache(folder: "Path | str") -> "FeatureCache":
     """Open a feature cache for reading.
 
     Raises
@@ -109,6 +111,12 @@ def open_cache(folder: str) -> "FeatureCache":
         If there is none.
     CacheDamaged
         If it cannot be read.
+
+    Examples
+    --------
+    >>> cache = featx.open_cache("cache/photos")
+    >>> len(cache), cache.recipe.backbone
+    (36, 'stub')
     """
     from pathlib import Path
 

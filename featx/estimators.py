@@ -16,14 +16,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from featx.backbones import Backbone
 from featx.errors import HeadError, ImageListError, RecipeError, TooFewImages
 from featx.heads import head_spec
-from featx.images import MAX_PIXELS, paths_given
+from featx.images import MAX_PIXELS, paths_given, say_rejected
 from featx.models import Compute, Engine, Extractor, given_engine
 from featx.recipe import COLOR_PROFILES, FULL_DEPTH
 from featx.store import check_pooling, pool_maps
 from featx.verbs.extract import ExtractOptions
-
-_MOST_NAMED = 10
-"""Rejected files that an error names."""
 
 # What heads take as it is; anything else becomes the first. float16 stays what it is: wide features are read so.
 _DTYPES = (np.float64, np.float32, np.float16)
@@ -66,6 +63,13 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         What the numbers of files of 16 bits a sample mean: ``16``, ``12``, ``10`` or ``8`` bits, ``auto`` or ``min-max``.
     color_profile : str
         ``ignore`` colour profiles, or convert to ``srgb``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> extractor = featx.FeatureExtractor(backbone="stub", image_size=(64, 64), pooling="avg")
+    >>> extractor.fit_transform(sorted(Path("photos/red").iterdir())).shape
+    (12, 3)
     """
 
     # Of the class too, for what was pickled before they were there.
@@ -161,7 +165,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
                     features = np.empty((len(different), rows.shape[1]), np.float32)
                 features[batch.positions] = rows
         if reasons:
-            raise ImageListError(_say_rejected(different, reasons))
+            raise ImageListError(say_rejected(different, reasons))
         if len(different) == len(paths):
             return features
         return features[[number_of[path] for path in paths]]
@@ -251,6 +255,13 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, where X had any.
+
+    Examples
+    --------
+    >>> X, y = [[0.0, 1.0], [0.1, 0.9], [1.0, 0.0], [0.9, 0.1]], ["left", "left", "right", "right"]
+    >>> classifier = featx.HeadClassifier("ridge").fit(X, y)
+    >>> classifier.predict([[0.0, 0.8]]).tolist()
+    ['left']
     """
 
     def __init__(self, head: str = "logreg", settings: Mapping[str, Any] | None = None) -> None:
@@ -348,16 +359,6 @@ def _ready_backbone(engine: Engine, batch_size: int, device: str | None) -> Back
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _say_rejected(paths: list[Path], reasons: dict[int, str]) -> str:
-    named = [f"{paths[number]}: {reasons[number]}" for number in sorted(reasons)[:_MOST_NAMED]]
-    more = len(reasons) - len(named)
-    lines = "\n  ".join([*named, *([f"and {more} more"] if more else [])])
-    return (
-        f"{len(reasons)} of {len(paths)} files give no features, and a transformer must return a row for each. "
-        f"Leave them out:\n  {lines}"
-    )
 
 
 def _checked(name: str, value: Any, kind: type) -> Any:

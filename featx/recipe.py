@@ -87,6 +87,15 @@ class Recipe:
     ------
     RecipeError
         If a setting has the wrong type or is outside its range.
+
+    Examples
+    --------
+    >>> recipe = featx.open_cache("cache/photos").recipe
+    >>> recipe.backbone, recipe.layers, recipe.image_size
+    ('stub', ('cells',), (64, 64))
+    >>> import dataclasses
+    >>> recipe.differences(dataclasses.replace(recipe, resize="crop"))
+    {'resize': ('stretch', 'crop')}
     """
 
     backbone: str

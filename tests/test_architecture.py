@@ -65,7 +65,7 @@ LONG = 300
 
 # Those that are longer today, with their length: the list and each length may only shrink.
 LONGER = {
-    "featx.estimators": 380,
+    "featx.estimators": 378,
 }
 
 

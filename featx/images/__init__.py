@@ -3,7 +3,7 @@
 from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
 from featx.images.decode import decode_image, read_image_file
 from featx.images.listing.columns import ManifestKeywords, ManifestOptions
-from featx.images.listing.given import paths_given
+from featx.images.listing.given import paths_given, say_rejected
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.listing.index import ImageIndex, list_images, list_unlabelled
 from featx.images.listing.missing import find_missing, say_missing
@@ -62,6 +62,7 @@ __all__ = [
     "paths_given",
     "read_image_file",
     "say_missing",
+    "say_rejected",
     "take_images",
     "view_key",
     "write_manifest",

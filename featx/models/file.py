@@ -115,6 +115,13 @@ def load_model(path: Path | str) -> Model:
         If there is no such file.
     ModelDamaged
         If it is not a model file, not whole, of a newer schema, or holds anything that featx never writes.
+
+    Examples
+    --------
+    >>> model = featx.load_model("models/photos-logreg.featx")
+    >>> cache = featx.open_cache("cache/photos")
+    >>> model.predict_proba(cache.features(cache.catalog.rows("test"), pooling=model.pooling)).shape
+    (6, 3)
     """
     path = Path(path)
     if not path.is_file():

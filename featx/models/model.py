@@ -86,6 +86,12 @@ class Model:
         What the logarithms of the head's probabilities are divided by; 1 leaves them as they are.
     quantized : QuantizedNetwork or None
         The network that its features were made with, if they are int8.
+
+    Examples
+    --------
+    >>> model = featx.load_model("models/photos-logreg.featx")
+    >>> model.head_name, model.layer, model.pooling, model.class_names
+    ('logreg', 'cells', 'avgmax', ('blue', 'green', 'red'))
     """
 
     recipe: Recipe

@@ -36,6 +36,15 @@ class FeatureCache(CachedFeatures):
         What its features were made with.
     shards : list of Shard or None
         The shards to answer from, where somebody has chosen them; by default all of the recipe's in the folder.
+
+    Examples
+    --------
+    >>> cache = featx.open_cache("cache/photos")
+    >>> rows = cache.catalog.rows("train")
+    >>> cache.features(rows, pooling="avg").shape
+    (24, 3)
+    >>> cache.catalog.class_names[cache.catalog.labels[rows[0]]]
+    'blue'
     """
 
     def __init__(self, folder: Path, recipe: Recipe, shards: list[Shard] | None = None) -> None:

@@ -79,6 +79,13 @@ def inspect_path(path: Path | str) -> CacheSummary | ModelSummary:
     ------
     CacheError, ModelError
         If it is neither, or damaged.
+
+    Examples
+    --------
+    >>> featx.inspect_path("cache/photos").counts["red"]
+    {'train': 8, 'val': 2, 'test': 2}
+    >>> featx.inspect_path("models/photos-logreg.featx").model.class_names
+    ('blue', 'green', 'red')
     """
     path = Path(path)
     if path.is_dir():

@@ -55,6 +55,15 @@ def pack_cache(
         If there is no finished cache, or it does not keep that layer.
     OutputError
         If the file exists or cannot be written.
+
+    Examples
+    --------
+    >>> import h5py
+    >>> featx.pack_cache("cache/photos", "photos.h5").images
+    36
+    >>> with h5py.File("photos.h5") as file:
+    ...     sorted(file)
+    ['class_names', 'features', 'labels', 'paths', 'pooled', 'split']
     """
     store = FeatureCache.open(Path(cache))
     path = Path(out)

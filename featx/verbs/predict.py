@@ -33,6 +33,12 @@ class Prediction:
         The class's probability; None if rejected.
     error : str
         Reason of the rejection; empty otherwise.
+
+    Examples
+    --------
+    >>> (prediction,) = featx.predict_images("models/photos-logreg.featx", ["photos/red/0.png"])
+    >>> prediction.path, prediction.label, prediction.error
+    ('photos/red/0.png', 'red', '')
     """
 
     path: str
@@ -87,6 +93,12 @@ def predict_images(
         If a path does not exist or there is no image.
     BackboneError
         If there is no such device, or the backbone's weights are not at hand.
+
+    Examples
+    --------
+    >>> predictions = featx.predict_images("models/photos-logreg.featx", ["photos/blue/0.png", "photos/green/0.png"])
+    >>> [prediction.label for prediction in predictions]
+    ['blue', 'green']
     """
     loaded = load_model(model)
     files = list_unlabelled([Path(path) for path in paths])

@@ -7,6 +7,9 @@ import numpy as np
 
 from featx.errors import ImageListError
 
+_MOST_NAMED = 10
+"""Rejected files that an error names."""
+
 
 def paths_given(X: Any) -> list[Path]:
     """Turn what a program may hand over, a list, an array or a column of a table, into paths.
@@ -33,3 +36,14 @@ def paths_given(X: Any) -> list[Path]:
         if not isinstance(value, str | Path):
             raise ImageListError(f"paths must be str or Path. Received: {value!r} at row {row}. {wanted}")
     return [Path(value) for value in values]
+
+
+def say_rejected(paths: list[Path], reasons: dict[int, str]) -> str:
+    """Say which files give no features and why, by their places in the list; up to ten are named."""
+    named = [f"{paths[number]}: {reasons[number]}" for number in sorted(reasons)[:_MOST_NAMED]]
+    more = len(reasons) - len(named)
+    lines = "\n  ".join([*named, *([f"and {more} more"] if more else [])])
+    return (
+        f"{len(reasons)} of {len(paths)} files give no features, and a transformer must return a row for each. "
+        f"Leave them out:\n  {lines}"
+    )

@@ -85,6 +85,13 @@ def write_report(
     ------
     OutputError
         If the folder cannot be written, or holds a file of a report's name that is not an earlier report's.
+
+    Examples
+    --------
+    >>> evaluation = featx.evaluate_model("models/photos-logreg.featx")
+    >>> files = featx.write_report(evaluation, "reports/photos", map="none")
+    >>> files.page.name, files.metrics.name
+    ('report.html', 'metrics.json')
     """
     check_map(map)
     from featx.report.files.plots import plot_confusion, plot_curves  # here, not above: matplotlib takes half a second

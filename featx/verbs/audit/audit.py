@@ -74,6 +74,12 @@ def audit_cache(
     ------
     CacheError
         If there is no finished cache, or it does not keep that layer.
+
+    Examples
+    --------
+    >>> audit = featx.audit_cache("cache/photos")
+    >>> [group.images for group in audit.duplicates if group.across_splits]
+    []
     """
     started = time.monotonic()
     store = FeatureCache.open(Path(cache))
@@ -242,6 +248,14 @@ def write_clean_manifest(audit: Audit, path: Path | str, drop: Sequence[str] = F
     ------
     OutputError
         If the manifest cannot be written, a file that is not a manifest of featx stands there, or no image would be left.
+
+    Examples
+    --------
+    >>> featx.write_clean_manifest(featx.audit_cache("cache/photos"), "clean.csv", drop=["duplicates"])
+    {'kept': 36, 'left_out': 0, 'duplicates': 0}
+    >>> with open("clean.csv") as file:
+    ...     print(file.readline(), end="")
+    path,label,split,audit_flags
     """
     path = Path(path)
     check_manifest_path(path)

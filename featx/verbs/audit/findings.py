@@ -106,6 +106,14 @@ class Audit:
         What a user should know about this audit.
     seconds : float
         That it took.
+
+    Examples
+    --------
+    >>> audit = featx.audit_cache("cache/photos")
+    >>> audit.images, audit.classes, len(audit.duplicates)
+    (36, 3, 0)
+    >>> audit.small_classes
+    {'blue': 8, 'green': 8, 'red': 8}
     """
 
     cache: Path

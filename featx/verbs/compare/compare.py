@@ -72,6 +72,12 @@ class Comparison:
         Numbers of training images, of their classes and of folds.
     heads : list of ComparedHead
         By accuracy, then log loss.
+
+    Examples
+    --------
+    >>> comparison = featx.compare_heads("cache/photos", ["logreg", "knn"], folds=3)
+    >>> sorted((one.head, one.pooling, one.accuracy) for one in comparison.heads)
+    [('knn', 'avgmax', 1.0), ('logreg', 'avgmax', 1.0)]
     """
 
     cache: Path
@@ -132,6 +138,12 @@ def compare_heads(
         If there is no finished cache, or it keeps no such layer.
     HeadError
         If there is no such head, setting or pooling, a value is outside its range, or there are too few images.
+
+    Examples
+    --------
+    >>> comparison = featx.compare_heads("cache/photos", ["logreg", "ridge"], folds=3, seed=1)
+    >>> comparison.images, comparison.folds  # of the training images alone
+    (24, 3)
     """
     if not heads:
         raise HeadError("compare needs at least one head.")

@@ -85,6 +85,14 @@ def evaluate_model(
         If the cache holds other features than the model was fitted on.
     BackboneError
         For ``images`` and ``tta``: if there is no such device, or the backbone's weights are not at hand.
+
+    Examples
+    --------
+    >>> evaluation = featx.evaluate_model("models/photos-logreg.featx")
+    >>> evaluation.accuracy
+    1.0
+    >>> featx.evaluate_model("models/photos-logreg.featx", split="val").accuracy
+    1.0
     """
     check_split(split)
     listing = ManifestOptions(**manifest)

@@ -99,6 +99,16 @@ class Evaluation:
         Accuracy on the images that are neither exact nor near duplicates of training images; None where there are none, or
         near duplicates are not known: for images outside the cache, with more than 10,000 different images, and where an
         older featx did not measure their pictures.
+
+    Examples
+    --------
+    >>> evaluation = featx.evaluate_model("models/photos-logreg.featx")
+    >>> evaluation.split, len(evaluation.paths), evaluation.probabilities.shape
+    ('test', 6, (6, 3))
+    >>> evaluation.confusion
+    array([[2, 0, 0],
+           [0, 2, 0],
+           [0, 0, 2]])
     """
 
     model: Model

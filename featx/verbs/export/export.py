@@ -55,6 +55,12 @@ class ExportResult:
         Everything together.
     notes : tuple of str
         What a user should know about this file.
+
+    Examples
+    --------
+    >>> result = featx.export_model("models/photos-logreg.featx", "photos.joblib")
+    >>> result.format, result.class_names, result.largest_difference < 1e-6
+    ('joblib', ('blue', 'green', 'red'), True)
     """
 
     path: Path
@@ -105,6 +111,15 @@ def export_model(
         If something else stands there, or it cannot be written.
     ModelError, WeightsError
         If the model or its backbone cannot be used.
+
+    Examples
+    --------
+    >>> import joblib
+    >>> import numpy as np
+    >>> path = featx.export_model("models/photos-logreg.featx", "photos.joblib").path
+    >>> pipeline = joblib.load(path)
+    >>> pipeline.predict_proba(np.zeros((1, pipeline.n_features_in_))).shape
+    (1, 3)
     """
     started = time.monotonic()
     path = Path(out)

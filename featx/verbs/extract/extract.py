@@ -105,6 +105,14 @@ def extract_features(
         If the cache cannot be written, or the default one lists another folder of the same name.
     Interrupted
         On Ctrl-C, after what was done has been kept.
+
+    Examples
+    --------
+    >>> result = featx.extract_features("photos", "cache/new", backbone="stub", image_size=(64, 64))
+    >>> result.extracted, result.rejected
+    (36, 0)
+    >>> featx.extract_features("photos", "cache/new", backbone="stub", image_size=(64, 64)).extracted
+    0
     """
     started = time.monotonic()
     chosen = read_options(extract_features, options)  # before anything that takes long

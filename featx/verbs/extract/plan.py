@@ -79,6 +79,12 @@ class ExtractPlan:
         What a user should know of the listing.
     passed_over : dict of str to int
         Folders that the system put there or hides, by name.
+
+    Examples
+    --------
+    >>> plan = featx.plan_extract("photos", backbone="stub", image_size=(64, 64))
+    >>> plan.listed, plan.to_extract, plan.reused
+    (36, 0, 36)
     """
 
     cache: Path
@@ -140,6 +146,12 @@ def plan_extract(
     ------
     ImageListError, ImageSizeError, BackboneError, AugmentError, ExtraMissing, RecipeError, CacheError
         As ``extract_features`` would.
+
+    Examples
+    --------
+    >>> plan = featx.plan_extract("photos", "cache/large", backbone="stub", image_size=(128, 128))
+    >>> plan.to_extract, plan.counts["red"]
+    (36, {'train': 8, 'val': 2, 'test': 2})
     """
     started = time.monotonic()
     chosen = read_options(plan_extract, options)

@@ -79,6 +79,14 @@ class ExtractResult:
         Val and test images that are near duplicates of an image in an earlier split, those ``across_splits`` left out. None
         for a part; where some pictures were not measured, by an older featx; and among more than 10,000 different images: see
         ``audit_cache``.
+
+    Examples
+    --------
+    >>> result = featx.extract_features("photos", backbone="stub", image_size=(64, 64))
+    >>> result.listed == result.extracted + result.reused + result.rejected
+    True
+    >>> result.splits
+    {'train': 24, 'val': 6, 'test': 6}
     """
 
     cache: Path

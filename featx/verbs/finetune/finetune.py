@@ -53,6 +53,12 @@ class FineTuneResult:
         ``total``, ``trainable``, ``frozen``.
     notes : list of str
         Remarks for the user.
+
+    Examples
+    --------
+    >>> result = featx.fine_tune("cache/deep", "block5_conv3", epochs=1)
+    >>> result.parameters["trainable"] > 2_359_808  # the convolution's, and the head's
+    True
     """
 
     model: Path
@@ -142,6 +148,12 @@ def fine_tune(
         If the model or a checkpoint cannot be written.
     Interrupted
         On Ctrl-C; finished epochs are kept in the checkpoint.
+
+    Examples
+    --------
+    >>> result = featx.fine_tune("cache/deep", "block5_conv3", epochs=1, seed=3)
+    >>> result.model.name
+    'deep-finetuned.featx'
     """
     started = time.monotonic()
     settings = TuningSettings.read(training, keywords_of(fine_tune))

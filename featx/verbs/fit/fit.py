@@ -52,6 +52,12 @@ class FitResult:
         With ``tune``: the candidates, the best first.
     temperature : float
         With ``calibrate``: what the logarithms of the probabilities are divided by; else 1.
+
+    Examples
+    --------
+    >>> result = featx.fit_head("cache/photos", "logreg")
+    >>> result.train_images, result.val_images, result.parameters["trainable"]
+    (24, 6, 21)
     """
 
     model: Path
@@ -161,6 +167,12 @@ def fit_head(
         to calibrate on.
     OutputError
         If the model file or the log cannot be written.
+
+    Examples
+    --------
+    >>> result = featx.fit_head("cache/photos", "logreg", pooling="avg", C=0.1, out="models/simple.featx")
+    >>> result.val_accuracy
+    1.0
     """
     request = FitRequest.make(
         Path(cache),

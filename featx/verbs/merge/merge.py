@@ -79,6 +79,12 @@ class MergeResult:
         Of the joined cache on disk.
     seconds : float
         Of the whole run.
+
+    Examples
+    --------
+    >>> result = featx.merge_caches(["cache/photos"], "cache/copy")
+    >>> result.listed, result.with_features, result.missing
+    (36, 36, 0)
     """
 
     cache: Path
@@ -146,6 +152,16 @@ def merge_caches(
         If a file of one of them is not what was written, or rows that it lists are missing.
     CacheError
         If parts are missing, were drawn or augmented differently, or the cache cannot be written.
+
+    Examples
+    --------
+    >>> for part in ("1", "2"):
+    ...     options = {"shard": f"{part}/2", "backbone": "stub", "image_size": (64, 64)}
+    ...     print(featx.extract_features("photos", f"cache/{part}", **options).extracted)
+    18
+    18
+    >>> featx.merge_caches(["cache/1", "cache/2"], "cache/both").splits
+    {'train': 24, 'val': 6, 'test': 6}
     """
     started = time.monotonic()
     folders = list(dict.fromkeys(Path(folder) for folder in caches))

@@ -31,7 +31,7 @@ class SampleResult:
     classes: int
 
 
-def unpack_sample(folder: Path) -> SampleResult:
+def unpack_sample(folder: Path | str) -> SampleResult:
     """Write the sample as ``folder/train/<class>/…`` and ``folder/test/<class>/…``.
 
     Files that are already there with the same content are left alone; what a killed run left half-written is written anew.
@@ -40,7 +40,14 @@ def unpack_sample(folder: Path) -> SampleResult:
     ------
     OutputError
         If the folder holds anything but an earlier sample, or cannot be written.
+
+    Examples
+    --------
+    >>> result = featx.unpack_sample("sample")
+    >>> result.images, result.classes
+    (800, 10)
     """
+    folder = Path(folder)
     classes = set()
     with zipfile.ZipFile(ARCHIVE) as archive:
         names = archive.namelist()
