@@ -70,7 +70,7 @@ class Recipe:
     stored_dtype : str
         Type of the cached maps.
     quantized : str
-        Digest of the quantized network, for ``int8``; empty until one has been calibrated, and with every other precision.
+        Digest of the quantized network, for ``int8``; empty until it has been made, and with every other precision.
     tail : str
         Which fine-tuned layers took the place of frozen ones, as ``FIRST:DIGEST``; empty where all are frozen. Only models
         have it: the features that their heads take are no longer those of any cache.

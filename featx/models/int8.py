@@ -46,8 +46,8 @@ class DraftEngine(Engine):
         """Make the network; parameters and errors as for ``quantize_backbone``."""
         if progress is None:
             return _completed(self, quantize_backbone(self.recipe, self.weights_file, images, None))
-        progress("calibrate", 0, len(images))
-        step = functools.partial(progress, "calibrate", 1, len(images))
+        progress("quantize", 0, len(images))
+        step = functools.partial(progress, "quantize", 1, len(images))
         return _completed(self, quantize_backbone(self.recipe, self.weights_file, images, step))
 
     def completed_in(

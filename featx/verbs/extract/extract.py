@@ -17,11 +17,11 @@ from featx.models import Compute, drop_other_networks, keep_network
 from featx.store import CacheWriter, Catalog, FeatureCache, check_something_is_left, write_rejects
 from featx.system.interrupt import interrupted_once
 from featx.system.progress import Progress
-from featx.verbs.extract.calibrate import calibration_images
 from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.local import LocalRun
 from featx.verbs.extract.prepared import Prepared, prepare
+from featx.verbs.extract.quantization import quantization_images
 from featx.verbs.extract.ray.cluster import check_ray
 from featx.verbs.extract.ray.crew import OnRay
 from featx.verbs.extract.ray.run import RayRun
@@ -115,14 +115,14 @@ def extract_features(
     hashing = workers if ray is None else None
     prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=hashing, progress=progress, notify=notify)
     compute = Compute(batch_size, workers, max_pixels, device)
-    local = dataclasses.replace(compute, workers=hashing)  # calibration happens here, wherever the rest does
-    prepared, calibration_seconds = _with_network(prepared, local, overwrite, progress)
+    local = dataclasses.replace(compute, workers=hashing)  # quantization runs here, wherever the rest does
+    prepared, quantization_seconds = _with_network(prepared, local, overwrite, progress)
     store, as_part = prepared.store, prepared.part is not None
     with (
         store.writing(wait, as_part=as_part) as writer,
         _running(prepared, writer, compute, progress, on_ray) as run,
     ):
-        # Under the lock: whoever held it until now may have deleted a network that was not its own.
+        # Under the lock: the process that held it before may have deleted a network that was not its own.
         keep_network(store.folder, prepared.recipe, prepared.engine.quantized)
         # Again where a file vanished or was edited while the run went on: a duplicate of it can stand in.
         while rows := prepared.rows_to_extract():
@@ -132,11 +132,11 @@ def extract_features(
             run.extract(*views)
         catalog = prepared.without_incomplete(catalog)
         _finish(prepared, catalog, writer)
-    return summarise(prepared, catalog, run, calibration_seconds, time.monotonic() - started)
+    return summarise(prepared, catalog, run, quantization_seconds, time.monotonic() - started)
 
 
 def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progress: Progress | None) -> tuple[Prepared, float]:
-    """Have the network of int8 made where there is none yet; return the seconds that it took.
+    """Make the int8 network where there is none yet; return the seconds that it took.
 
     Raises
     ------
@@ -149,10 +149,10 @@ def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progres
         rows = prepared.rows_to_extract()
         contents = [digest.tobytes() for digest in prepared.identities.digests[rows]]
         seed = prepared.options.seed
-        images = calibration_images(prepared.recipe, prepared.paths(rows), contents, compute, seed)
+        images = quantization_images(prepared.recipe, prepared.paths(rows), contents, compute, seed)
         if prepared.part and not len(images):
             raise ImageListError(
-                f"{prepared.index.root}: no image of part {prepared.part} can be used to calibrate the int8 network. "
+                f"{prepared.index.root}: no image of part {prepared.part} can be used to make the int8 network. "
                 "Run another part first, or give --calibration."
             )
         return images

@@ -14,10 +14,10 @@ from featx.models import Compute, Engine, Extractor, Maps, decode_files
 from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
 from featx.system.digests import are_among, as_digests
 from featx.system.progress import Progress
-from featx.verbs.extract.calibrate import MOST_IMAGES
 from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.prepared import Prepared, prepare
+from featx.verbs.extract.quantization import MOST_IMAGES
 
 # The first batch pays for compiling the network, so at least two are needed to tell the rate.
 _TIMED_BATCHES = 4
