@@ -5,7 +5,7 @@ from pathlib import Path
 
 from featx.errors import CacheError, CacheNotFound, RecipeMismatch
 from featx.recipe import Recipe
-from featx.store import Catalog, FeatureCache, no_cache, part_paths, read_recipe, say_differences
+from featx.store import Catalog, FeatureCache, describe_differences, no_cache, part_paths, read_recipe
 from featx.verbs.merge.union import Listing, Whole
 
 
@@ -40,7 +40,7 @@ def check_recipe(first: Path, recipe: Recipe, folder: Path) -> None:
     """
     other = read_recipe(folder)
     if other is not None and other != recipe:
-        found, wanted = say_differences(other, recipe)
+        found, wanted = describe_differences(other, recipe)
         raise RecipeMismatch(
             f"{folder}: holds features made with {found}, but {first} with {wanted}. Only features of one recipe can stand "
             "together: leave one of them out, or extract it again with the other's settings."
