@@ -127,7 +127,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         Parameters
         ----------
         X : sequence or ndarray of shape (n_files,), or of shape (n_files, 1); str or Path
-            Image files. One that stands several times is computed once.
+            Image files. A file that is listed several times is computed once.
 
         Returns
         -------
@@ -161,7 +161,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
                     features = np.empty((len(different), rows.shape[1]), np.float32)
                 features[batch.positions] = rows
         if reasons:
-            raise ImageListError(_say_rejected(different, reasons))
+            raise ImageListError(_describe_rejected(different, reasons))
         if len(different) == len(paths):
             return features
         return features[[number_of[path] for path in paths]]
@@ -189,7 +189,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         engine = self._make_engine()
         layer = engine.recipe.layers[0]
         described = _ready_backbone(engine, self.batch_size, self.device).network["layers"]
-        height, width, channels = next(one["output_shape"] for one in described if one["name"] == layer)
+        height, width, channels = next(entry["output_shape"] for entry in described if entry["name"] == layer)
         if self.pooling == "flatten":
             places = np.ndindex(height, width, channels)
             names = [f"{layer}_y{y}_x{x}_c{channel}" for y, x, channel in places]
@@ -306,8 +306,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
             As for ``predict_proba``.
         """
         probabilities = self.predict_proba(X)
-        found: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
-        return found
+        classes: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return classes
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return class probabilities.
@@ -339,7 +339,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
 
 
-# One is kept, for whoever asks next: the clones that a search makes, and the names of the columns, share it. The recipe
+# A backbone is kept for the next caller: the clones that a search makes, and the names of the columns, share it. The recipe
 # holds the digest of the weights, so that a file that was replaced is read again.
 @functools.lru_cache(maxsize=1)
 def _ready_backbone(engine: Engine, batch_size: int, device: str | None) -> Backbone:
@@ -350,7 +350,7 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _say_rejected(paths: list[Path], reasons: dict[int, str]) -> str:
+def _describe_rejected(paths: list[Path], reasons: dict[int, str]) -> str:
     named = [f"{paths[number]}: {reasons[number]}" for number in sorted(reasons)[:_MOST_NAMED]]
     more = len(reasons) - len(named)
     lines = "\n  ".join([*named, *([f"and {more} more"] if more else [])])

@@ -65,12 +65,12 @@ def extract_features(
     device : str or None
         Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     overwrite : bool
-        Replace features made with other settings; the old ones stay in use until the new ones are complete.
+        Replace features made with other settings; the old features stay in use until the new are complete.
     wait : bool
         Wait for another process that writes the same cache.
     ray : str or None
         Run the backbone on Ray's workers: ``local`` starts a Ray of its own on this machine; ``auto`` or ``HOST:PORT`` uses
-        one that is there. By default it runs in this process.
+        a Ray that is running. By default it runs in this process.
     gpus_per_worker : float or None
         With ``ray``: GPUs of each worker; by default one where there are any, or a share where there are more workers.
     progress : callable or None
@@ -98,11 +98,11 @@ def extract_features(
     ExtraMissing
         If int8 needs libraries that are not installed.
     RecipeError
-        If there is no such option, its value is outside its range, or the cache was made with others (``RecipeMismatch``).
+        If there is no such option, its value is outside its range, or the cache has another recipe (``RecipeMismatch``).
     RayError
         If Ray is not installed or cannot be reached, or its workers die again and again.
     CacheError
-        If the cache cannot be written, or the default one lists another folder of the same name.
+        If the cache cannot be written, or the default cache lists another folder of the same name.
     Interrupted
         On Ctrl-C, after what was done has been kept.
     """
@@ -165,7 +165,7 @@ def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progres
 
 
 def _finish(prepared: Prepared, catalog: Catalog, writer: CacheWriter) -> None:
-    """Put the listing in force; that of a part, which cannot be, beside those of the others."""
+    """Put the listing in force; a part's listing, which cannot be, is kept beside those of the other parts."""
     rejects = rejects_file(prepared)
     write_rejects(rejects, catalog)
     if prepared.part:

@@ -42,7 +42,7 @@ def quantization_images(
     Returns
     -------
     images : ndarray of shape (n_images, height, width, 3), uint8
-        At most ``MOST_IMAGES``; where files are rejected, the next ones take their place.
+        At most ``MOST_IMAGES``; where files are rejected, the next files take their place.
     """
     # An image's rank comes from its own content: adding or removing an image changes at most one of the chosen images.
     ranks = [hashlib.sha256(b"%d:%s" % (seed, digest)).digest() for digest in digests]

@@ -35,7 +35,7 @@ class ExtractResult:
     seconds : float
         Of the whole run.
     images_per_second : float
-        Of the backbone, decoding included, after its first batch; 0 if there was but one.
+        Of the backbone, decoding included, after its first batch; 0 if there was no second.
     precision : str
         Arithmetic of the backbone.
     device : str

@@ -55,7 +55,7 @@ def unpack_sample(folder: Path) -> SampleResult:
 
 
 def _refuse_foreign(folder: Path, names: list[str]) -> list[Path]:
-    """Refuse a folder with other things in it: 800 pictures of clothes among somebody's own would be hard to get out.
+    """Refuse a folder with other things in it: 800 pictures of clothes among a user's own would be hard to get out.
 
     Returns
     -------
