@@ -22,7 +22,7 @@ _SESSION = (
 
 
 class Failure(click.ClickException):
-    """An error for the user: one message on stderr, and an exit code."""
+    """An error for the user: a message on stderr, and an exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -49,8 +49,8 @@ class Commands(click.Group):
         except (OSError, MemoryError, RecursionError) as error:
             # What the system refuses is no mistake of featx's, and a traceback would not help anybody.
             where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-            said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-            raise Failure(f"{where}{said}. Nothing half-written was kept.", 1) from error
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            raise Failure(f"{where}{reason}. Nothing half-written was kept.", 1) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of a session, not of the alphabet."""
@@ -70,7 +70,7 @@ def _open_closed_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is this one, as all below are open. Processes that featx starts inherit it.
+            # The lowest free number is this descriptor, as all below are open. Processes that featx starts inherit it.
             os.set_inheritable(os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY), True)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))

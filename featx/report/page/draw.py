@@ -67,7 +67,7 @@ class Frame:
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Return round numbers between two ends: steps of 1, 2 or 5 times a power of ten.
 
-    The step nearest to the wanted one. Matplotlib's ``MaxNLocator`` takes the next larger, which leaves few labels: three
+    The step nearest to the wanted step. Matplotlib's ``MaxNLocator`` takes the next larger, which leaves few labels: three
     from 0 to 1.4.
     """
     if not high > low:

@@ -16,7 +16,7 @@ from featx.verbs.extract import ExtractPlan, ExtractResult
 
 
 def extract_text(result: ExtractResult) -> str:
-    """Say what an extract did."""
+    """Report what an extract did."""
     parts = [f"{result.extracted:,} extracted", f"{result.reused:,} reused", f"{result.rejected:,} rejected"]
     lines = [f"{number_of(result.listed, 'image')} in {number_of(result.classes, 'class')}: {', '.join(parts)}"]
     shown = [f"{name} {count:,}" for name, count in list(result.images_of_class.items())[:_MOST_CLASSES_IN_LINE]]
@@ -47,7 +47,7 @@ def extract_text(result: ExtractResult) -> str:
 
 
 def plan_text(plan: ExtractPlan) -> str:
-    """Say what an extract would do."""
+    """Report what an extract would do."""
     parts = [f"{plan.to_extract:,} to extract", f"{plan.reused:,} to reuse", f"{plan.rejected:,} to reject"]
     lines = [f"{number_of(plan.listed, 'image')} in {number_of(plan.classes, 'class')}: {', '.join(parts)}", ""]
     rows = [(name, *(f"{count:,}" for count in counts.values())) for name, counts in plan.counts.items()][:_MOST_CLASSES]
@@ -70,26 +70,26 @@ def plan_text(plan: ExtractPlan) -> str:
     return "\n".join(lines)
 
 
-def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
-    """Say what a user should know of the images, whether they are extracted already or not."""
+def _listing_lines(result: ExtractResult | ExtractPlan) -> list[str]:
+    """Return the lines about the images that matter to a user, whether extracted already or not."""
     lines = []
-    if found.duplicates:
-        lines.append(f"  {number_of(found.duplicates, 'exact duplicate')}, stored once")
-    if found.conflicts:
-        lines.append(f"  note: the same image stands in more than one class: {some_of(found.conflicts)}")
-    if found.across_splits:
-        lines.append(f"  note: {number_of(len(found.across_splits), 'val or test image')} stands in an earlier split too, ")
-        lines[-1] += f"and flatters the accuracy there: {some_of(found.across_splits)}"
-    if found.unlearnable and found.classes > 1:
-        lines.append(f"  note: no training image, so that it cannot be learned: {some_of(found.unlearnable)}")
-    lines += [f"  {count:,} rejected: {reason}" for reason, count in found.reasons.items()]
-    if found.skipped:
-        others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(found.skipped.items()))
+    if result.duplicates:
+        lines.append(f"  {number_of(result.duplicates, 'exact duplicate')}, stored once")
+    if result.conflicts:
+        lines.append(f"  note: the same image stands in more than one class: {some_of(result.conflicts)}")
+    if result.across_splits:
+        lines.append(f"  note: {number_of(len(result.across_splits), 'val or test image')} stands in an earlier split too, ")
+        lines[-1] += f"and flatters the accuracy there: {some_of(result.across_splits)}"
+    if result.unlearnable and result.classes > 1:
+        lines.append(f"  note: no training image, so that it cannot be learned: {some_of(result.unlearnable)}")
+    lines += [f"  {count:,} rejected: {reason}" for reason, count in result.reasons.items()]
+    if result.skipped:
+        others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(result.skipped.items()))
         lines.append(f"  other files, not images: {others}")
-    if found.passed_over:
-        folders = ", ".join(f"{count:,} {name}" for name, count in sorted(found.passed_over.items()))
+    if result.passed_over:
+        folders = ", ".join(f"{count:,} {name}" for name, count in sorted(result.passed_over.items()))
         lines.append(f"  folders of the system, passed over: {folders}")
-    return lines + [f"  note: {note}" for note in _noticed(found.noticed)]
+    return lines + [f"  note: {note}" for note in _noticed(result.noticed)]
 
 
 def _noticed(noticed: Noticed) -> list[str]:
