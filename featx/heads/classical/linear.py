@@ -22,7 +22,7 @@ from featx.heads.product import steady_product
 
 _MAX_ITERATIONS = 2000
 
-# Python keeps its warning filters for the whole process: of two threads of a search, one would undo what the other set.
+# Python keeps its warning filters for the whole process: a thread of a search would undo what another had set.
 _one_at_a_time = threading.Lock()
 
 _CALIBRATION_FOLDS = 5
@@ -215,7 +215,7 @@ class SvmHead(_LinearHead):
                 f"svm: kernel rbf compares every image with every other and takes at most {LARGEST_DECOMPOSITION:,} training "
                 f"images. Received: {len(X):,}. Use kernel linear."
             )
-        X = read_whole(X, "svm", 4)  # liblinear keeps a copy with a number beside each value, and one of a fold
+        X = read_whole(X, "svm", 4)  # liblinear keeps a copy with a number beside each value, and a copy of a fold
         scaling = self._learn_scaling(X)
         learn = self._learn_linear if self.kernel == "linear" else self._learn_rbf
         sigmoids = learn(X, scaling, labels, self.C if self.C is not None else DEFAULT_C[self.kernel])
@@ -255,7 +255,7 @@ class SvmHead(_LinearHead):
         return list(fitted.calibrators)
 
     def _fit_calibrated(self, svm: Any, X: NDArray[np.float64], labels: NDArray[np.integer]) -> Any:
-        """Fit one machine on all rows, and its sigmoids on the distances of held-out ones."""
+        """Fit one machine on all rows, and its sigmoids on the distances of held-out rows."""
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.model_selection import StratifiedKFold
 
@@ -263,7 +263,7 @@ class SvmHead(_LinearHead):
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.seed)
         estimator = CalibratedClassifierCV(svm, method="sigmoid", cv=folds, ensemble=False)
         # The machine has its class weights already. Without them the sigmoid would learn how frequent each class is, and so
-        # give back what the weights gained: the rare class would hardly ever be the most probable one.
+        # give back what the weights gained: the rare class would hardly ever be the most probable.
         weights = None if self.class_weight is None else row_weights(labels, self.class_weight)
         self._fit_noting(estimator, X, labels, sample_weight=weights)
         return estimator.calibrated_classifiers_[0]
@@ -272,8 +272,8 @@ class SvmHead(_LinearHead):
         if self.kernel == "linear":
             return super()._decision(X)
         check_features(X, len(self.mean_))
-        found = stored_rows(X, self._scaling)
-        return rbf_decision(found, self.rows_, float(self.gamma_[0]), self.coef_) + self.intercept_
+        queries = stored_rows(X, self._scaling)
+        return rbf_decision(queries, self.rows_, float(self.gamma_[0]), self.coef_) + self.intercept_
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return class probabilities (n_samples, n_classes) of X (n_samples, n_features).
