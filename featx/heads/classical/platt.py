@@ -70,7 +70,9 @@ def fit_sigmoid(
     return float(values[0] / size), float(values[1])
 
 
-def calibrated(decision: NDArray[np.float64], slope: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+def sigmoid_probabilities(
+    decision: NDArray[np.float64], slope: NDArray[np.float64], offset: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return class probabilities (n, n_classes) of signed distances (n, n_classes), or (n, 1) for two classes."""
     exponent = np.clip(decision * slope + offset, -_FARTHEST, _FARTHEST)
     shares: NDArray[np.float64] = 1 / (1 + np.exp(exponent))
@@ -80,10 +82,10 @@ def calibrated(decision: NDArray[np.float64], slope: NDArray[np.float64], offset
     return normalised
 
 
-def calibrated_planes(
+def sigmoid_planes(
     coef: NDArray[np.float64], intercept: NDArray[np.float64], slope: NDArray[np.float64], offset: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return coefficients and intercepts whose sigmoids are the calibrated probabilities of each class.
+    """Return coefficients and intercepts whose sigmoids are the probabilities of each class.
 
     1 / (1 + exp(slope * distance + offset)) is the sigmoid of minus that exponent, which is a plane again.
     """

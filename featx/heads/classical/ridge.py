@@ -21,7 +21,7 @@ from featx.heads.classical.base import (
 from featx.heads.classical.column_sums import ColumnSums
 from featx.heads.classical.judged import KeptRows, choose_judged
 from featx.heads.classical.least_squares import LeastSquares, Values
-from featx.heads.classical.platt import calibrated, calibrated_planes, fit_sigmoid
+from featx.heads.classical.platt import fit_sigmoid, sigmoid_planes, sigmoid_probabilities
 from featx.heads.classical.scaling import check_finite, feature_blocks
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, gram_matrix, weighted_sum
 from featx.heads.head import Features
@@ -103,7 +103,7 @@ class RidgeHead(ClassicalHead):
 
     @property
     def n_parameters(self) -> int:
-        """Number of coefficients, intercepts and calibration values."""
+        """Number of coefficients, intercepts and sigmoid values."""
         return super().n_parameters - 1  # alpha is reported, not used
 
     def predict_proba(self, X: NDArray[np.floating]) -> Values:
@@ -116,11 +116,11 @@ class RidgeHead(ClassicalHead):
         """
         check_features(X, len(self.mean_))
         decision = steady_product(self._scaling(X), self.coef_.T, 2) + self.intercept_
-        return calibrated(decision, self.slope_, self.offset_)
+        return sigmoid_probabilities(decision, self.slope_, self.offset_)
 
     def as_layers(self) -> tuple[PlainLayer, ...]:
-        """Return the calibrated planes and their sigmoids."""
-        return self._plane_layers(*calibrated_planes(self.coef_, self.intercept_, self.slope_, self.offset_), "sigmoid")
+        """Return the planes inside of the sigmoids, and these."""
+        return self._plane_layers(*sigmoid_planes(self.coef_, self.intercept_, self.slope_, self.offset_), "sigmoid")
 
     def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
         n_rows, n_columns = X.shape
@@ -212,7 +212,7 @@ class RidgeHead(ClassicalHead):
             of_block = dataclasses.replace(problem, targets=targets, weights=weights[at])
             rows = (self._scaling(block) - middle) @ basis
             decision = of_block.with_common_mean(of_block.left_out(slice(None), rows, rows**2, float(self.alpha_[0])))
-            probabilities[at] = calibrated(decision, self.slope_, self.offset_)
+            probabilities[at] = sigmoid_probabilities(decision, self.slope_, self.offset_)
         return probabilities
 
     def _settle(self, problem: LeastSquares, blocks: Blocks, counts: Values) -> float:
@@ -229,7 +229,7 @@ class RidgeHead(ClassicalHead):
         weights = counts * problem.weights
         sigmoids = [fit_sigmoid(column, target > 0, weights) for column, target in columns]
         self.slope_, self.offset_ = (np.array(values) for values in zip(*sigmoids, strict=True))
-        self.left_out_proba_ = calibrated(decision, self.slope_, self.offset_)
+        self.left_out_proba_ = sigmoid_probabilities(decision, self.slope_, self.offset_)
         return alpha
 
     def _best_alpha(self, problem: LeastSquares, blocks: Blocks, counts: Values) -> float:
