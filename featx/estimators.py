@@ -246,7 +246,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     classes_ : ndarray of shape (n_classes,)
         The labels seen, ascending: the order of the probability columns.
     head_ : Head
-        Fitted; its label i is ``classes_[i]``. ``head_.notes_`` says what a user should know of the fit.
+        Fitted; its label i is ``classes_[i]``. ``head_.notes_`` holds remarks on the fit.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -45,9 +45,9 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             raise Failure("interrupted.", 130) from None
         except BrokenPipeError:
-            raise  # whoever was reading (head, less) has seen enough; click ends quietly
+            raise  # the reader (head, less) has seen enough; click ends quietly
         except (OSError, MemoryError, RecursionError) as error:
-            # What the system refuses is no mistake of featx's, and a traceback would not help anybody.
+            # What the system refuses is no mistake of featx's, and a traceback would be of no help.
             where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
             raise Failure(f"{where}{reason}. Nothing half-written was kept.", 1) from error
@@ -96,7 +96,7 @@ def main() -> None:
     # As it ends, Python would look for garbage among all that TensorFlow has loaded: a second, to free what ends anyway.
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for whoever writes networks
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for authors of networks
     for stream in (sys.stdout, sys.stderr):
         # A file name need not be UTF-8; printing one must not end the run.
         if hasattr(stream, "reconfigure"):

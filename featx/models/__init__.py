@@ -1,6 +1,6 @@
 """Models: a head with all that its predictions take, its file, and the way of images through it."""
 
-from featx.models.blank import blank_notes, say_blank
+from featx.models.blank import blank_notes, describe_blank
 from featx.models.classify import FileProbabilities, classify_files
 from featx.models.compute import Compute, Engine, Extractor, Maps, decode_files
 from featx.models.features import HeadFeatures, weights_hint
@@ -35,6 +35,7 @@ __all__ = [
     "check_model_path",
     "classify_files",
     "decode_files",
+    "describe_blank",
     "drop_other_networks",
     "find_engine",
     "find_model",
@@ -46,6 +47,5 @@ __all__ = [
     "network_path",
     "refuse_int8",
     "save_model",
-    "say_blank",
     "weights_hint",
 ]

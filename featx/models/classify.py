@@ -34,7 +34,7 @@ class FileProbabilities:
     pooled_files : ndarray of shape (n_mapped,), int64
         Which files those are.
     blank : int
-        Files whose picture is of one colour; with views nobody looks.
+        Files whose picture is of one colour; not counted with views.
     """
 
     probabilities: NDArray[np.float64]

@@ -220,7 +220,7 @@ def locked(path: Path, wait: bool = False, shared_by: str = "") -> Iterator[None
     wait : bool
         Wait for the holder instead of raising.
     shared_by : str
-        Share the lock with others who share it, and keep out those who do not; the text says what they all are. Where the
+        Share the lock with others that share it, and keep out those that do not; the text names what they all are. Where the
         file system has no locks, go on without: a holder of a shared lock must do nothing that other holders could spoil.
 
     Raises

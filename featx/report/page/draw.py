@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 COLOURS = ("#4477aa", "#cc6644", "#339966", "#aa4499", "#b8901f", "#33a0b8", "#d0567f", "#7a6fc4", "#6f8f2f", "#8c6d5a")
-"""Told apart on light and on dark paper; past ten, hues follow."""
+"""Distinct on light and on dark paper; past ten, hues follow."""
 
 _GOLDEN_ANGLE = 137.508
 

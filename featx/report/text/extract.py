@@ -1,7 +1,7 @@
 """The result of ``featx extract``, and of its dry run, as text."""
 
 from featx.images import Noticed
-from featx.models import say_blank
+from featx.models import describe_blank
 from featx.report.text.words import (
     _MOST_CLASSES,
     _MOST_CLASSES_IN_LINE,
@@ -93,17 +93,17 @@ def _listing_lines(result: ExtractResult | ExtractPlan) -> list[str]:
 
 
 def _noticed(noticed: Noticed) -> list[str]:
-    """Say which files may not show what their owner thinks."""
+    """Return notes on files whose pixels may not be what their owner expects."""
     notes = _depth_notes(noticed) if noticed.depth.isdigit() else []
     if noticed.stacks == 1:
         notes.append(f"1 file has {noticed.most_frames:,} frames: the first is used")
     elif noticed.stacks:
         notes.append(f"{noticed.stacks:,} files have up to {noticed.most_frames:,} frames: the first of each is used")
-    return notes + say_blank(noticed.blank, noticed.decoded, "decoded")
+    return notes + describe_blank(noticed.blank, noticed.decoded, "decoded")
 
 
 def _depth_notes(noticed: Noticed) -> list[str]:
-    """Say where files of 16 bits hold fewer than the recipe takes them to hold, or more."""
+    """Return notes on files of 16 bits that hold fewer than the recipe takes them to hold, or more."""
     depth, notes = int(noticed.depth), []
     fewer = {int(bits): count for bits, count in noticed.bits.items() if int(bits) < depth}
     if fewer:

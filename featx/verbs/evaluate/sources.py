@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
 from featx.images import ImageIndex, ManifestOptions, find_missing, list_images, say_missing
-from featx.models import FileProbabilities, HeadFeatures, ListedFiles, Model, blank_notes, say_blank
+from featx.models import FileProbabilities, HeadFeatures, ListedFiles, Model, blank_notes, describe_blank
 from featx.store import SPLITS, Catalog, FeatureCache
 from featx.verbs.evaluate.featuremap import choose_mapped
 
@@ -178,7 +178,7 @@ def from_files(
         source=str(index.root),
         pooled=None if result.pooled is None else result.pooled[mapped],
         pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
-        notes=[*index.notes, *say_blank(result.blank, len(kept), "measured")],
+        notes=[*index.notes, *describe_blank(result.blank, len(kept), "measured")],
     )
 
 

@@ -48,7 +48,7 @@ def unpack_sample(folder: Path) -> SampleResult:
         for name in names:
             classes.add(Path(name).parent.name)
             _write_new(folder / name, archive.read(name))
-    with contextlib.suppress(OSError):  # hidden, and so no images to anybody
+    with contextlib.suppress(OSError):  # hidden, and so never taken for images
         for leftover in leftovers:
             leftover.unlink(missing_ok=True)
     return SampleResult(folder, len(names), len(classes))
