@@ -2,7 +2,7 @@
 
 FeatxError
 ├── ImageListError          the folder or list of images cannot be used
-├── ImageRejected           one image gives no features; ``reason`` says why
+├── ImageRejected           an image gives no features; ``reason`` gives the cause
 ├── ImageSizeError          an image size the backbone cannot take
 ├── AugmentError            a description of augmented views that cannot be used
 ├── DecoderError            no process to decode images can be started
@@ -18,7 +18,7 @@ FeatxError
 │   ├── UnknownBackbone
 │   ├── UnknownLayer
 │   ├── WeightsError
-│   ├── QuantizedNetworkError   an int8 network is missing, damaged or another one
+│   ├── QuantizedNetworkError   an int8 network is missing, damaged or not the recipe's
 │   ├── DeviceError         there is no such device
 │   └── MemoryExhausted     not even one image fits into memory
 ├── HeadError               a head cannot be fitted or used
@@ -48,7 +48,7 @@ class ImageListError(FeatxError):
 
 
 class ImageRejected(FeatxError):
-    """One image gives no features.
+    """An image gives no features.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class RecipeError(FeatxError):
 
 
 class RecipeMismatch(RecipeError):
-    """A cache or model was made with another recipe than the one asked for."""
+    """A cache or model was made with another recipe than was asked for."""
 
 
 class CacheError(FeatxError):
@@ -122,7 +122,7 @@ class WeightsError(BackboneError):
 
 
 class QuantizedNetworkError(BackboneError):
-    """A quantized network is missing, damaged or another one than the recipe's."""
+    """A quantized network is missing, damaged or not the recipe's."""
 
 
 class DeviceError(BackboneError):

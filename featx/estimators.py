@@ -131,7 +131,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         Parameters
         ----------
         X : sequence or ndarray of shape (n_files,), or of shape (n_files, 1); str or Path
-            Image files. One that stands several times is computed once.
+            Image files. A file that is listed several times is computed once.
 
         Returns
         -------
@@ -193,7 +193,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         engine = self._make_engine()
         layer = engine.recipe.layers[0]
         described = _ready_backbone(engine, self.batch_size, self.device).network["layers"]
-        height, width, channels = next(one["output_shape"] for one in described if one["name"] == layer)
+        height, width, channels = next(entry["output_shape"] for entry in described if entry["name"] == layer)
         if self.pooling == "flatten":
             places = np.ndindex(height, width, channels)
             names = [f"{layer}_y{y}_x{x}_c{channel}" for y, x, channel in places]
@@ -250,7 +250,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     classes_ : ndarray of shape (n_classes,)
         The labels seen, ascending: the order of the probability columns.
     head_ : Head
-        Fitted; its label i is ``classes_[i]``. ``head_.notes_`` says what a user should know of the fit.
+        Fitted; its label i is ``classes_[i]``. ``head_.notes_`` holds remarks on the fit.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -317,8 +317,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
             As for ``predict_proba``.
         """
         probabilities = self.predict_proba(X)
-        found: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
-        return found
+        classes: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return classes
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return class probabilities.
@@ -350,7 +350,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
 
 
-# One is kept, for whoever asks next: the clones that a search makes, and the names of the columns, share it. The recipe
+# A backbone is kept for the next caller: the clones that a search makes, and the names of the columns, share it. The recipe
 # holds the digest of the weights, so that a file that was replaced is read again.
 @functools.lru_cache(maxsize=1)
 def _ready_backbone(engine: Engine, batch_size: int, device: str | None) -> Backbone:

@@ -62,7 +62,7 @@ class Recipe:
     background : tuple of int
         RGB colour that shows through transparent pixels and fills ``pad``'s margins.
     exact_decode : bool
-        Decode JPEGs at full size before resizing, instead of at a reduced one.
+        Decode JPEGs at full size before resizing, instead of at a reduced size.
     allow_truncated : bool
         Take what is left of a file that ends too early, instead of rejecting it.
     precision : str
@@ -70,7 +70,7 @@ class Recipe:
     stored_dtype : str
         Type of the cached maps.
     quantized : str
-        Digest of the quantized network, for ``int8``; empty until one has been calibrated, and with every other precision.
+        Digest of the quantized network, for ``int8``; empty until it has been made, and with every other precision.
     tail : str
         Which fine-tuned layers took the place of frozen ones, as ``FIRST:DIGEST``; empty where all are frozen. Only models
         have it: the features that their heads take are no longer those of any cache.
@@ -156,9 +156,9 @@ class Recipe:
         """Whether its quantized network has yet to be made: nothing can be extracted with it."""
         return self.precision == "int8" and not self.quantized
 
-    def _require(self, name: str, holds: bool, wanted: str) -> None:
+    def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
-            raise RecipeError(f"recipe: {name} must be {wanted}. Received: {getattr(self, name)!r}.")
+            raise RecipeError(f"recipe: {name} must be {rule}. Received: {getattr(self, name)!r}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types, those of ``_LATER`` only where they are not at their default."""
@@ -176,8 +176,8 @@ class Recipe:
         """
         names = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(settings, dict) or not names - set(_LATER) <= set(settings) <= names:
-            found = sorted(map(str, settings)) if isinstance(settings, dict) else type(settings).__name__
-            raise RecipeError(f"recipe: must have exactly the settings {sorted(names)}. Received: {found}.")
+            received = sorted(map(str, settings)) if isinstance(settings, dict) else type(settings).__name__
+            raise RecipeError(f"recipe: must have exactly the settings {sorted(names)}. Received: {received}.")
         values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
         return cls(**values)
 
@@ -188,7 +188,7 @@ class Recipe:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def differences(self, other: "Recipe") -> dict[str, tuple[Any, Any]]:
-        """Return each setting that differs, as name to (this one's value, the other's value)."""
+        """Return each setting that differs, as name to (value in this recipe, value in the other)."""
         mine, theirs = _LATER | self.to_dict(), _LATER | other.to_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 

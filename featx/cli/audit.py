@@ -54,19 +54,19 @@ def audit(
 
         check_manifest_path(write_manifest)
     with show_progress() as progress:
-        found = featx.audit_cache(cache, progress=progress, **options)
+        audited = featx.audit_cache(cache, progress=progress, **options)
     with show_progress() as progress:
-        files = write_audit(found, folder, page=page, progress=progress)
+        files = write_audit(audited, folder, page=page, progress=progress)
     counts = None
     if write_manifest:
         from featx.verbs.audit import write_clean_manifest
 
-        counts = write_clean_manifest(found, write_manifest, drop)
+        counts = write_clean_manifest(audited, write_manifest, drop)
     if as_json:
         written = {"table": files.table, "page": files.page, "manifest": write_manifest, "manifest_counts": counts}
-        print_json(dataclasses.asdict(found) | written)
+        print_json(dataclasses.asdict(audited) | written)
         return
-    click.echo(audit_text(found))
+    click.echo(audit_text(audited))
     if counts:
         left = ", ".join(f"{name} {counts[name]:,}" for name in drop)
         click.echo(f"manifest {write_manifest}: {counts['kept']:,} images kept, {counts['left_out']:,} left out ({left})")

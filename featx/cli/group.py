@@ -22,7 +22,7 @@ _SESSION = (
 
 
 class Failure(click.ClickException):
-    """An error for the user: one message on stderr, and an exit code."""
+    """An error for the user: a message on stderr, and an exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -45,12 +45,12 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             raise Failure("interrupted.", 130) from None
         except BrokenPipeError:
-            raise  # whoever was reading (head, less) has seen enough; click ends quietly
+            raise  # the reader (head, less) has seen enough; click ends quietly
         except (OSError, MemoryError, RecursionError) as error:
-            # What the system refuses is no mistake of featx's, and a traceback would not help anybody.
+            # What the system refuses is no mistake of featx's, and a traceback would be of no help.
             where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-            said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-            raise Failure(f"{where}{said}. Nothing half-written was kept.", 1) from error
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            raise Failure(f"{where}{reason}. Nothing half-written was kept.", 1) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of a session, not of the alphabet."""
@@ -70,7 +70,7 @@ def _open_closed_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is this one, as all below are open. Processes that featx starts inherit it.
+            # The lowest free number is this descriptor, as all below are open. Processes that featx starts inherit it.
             os.set_inheritable(os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY), True)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
@@ -96,7 +96,7 @@ def main() -> None:
     # As it ends, Python would look for garbage among all that TensorFlow has loaded: a second, to free what ends anyway.
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for whoever writes networks
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for authors of networks
     for stream in (sys.stdout, sys.stderr):
         # A file name need not be UTF-8; printing one must not end the run.
         if hasattr(stream, "reconfigure"):

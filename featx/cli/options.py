@@ -59,7 +59,7 @@ POOLINGS = ("flatten", "avg", "max", "avgmax")
 
 
 def training_options(command: Any) -> Any:
-    """Add the settings of heads; each head has some of them, and says which where it is given another."""
+    """Add the settings of heads; each head has some of them, and refuses another with a list of its own."""
     options = [
         click.option("--hidden", type=Sizes(), help="dense, conv: units of hidden layers, such as 256,128.  [default: none]"),
         click.option("--filters", type=Sizes(), help="conv: filters of each convolution.  [default: 32,64]"),

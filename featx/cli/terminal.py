@@ -14,25 +14,25 @@ from featx.errors import CacheNotFound, ModelNotFound
 
 
 def newest_cache() -> Path:
-    """Find the newest cache and say which."""
+    """Find the newest cache and name it on stderr."""
     from featx.store import find_cache
 
-    found = find_cache(Path("cache"))
-    if found is None:
+    newest = find_cache(Path("cache"))
+    if newest is None:
         raise CacheNotFound("cache/: no finished cache in it. Make one with: featx extract IMAGES")
-    click.echo(f"using cache {found}", err=True)
-    return found
+    click.echo(f"using cache {newest}", err=True)
+    return newest
 
 
 def newest_model() -> Path:
-    """Find the newest model and say which."""
+    """Find the newest model and name it on stderr."""
     from featx.models import find_model
 
-    found = find_model(Path("models"))
-    if found is None:
+    newest = find_model(Path("models"))
+    if newest is None:
         raise ModelNotFound("models/: no model in it. Make one with: featx fit")
-    click.echo(f"using model {found}", err=True)
-    return found
+    click.echo(f"using model {newest}", err=True)
+    return newest
 
 
 def show_note(note: str) -> None:

@@ -12,7 +12,7 @@ class ImageSize(click.ParamType[tuple[int, int]]):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Read a value, or say what it should look like."""
+        """Read a value, or refuse it with the expected form."""
         if isinstance(value, tuple):
             return value
         sides = str(value).lower().split("x")
@@ -27,7 +27,7 @@ class RayAddress(click.ParamType[str]):
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Read a value, or say what it should look like."""
+        """Read a value, or refuse it with the expected form."""
         if str(value) not in ("local", "auto") and ":" not in str(value):
             self.fail(f"{value!r} is no address: give --ray=auto or --ray=HOST:PORT, or --ray alone behind IMAGES.", param, ctx)
         return str(value)
@@ -39,7 +39,7 @@ class Fraction(click.ParamType[float]):
     name = "fraction"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read a value, or say what it should look like."""
+        """Read a value, or refuse it with the expected form."""
         with contextlib.suppress(ValueError):
             if 0 <= float(value) <= 1:
                 return float(value)
@@ -52,7 +52,7 @@ class Parts(click.ParamType[tuple[int, int]]):
     name = "I/N"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Read a value, or say what it should look like."""
+        """Read a value, or refuse it with the expected form."""
         if isinstance(value, tuple):
             return value
         numbers = [int(text) for text in str(value).split("/") if text.isdecimal() and len(text) < 7]
@@ -67,7 +67,7 @@ class Sizes(click.ParamType[tuple[int, ...]]):
     name = "sizes"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Read a value, or say what it should look like."""
+        """Read a value, or refuse it with the expected form."""
         if isinstance(value, tuple):
             return value
         if not all(size.isdecimal() and len(size) < 10 for size in str(value).split(",")):
@@ -84,7 +84,7 @@ class Names(click.ParamType[tuple[str, ...]]):
         self._allowed = allowed
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Read a value, or say what it should look like."""
+        """Read a value, or refuse it with the expected form."""
         names = value if isinstance(value, tuple) else tuple(name.strip() for name in str(value).split(","))
         for name in names:
             if not name or (self._allowed and name not in self._allowed):
@@ -103,7 +103,7 @@ class Colour(click.ParamType[tuple[int, int, int]]):
     _named: ClassVar[dict[str, tuple[int, int, int]]] = {"white": (255, 255, 255), "grey": (128, 128, 128), "black": (0, 0, 0)}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
-        """Read a value, or say what it should look like."""
+        """Read a value, or refuse it with the expected form."""
         if isinstance(value, tuple):
             return value
         text = str(value).lower().strip()

@@ -25,7 +25,7 @@ def seen_classes(y: NDArray[np.integer]) -> NDArray[np.int64]:
     return classes
 
 
-def check_setting(name: str, value: object, holds: bool, wanted: str) -> None:
+def check_setting(name: str, value: object, holds: bool, rule: str) -> None:
     """Refuse a setting that breaks its rule.
 
     Raises
@@ -34,7 +34,7 @@ def check_setting(name: str, value: object, holds: bool, wanted: str) -> None:
         With the rule and the value received.
     """
     if not holds:
-        raise HeadError(f"{name} must be {wanted}. Received: {value!r}.")
+        raise HeadError(f"{name} must be {rule}. Received: {value!r}.")
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -35,7 +35,7 @@ class Rows(Protocol):
     def blocks(self, seed: int | None = None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.floating]]]:
         """Yield (positions, X) a block of some 64 MB at a time, each row once.
 
-        With a seed, rows from all over are mixed, in an order that is a function of the seed; without one they come in order.
+        With a seed, rows from all over are mixed, in an order that is a function of the seed; without, they come in order.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The plain layers that a fitted head can be written as: what whoever runs it without featx has to compute, step by step."""
+"""The plain layers that a fitted head can be written as: what a program without featx has to compute, step by step."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ class Dense:
     Parameters
     ----------
     kernel : ndarray of shape (n_inputs, n_units)
-        In the precision it is known in: whoever runs it rounds it.
+        In the precision it is known in: the program that runs it rounds it.
     bias : ndarray of shape (n_units,)
     relu : bool
         Whether negative results become 0.

@@ -19,7 +19,7 @@ Multiply = Callable[[NDArray[np.floating], NDArray[np.floating]], NDArray[np.flo
 """``numpy.matmul`` or ``steady_product``: rows (n, n_features) times weights (n_features, k)."""
 
 Parts = tuple[list[NDArray[np.float64]], NDArray[np.float64]]
-"""Whole numbers, each part some bits below the one before, and what the first is to be multiplied by."""
+"""Whole numbers, each piece some bits below the piece before, and what the first is to be multiplied by."""
 
 _COLUMNS = 512
 _BLOCK_BYTES = 16_000_000

@@ -70,7 +70,7 @@ class HeadSpec:
         given : iterable of str
             Their names.
         beside : iterable of str
-            Keywords of the function that received them, one of which may be meant.
+            Keywords of the function that received them, which may be meant instead.
 
         Raises
         ------

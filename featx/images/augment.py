@@ -83,13 +83,13 @@ class Augmentation:
                     f"--augment: {part!r} is not known. Give any of flip, {', '.join(f'{name}=NUMBER' for name in _MOST)}, "
                     f"with commas between, such as {DEFAULT_AUGMENT}"
                 ) from None
-        augmentation = cls(**values)  # type: ignore[arg-type] # flip is the one that is True
+        augmentation = cls(**values)  # type: ignore[arg-type] # only flip is True
         if augmentation == cls():
             raise AugmentError(f"--augment: {spec!r} names nothing to change. Give something such as {DEFAULT_AUGMENT}")
         return augmentation
 
     def __str__(self) -> str:
-        """Return the shortest spec that gives this one: however it was written, it is the same."""
+        """Return the shortest spec of this augmentation: the same, however it was written."""
         numbers = [f"{name}={float(getattr(self, name))!r}".removesuffix(".0") for name in _MOST if getattr(self, name)]
         return ",".join([*(["flip"] if self.flip else []), *numbers])
 

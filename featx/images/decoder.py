@@ -22,9 +22,9 @@ from featx.images.worker import READY
 from featx.system.elsewhere import calling, command, stderr
 
 DECODE_SECONDS = 60.0
-"""An image that takes longer is rejected: the largest sound ones take some ten seconds."""
+"""An image that takes longer is rejected: the largest sound images take some ten seconds."""
 
-# The wait is counted in parts, so that one in which the machine or the run was stopped counts for no more than that part.
+# The wait is counted in parts, so that a time in which the machine or the run was stopped counts for no more than a part.
 _WAITS = 60
 
 _START_SECONDS = 120.0
@@ -37,7 +37,7 @@ class DecoderDied(Exception):
 
 
 class Decoded(NamedTuple):
-    """What a file gave.
+    """A decoded file.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Decoded(NamedTuple):
     picture : Picture or None
         What the clean image is like; None where views were asked for.
     traits : Traits
-        What else there is to say of the file.
+        Further properties of the file.
     """
 
     digest: bytes
@@ -58,7 +58,7 @@ class Decoded(NamedTuple):
 
 
 class Decoder:
-    """One process that decodes image files, one at a time.
+    """A process that decodes image files, one at a time.
 
     Raises
     ------
@@ -144,7 +144,7 @@ class Decoder:
 
     @property
     def alive(self) -> bool:
-        """Whether it can take another request: not after one whose answer was not read to its end, whatever the cause."""
+        """Whether it can take another request: not after a request whose answer was not read to its end, whatever the cause."""
         return not self._in_the_middle and not self._requests.closed and self._process.poll() is None
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ _guard = threading.Lock()
 
 @contextlib.contextmanager
 def _borrowed(new: bool) -> Iterator[Decoder]:
-    """Yield a decoder that nobody else uses, one that waits or a new one; put it back if it is still of use."""
+    """Yield a decoder for this caller alone, an idle or a new one; put it back if it is still of use."""
     with _guard:
         decoder = _idle.pop() if _idle and not new else None
     if decoder is not None and not decoder.alive:
@@ -200,7 +200,7 @@ def decode_file(path: Path, **request: Any) -> Decoded:
     """
     # The process may have been started in another folder. Not resolved: a link is for the system to follow.
     request |= {"path": str(path.absolute()), "seconds": DECODE_SECONDS}
-    # One that waited may have been killed long ago. Two new ones that die do so of this image, or of its want of memory.
+    # An idle process may have been killed long ago. Two new processes that die do so of this image, or for want of memory.
     for new in (False, True, True):
         with contextlib.suppress(DecoderDied), _borrowed(new) as decoder:
             return decoder.decode(request)

@@ -82,9 +82,9 @@ def load_batches(
     max_pixels: int = MAX_PIXELS,
     views: Views | None = None,
 ) -> Iterator[Batch]:
-    """Decode images in the order given, two batches ahead of whoever asks.
+    """Decode images in the order given, two batches ahead of the caller.
 
-    The batch after the one that was given out is put together meanwhile, so that the caller need not wait for copies.
+    The batch after the last yielded is put together meanwhile, so that the caller need not wait for copies.
     Memory stays bounded whatever the folder holds: at most two batches of resized pixels here, and one full-size image in
     each decoding process. A process that crashes or hangs costs the image it was at.
 
@@ -140,7 +140,7 @@ def load_batches(
         try:
             for start in range(0, len(paths), batch_size):
                 positions = range(start, min(start + batch_size, len(paths)))
-                # Without views a path that stands twice is two images to everybody, the digests included.
+                # Without views a path that stands twice is two images everywhere, in the digests too.
                 alike = itertools.groupby(positions, key=lambda position: paths[position] if views else position)
                 decoded = [(group, pool.submit(decode, group)) for group in (list(some) for _, some in alike)]
                 ahead.append(gatherer.submit(_gather, decoded, recipe))
@@ -149,7 +149,7 @@ def load_batches(
             while ahead:
                 yield ahead.popleft().result()
         finally:
-            # A caller that stops early (Ctrl-C, an error in the backbone) must not wait for pixels nobody wants.
+            # A caller that stops early (Ctrl-C, an error in the backbone) must not wait for pixels that are no longer wanted.
             for executor in (gatherer, pool):
                 executor.shutdown(wait=False, cancel_futures=True)
 

@@ -33,7 +33,7 @@ class Thumbnail:
     data : bytes
         A file of ``THUMBNAIL_TYPE``; empty if there is none.
     reason : str
-        Why there is none; empty if there is one.
+        Why there is no thumbnail; empty if there is.
     """
 
     data: bytes
@@ -59,7 +59,7 @@ def make_thumbnails(
     recipe : Recipe
         How they were decoded for the backbone; the shape of the image is kept whatever the recipe does to it.
     digests : sequence of bytes or None
-        Content digests that the files had; a file that has another one by now is another picture, and gives none.
+        Content digests that the files had; a file whose digest has changed is another picture, and gives no thumbnail.
     side : int
         Longest side [px].
     workers : int or None

@@ -1,7 +1,7 @@
-"""The process that decodes image files for another one.
+"""The process that decodes image files for another process.
 
-Image files come from anywhere, and decoders are C: one that crashes, hangs or eats the memory must cost its image and not
-the run. Requests come as lines of JSON on stdin; each answer on stdout is a line of JSON, then the pixels.
+Image files come from anywhere, and decoders are C: a decoder that crashes, hangs or eats the memory must cost its image and
+not the run. Requests come as lines of JSON on stdin; each answer on stdout is a line of JSON, then the pixels.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ from featx.system.files import content_digest
 NOTHING = np.empty(0, np.uint8)
 
 READY = b"ready\n"
-"""What the process says once it can take requests."""
+"""What the process writes once it can take requests."""
 
-# A decoded image, its copy with alpha and the one on the background take 12 bytes a pixel in Pillow, and a file may be as
+# A decoded image, its copy with alpha and its copy on the background take 12 bytes a pixel in Pillow, and a file may be as
 # large again; whatever asks for more than this is damaged or hostile.
 _BYTES_A_PIXEL = 24
 _BASE_BYTES = 1 << 30
 
-# The one who asks waits for so long, and ends a process that takes longer; only after twice that is nobody there.
+# The asking process ends this one after the seconds of the request; past a multiple of them it must be gone itself.
 _PATIENCE = 2.0
 
 _LIMIT_AT_START = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -55,7 +55,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     for line in requests:
         request = json.loads(line)
         _limit_memory(request["max_pixels"])
-        # Should nobody be left to end it: the system does, even where a decoder never gives Python's lock back.
+        # Where the asking process is gone, the system ends this one, even if a decoder never gives Python's lock back.
         signal.setitimer(signal.ITIMER_REAL, request.get("seconds", 0) * _PATIENCE)
         try:
             digest, images, picture, traits = _decode(request)
@@ -94,16 +94,16 @@ def _decode(request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8], Picture 
 def _limit_memory(max_pixels: int) -> None:
     """Make the system refuse what no sound image needs, as an ordinary ``MemoryError``."""
     wanted = _BASE_BYTES + _BYTES_A_PIXEL * max_pixels
-    with contextlib.suppress(OSError, ValueError):  # a lower limit set by whoever started featx stays
+    with contextlib.suppress(OSError, ValueError):  # a lower limit that featx was started under stays
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         lowest = min(limit for limit in (wanted, _LIMIT_AT_START, hard) if limit != resource.RLIM_INFINITY)
         resource.setrlimit(resource.RLIMIT_AS, (lowest, hard))
 
 
 def _end_with_the_other_side() -> None:
-    """Wait until nobody holds the other end of stdin, even in the middle of an image, and end."""
+    """Wait until the other end of stdin is closed, even in the middle of an image, and end."""
     watch = select.poll()
-    watch.register(0, 0)  # of requests it is not told, only that there can be no more
+    watch.register(0, 0)  # reports no requests, only that there can be no more
     watch.poll()
     time.sleep(_GRACE_SECONDS)
     os._exit(0)
@@ -116,9 +116,9 @@ def main() -> None:
     for stream in (1, 2):
         os.dup2(nowhere, stream)
     threading.Thread(target=_end_with_the_other_side, daemon=True).start()
-    with contextlib.suppress(BrokenPipeError):  # whoever asked is gone
+    with contextlib.suppress(BrokenPipeError):  # the asking process is gone
         serve(sys.stdin.buffer, answers)
-    # Not the usual way out: it would flush what nobody reads any more.
+    # Not the usual way out: it would flush to pipes that are no longer read.
     os._exit(0)
 
 

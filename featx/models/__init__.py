@@ -1,6 +1,6 @@
 """Models: a head with all that its predictions take, its file, and the way of images through it."""
 
-from featx.models.blank import blank_notes, say_blank
+from featx.models.blank import blank_notes, describe_blank
 from featx.models.classify import FileProbabilities, classify_files
 from featx.models.compute import Compute, Engine, Extractor, Maps, decode_files
 from featx.models.copies import Copies, TrainingCopies, find_copies, find_training_copies
@@ -42,6 +42,7 @@ __all__ = [
     "check_model_path",
     "classify_files",
     "decode_files",
+    "describe_blank",
     "drop_other_networks",
     "find_copies",
     "find_engine",
@@ -57,7 +58,6 @@ __all__ = [
     "network_path",
     "refuse_int8",
     "save_model",
-    "say_blank",
     "showing_training_images",
     "stored_pictures",
     "weights_hint",

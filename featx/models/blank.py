@@ -1,4 +1,4 @@
-"""Pictures of one colour among those that a head learns from or is judged by: told by what extract measured of each."""
+"""Pictures of one colour among those that a head learns from or is judged by, found by what extract measured of each."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,12 +6,12 @@ from numpy.typing import NDArray
 from featx.images import BLANK, MEASURES, are_many_blank
 from featx.store import FeatureCache
 
-# Enough to tell a share of a twentieth, and read in no time.
+# Enough to estimate a share of a twentieth, and read in no time.
 _MOST = 10_000
 
 
 def blank_notes(store: FeatureCache, rows: NDArray[np.int64], what: str) -> list[str]:
-    """Say so if many pictures of a cache are blank; caches of an older featx do not know.
+    """Return a note if many pictures of a cache are blank; caches of an older featx have no measures and give none.
 
     Parameters
     ----------
@@ -32,10 +32,10 @@ def blank_notes(store: FeatureCache, rows: NDArray[np.int64], what: str) -> list
         return []
     measures, present = store.pictures(rows, "measures", (len(MEASURES),), np.float32)
     contrast = measures[present, MEASURES.index("contrast")]
-    return say_blank(int((contrast < BLANK).sum()), len(contrast), what)
+    return describe_blank(int((contrast < BLANK).sum()), len(contrast), what)
 
 
-def say_blank(blank: int, pictures: int, what: str) -> list[str]:
+def describe_blank(blank: int, pictures: int, what: str) -> list[str]:
     """Return a note, or none if few pictures are blank."""
     if not are_many_blank(blank, pictures):
         return []

@@ -30,11 +30,11 @@ class FileProbabilities:
     rejected : dict of int to str
         Position and reason.
     pooled : ndarray of shape (n_mapped, n_channels), float32, or None
-        Average features of some of the files, for a map; of a rejected one NaN. None if they were not asked for.
+        Average features of the files in ``pooled_files``, for a map; NaN for a rejected file. None if none were asked for.
     pooled_files : ndarray of shape (n_mapped,), int64
         Which files those are.
     blank : int
-        Files whose picture is of one colour; with views nobody looks.
+        Files whose picture is of one colour; not counted with views.
     """
 
     probabilities: NDArray[np.float64]
@@ -63,9 +63,9 @@ def classify_files(
     Parameters
     ----------
     model : Model
-        Says how to decode, which backbone and which head.
+        Its recipe gives decoding and backbone; the head is its own.
     paths : sequence of Path, or ListedFiles
-        Image files; or contents that a cache lists, of which no other is taken.
+        Image files; or contents that a cache lists; a file with another content is rejected.
     weights : Path or None
         The backbone's weights file, if it is neither bundled nor where it was at extraction.
     batch_size, workers : int or None

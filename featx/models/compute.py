@@ -1,4 +1,4 @@
-"""The one way of image files through decode and backbone.
+"""The only way of image files through decode and backbone.
 
     files ──decode──▶ pixels ──contents compared──▶ backbone ──▶ (batch, maps)
 
@@ -21,7 +21,7 @@ from featx.recipe import Recipe
 from featx.system.progress import Progress
 
 UNLIMITED = 1 << 40
-"""``max_pixels`` for contents that have been decoded before, when the limit was another one [px]."""
+"""``max_pixels`` for contents that have been decoded before, when the limit was another [px]."""
 
 Maps = dict[str, NDArray[np.float32]]
 """Each layer's output (n_images, h, w, n_channels)."""
@@ -100,12 +100,12 @@ def decode_files(
     stage: str = "decode",
     progress: Progress | None = None,
 ) -> Iterator[Batch]:
-    """Decode files in the order given, ahead of whoever asks.
+    """Decode files in the order given, ahead of the consumer.
 
     Parameters
     ----------
     files : sequence of Path, or ListedFiles
-        Files to decode; or contents that a cache lists, of which no other is taken.
+        Files to decode; or contents that a cache lists; a file with another content is rejected.
     recipe : Recipe
         How to decode them.
     compute : Compute
@@ -113,7 +113,7 @@ def decode_files(
     views : Views or None
         Which view of each; by default the clean image.
     stage : str
-        Of progress.
+        Name of this work in ``progress``.
     progress : callable or None
         Called as (stage, newly done, total): at the start, and once a batch has been dealt with.
 
@@ -148,18 +148,18 @@ def _listed_batches(files: ListedFiles, recipe: Recipe, compute: Compute, views:
     if not rejected:
         return
     # Once more, from files that have been found to hold the listed content: it was decoded before, so there is no limit.
-    found = files.standing_in(sorted(rejected))
-    again = list(found)
+    twins = files.standing_in(sorted(rejected))
+    again = list(twins)
     numbers = views and dataclasses.replace(views, numbers=[views.numbers[position] for position in again])
     without = dataclasses.replace(compute, max_pixels=UNLIMITED)
-    for batch in _batches(list(found.values()), recipe, without, numbers):
+    for batch in _batches(list(twins.values()), recipe, without, numbers):
         placed = dataclasses.replace(
             batch,
             positions=[again[place] for place in batch.positions],
             rejected={again[place]: reason for place, reason in batch.rejected.items()},
         )
         yield files.compared(placed)
-    lost = {position: reason for position, reason in rejected.items() if position not in found}
+    lost = {position: reason for position, reason in rejected.items() if position not in twins}
     if lost:
         yield Batch([], np.empty((0, *recipe.image_size, 3), np.uint8), [], lost)
 

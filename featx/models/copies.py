@@ -19,7 +19,7 @@ class Copies:
     Parameters
     ----------
     groups : ndarray of shape (n,), int64
-        Group of each, named by the position of its first member: exact and near duplicates, and chains of them, share one.
+        Group of each, named by the position of its first member: exact and near duplicates, and chains of them, share a group.
     contents : ndarray of shape (n,), int64
         The same for exact duplicates alone.
     agreement : dict of (int, int) to float
@@ -34,7 +34,7 @@ class Copies:
 def find_copies(
     store: FeatureCache, rows: NDArray[np.int64], pictures: MeasuredPictures, progress: Progress | None = None
 ) -> Copies:
-    """Find exact duplicates by content, and near ones by their pictures where they were measured.
+    """Find exact duplicates by content, and near duplicates by their pictures where these were measured.
 
     Parameters
     ----------
@@ -54,11 +54,11 @@ def find_copies(
     if progress and total:
         progress("duplicates", 0, total)
     note = (lambda done: progress("duplicates", done, total)) if progress else None
-    found = find_near_duplicates(pictures.thumbnails[alone], threads=available_cores(), progress=note)
-    pairs = alone[found.pairs]
+    near = find_near_duplicates(pictures.thumbnails[alone], threads=available_cores(), progress=note)
+    pairs = alone[near.pairs]
     exact = np.stack([contents, np.arange(len(rows))], axis=1)
     groups = group_pairs(len(rows), np.concatenate([exact, pairs]))
-    agreement = {(one, other): float(value) for (one, other), value in zip(pairs.tolist(), found.agreement, strict=True)}
+    agreement = {(left, right): float(value) for (left, right), value in zip(pairs.tolist(), near.agreement, strict=True)}
     return Copies(groups, contents.astype(np.int64), agreement)
 
 
@@ -69,9 +69,9 @@ class TrainingCopies:
     Parameters
     ----------
     groups : ndarray of shape (n_training_images,), int64
-        In the order of the catalog; exact and near duplicates share one.
+        In the order of the catalog; exact and near duplicates share a group.
     others : ndarray of shape (n,), int64
-        Rows of val and test images that are near duplicates of a training image, exact ones left out.
+        Rows of val and test images that are near duplicates of a training image, exact duplicates left out.
     """
 
     groups: NDArray[np.int64]

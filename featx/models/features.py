@@ -15,12 +15,12 @@ _BLOCK_BYTES = 32_000_000
 
 
 class HeadFeatures:
-    """What a model's head is given, for cached images and for new ones alike.
+    """The features that a model's head takes, for cached images and for new images alike.
 
     Parameters
     ----------
     model : Model
-        Says which layer, which pooling, and which layers are fine-tuned.
+        Gives the layer, the pooling, and the fine-tuned layers.
     weights : Path or None
         The backbone's weights file, where it is neither bundled nor where it was.
     batch_size : int
@@ -65,7 +65,7 @@ class HeadFeatures:
 
 
 def weights_hint(model: Model, given: Path | None) -> Path | None:
-    """Return where a model's backbone finds its weights: the file given, or the one it was extracted with.
+    """Return where a model's backbone finds its weights: the file given, or the file that the features were extracted with.
 
     Raises
     ------

@@ -60,7 +60,7 @@ def check_model_path(path: Path) -> None:
     """
     with writing_to(path, "Give another --out."):
         check_file(path)
-        foreign = path.exists() and not has_member(path, _DOCUMENT)  # one that can no longer be loaded is a model too
+        foreign = path.exists() and not has_member(path, _DOCUMENT)  # a file that can no longer be loaded is a model too
     if foreign:
         raise OutputError(f"{path}: exists and is not a featx model. Give another --out, or delete it.")
 
@@ -140,7 +140,7 @@ def load_model(path: Path | str) -> Model:
         raise
     except FeatxError as error:
         raise ModelDamaged(f"{path}: {error} Fit the model again.") from error
-    # Whatever else a file that is no model makes the readers of zip, JSON and npy say.
+    # Whatever else the readers of zip, JSON and npy raise for a file that is no model.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError) as error:
         raise ModelDamaged(f"{path}: is not a featx model: {error or type(error).__name__}. Fit the model again.") from error
     except (NotImplementedError, RuntimeError, OverflowError, MemoryError) as error:
@@ -149,8 +149,8 @@ def load_model(path: Path | str) -> Model:
 
 def find_model(folder: Path) -> Path | None:
     """Return the newest model file in a folder, or None. Hidden files are none: a killed fit may have left one."""
-    found = (path for path in folder.glob("*.featx") if not path.name.startswith(".") and path.is_file())
-    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+    files = (path for path in folder.glob("*.featx") if not path.name.startswith(".") and path.is_file())
+    return max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def _read_document(path: Path, data: bytes) -> dict[str, Any]:
@@ -160,8 +160,8 @@ def _read_document(path: Path, data: bytes) -> dict[str, Any]:
     if isinstance(schema, int) and schema > SCHEMA_VERSION:
         raise ModelDamaged(f"{path}: has schema {schema}, this featx reads up to {SCHEMA_VERSION}. Upgrade featx.")
     check_document(document)
-    found: dict[str, Any] = document
-    return found
+    checked: dict[str, Any] = document
+    return checked
 
 
 def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model:
@@ -238,11 +238,11 @@ def _seal(document: dict[str, Any]) -> dict[str, str]:
 
 def _check_seal(document: dict[str, Any]) -> None:
     """Refuse an edited field; models of earlier versions have no digests of them."""
-    sealed, found = document.get("sealed"), _seal(document)
-    wrong = [name for name in _SEALED if sealed and sealed.get(name) != found.get(name)]
+    sealed, actual = document.get("sealed"), _seal(document)
+    wrong = [name for name in _SEALED if sealed and sealed.get(name) != actual.get(name)]
     if wrong:
         raise ValueError(f"model.json, {', '.join(wrong)}: not what was written")
-    # Those of earlier versions say by their schema that they have one or the other.
+    # In models of earlier versions the schema tells whether they have a tail or a temperature.
     if document["schema"] == SCHEMA_VERSION and not document.keys() & {"tail", "temperature"}:
         raise ValueError("model.json, temperature: is missing")
 

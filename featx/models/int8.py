@@ -24,7 +24,7 @@ _OF_THE_NETWORK = ("backbone", "weights", "layers", "image_size", "preprocess")
 
 
 def network_path(folder: Path, recipe: Recipe) -> Path:
-    """Return where a cache keeps the quantized network of a recipe: its name says what was asked for and what came out."""
+    """Return where a cache keeps the quantized network of a recipe: its name has digests of the recipe and the result."""
     return folder / QUANTIZED / f"{_prefix(recipe)}-{recipe.quantized.removeprefix('sha256:')[:16]}.zip"
 
 
@@ -33,9 +33,9 @@ def _prefix(recipe: Recipe) -> str:
 
 
 def _made_for(folder: Path, draft: Recipe) -> QuantizedNetwork | None:
-    """Return a network that somebody has made for a draft in a cache that has no recipe yet."""
-    found = sorted((folder / QUANTIZED).glob(f"{_prefix(draft)}-*.zip"))
-    return QuantizedNetwork.read(found[0]) if found else None
+    """Return a network that was made for a draft in a cache that has no recipe yet."""
+    files = sorted((folder / QUANTIZED).glob(f"{_prefix(draft)}-*.zip"))
+    return QuantizedNetwork.read(files[0]) if files else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,21 +46,21 @@ class DraftEngine(Engine):
         """Make the network; parameters and errors as for ``quantize_backbone``."""
         if progress is None:
             return _completed(self, quantize_backbone(self.recipe, self.weights_file, images, None))
-        progress("calibrate", 0, len(images))
-        step = functools.partial(progress, "calibrate", 1, len(images))
+        progress("quantize", 0, len(images))
+        step = functools.partial(progress, "quantize", 1, len(images))
         return _completed(self, quantize_backbone(self.recipe, self.weights_file, images, step))
 
     def completed_in(
         self, folder: Path, overwrite: bool, choose: Callable[[], NDArray[np.uint8]], progress: Progress | None = None
     ) -> Engine:
-        """Make the network and keep it in a cache's folder; where another process does so just now, wait and take that one.
+        """Make the network and keep it in a cache's folder; where another process is making it, wait and take that network.
 
         Parameters
         ----------
         folder : Path
             The cache's.
         overwrite : bool
-            Take a network that cannot be read for one that is not there.
+            Treat a network that cannot be read as missing.
         choose : callable
             Returns pixels (n_images, height, width, 3), uint8, that set the ranges of int8 numbers.
         progress : callable or None
@@ -69,7 +69,7 @@ class DraftEngine(Engine):
         Returns
         -------
         engine : Engine
-            This one still where there are no images: the extract will say so of each.
+            This draft itself where there are no images: the extract then reports each as rejected.
 
         Raises
         ------
@@ -99,7 +99,7 @@ def find_engine(asked: Engine, folder: Path, given: Path | None = None, overwrit
     given : Path or None
         A cache or model whose network is to be used.
     overwrite : bool
-        Take a network that cannot be read for one that is not there.
+        Treat a network that cannot be read as missing.
 
     Returns
     -------
@@ -109,9 +109,9 @@ def find_engine(asked: Engine, folder: Path, given: Path | None = None, overwrit
     Raises
     ------
     QuantizedNetworkError
-        If the cache's network is gone or damaged, or the one that was given is for another backbone.
+        If the cache's network is gone or damaged, or the network given is for another backbone.
     RecipeMismatch
-        If the one that was given is not the cache's.
+        If the network given is not the cache's.
     ExtraMissing
         If a network has to be made, and what makes it is not installed.
     """
@@ -161,12 +161,12 @@ def _find_network(folder: Path, draft: Recipe, given: Path | None, overwrite: bo
         if given is None and not overwrite:
             raise
         network = None
-    wanted = network_given(given, draft) if given else None
-    if network is None or (overwrite and wanted):
-        return wanted
-    if wanted and wanted.identity != network.identity:
+    chosen = network_given(given, draft) if given else None
+    if network is None or (overwrite and chosen):
+        return chosen
+    if chosen and chosen.identity != network.identity:
         raise RecipeMismatch(
-            f"{folder}: holds features made with quantized={network.identity!r}, but {given} has {wanted.identity!r}. "
+            f"{folder}: holds features made with quantized={network.identity!r}, but {given} has {chosen.identity!r}. "
             "Give another --cache, or --overwrite to extract again."
         )
     return network
@@ -178,7 +178,7 @@ def network_given(path: Path, draft: Recipe) -> QuantizedNetwork:
     Raises
     ------
     QuantizedNetworkError
-        If it has none, or one of another backbone than the draft's.
+        If there is none, or it is for another backbone than the draft's.
     """
     if path.is_dir():
         store = FeatureCache.open(path)
@@ -191,10 +191,10 @@ def network_given(path: Path, draft: Recipe) -> QuantizedNetwork:
             f"{path}: was made in {recipe.precision} and has no int8 network. Give another --calibration."
         )
     for name in _OF_THE_NETWORK:
-        found, wanted = getattr(recipe, name), getattr(draft, name)
-        if found != wanted:
+        held, asked = getattr(recipe, name), getattr(draft, name)
+        if held != asked:
             raise QuantizedNetworkError(
-                f"{path}: its int8 network has {name}={found!r}, but {name}={wanted!r} was asked for. "
+                f"{path}: its int8 network has {name}={held!r}, but {name}={asked!r} was asked for. "
                 "Give another --calibration, or none."
             )
     return network
@@ -231,7 +231,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 def drop_other_networks(folder: Path, recipe: Recipe) -> None:
     """Delete the networks of recipes that ``--overwrite`` has replaced; call it only while holding the cache's lock.
 
-    And what a killed process has left unfinished there, unless another is just making one.
+    And what a killed process has left unfinished there, unless another process is making a network.
     """
     kept = network_path(folder, recipe)
     if any((folder / QUANTIZED).glob(f"{TEMPORARY_PREFIX}*")):
@@ -266,7 +266,7 @@ def _holds(path: Path, network: QuantizedNetwork) -> bool:
 
 
 def refuse_int8(recipe: Recipe, what: str) -> None:
-    """Say that something is not made for int8 features.
+    """Refuse what is not made for int8 features.
 
     Raises
     ------

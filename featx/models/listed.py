@@ -19,7 +19,7 @@ CHANGED = "changed since it was extracted"
 class ListedFiles(Sequence[Path]):
     """The contents that some rows of a catalog have, wherever a file still has them.
 
-    They gave features once. So an equal file stands in for one that is gone or has changed, and an image larger than today's
+    They gave features once. So an equal file stands in for a file that is gone or has changed, and an image larger than today's
     limit is decoded all the same. A content that no file has any more is rejected, with the reason of its own file.
 
     Parameters
@@ -27,7 +27,7 @@ class ListedFiles(Sequence[Path]):
     catalog : Catalog
         The listing.
     rows : ndarray of shape (n,), int64
-        One for each position; they have features.
+        The catalog row of each position; all have features.
     """
 
     def __init__(self, catalog: Catalog, rows: NDArray[np.int64]) -> None:
@@ -66,9 +66,9 @@ class ListedFiles(Sequence[Path]):
         )
 
     def standing_in(self, positions: Sequence[int]) -> dict[int, Path]:
-        """Return a file that has the content of each position now, where there is any: its own before equal ones."""
-        wanted = {position: self._catalog.digests[self._rows[position]].tobytes() for position in positions}
-        own = {content: int(self._rows[position]) for position, content in wanted.items()}
+        """Return a file that has the content of each position now, where there is any: its own file before its twins."""
+        contents = {position: self._catalog.digests[self._rows[position]].tobytes() for position in positions}
+        own = {content: int(self._rows[position]) for position, content in contents.items()}
         rows_of: dict[bytes, list[int]] = {content: [row] for content, row in own.items()}
         for row in np.flatnonzero(are_among(self._catalog.digests, self._catalog.digests[list(own.values())])).tolist():
             rows_of[self._catalog.digests[row].tobytes()].append(row)
@@ -76,7 +76,7 @@ class ListedFiles(Sequence[Path]):
             content: next((path for path in map(self._file, rows) if _holds(path, content)), None)
             for content, rows in rows_of.items()
         }
-        return {position: path for position, content in wanted.items() if (path := files[content])}
+        return {position: path for position, content in contents.items() if (path := files[content])}
 
     def _file(self, row: int) -> Path:
         return Path(self._catalog.source) / self._catalog.paths[row]

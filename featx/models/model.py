@@ -14,7 +14,7 @@ from featx.heads import Head, best_epoch, scaled
 from featx.recipe import Recipe
 
 TRAINED_ON_BYTES = 8
-"""How much of a training image's digest a model keeps, to tell later whether it is shown its own training images."""
+"""How much of a training image's digest a model keeps, which later reveals whether an image was among them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FineTuned:
     Parameters
     ----------
     start, end : str
-        The first and the last of them; the head takes what the last one gives.
+        The first and the last of them; the head takes the output of the last.
     arrays : dict of str to ndarray
         Their weights, as ``layer/name``.
     """
@@ -134,7 +134,7 @@ class Model:
         return best_epoch(self.history, self.head.settings().get("monitor", "val_loss"))
 
     def saw_in_training(self, digests: Sequence[bytes]) -> NDArray[np.bool_]:
-        """Tell which images, by content, the head was fitted on."""
+        """Return which images, by content, the head was fitted on."""
         seen = {row.tobytes() for row in self.trained_on}
         return np.array([digest[:TRAINED_ON_BYTES] in seen for digest in digests], np.bool_)
 

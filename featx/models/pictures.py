@@ -63,12 +63,12 @@ def measure_missing(
 ) -> MeasuredPictures:
     """Decode the files of images of which nothing was measured; what comes out is kept nowhere.
 
-    An image whose file is gone, or is another one now, stays without, unless a twin of it is listed.
+    An image whose file is gone or has changed stays unmeasured, unless a twin of it is listed.
 
     Parameters
     ----------
     store : FeatureCache
-        Its catalog says where the files are.
+        Its catalog lists the files.
     rows : ndarray of shape (n,), int64
         Rows of the catalog.
     pictures : MeasuredPictures

@@ -14,14 +14,14 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class HeadPart(msgspec.Struct):
-    """The head; whether its settings are sound is for the head itself to say."""
+class HeadFields(msgspec.Struct):
+    """The head; its settings are checked by the head itself."""
 
     name: Name
     settings: dict[str, Any]
 
 
-class TailPart(msgspec.Struct):
+class TailFields(msgspec.Struct):
     """First and last fine-tuned layer."""
 
     start: Name
@@ -38,7 +38,7 @@ class Layer(msgspec.Struct):
 
 
 class Network(msgspec.Struct):
-    """The backbone as it was when it ran; empty where that is not known."""
+    """The backbone as it was when it ran; empty where that is unknown."""
 
     parameters: Count = 0
     layers: list[Layer] = []
@@ -54,7 +54,7 @@ class Metrics(msgspec.Struct):
     notes: list[str] = []
 
     def __post_init__(self) -> None:
-        """Refuse a share of nobody knows how many."""
+        """Refuse an accuracy without the number of images that it was measured on."""
         if self.val_accuracy is not None and self.val_images is None:
             raise ValueError("val_accuracy has no val_images")
 
@@ -76,7 +76,7 @@ class Views(msgspec.Struct):
 
 
 class Tried(msgspec.Struct):
-    """One setting that a search tried."""
+    """Settings that a search tried, and their figures."""
 
     pooling: Name
     settings: dict[str, Any]
@@ -93,7 +93,7 @@ class Document(msgspec.Struct, rename={"schema_": "schema"}):
     fingerprint: Name
     layer: Name
     pooling: Name
-    head: HeadPart
+    head: HeadFields
     class_names: list[Name]
     history: dict[str, list[float]]
     metrics: Metrics
@@ -103,7 +103,7 @@ class Document(msgspec.Struct, rename={"schema_": "schema"}):
     members: dict[str, str]
     views: Views | msgspec.UnsetType = msgspec.UNSET
     tuning: list[Tried] = []
-    tail: TailPart | msgspec.UnsetType = msgspec.UNSET
+    tail: TailFields | msgspec.UnsetType = msgspec.UNSET
     sealed: dict[str, str] = {}
 
 
@@ -121,5 +121,5 @@ def check_document(document: object) -> None:
         except UnicodeEncodeError:  # half a character, as in the name of a file that is no text: msgspec cannot quote it
             msgspec.convert(json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace")), Document)
     except msgspec.ValidationError as error:
-        said, _, place = str(error).partition(" - at ")
-        raise ValueError(f"model.json, {place.strip('`').removeprefix('$.') or 'the whole'}: {said}") from error
+        problem, _, place = str(error).partition(" - at ")
+        raise ValueError(f"model.json, {place.strip('`').removeprefix('$.') or 'the whole'}: {problem}") from error

@@ -4,7 +4,7 @@ from featx.store.alike import keep_alike, kept_alike
 from featx.store.cache import FeatureCache
 from featx.store.cache_writer import CacheWriter
 from featx.store.documents import QUANTIZED, read_recipe, writing_named
-from featx.store.folder import find_cache, no_cache, say_differences
+from featx.store.folder import describe_differences, find_cache, no_cache
 from featx.store.join import COPIED, LINKED, PRESENT, bring, check_content, needed_shards, shards_of
 from featx.store.listing.catalog import EXTRACTED, REJECTED, SPLITS, Catalog
 from featx.store.listing.part import NOT_GIVEN, PartOf
@@ -55,6 +55,7 @@ __all__ = [
     "check_content",
     "check_pooling",
     "check_something_is_left",
+    "describe_differences",
     "drop_foreign",
     "expected_bytes",
     "find_cache",
@@ -73,7 +74,6 @@ __all__ = [
     "prune_shard",
     "read_recipe",
     "rejects_path",
-    "say_differences",
     "set_aside",
     "shards_of",
     "survey",

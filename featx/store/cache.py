@@ -35,7 +35,7 @@ class FeatureCache(CachedFeatures):
     recipe : Recipe
         What its features were made with.
     shards : list of Shard or None
-        The shards to answer from, where somebody has chosen them; by default all of the recipe's in the folder.
+        The shards to read from, where the caller has chosen them; by default all of the recipe's in the folder.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class FeatureCache(CachedFeatures):
         recipe : Recipe
             What is asked for.
         overwrite : bool
-            Take the recipe in place of another one. The old features stay in use until ``commit``.
+            Take the recipe in place of another. The old features stay in use until ``commit``.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class FeatureCache(CachedFeatures):
         return cache
 
     def previous_catalog(self) -> Catalog | None:
-        """Return the last finished listing, of whatever recipe, for its content digests; None if there is no sound one."""
+        """Return the last finished listing, of whatever recipe, for its content digests; None if there is no sound listing."""
         try:
             return Catalog.read(self.folder / "catalog.h5")
         except CacheDamaged:
@@ -122,12 +122,12 @@ class FeatureCache(CachedFeatures):
         number, of : int
             Only that of part ``number`` of ``of``; by default all.
         """
-        wanted = part_paths(self.folder) if number is None else [part_path(self.folder, number, of)]
-        found = []
-        for path in wanted:
+        paths = part_paths(self.folder) if number is None else [part_path(self.folder, number, of)]
+        listings = []
+        for path in paths:
             with contextlib.suppress(CacheDamaged):
-                found.append(Catalog.read(path))
-        return [catalog for catalog in found if catalog.part]
+                listings.append(Catalog.read(path))
+        return [catalog for catalog in listings if catalog.part]
 
     @property
     def network(self) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class FeatureCache(CachedFeatures):
             yield
 
     def check_recipe(self) -> None:
-        """Make sure that the recipe in force is this one: another part may have begun with others at the same moment.
+        """Make sure that this recipe is in force: another part may have begun with another recipe at the same moment.
 
         Raises
         ------

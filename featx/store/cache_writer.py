@@ -64,7 +64,7 @@ class CacheWriter(ShardsWriter):
         Raises
         ------
         CacheDamaged
-            If one is not a whole shard.
+            If a file is not a whole shard.
         """
         known = {shard.path for shard in self._cache.shards}
         for path in shard_paths(self._folder) if names is None else [self._folder / "shards" / name for name in names]:
@@ -103,7 +103,7 @@ class CacheWriter(ShardsWriter):
     def record_network(self, network: dict[str, Any]) -> None:
         """Keep what the backbone looks like, for ``inspect`` and parameter counts without loading it.
 
-        It is written with the first shard; when another recipe is being replaced, only once the new one is in force.
+        It is written with the first shard; when another recipe is being replaced, only once the new recipe is in force.
         """
         self._network = network
 
@@ -120,7 +120,7 @@ class CacheWriter(ShardsWriter):
         self.flush()
         with finishing_first():
             if not (self._folder / "catalog.h5").exists():
-                self.begin()  # without any row of its own too: the cache must say whose part this is
+                self.begin()  # without any row of its own too: the cache must state which recipe the part belongs to
             if not self._overwrite:
                 refuse_another_recipe(self._folder, read_recipe(self._folder), self._recipe)
             write_part(self._folder, catalog)

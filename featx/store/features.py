@@ -27,7 +27,7 @@ class CachedFeatures:
     recipe : Recipe
         What its features were made with.
     shards : list of Shard or None
-        The shards to answer from, where somebody has chosen them; by default all of the recipe's in the folder.
+        The shards to read from, where the caller has chosen them; by default all of the recipe's in the folder.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, shards: list[Shard] | None = None) -> None:
@@ -75,7 +75,7 @@ class CachedFeatures:
         self._opened.refresh()
 
     def has(self, digests: Sequence[bytes] | Digests, views: Views = 0) -> NDArray[np.bool_]:
-        """Tell which images have a row.
+        """Return which images have a row.
 
         Parameters
         ----------
@@ -204,7 +204,7 @@ class CachedFeatures:
     def pictures(
         self, rows: NDArray[np.int64], name: str, shape: tuple[int, ...], dtype: type[np.generic]
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        """Read what was measured of the clean pictures of catalog rows, and tell which have it: ``(n, *shape)`` and ``(n,)``.
+        """Read what was measured of the clean pictures of catalog rows, and which rows have it: ``(n, *shape)`` and ``(n,)``.
 
         Raises
         ------

@@ -7,7 +7,7 @@ from pathlib import Path
 from featx.errors import CacheNotFound, RecipeMismatch
 from featx.recipe import Recipe
 from featx.store.documents import ALIKE, ASIDE, QUANTIZED, UNFINISHED, reading_named
-from featx.store.listing.parts import PARTS, say_parts
+from featx.store.listing.parts import PARTS, describe_parts
 from featx.system.files import TEMPORARY_PREFIX
 
 # With recipe.json: another process may have written it since it was looked for; it is compared under the lock again.
@@ -47,7 +47,7 @@ def no_cache(folder: Path) -> CacheNotFound:
 
 def not_finished(folder: Path) -> CacheNotFound:
     """Return the error for a cache whose extract has not been finished."""
-    parts = say_parts(folder)
+    parts = describe_parts(folder)
     if not parts:
         return CacheNotFound(f"{folder}: its extraction was not finished. Run featx extract again to go on.")
     return CacheNotFound(
@@ -63,7 +63,7 @@ def foreign_entries(folder: Path) -> Iterator[str]:
     return (name for name in names if name not in _OWN_ENTRIES and not name.startswith(TEMPORARY_PREFIX))
 
 
-def refuse_another_recipe(folder: Path, present: Recipe | None, wanted: Recipe) -> None:
+def refuse_another_recipe(folder: Path, present: Recipe | None, asked: Recipe) -> None:
     """Make sure that a folder's recipe, where it has one, is the one that was asked for.
 
     Raises
@@ -71,19 +71,19 @@ def refuse_another_recipe(folder: Path, present: Recipe | None, wanted: Recipe) 
     RecipeMismatch
         If it is not.
     """
-    if present is not None and present != wanted:
-        found, asked = say_differences(present, wanted)
+    if present is not None and present != asked:
+        held, wanted = describe_differences(present, asked)
         raise RecipeMismatch(
-            f"{folder}: holds features made with {found}, but {asked} was asked for. "
+            f"{folder}: holds features made with {held}, but {wanted} was asked for. "
             "Give another --cache, or --overwrite to extract again."
         )
 
 
-def say_differences(present: Recipe, wanted: Recipe) -> tuple[str, str]:
+def describe_differences(present: Recipe, asked: Recipe) -> tuple[str, str]:
     """Name the settings in which two recipes differ, with the values of the first and of the second."""
-    differences = present.differences(wanted)
-    if "precision" in differences or not wanted.quantized:
-        differences.pop("quantized", None)  # which network it would be is no news then, nor that it has yet to be made
-    found = ", ".join(f"{name}={mine!r}" for name, (mine, _) in differences.items())
-    asked = ", ".join(f"{name}={theirs!r}" for name, (_, theirs) in differences.items())
-    return found, asked
+    differences = present.differences(asked)
+    if "precision" in differences or not asked.quantized:
+        differences.pop("quantized", None)  # the network differs in any case then, or has yet to be made
+    held = ", ".join(f"{name}={mine!r}" for name, (mine, _) in differences.items())
+    wanted = ", ".join(f"{name}={theirs!r}" for name, (_, theirs) in differences.items())
+    return held, wanted

@@ -1,4 +1,4 @@
-"""Reading HDF5 that somebody else may have made: refuse whatever featx never writes, before reading it."""
+"""Reading HDF5 that may come from elsewhere: whatever featx never writes is refused before it is read."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _ALLOWED_KINDS = "fiu"
 
 @contextlib.contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Turn whatever HDF5 says about broken bytes into one typed error that names the file.
+    """Turn whatever HDF5 raises for broken bytes into one typed error that names the file.
 
     Raises
     ------
@@ -33,8 +33,8 @@ def damage_named(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise CacheDamaged(f"{path}: is missing. Run featx extract again: it redoes just what is not there.") from None
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError, MemoryError) as error:
-        said = str(error).strip().splitlines()
-        raise CacheDamaged(f"{path}: is damaged: {said[0] if said else type(error).__name__}. {MEND}") from error
+        lines = str(error).strip().splitlines()
+        raise CacheDamaged(f"{path}: is damaged: {lines[0] if lines else type(error).__name__}. {MEND}") from error
 
 
 def open_guarded(path: Path) -> h5py.File:
@@ -85,9 +85,9 @@ def _check_dataset(dataset: h5py.Dataset, path: Path, most_bytes: int) -> None:
     _require(declared <= most_bytes, path, name, f"{declared} declared bytes, more than the file could hold")
 
 
-def _require(holds: bool, path: Path, name: str, found: str) -> None:
+def _require(holds: bool, path: Path, name: str, content: str) -> None:
     if not holds:
-        raise CacheDamaged(f"{path}: {name!r} holds {found}, which featx never writes. Do not use this file.")
+        raise CacheDamaged(f"{path}: {name!r} holds {content}, which featx never writes. Do not use this file.")
 
 
 def read_text_attribute(file: h5py.File, name: str) -> str:

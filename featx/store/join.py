@@ -25,10 +25,10 @@ def shards_of(folder: Path, recipe: Recipe) -> list[Shard]:
     Raises
     ------
     CacheDamaged
-        If one is not whole, or keeps other layers.
+        If a shard is not whole, or keeps other layers.
     """
-    found = [Shard(path) for path in shard_paths(folder)]
-    mine = [shard for shard in found if shard.fingerprint == recipe.fingerprint]
+    shards = [Shard(path) for path in shard_paths(folder)]
+    mine = [shard for shard in shards if shard.fingerprint == recipe.fingerprint]
     for shard in mine:
         shard.check_layers(recipe.layers)
     return mine
@@ -43,13 +43,13 @@ def check_content(path: Path) -> None:
         If they have another.
     """
     with damage_named(path):
-        found = file_digest(path).hex()
-    if found != path.stem:
-        raise CacheDamaged(f"{path}: its content has digest {found}, but {path.stem} was written. {MEND}")
+        digest = file_digest(path).hex()
+    if digest != path.stem:
+        raise CacheDamaged(f"{path}: its content has digest {digest}, but {path.stem} was written. {MEND}")
 
 
 def needed_shards(shards: Sequence[Shard]) -> list[Shard]:
-    """Leave out shards whose every row stands in one before."""
+    """Leave out shards whose every row is in an earlier shard."""
     rows = ShardRows(shards)
     starts = np.cumsum([0, *map(len, shards)])
     owners = [
@@ -60,7 +60,7 @@ def needed_shards(shards: Sequence[Shard]) -> list[Shard]:
 
 
 def bring(path: Path, folder: Path) -> str:
-    """Give a cache a shard of another one.
+    """Put a shard of one cache into another.
 
     Two caches may share a file: nothing ever writes into a finished shard, and deleting one name leaves the other.
 
@@ -79,7 +79,7 @@ def bring(path: Path, folder: Path) -> str:
     Raises
     ------
     CacheDamaged
-        If the one that is there, or the copy, is not what its name says.
+        If the shard that is there, or the copy, has not the digest in its name.
     CacheWriteError
         If the disk refuses.
     """
@@ -92,7 +92,7 @@ def bring(path: Path, folder: Path) -> str:
                 check_content(final)
             return PRESENT
         except OSError:
-            # Another disk, a file system without links, somebody else's file: what a link is refused for, a copy may do.
+            # Another disk, a file system without links, a file of another user: a copy may work where a link is refused.
             _copy(path, final)
             return COPIED
     return LINKED

@@ -1,4 +1,4 @@
-"""One plain HDF5 file of a whole cache, for readers that know nothing of featx."""
+"""A whole cache as a single plain HDF5 file, for readers that know nothing of featx."""
 
 import io
 import json
@@ -22,7 +22,7 @@ _MARK = "featx_pack"
 
 
 class _Forgiving(io.FileIO):
-    """A file that never tells HDF5 of a failed write: HDF5 that cannot write what it still holds crashes as it closes.
+    """A file that never reports a failed write to HDF5, which crashes as it closes if it cannot write what it still holds.
 
     ``error`` is the first failure, to be raised once HDF5 has closed the file; from then on nothing more is written.
     """

@@ -18,7 +18,7 @@ def check_pooling(pooling: str) -> None:
     Raises
     ------
     CacheError
-        With the known ones.
+        With the known poolings.
     """
     if pooling not in POOLINGS:
         raise CacheError(f"pooling {pooling!r}: unknown. Give one of {', '.join(POOLINGS)}.")
@@ -54,7 +54,7 @@ def choose_pooled(pooled: NDArray[np.floating], pooling: str) -> NDArray[np.floa
 
 
 def fits_in(maps: NDArray[np.float32], stored_dtype: str) -> NDArray[np.bool_]:
-    """Tell which rows stay finite in the stored type.
+    """Return which rows stay finite in the stored type.
 
     Returns
     -------

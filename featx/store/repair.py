@@ -22,14 +22,14 @@ from featx.system.files import TEMPORARY_PREFIX, sync_folder
 
 @dataclasses.dataclass(frozen=True)
 class Damage:
-    """One thing that is wrong.
+    """A damaged file, and what is wrong with it.
 
     Parameters
     ----------
     path : Path
         The file.
     problem : str
-        One sentence.
+        What is wrong, in one sentence.
     """
 
     path: Path
@@ -91,7 +91,7 @@ def set_aside(folder: Path, damages: list[Damage]) -> list[Path]:
     Returns
     -------
     moved : list of Path
-        Where they are now. They are kept: whoever wants to may still try to rescue something.
+        Where they are now. They are kept, so that rows can still be rescued from them by hand.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def set_aside(folder: Path, damages: list[Damage]) -> list[Path]:
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Tell whether an extract was begun and not finished: then rows that no listing names may be its work."""
+    """Return whether an extract was begun and not finished: then rows that no listing names may be its work."""
     return (folder / UNFINISHED).exists()
 
 
@@ -133,7 +133,7 @@ def missing_rows(catalog: Catalog, store: FeatureCache) -> int:
 
 
 class Listed:
-    """Tells which rows belong to an image of the catalog.
+    """Finds the rows that belong to an image of the catalog.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class Listed:
 
 
 def find_repeated(shards: Sequence[Shard]) -> list[NDArray[np.bool_]]:
-    """Tell, for each row of each shard, whether it stands in a place before: two parts, or one part twice, did it at once.
+    """Return, for each row of each shard, whether an earlier row has its key: two parts, or one part twice, ran at once.
 
     Such rows are never read, and do no harm but take space.
     """

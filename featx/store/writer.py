@@ -161,7 +161,7 @@ class ShardsWriter:
         return published
 
     def _present(self, digests: Sequence[bytes], views: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell which rows are in the cache already."""
+        """Return which rows are in the cache already."""
         return np.zeros(len(digests), np.bool_)
 
     def _publish(self, shard: ShardWriter) -> Shard:

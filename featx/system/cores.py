@@ -21,6 +21,6 @@ def available_cores() -> int:
     for files in _SHARES:
         with contextlib.suppress(OSError, ValueError, ZeroDivisionError):  # "max" is no number: no limit
             time, of = (int(number) for file in files for number in file.read_text().split())
-            if time > 0:  # version 1 says -1
+            if time > 0:  # version 1 reports -1 for no limit
                 cores = min(cores, math.ceil(time / of))
     return max(cores, 1)

@@ -36,12 +36,12 @@ def first_alike(digests: Digests) -> NDArray[np.int64]:
         starts = np.flatnonzero(np.concatenate([[True], ~again]))
         first[order] = np.repeat(order[starts], np.diff([*starts, len(order)]))
         return first
-    # Different contents whose digests begin alike: somebody has looked for them.
+    # Different contents whose digests begin alike: files made on purpose.
     _, at, which = np.unique(digests, axis=0, return_index=True, return_inverse=True)
     return at[which.reshape(-1)]
 
 
 def are_among(digests: Digests, others: Digests) -> NDArray[np.bool_]:
-    """Tell of each digest whether it is one of the others, shape (n,)."""
+    """Return for each digest whether it is among the others, shape (n,)."""
     together: NDArray[np.bool_] = first_alike(np.concatenate([others, digests]))[len(others) :] < len(others)
     return together

@@ -20,14 +20,14 @@ DIGEST_BYTES = 32
 """Length of a content digest (SHA-256) [bytes]."""
 
 TEMPORARY_PREFIX = ".tmp-"
-"""Every unfinished file starts with this, so that it can be told from a finished one and swept."""
+"""Every unfinished file starts with this, which distinguishes it from a finished file and lets it be swept."""
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 @contextlib.contextmanager
 def writing_to(path: Path, remedy: str, error: type[FeatxError] = OutputError) -> Iterator[None]:
-    """Turn the system's refusal to write into the error of whoever writes.
+    """Turn the system's refusal to write into an error of the given type.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def writing_to(path: Path, remedy: str, error: type[FeatxError] = OutputError) -
     remedy : str
         What to do, a sentence or two.
     error : type
-        Of the error.
+        Type of the error to raise.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def writing_to(path: Path, remedy: str, error: type[FeatxError] = OutputError) -
 
 @contextlib.contextmanager
 def reading_from(path: Path, remedy: str, error: type[FeatxError]) -> Iterator[None]:
-    """Turn the system's refusal to read into the error of whoever reads; parameters and errors as for ``writing_to``."""
+    """Turn the system's refusal to read into an error of the given type; parameters and errors as for ``writing_to``."""
     with _refusal_named(path, "read", remedy, error):
         yield
 
@@ -106,7 +106,7 @@ def is_temporary(name: str) -> bool:
 def publish(temporary: Path, final: Path) -> None:
     """Give a finished temporary file its final name, durably.
 
-    A final name therefore always means a whole file: either the old one or the new one, never a mix.
+    A final name therefore always means a whole file: either the old file or the new file, never a mix.
     """
     sync_file(temporary)
     temporary.replace(final)
@@ -220,8 +220,8 @@ def locked(path: Path, wait: bool = False, shared_by: str = "") -> Iterator[None
     wait : bool
         Wait for the holder instead of raising.
     shared_by : str
-        Share the lock with others who share it, and keep out those who do not; the text says what they all are. Where the
-        file system has no locks, go on without: who shares a lock must do nothing that would need it against the others.
+        Share the lock with others that share it, and keep out those that do not; the text names what they all are. Where the
+        file system has no locks, go on without: a holder of a shared lock must do nothing that other holders could spoil.
 
     Raises
     ------
@@ -235,8 +235,8 @@ def locked(path: Path, wait: bool = False, shared_by: str = "") -> Iterator[None
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared_by else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            found = os.read(descriptor, 300).decode("utf-8", "replace")
-            holder = found.partition("\n")[0].strip() or "another process"
+            noted = os.read(descriptor, 300).decode("utf-8", "replace")
+            holder = noted.partition("\n")[0].strip() or "another process"
             raise CacheLocked(f"{path.parent}: is being written by {holder}. Wait for it to end, or give --wait.") from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:

@@ -18,7 +18,7 @@ def finishing_first() -> Iterator[None]:
     Raises
     ------
     KeyboardInterrupt
-        After the block, if it was pressed meanwhile and nobody handles it otherwise.
+        After the block, if it was pressed meanwhile and no other handler takes it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -74,7 +74,7 @@ def interrupt_once() -> Handler | None:
             return
         stopping = True
         before(number, frame)
-        stopping = False  # whoever handles it chose to go on
+        stopping = False  # the handler returned: the process goes on
 
     signal.signal(signal.SIGINT, press)
     return before

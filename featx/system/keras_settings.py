@@ -1,4 +1,4 @@
-"""Keras' settings for the whole process, as featx needs them for a while: nobody's features may depend on a keras.json."""
+"""Keras' settings for the whole process, as featx needs them for a while: features must not depend on a user's keras.json."""
 
 import contextlib
 import sys
@@ -9,7 +9,7 @@ _POLICIES = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
 
 @contextlib.contextmanager
 def plain_keras(precision: str = "float32") -> Iterator[None]:
-    """Build and run networks as the recipe says, whatever ``keras.json`` or the caller has set; also a decorator.
+    """Build and run networks as the recipe defines them, whatever ``keras.json`` or the caller has set; also a decorator.
 
     The user's settings are back afterwards. Keras must be loaded.
 

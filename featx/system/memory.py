@@ -21,15 +21,15 @@ _CACHED = ("inactive_file", "active_file")
 
 
 def memory_at_hand() -> int | None:
-    """Return how many bytes this process may still take, a container's limit counted; None where the system does not tell."""
-    found = []
+    """Return how many bytes this process may still take, a container's limit counted; None where the system reports none."""
+    free = []
     with contextlib.suppress(OSError, ValueError, IndexError):
         line = next((line for line in _MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:")), "")
-        found.append(int(line.split()[1]) * 1024)
+        free.append(int(line.split()[1]) * 1024)
     for limit, used, parts in _LIMITS:
         with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
-            found.append(int(limit.read_text()) - int(used.read_text()) + _cached(parts))
-    return min(found, default=None)
+            free.append(int(limit.read_text()) - int(used.read_text()) + _cached(parts))
+    return min(free, default=None)
 
 
 def _cached(parts: Path) -> int:

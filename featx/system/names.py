@@ -1,4 +1,4 @@
-"""Names that a user typed: a wrong one is refused, with the known name that it looks like."""
+"""Names that a user typed: an unknown name is refused, with the known name that it looks like."""
 
 import difflib
 import inspect
@@ -10,35 +10,35 @@ from featx.errors import FeatxError
 
 def did_you_mean(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> str:
     """Return ``"Did you mean A or B? "`` with the known names most like this one, whatever their case; empty without any."""
-    by_lower = {one.lower(): one for one in known}
+    by_lower = {entry.lower(): entry for entry in known}
     plain = name.lower()
     near = [plain] if plain in by_lower else difflib.get_close_matches(plain, by_lower, n=most, cutoff=cutoff)
-    return f"Did you mean {' or '.join(by_lower[one] for one in near)}? " if near else ""
+    return f"Did you mean {' or '.join(by_lower[match] for match in near)}? " if near else ""
 
 
 def keywords_of(function: Callable[..., Any]) -> list[str]:
     """Return the keywords that a function names in its signature, those of a ``**`` left out."""
     parameters = inspect.signature(function).parameters.values()
-    return [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    return [entry.name for entry in parameters if entry.kind in (entry.POSITIONAL_OR_KEYWORD, entry.KEYWORD_ONLY)]
 
 
 def check_keywords(
     given: Iterable[str], known: Sequence[str], error: type[FeatxError], problem: str, *, beside: Iterable[str] = ()
 ) -> None:
-    """Refuse keywords that a ``**`` took and nobody knows.
+    """Refuse keywords that a ``**`` took and that the function does not know.
 
     Parameters
     ----------
     given : iterable of str
         The keywords received.
     known : sequence of str
-        Those that there are.
+        The keywords that the function accepts.
     error : type of FeatxError
         What to raise.
     problem : str
         The beginning of its message, which the keyword follows: ``"head knn: has no setting"``.
     beside : iterable of str
-        Keywords that the function names in its signature: one of them may be the one that was misspelt.
+        Keywords that the function names in its signature: the misspelt keyword may be meant for one of them.
 
     Raises
     ------

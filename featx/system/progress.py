@@ -1,4 +1,4 @@
-"""How the library reports progress; whoever calls it decides what to show."""
+"""How the library reports progress; the caller decides what to show."""
 
 from collections.abc import Callable
 

@@ -50,7 +50,7 @@ def quiet_loading() -> Iterator[None]:
     Raises
     ------
     BackboneError
-        If Keras is set to a backend that there is not, or this process was forked from one that had loaded it.
+        If Keras is set to a backend that there is not, or this process was forked from a process that had loaded it.
     """
     global _loaded_by
     check_not_forked()
@@ -68,7 +68,7 @@ def quiet_loading() -> Iterator[None]:
 
 
 def check_not_forked() -> None:
-    """Refuse to compute in a process that was forked from one that had loaded a network.
+    """Refuse to compute in a process that was forked from another that had loaded a network.
 
     The threads that compute stayed behind in that process: the first operation would wait for them for ever.
 
@@ -86,10 +86,10 @@ def check_not_forked() -> None:
 
 
 def _backend_refused(error: Exception) -> str | None:
-    """Return what to say where Keras cannot load the backend that it is set to."""
-    found = re.search(r"[Uu]nable to import backend ?: ?(\w+)", str(error))
+    """Return the message for an error with which Keras refused the backend that it is set to; None for any other."""
+    named = re.search(r"[Uu]nable to import backend ?: ?(\w+)", str(error))
     missing = getattr(error, "name", None)
-    backend = found[1] if found else missing if missing in ("tensorflow", "jax", "torch") else None
+    backend = named[1] if named else missing if missing in ("tensorflow", "jax", "torch") else None
     if backend is None:
         return None
     if "KERAS_BACKEND" in os.environ:

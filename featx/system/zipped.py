@@ -12,7 +12,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 
 _LOCAL_HEADER = 30  # bytes before a member's name
 
-# What zipfile says, beside OSError, of bytes that are no zip or one that it cannot read.
+# What zipfile raises, beside OSError, for bytes that are no zip or a zip that it cannot read.
 _NO_ZIP = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OverflowError, MemoryError, struct.error)
 
 
@@ -45,8 +45,8 @@ def read_members(path: Path, most: int, largest: Mapping[str, int] | None = None
     Raises
     ------
     ValueError
-        If it is no such zip: compressed, encrypted or overlapping members, more bytes in them than in the file, one twice,
-        or one whose checksum does not fit.
+        If it is no such zip: compressed, encrypted or overlapping members, more bytes in them than in the file, a name twice,
+        or a member whose checksum does not fit.
     OSError
         If it cannot be read.
     """

@@ -11,14 +11,14 @@ from featx.verbs.fit import FitResult, fit_head
 from featx.verbs.sample import IMAGE_SIZE, SampleResult, unpack_sample
 
 HEADS = ("dense", "logreg", "svm")
-"""The heads of the session; the report is of the first one."""
+"""The heads of the session; the report is of the first head."""
 
 StepResult = SampleResult | ExtractResult | FitResult | Evaluation
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One command of the session.
+    """A command of the session.
 
     Parameters
     ----------

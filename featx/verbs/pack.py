@@ -1,4 +1,4 @@
-"""The verb pack: one plain HDF5 file that h5py, MATLAB, R or pandas users read without featx."""
+"""The verb pack: a plain HDF5 file that h5py, MATLAB, R or pandas users read without featx."""
 
 import dataclasses
 from pathlib import Path

@@ -21,12 +21,12 @@ _SUFFIXES = ("", ".csv", ".txt", ".jsonl", ".json")
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """One image's most probable class, or why there is none.
+    """An image's most probable class, or the reason why it has none.
 
     Parameters
     ----------
     path : str
-        The file, as it was given or found.
+        The file, as it was given, or as it was found in a folder.
     label : str
         Class name; empty if rejected.
     confidence : float or None
@@ -83,7 +83,7 @@ def predict_images(
     Returns
     -------
     predictions : list of Prediction
-        One for each image, in the order found; none is left out.
+        A prediction for each image, in the order of the files; no image is left out.
 
     Raises
     ------

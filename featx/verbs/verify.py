@@ -28,7 +28,7 @@ from featx.system.files import locked
 
 @dataclasses.dataclass(frozen=True)
 class VerifyResult:
-    """What was found, and what was done about it.
+    """The state of a cache, and what was repaired.
 
     Parameters
     ----------
@@ -91,14 +91,14 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
     prune : bool
         Drop the rows of images that are no longer listed, repeated rows, and shards of other recipes. Together with ``repair``
         it comes second: a row of which one copy is damaged keeps the other. Nothing is dropped beside damaged files, or
-        where the listing is among them; ``not_pruned`` then says so.
+        where the listing is among them; ``not_pruned`` then gives the reason.
     wait : bool
         With ``repair`` or ``prune``: wait for another process that writes the cache.
 
     Returns
     -------
     result : VerifyResult
-        What was found.
+        The state of the cache, and what was repaired.
 
     Raises
     ------
@@ -122,91 +122,93 @@ def verify_cache(cache: Path | str, *, repair: bool = False, prune: bool = False
         return _without_recipe(folder, Damage(folder / "recipe.json", str(error)), repair, prune, wait)
     if recipe is None:
         raise no_cache(folder)
-    found = _survey(folder, recipe)
+    surveyed = _survey(folder, recipe)
     moved: list[Path] = []
     pruned, not_pruned = 0, ""
-    if prune or (repair and found.damages):
-        with FeatureCache(folder, recipe, found.sound).locked(wait):
+    if prune or (repair and surveyed.damages):
+        with FeatureCache(folder, recipe, surveyed.sound).locked(wait):
             if prune and is_unfinished(folder):
                 raise CacheError(
                     f"{folder}: an extract into it was not finished, and what it did is not listed yet. "
                     "Run featx extract again first, then prune."
                 )
-            found = _survey(folder, recipe)  # another writer may have changed something before the lock was ours
+            surveyed = _survey(folder, recipe)  # another writer may have changed something before the lock was ours
             if repair:
-                moved = set_aside(folder, [damage for damage in found.damages if not is_network(damage.path)])
-                found = dataclasses.replace(found, damages=[one for one in found.damages if is_network(one.path)])
+                moved = set_aside(folder, [damage for damage in surveyed.damages if not is_network(damage.path)])
+                surveyed = dataclasses.replace(
+                    surveyed, damages=[damage for damage in surveyed.damages if is_network(damage.path)]
+                )
             if prune:
-                catalog, not_pruned = _listing_to_prune_by(folder, recipe, found, bool(moved))
+                catalog, not_pruned = _listing_to_prune_by(folder, recipe, surveyed, bool(moved))
                 if catalog:
-                    pruned = _prune(catalog, found)
-                    found = _survey(folder, recipe)
-    store = FeatureCache(folder, recipe, found.sound)
+                    pruned = _prune(catalog, surveyed)
+                    surveyed = _survey(folder, recipe)
+    store = FeatureCache(folder, recipe, surveyed.sound)
     listing = store.previous_catalog()
-    parts = [one for one in store.part_listings() if one.fingerprint == recipe.fingerprint]
+    parts = [part for part in store.part_listings() if part.fingerprint == recipe.fingerprint]
     return VerifyResult(
         cache=folder,
-        shards=len(found.sound),
-        rows=sum(map(len, found.sound)),
-        bytes=sum(shard.path.stat().st_size for shard in found.sound),
-        damages=found.damages,
-        missing=sum(missing_rows(one, store) for one in ([listing] if listing else parts)),
-        unlisted=_count_unlisted(listing, found) if listing else 0,
-        repeated=sum(int(again.sum()) for again in find_repeated(found.sound)),
+        shards=len(surveyed.sound),
+        rows=sum(map(len, surveyed.sound)),
+        bytes=sum(shard.path.stat().st_size for shard in surveyed.sound),
+        damages=surveyed.damages,
+        missing=sum(missing_rows(catalog, store) for catalog in ([listing] if listing else parts)),
+        unlisted=_count_unlisted(listing, surveyed) if listing else 0,
+        repeated=sum(int(again.sum()) for again in find_repeated(surveyed.sound)),
         unfinished=is_unfinished(folder),
-        leftovers=len(found.leftovers),
-        foreign=len(found.foreign),
+        leftovers=len(surveyed.leftovers),
+        foreign=len(surveyed.foreign),
         set_aside=moved,
         pruned=pruned,
         not_pruned=not_pruned,
     )
 
 
-def _listing_to_prune_by(folder: Path, recipe: Recipe, found: Survey, repaired: bool) -> tuple[Catalog | None, str]:
-    """Return the listing that tells which rows are in use; or None, and what stands against dropping any."""
-    if not all(is_network(one.path) for one in found.damages):
+def _listing_to_prune_by(folder: Path, recipe: Recipe, surveyed: Survey, repaired: bool) -> tuple[Catalog | None, str]:
+    """Return the listing by which rows are in use; or None, and the reason why none may be dropped."""
+    if not all(is_network(damage.path) for damage in surveyed.damages):
         return None, "files are damaged; add --repair, which sets them aside first"
-    if found.damages:
+    if surveyed.damages:
         return None, "the network of its int8 features is lost or damaged; put it back first"
     try:
-        return FeatureCache(folder, recipe, found.sound).catalog, ""
+        return FeatureCache(folder, recipe, surveyed.sound).catalog, ""
     except (CacheNotFound, CacheDamaged) as error:
         if not repaired:
             raise
         return None, f"without a listing no row is known to be unused. {error}"
 
 
-def _prune(catalog: Catalog, found: Survey) -> int:
-    """Drop rows that are not listed or stand in a place before, and shards of other recipes; return the number of rows."""
+def _prune(catalog: Catalog, surveyed: Survey) -> int:
+    """Drop rows that are not listed or repeat an earlier row, and shards of other recipes; return the number of rows."""
     is_listed = Listed(catalog)
-    repeated = find_repeated(found.sound)
-    pruned = sum(prune_shard(is_listed(s) & ~again, s) for s, again in zip(found.sound, repeated, strict=True))
-    drop_foreign(found.foreign)
+    repeated = find_repeated(surveyed.sound)
+    pruned = sum(prune_shard(is_listed(s) & ~again, s) for s, again in zip(surveyed.sound, repeated, strict=True))
+    drop_foreign(surveyed.foreign)
     return pruned
 
 
 def is_network(path: Path) -> bool:
-    """Tell whether a damaged file is a quantized network: none that an extract could do again."""
+    """Return whether a damaged file is a quantized network, which no extract can make again."""
     return path.parent.name == QUANTIZED
 
 
 def _survey(folder: Path, recipe: Recipe) -> Survey:
     """Look at everything in the cache, the quantized network of int8 features with it."""
-    found = survey(folder, recipe)
+    surveyed = survey(folder, recipe)
     try:
-        network_of_cache(FeatureCache(folder, recipe, found.sound))
+        network_of_cache(FeatureCache(folder, recipe, surveyed.sound))
     except QuantizedNetworkError as error:
-        found.damages.append(Damage(network_path(folder, recipe), str(error)))
-    return found
+        surveyed.damages.append(Damage(network_path(folder, recipe), str(error)))
+    return surveyed
 
 
-def _count_unlisted(catalog: Catalog, found: Survey) -> int:
+def _count_unlisted(catalog: Catalog, surveyed: Survey) -> int:
     is_listed = Listed(catalog)
-    return sum(int((~is_listed(shard)).sum()) for shard in found.sound)
+    return sum(int((~is_listed(shard)).sum()) for shard in surveyed.sound)
 
 
 def _without_recipe(folder: Path, damage: Damage, repair: bool, prune: bool, wait: bool) -> VerifyResult:
-    """Without the recipe nobody can say which shards belong; once it is aside, extract with the same settings finds them."""
+    """Without the recipe the cache's shards are unknown; once it is aside, extract with the same settings finds them."""
     moved: list[Path] = []
     if repair:
         with locked(folder / ".lock", wait):

@@ -158,16 +158,16 @@ def test_settings_and_arrays_rebuild_the_head_exactly(name: str, fitted: Head, X
 
 
 def test_settings_are_what_the_constructor_takes(name: str, fitted: Head) -> None:
-    """Every setting is told, by the name it is given by."""
+    """Every setting is reported, by the name it is given by."""
     builder = type(make_head(name))
     assert list(fitted.settings()) == list(inspect.signature(builder).parameters)
     assert fitted.settings().items() >= QUICK.get(name, {}).items()
 
 
 def test_learned_values_that_a_prediction_uses_are_counted(fitted: Head) -> None:
-    """Everything in the arrays but the class labels, the standardisation and a penalty that is only told."""
-    untold = ("classes", "mean", "scale", "alpha")
-    learned = {key: array for key, array in fitted.arrays().items() if key not in untold}
+    """Everything in the arrays but the class labels, the standardisation and a penalty that is only reported."""
+    not_counted = ("classes", "mean", "scale", "alpha")
+    learned = {key: array for key, array in fitted.arrays().items() if key not in not_counted}
     assert fitted.n_parameters == sum(array.size for array in learned.values())
 
 

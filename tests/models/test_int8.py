@@ -24,7 +24,7 @@ from featx.errors import (
 )
 from featx.models import Compute, int8
 from featx.system.files import locked
-from featx.verbs.extract import calibrate
+from featx.verbs.extract import quantization
 from featx.verbs.extract.options import ExtractOptions
 from featx.verbs.extract.prepared import Prepared
 from tests.conftest import COLOURS, Run, as_json, write_image
@@ -57,7 +57,7 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def no_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_quantization(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every attempt to quantize a network fail."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -66,7 +66,7 @@ def no_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(int8, "quantize_backbone", refuse)
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 def test_prediction_is_that_of_the_cached_features_without_the_cache(copy: Path) -> None:
     """The network travels inside the model: evaluate on the cache and predict on the files give the same, bit for bit."""
     evaluated = featx.evaluate_model(copy / "m.featx", split="all", cache=copy / "cache")
@@ -78,9 +78,9 @@ def test_prediction_is_that_of_the_cached_features_without_the_cache(copy: Path)
         assert one.confidence == pytest.approx(surest[str(Path(one.path).relative_to(copy / "photos"))], abs=1e-12)
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 def test_later_extracts_use_the_same_network(copy: Path) -> None:
-    """New images are extracted with the ranges that the first ones set; nothing is calibrated again."""
+    """New images are extracted with the ranges that the first ones set; nothing is quantized again."""
     before = featx.open_cache(copy / "cache")
     write_image(copy / "photos" / "red" / "new.png", COLOURS["red"], seed=999)
     result = featx.extract_features(copy / "photos", copy / "cache", **INT8)
@@ -90,7 +90,7 @@ def test_later_extracts_use_the_same_network(copy: Path) -> None:
     assert after.recipe.quantized.startswith("sha256:")
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 @pytest.mark.parametrize("source", ["cache", "m.featx"])
 def test_network_of_another_cache_or_model_can_be_used(copy: Path, tmp_path: Path, source: str) -> None:
     """Then the features can be compared: the recipes are equal, and so are the rows."""
@@ -103,7 +103,7 @@ def test_network_of_another_cache_or_model_can_be_used(copy: Path, tmp_path: Pat
     np.testing.assert_array_equal(here.features(np.arange(len(rows))), there.features(np.array(rows)))
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 def test_network_that_does_not_fit_is_refused(copy: Path, tmp_path: Path) -> None:
     """One of another image size, one of a float32 cache, one asked for without int8."""
     other = VGG16 | {"image_size": (48, 48)}
@@ -122,7 +122,7 @@ def test_network_that_does_not_fit_is_refused(copy: Path, tmp_path: Path) -> Non
         featx.extract_features(copy / "photos", copy / "cache", precision="int8", **other)
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 @pytest.mark.parametrize("harm", ["lost", "damaged"])
 def test_network_that_is_lost_comes_back_from_a_model(copy: Path, harm: str) -> None:
     """Verify, extract and fit name the file; a model fitted on the cache carries the network, and puts it back."""
@@ -158,7 +158,7 @@ def other_network(copy: Path) -> Path:
     return copy / "other.featx"
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 def test_old_network_stays_in_use_until_the_new_features_are_complete(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An overwriting extract that is stopped leaves cache, network and models as they were."""
 
@@ -195,12 +195,12 @@ def test_processes_make_one_network_between_them(folder: Path, tmp_path: Path, m
     assert len(made) == 1
 
 
-@pytest.mark.usefixtures("no_calibration")
-def test_part_without_an_image_to_calibrate_on_pins_nothing(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_quantization")
+def test_part_without_an_image_to_quantize_from_pins_nothing(tmp_path: Path) -> None:
     """It says so, and the next part starts as if it had not been there."""
     (tmp_path / "photos" / "a").mkdir(parents=True)
     (tmp_path / "photos" / "a" / "x.jpg").write_bytes(b"\xff\xd8\xff\xe0 no image")
-    with pytest.raises(ImageListError, match="no image of part 1/1 can be used to calibrate the int8 network"):
+    with pytest.raises(ImageListError, match="no image of part 1/1 can be used to make the int8 network"):
         featx.extract_features(tmp_path / "photos", tmp_path / "c", shard=(1, 1), **INT8)
     assert not (tmp_path / "c" / "recipe.json").exists()
 
@@ -247,7 +247,7 @@ def test_overwriting_changes_the_network_and_keeps_one(copy: Path) -> None:
     assert list((copy / "cache" / "quantized").glob("*.zip")) == []
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 def test_model_with_another_network_is_refused(copy: Path) -> None:
     """Its bytes are part of what the recipe names."""
     model = featx.load_model(copy / "m.featx")
@@ -261,7 +261,7 @@ def test_model_with_another_network_is_refused(copy: Path) -> None:
             featx.load_model(copy / "x.featx")
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 def test_what_needs_float32_says_so(copy: Path) -> None:
     """Fine-tuning and network exports; a scikit-learn pipeline takes features and can be had."""
     with pytest.raises(CacheError, match="fine-tuning starts from features in float32, and these are int8"):
@@ -271,8 +271,8 @@ def test_what_needs_float32_says_so(copy: Path) -> None:
     assert featx.export_model(copy / "m.featx", copy / "m.joblib").largest_difference < 1e-4
 
 
-@pytest.mark.usefixtures("no_calibration")
-def test_folder_without_one_readable_image_is_no_reason_to_calibrate(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_quantization")
+def test_folder_without_one_readable_image_is_no_reason_to_quantize(tmp_path: Path) -> None:
     """Each is rejected with its reason, as in float32."""
     for name in ("a", "b"):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -283,7 +283,7 @@ def test_folder_without_one_readable_image_is_no_reason_to_calibrate(tmp_path: P
 
 def test_choice_of_images_is_of_contents_and_seed_alone(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Renamed, moved and unreadable files change nothing; at most 32 are chosen, here 10."""
-    monkeypatch.setattr(calibrate, "MOST_IMAGES", 10)
+    monkeypatch.setattr(quantization, "MOST_IMAGES", 10)
     seen: list[np.ndarray] = []
     from featx.system.files import file_digest
     from featx.verbs.extract.options import ExtractOptions
@@ -298,14 +298,14 @@ def test_choice_of_images_is_of_contents_and_seed_alone(folder: Path, tmp_path: 
     broken.write_bytes(paths[0].read_bytes()[:60])
     for some, seed in ((paths, 0), ([broken, *reversed(renamed)], 0), (paths, 1)):
         digests = [file_digest(path) for path in some]
-        seen.append(calibrate.calibration_images(draft, some, digests, Compute(workers=1, max_pixels=10**6), seed))
+        seen.append(quantization.quantization_images(draft, some, digests, Compute(workers=1, max_pixels=10**6), seed))
     first, again, other = ({image.tobytes() for image in images} for images in seen)
     assert [len(images) for images in seen] == [10, 10, 10]
     assert first == again
     assert first != other
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 def test_dry_run_of_int8_writes_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It quantizes for itself, on the first batch, to tell the rate; a cache that has a network uses that."""
     plan = featx.plan_extract(folder / "photos", folder / "cache", **INT8)
@@ -317,7 +317,7 @@ def test_dry_run_of_int8_writes_nothing(folder: Path, tmp_path: Path, monkeypatc
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 def test_merged_cache_has_the_network_of_its_parts(folder: Path, tmp_path: Path) -> None:
     """Parts of one network are merged, and the whole can be fitted; the rows are those of the whole extract."""
     for number in (1, 2):
@@ -330,7 +330,7 @@ def test_merged_cache_has_the_network_of_its_parts(folder: Path, tmp_path: Path)
     assert featx.fit_head(tmp_path / "whole", "logreg", out=tmp_path / "m.featx").head == "logreg"
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 def test_transformer_takes_the_network_of_a_cache(folder: Path) -> None:
     """It gives the rows that the cache has; without a network it says where to take one from."""
     settings = {"image_size": (32, 32), "batch_size": 8, "precision": "int8"}
@@ -342,7 +342,7 @@ def test_transformer_takes_the_network_of_a_cache(folder: Path) -> None:
         featx.FeatureExtractor(**settings).fit(paths)
 
 
-@pytest.mark.usefixtures("no_calibration")
+@pytest.mark.usefixtures("no_quantization")
 def test_command_line_takes_precision_calibration_and_device(copy: Path, run: Run) -> None:
     """As ``--json`` and as text."""
     options = ("--image-size", 32, "--precision", "int8", "--calibration", copy / "m.featx", "--device", "cpu")
@@ -371,14 +371,14 @@ def test_bfloat16_is_a_recipe_of_its_own(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_int8_would_save_is_said_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """10,000 images at 9 a second: 19 minutes, or 5 and the calibration; for 100 images it would save nothing."""
-    monkeypatch.setattr(calibrate, "_has_int8_products", lambda: True)
+    """10,000 images at 9 a second: 19 minutes, or 5 and the quantization; for 100 images it would save nothing."""
+    monkeypatch.setattr(quantization, "_has_int8_products", lambda: True)
     recipe, _ = ExtractOptions().make_recipe()
-    seconds = calibrate.seconds_in_int8(recipe, 10_000, 9.0)
+    seconds = quantization.seconds_in_int8(recipe, 10_000, 9.0)
     assert seconds == pytest.approx(10_000 / (9 * 3.6) + 32 / 9 + 17, rel=0.01)
-    assert calibrate.seconds_in_int8(recipe, 100, 9.0) is None
-    assert calibrate.seconds_in_int8(recipe, 0, 0.0) is None
+    assert quantization.seconds_in_int8(recipe, 100, 9.0) is None
+    assert quantization.seconds_in_int8(recipe, 0, 0.0) is None
     for field, other in (("precision", "int8"), ("precision", "bfloat16"), ("backbone", "mobilenetv2")):
-        assert calibrate.seconds_in_int8(dataclasses.replace(recipe, **{field: other}), 10_000, 9.0) is None
-    monkeypatch.setattr(calibrate, "_has_int8_products", lambda: False)
-    assert calibrate.seconds_in_int8(recipe, 10_000, 9.0) is None
+        assert quantization.seconds_in_int8(dataclasses.replace(recipe, **{field: other}), 10_000, 9.0) is None
+    monkeypatch.setattr(quantization, "_has_int8_products", lambda: False)
+    assert quantization.seconds_in_int8(recipe, 10_000, 9.0) is None

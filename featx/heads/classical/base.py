@@ -77,12 +77,12 @@ class ClassicalHead:
             If they do not fit together, or hold what no fit gives.
         """
         self._check_settings()
-        wanted = {"classes", "mean", "scale", *self._shapes(0, 0, 0)}
+        expected = {"classes", "mean", "scale", *self._shapes(0, 0, 0)}
         kind = type(self).__name__
-        if set(arrays) != wanted:
-            raise HeadError(f"{kind}: must have the arrays {sorted(wanted)}. Received: {sorted(arrays)}.")
+        if set(arrays) != expected:
+            raise HeadError(f"{kind}: must have the arrays {sorted(expected)}. Received: {sorted(arrays)}.")
         n_classes, n_features = arrays["classes"].size, arrays["mean"].size
-        n_rows = len(arrays["rows"]) if "rows" in wanted and arrays["rows"].ndim else 0
+        n_rows = len(arrays["rows"]) if "rows" in expected and arrays["rows"].ndim else 0
         shapes: Shapes = {"classes": (n_classes,), "mean": (n_features,), "scale": (n_features,)}
         shapes |= self._shapes(n_classes, n_features, n_rows)
         for name, shape in shapes.items():

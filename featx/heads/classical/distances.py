@@ -21,27 +21,27 @@ def stored_rows(X: NDArray[np.floating], scaling: Scaling) -> NDArray[np.float32
 
 
 def distance_blocks(
-    found: NDArray[np.float32], rows: NDArray[np.float32], multiply: Multiply = np.matmul
+    queries: NDArray[np.float32], rows: NDArray[np.float32], multiply: Multiply = np.matmul
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yield (block, squared distances of found[block] to all rows (n_block, n_rows)), computed in float64.
+    """Yield (block, squared distances of queries[block] to all rows (n_block, n_rows)), computed in float64.
 
     Parameters
     ----------
-    found : ndarray of shape (n_samples, n_features), float32
+    queries : ndarray of shape (n_samples, n_features), float32
         Scaled rows to measure from.
     rows : ndarray of shape (n_rows, n_features), float32
         Scaled rows to measure to.
     multiply : callable
-        Gives the inner products. NumPy's rounding differs with the rows of ``found`` that stand beside a row.
+        Gives the inner products. NumPy's rounding differs with the rows of ``queries`` that stand beside a row.
     """
     squares = np.empty(len(rows))
     for start in range(0, len(rows), _ROWS_WIDENED):
         wide = rows[start : start + _ROWS_WIDENED].astype(np.float64)
         squares[start : start + _ROWS_WIDENED] = np.einsum("ij,ij->i", wide, wide)
     step = max(1, _DISTANCES_A_BLOCK // max(1, len(rows)))
-    for first in range(0, len(found), step):
-        block = slice(first, min(first + step, len(found)))
-        asked = found[block].astype(np.float64)
+    for first in range(0, len(queries), step):
+        block = slice(first, min(first + step, len(queries)))
+        asked = queries[block].astype(np.float64)
         distances = np.empty((len(asked), len(rows)))
         for start in range(0, len(rows), _ROWS_WIDENED):
             distances[:, start : start + _ROWS_WIDENED] = multiply(

@@ -38,14 +38,14 @@ def choose_judged(labels: NDArray[np.integer], row_bytes: int, seed: int) -> tup
     most = max(1, min(MOST_JUDGED, _MOST_BYTES // row_bytes))
     of_class = np.bincount(labels)
     least = max(1, min(_LEAST_OF_CLASS, most // len(of_class)))
-    wanted = np.minimum(np.maximum(of_class * most // len(labels), least), of_class)
+    drawn = np.minimum(np.maximum(of_class * most // len(labels), least), of_class)
     # In a random order, then by class: the first of each class are an even draw of it.
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     ordered = shuffled[np.argsort(labels[shuffled], kind="stable")]
     starts = np.cumsum(of_class) - of_class
     within = np.arange(len(labels)) - np.repeat(starts, of_class)
-    rows = np.sort(ordered[within < np.repeat(wanted, of_class)])
-    return rows, (of_class / wanted)[labels[rows]]
+    rows = np.sort(ordered[within < np.repeat(drawn, of_class)])
+    return rows, (of_class / drawn)[labels[rows]]
 
 
 class KeptRows:
@@ -55,25 +55,25 @@ class KeptRows:
     ----------
     X : ndarray or Rows of shape (n_samples, n_features)
         What the blocks are of.
-    wanted : ndarray of shape (n_kept,), int64
+    positions : ndarray of shape (n_kept,), int64
         Positions in it, ascending; if that is all of them nothing is copied.
     """
 
-    def __init__(self, X: Features, wanted: NDArray[np.int64]) -> None:
+    def __init__(self, X: Features, positions: NDArray[np.int64]) -> None:
         self._X = X
         self._place = np.full(0, -1)
-        if len(wanted) < len(X):
+        if len(positions) < len(X):
             self._place = np.full(len(X), -1)
-            self._place[wanted] = np.arange(len(wanted))
-            self._kept = np.empty((len(wanted), X.shape[1]), X.dtype)
+            self._place[positions] = np.arange(len(positions))
+            self._kept = np.empty((len(positions), X.shape[1]), X.dtype)
 
     def add(self, at: Any, block: NDArray[np.floating]) -> None:
-        """Take what is wanted of a block; ``at`` is a slice or an array of positions."""
+        """Keep the wanted rows of a block; ``at`` is a slice or an array of positions."""
         if len(self._place):
             places = self._place[at]
             self._kept[places[places >= 0]] = block[places >= 0]
 
     @property
     def rows(self) -> Features:
-        """The rows, in the order of ``wanted``."""
+        """The rows, in the order of ``positions``."""
         return self._kept if len(self._place) else self._X

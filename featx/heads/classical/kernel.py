@@ -35,15 +35,15 @@ def rbf_matrix(rows: NDArray[np.float32], gamma: float) -> NDArray[np.float64]:
 
 
 def rbf_decision(
-    found: NDArray[np.float32],
+    queries: NDArray[np.float32],
     rows: NDArray[np.float32],
     gamma: float,
     coef: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the kernel between found (n, n_features) and rows (n_rows, n_features), weighed by coef (k, n_rows): (n, k)."""
+    """Return the kernel between queries (n, n_features) and rows (n_rows, n_features), weighed by coef (k, n_rows): (n, k)."""
     multiply = functools.partial(steady_product, n_parts=2)
-    decision = np.empty((len(found), len(coef)))
-    for block, distances in distance_blocks(found, rows, multiply):
+    decision = np.empty((len(queries), len(coef)))
+    for block, distances in distance_blocks(queries, rows, multiply):
         decision[block] = multiply(np.exp(np.multiply(distances, -gamma, out=distances), out=distances), coef.T)
     return decision
 

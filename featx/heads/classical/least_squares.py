@@ -46,7 +46,7 @@ class LeastSquares:
         return coef
 
     def left_out(self, at: Any, rows: Values, squares: Values, alpha: float) -> Values:
-        """Return what the fits without each one of the rows would decide about it: (n_block, k).
+        """Return what the fits without each of the rows would decide about it: (n_block, k).
 
         Parameters
         ----------
@@ -70,10 +70,10 @@ class LeastSquares:
         decision: Values = targets - residual / np.maximum(1 - own, 1e-12)[:, None]
         return decision
 
-    def untold(self, left_out: Values) -> Values:
-        """Return left-out decisions (n_judged, k) with the mean of all targets in them, not that of the others.
+    def with_common_mean(self, left_out: Values) -> Values:
+        """Return left-out decisions (n_judged, k) with the mean of all targets in them, not of the other rows' targets.
 
-        The mean of the others lies lower for exactly those rows that are of the class. Under a penalty that leaves little
+        The mean of the other rows lies lower for exactly those rows that are of the class. Under a penalty that leaves little
         else, a sigmoid fitted on that would learn that low decisions speak for the class.
         """
         weights = self.weights[:, None]

@@ -13,7 +13,7 @@ from featx.heads.classical.base import ClassicalHead, Shapes, check_penalty, n_d
 from featx.heads.classical.distances import stored_rows
 from featx.heads.classical.kernel import DEFAULT_C, rbf_decision, rbf_matrix, scaled_gamma, support_of
 from featx.heads.classical.logistic import fit_logistic
-from featx.heads.classical.platt import calibrated, calibrated_planes
+from featx.heads.classical.platt import sigmoid_planes, sigmoid_probabilities
 from featx.heads.classical.scaling import Scaling
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, Span
 from featx.heads.head import Features, softmax
@@ -22,12 +22,12 @@ from featx.heads.product import steady_product
 
 _MAX_ITERATIONS = 2000
 
-# Python keeps its warning filters for the whole process: of two threads of a search, one would undo what the other set.
+# Python keeps its warning filters for the whole process: a thread of a search would undo what another had set.
 _one_at_a_time = threading.Lock()
 
-_CALIBRATION_FOLDS = 5
+_SIGMOID_FOLDS = 5
 
-_CALIBRATION_ALONE = ".*sample weights will only be used for the calibration"
+_WEIGHTS_FOR_SIGMOIDS = ".*sample weights will only be used for the calibration"
 """How scikit-learn's warning begins where an estimator takes no weights of rows."""
 
 _KERNEL_TOLERANCE = 1e-7
@@ -61,7 +61,7 @@ class _LinearHead(ClassicalHead):
         """Fit; keep what scikit-learn warns about as notes of the result instead of printing it on the terminal."""
         with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            warnings.filterwarnings("ignore", _CALIBRATION_ALONE)  # which is what is wanted
+            warnings.filterwarnings("ignore", _WEIGHTS_FOR_SIGMOIDS)  # which is what is wanted
             estimator.fit(X, labels, **options)
         self.notes_ = sorted({f"{type(self).__name__}: {str(w.message).splitlines()[0]}" for w in caught})
 
@@ -142,7 +142,7 @@ class LogregHead(_LinearHead):
 
 
 class SvmHead(_LinearHead):
-    """Support vector machine on scaled features, one class against the others, its distances calibrated to probabilities.
+    """Support vector machine on scaled features, one class against the others, with sigmoids from distance to probability.
 
     Parameters
     ----------
@@ -209,13 +209,13 @@ class SvmHead(_LinearHead):
     def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
         few = {int(self.classes_[at]): count for at, count in enumerate(np.bincount(labels).tolist()) if count < 2}
         if few:
-            raise TooFewImages("svm", "at least 2 training images in each class, to calibrate", few)
+            raise TooFewImages("svm", "at least 2 training images in each class, to fit its sigmoids", few)
         if self.kernel == "rbf" and len(X) > LARGEST_DECOMPOSITION:
             raise HeadError(
                 f"svm: kernel rbf compares every image with every other and takes at most {LARGEST_DECOMPOSITION:,} training "
                 f"images. Received: {len(X):,}. Use kernel linear."
             )
-        X = read_whole(X, "svm", 4)  # liblinear keeps a copy with a number beside each value, and one of a fold
+        X = read_whole(X, "svm", 4)  # liblinear keeps a copy with a number beside each value, and a copy of a fold
         scaling = self._learn_scaling(X)
         learn = self._learn_linear if self.kernel == "linear" else self._learn_rbf
         sigmoids = learn(X, scaling, labels, self.C if self.C is not None else DEFAULT_C[self.kernel])
@@ -226,7 +226,7 @@ class SvmHead(_LinearHead):
         from sklearn.svm import LinearSVC
 
         class Machine(LinearSVC):  # type: ignore[misc] # scikit-learn ships no types
-            """Takes class weights alone: weights of rows are for the calibration, and would count a second time here."""
+            """Takes class weights alone: weights of rows are for the sigmoids, and would count a second time here."""
 
             def fit(self, X: Any, y: Any) -> Any:
                 return super().fit(X, y)
@@ -235,7 +235,7 @@ class SvmHead(_LinearHead):
         # What scikit-learn would choose for rows of that many columns: the same steps, on fewer numbers.
         dual = True if span else "auto"
         svm = Machine(C=C, class_weight=self.class_weight, dual=dual, max_iter=_MAX_ITERATIONS, random_state=self.seed)
-        fitted = self._fit_calibrated(svm, span.rows if span else scaling(X), labels)
+        fitted = self._fit_sigmoids(svm, span.rows if span else scaling(X), labels)
         self.intercept_ = fitted.estimator.intercept_
         self.coef_ = span.back(fitted.estimator.coef_) if span else fitted.estimator.coef_
         return list(fitted.calibrators)
@@ -249,21 +249,21 @@ class SvmHead(_LinearHead):
         rows = stored_rows(X, scaling)
         options = {"C": C, "class_weight": self.class_weight, "tol": _KERNEL_TOLERANCE, "random_state": self.seed}
         svm = OneVsRestClassifier(SVC(kernel="precomputed", **options))
-        fitted = self._fit_calibrated(svm, rbf_matrix(rows, gamma), labels)
+        fitted = self._fit_sigmoids(svm, rbf_matrix(rows, gamma), labels)
         support, self.coef_, self.intercept_ = support_of(fitted.estimator.estimators_, len(rows))
         self.rows_, self.gamma_ = rows[support], np.array([gamma])
         return list(fitted.calibrators)
 
-    def _fit_calibrated(self, svm: Any, X: NDArray[np.float64], labels: NDArray[np.integer]) -> Any:
-        """Fit one machine on all rows, and its sigmoids on the distances of held-out ones."""
+    def _fit_sigmoids(self, svm: Any, X: NDArray[np.float64], labels: NDArray[np.integer]) -> Any:
+        """Fit one machine on all rows, and its sigmoids on the distances of held-out rows."""
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.model_selection import StratifiedKFold
 
-        n_folds = min(_CALIBRATION_FOLDS, int(np.bincount(labels).min()))
+        n_folds = min(_SIGMOID_FOLDS, int(np.bincount(labels).min()))
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.seed)
         estimator = CalibratedClassifierCV(svm, method="sigmoid", cv=folds, ensemble=False)
         # The machine has its class weights already. Without them the sigmoid would learn how frequent each class is, and so
-        # give back what the weights gained: the rare class would hardly ever be the most probable one.
+        # give back what the weights gained: the rare class would hardly ever be the most probable.
         weights = None if self.class_weight is None else row_weights(labels, self.class_weight)
         self._fit_noting(estimator, X, labels, sample_weight=weights)
         return estimator.calibrated_classifiers_[0]
@@ -272,8 +272,8 @@ class SvmHead(_LinearHead):
         if self.kernel == "linear":
             return super()._decision(X)
         check_features(X, len(self.mean_))
-        found = stored_rows(X, self._scaling)
-        return rbf_decision(found, self.rows_, float(self.gamma_[0]), self.coef_) + self.intercept_
+        queries = stored_rows(X, self._scaling)
+        return rbf_decision(queries, self.rows_, float(self.gamma_[0]), self.coef_) + self.intercept_
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return class probabilities (n_samples, n_classes) of X (n_samples, n_features).
@@ -283,11 +283,11 @@ class SvmHead(_LinearHead):
         HeadError
             If X has another number of features than the head was fitted on.
         """
-        return calibrated(self._decision(X), self.slope_, self.offset_)
+        return sigmoid_probabilities(self._decision(X), self.slope_, self.offset_)
 
     def as_layers(self) -> tuple[PlainLayer, ...]:
-        """Return the calibrated planes and their sigmoids; with rbf, planes on how near an image is to each support vector."""
-        coef, intercept = calibrated_planes(self.coef_, self.intercept_, self.slope_, self.offset_)
+        """Return the planes inside of the sigmoids, and these; with rbf, planes of the kernel to each support vector."""
+        coef, intercept = sigmoid_planes(self.coef_, self.intercept_, self.slope_, self.offset_)
         if self.kernel == "linear":
             return self._plane_layers(coef, intercept, "sigmoid")
         layers, rows = self._row_layers(self.rows_)

@@ -45,12 +45,12 @@ def fit_logistic(X: Values, labels: NDArray[np.integer], weights: Values, C: flo
     converged : bool
         Whether the tolerance was reached.
     """
-    wanted = np.zeros((len(X), int(labels.max()) + 1))
-    wanted[np.arange(len(X)), labels] = 1
-    first = 1 if wanted.shape[1] == 2 else 0  # of two classes the first is where the decision is 0, as in scikit-learn
-    wanted = wanted[:, first:]
+    targets = np.zeros((len(X), int(labels.max()) + 1))
+    targets[np.arange(len(X)), labels] = 1
+    first = 1 if targets.shape[1] == 2 else 0  # of two classes the first is where the decision is 0, as in scikit-learn
+    targets = targets[:, first:]
     # The last row of every array of coefficients is the intercepts.
-    coef = np.zeros((X.shape[1] + 1, wanted.shape[1]))
+    coef = np.zeros((X.shape[1] + 1, targets.shape[1]))
     squares = np.append(np.einsum("i,ij,ij->j", weights, X, X), weights.sum()) / weights.sum()
     penalty = np.append(np.full(X.shape[1], 1 / C), 0)[:, None]
 
@@ -58,7 +58,7 @@ def fit_logistic(X: Values, labels: NDArray[np.integer], weights: Values, C: flo
         logits = np.hstack([np.zeros((len(X), first)), X @ coef[:-1] + coef[-1]])
         shares = softmax(logits)[:, first:]
         highest = logits.max(axis=1)
-        loss = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1)) - (wanted * logits[:, first:]).sum(axis=1)
+        loss = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1)) - (targets * logits[:, first:]).sum(axis=1)
         return float(weights @ loss + 0.5 * (penalty * coef**2).sum()), shares
 
     def transposed(values: Values) -> Values:
@@ -67,7 +67,7 @@ def fit_logistic(X: Values, labels: NDArray[np.integer], weights: Values, C: flo
     value, shares = evaluate(coef)
     wanted_length = None
     for _ in range(_MAX_STEPS):
-        gradient = transposed(weights[:, None] * (shares - wanted)) + penalty * coef
+        gradient = transposed(weights[:, None] * (shares - targets)) + penalty * coef
         spread = weights[:, None] * shares * (1 - shares)
         diagonal = squares[:, None] * np.maximum(spread.sum(axis=0), 1e-12) + penalty
         length = float(np.sqrt((gradient**2 / diagonal).sum()))

@@ -91,11 +91,11 @@ class KnnHead(ClassicalHead):
             If X has another number of features than the head was fitted on.
         """
         check_features(X, len(self.mean_))
-        found = stored_rows(X, self._scaling)
+        queries = stored_rows(X, self._scaling)
         count = min(self.neighbors, len(self.labels_))
         votes = np.zeros((len(X), len(self.classes_)))
-        for block, distances in distance_blocks(found, self.rows_):
-            asked, voters = np.nonzero(self._nearest(found[block], distances, count))
+        for block, distances in distance_blocks(queries, self.rows_):
+            asked, voters = np.nonzero(self._nearest(queries[block], distances, count))
             np.add.at(votes[block], (asked, self.labels_[voters]), 1)
         return votes / count
 
@@ -104,16 +104,16 @@ class KnnHead(ClassicalHead):
         layers, rows = self._row_layers(self.rows_)
         return (*layers, Neighbors(rows, self.labels_, min(self.neighbors, len(rows))))
 
-    def _nearest(self, found: NDArray[np.float32], distances: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-        """Tell the nearest rows of each found one from the others: (n_found, n_rows)."""
+    def _nearest(self, queries: NDArray[np.float32], distances: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
+        """Return which rows are nearest to each query: (n_queries, n_rows)."""
         limit = np.partition(distances, count - 1, axis=1)[:, count - 1]
         # A product's rounding differs with the rows beside it. Where it could decide, plain differences are taken instead.
-        lengths = np.einsum("ij,ij->i", found, found, dtype=np.float64)
+        lengths = np.einsum("ij,ij->i", queries, queries, dtype=np.float64)
         unsure = _ROUNDING * (lengths + limit)[:, None]
         nearest: NDArray[np.bool_] = distances <= limit[:, None] + unsure
         for row in np.flatnonzero(nearest.sum(axis=1) > count):
             candidates = np.flatnonzero(nearest[row])
-            differences = self.rows_[candidates].astype(np.float64) - found[row].astype(np.float64)
+            differences = self.rows_[candidates].astype(np.float64) - queries[row].astype(np.float64)
             order = np.argsort((differences**2).sum(axis=1), kind="stable")
             nearest[row, candidates[order[count:]]] = False
         return nearest

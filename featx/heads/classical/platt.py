@@ -20,7 +20,7 @@ _FARTHEST = 700.0
 def fit_sigmoid(
     decision: NDArray[np.float64], positive: NDArray[np.bool_], counts: NDArray[np.float64] | None = None
 ) -> tuple[float, float]:
-    """Return slope and offset of 1 / (1 + exp(slope * decision + offset)), the most likely ones.
+    """Return slope and offset of 1 / (1 + exp(slope * decision + offset)), of the greatest likelihood.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ def fit_sigmoid(
     positive : ndarray of shape (n_samples,), bool
         Whether the row is of the class.
     counts : ndarray of shape (n_samples,) or None
-        How many rows each stands for; by default itself alone.
+        How many rows each row stands for; by default itself alone.
     """
     counts = np.ones(len(decision)) if counts is None else counts
     n_positive, n_negative = float(counts[positive].sum()), float(counts[~positive].sum())
     # Targets a little inside 0 and 1: without them, classes that the distance separates without error give an infinite slope.
-    wanted = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+    targets = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
     size = max(float(np.abs(decision).max()), 1e-300)
     columns = np.stack([decision / size, np.ones(len(decision))])  # one size, so that one curvature bound fits both
     values = np.array([0.0, np.log((n_negative + 1) / (n_positive + 1))])
@@ -43,12 +43,12 @@ def fit_sigmoid(
         exponent = values[0] * columns[0] + values[1]  # no matrix product: starting its threads takes longer than the sum
         # NumPy's logaddexp(0, exponent) in a fraction of the time.
         log_sum = np.maximum(exponent, 0) + np.log1p(np.exp(-np.abs(exponent)))
-        return float((counts * (log_sum - (1 - wanted) * exponent)).sum())
+        return float((counts * (log_sum - (1 - targets) * exponent)).sum())
 
     best, previous = loss(values), np.inf
     for _ in range(_MAX_STEPS):
         shares = 1 / (1 + np.exp(np.clip(values @ columns, -_FARTHEST, _FARTHEST)))
-        gradient = columns @ (counts * (wanted - shares))
+        gradient = columns @ (counts * (targets - shares))
         curvature = (columns * (counts * shares * (1 - shares))) @ columns.T + 1e-12 * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
         if gradient @ step <= _ROUNDING * best:
@@ -70,7 +70,9 @@ def fit_sigmoid(
     return float(values[0] / size), float(values[1])
 
 
-def calibrated(decision: NDArray[np.float64], slope: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+def sigmoid_probabilities(
+    decision: NDArray[np.float64], slope: NDArray[np.float64], offset: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return class probabilities (n, n_classes) of signed distances (n, n_classes), or (n, 1) for two classes."""
     exponent = np.clip(decision * slope + offset, -_FARTHEST, _FARTHEST)
     shares: NDArray[np.float64] = 1 / (1 + np.exp(exponent))
@@ -80,10 +82,10 @@ def calibrated(decision: NDArray[np.float64], slope: NDArray[np.float64], offset
     return normalised
 
 
-def calibrated_planes(
+def sigmoid_planes(
     coef: NDArray[np.float64], intercept: NDArray[np.float64], slope: NDArray[np.float64], offset: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return coefficients and intercepts whose sigmoids are the calibrated probabilities of each class.
+    """Return coefficients and intercepts whose sigmoids are the probabilities of each class.
 
     1 / (1 + exp(slope * distance + offset)) is the sigmoid of minus that exponent, which is a plane again.
     """

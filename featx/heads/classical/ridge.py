@@ -21,7 +21,7 @@ from featx.heads.classical.base import (
 from featx.heads.classical.column_sums import ColumnSums
 from featx.heads.classical.judged import KeptRows, choose_judged
 from featx.heads.classical.least_squares import LeastSquares, Values
-from featx.heads.classical.platt import calibrated, calibrated_planes, fit_sigmoid
+from featx.heads.classical.platt import fit_sigmoid, sigmoid_planes, sigmoid_probabilities
 from featx.heads.classical.scaling import check_finite, feature_blocks
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, gram_matrix, weighted_sum
 from featx.heads.head import Features
@@ -47,7 +47,7 @@ class RidgeHead(ClassicalHead):
     Parameters
     ----------
     alpha : float or None
-        Strength of the penalty; by default the one of ``ALPHAS`` with the best leave-one-out accuracy on the judged training
+        Strength of the penalty; by default that of ``ALPHAS`` with the best leave-one-out accuracy on the judged training
         images, the larger of equals.
     scale : str
         ``standard``, ``l2``, ``sqrt`` or ``none``; see ``Scaling``.
@@ -70,7 +70,7 @@ class RidgeHead(ClassicalHead):
     judged_ : ndarray of shape (n_judged,), int64
         The training rows that it was judged by; all, up to ``MOST_JUDGED``. Known after ``fit`` alone, as what follows.
     left_out_ : ndarray of shape (n_judged, n_classes) or (n_judged, 1)
-        What the fit without each one of these rows would decide about it.
+        What the fit without each of these rows would decide about it.
     left_out_proba_ : ndarray of shape (n_judged, n_classes)
         The same as class probabilities.
     """
@@ -103,8 +103,8 @@ class RidgeHead(ClassicalHead):
 
     @property
     def n_parameters(self) -> int:
-        """Number of coefficients, intercepts and calibration values."""
-        return super().n_parameters - 1  # alpha is told, not used
+        """Number of coefficients, intercepts and sigmoid values."""
+        return super().n_parameters - 1  # alpha is reported, not used
 
     def predict_proba(self, X: NDArray[np.floating]) -> Values:
         """Return class probabilities (n_samples, n_classes) of X (n_samples, n_features).
@@ -116,11 +116,11 @@ class RidgeHead(ClassicalHead):
         """
         check_features(X, len(self.mean_))
         decision = steady_product(self._scaling(X), self.coef_.T, 2) + self.intercept_
-        return calibrated(decision, self.slope_, self.offset_)
+        return sigmoid_probabilities(decision, self.slope_, self.offset_)
 
     def as_layers(self) -> tuple[PlainLayer, ...]:
-        """Return the calibrated planes and their sigmoids."""
-        return self._plane_layers(*calibrated_planes(self.coef_, self.intercept_, self.slope_, self.offset_), "sigmoid")
+        """Return the planes inside of the sigmoids, and these."""
+        return self._plane_layers(*sigmoid_planes(self.coef_, self.intercept_, self.slope_, self.offset_), "sigmoid")
 
     def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
         n_rows, n_columns = X.shape
@@ -194,7 +194,7 @@ class RidgeHead(ClassicalHead):
         self._refit = middle, basis, problem
 
     def left_out_proba(self, X: Features, y: NDArray[np.integer]) -> Values:
-        """Return what the fit without each row would say of it, as class probabilities (n_samples, n_classes).
+        """Return what the fit without each row would predict for it, as class probabilities (n_samples, n_classes).
 
         Parameters
         ----------
@@ -209,10 +209,10 @@ class RidgeHead(ClassicalHead):
         probabilities = np.empty((len(y), len(self.classes_)))
         for at, block in feature_blocks(X):
             targets = signed_targets(labels[at], len(self.classes_))
-            some = dataclasses.replace(problem, targets=targets, weights=weights[at])
+            of_block = dataclasses.replace(problem, targets=targets, weights=weights[at])
             rows = (self._scaling(block) - middle) @ basis
-            decision = some.untold(some.left_out(slice(None), rows, rows**2, float(self.alpha_[0])))
-            probabilities[at] = calibrated(decision, self.slope_, self.offset_)
+            decision = of_block.with_common_mean(of_block.left_out(slice(None), rows, rows**2, float(self.alpha_[0])))
+            probabilities[at] = sigmoid_probabilities(decision, self.slope_, self.offset_)
         return probabilities
 
     def _settle(self, problem: LeastSquares, blocks: Blocks, counts: Values) -> float:
@@ -222,23 +222,23 @@ class RidgeHead(ClassicalHead):
         self.left_out_ = np.empty_like(problem.targets)
         for at, rows in blocks():
             self.left_out_[at] = problem.left_out(at, rows, rows**2, alpha)
-        decision = problem.untold(self.left_out_)
+        decision = problem.with_common_mean(self.left_out_)
         columns = zip(decision.T, problem.targets.T, strict=True)
         # Weighted as the fit is: a sigmoid of rows that all count alike would learn how frequent each class is, and so give
         # back what class weights gained.
         weights = counts * problem.weights
         sigmoids = [fit_sigmoid(column, target > 0, weights) for column, target in columns]
         self.slope_, self.offset_ = (np.array(values) for values in zip(*sigmoids, strict=True))
-        self.left_out_proba_ = calibrated(decision, self.slope_, self.offset_)
+        self.left_out_proba_ = sigmoid_probabilities(decision, self.slope_, self.offset_)
         return alpha
 
     def _best_alpha(self, problem: LeastSquares, blocks: Blocks, counts: Values) -> float:
         """Return the penalty that decides most left-out rows rightly, each with its weight, and note it."""
         right, weights = np.zeros(len(ALPHAS)), counts * problem.weights
         for at, rows in blocks():
-            wanted, squares = _classes_of(problem.targets[at]), rows**2
+            true_classes, squares = _classes_of(problem.targets[at]), rows**2
             for which, alpha in enumerate(ALPHAS):
-                right[which] += weights[at] @ (_classes_of(problem.left_out(at, rows, squares, alpha)) == wanted)
+                right[which] += weights[at] @ (_classes_of(problem.left_out(at, rows, squares, alpha)) == true_classes)
         best = len(ALPHAS) - 1 - int(np.argmax(right[::-1]))  # of equals the last, which is the largest
         judged = "" if len(counts) == counts.sum() else f", judged by {len(counts):,} of them"
         alike = "" if self.class_weight is None else ", all classes weighted alike"

@@ -10,7 +10,7 @@ from featx.errors import HeadError
 from featx.heads.head import Features
 
 MEMORY_BYTES = 1_000_000_000
-"""Features up to this size are read whole, in their own type; larger ones stay where they are and are read in blocks."""
+"""Features up to this size are read whole, in their own type; larger features stay where they are and are read in blocks."""
 
 _BLOCK_ROWS = 256
 _MEASURED_ROWS = 2048
@@ -41,9 +41,9 @@ def epochs(X: Features, batch_size: int, steps: int | None, order: np.random.Gen
     X : ndarray or Rows of shape (n_samples, n_features)
         Permuted as a whole where it is an array; otherwise its blocks, which mix rows from all over, are permuted again.
     batch_size : int
-        Rows in a batch; the last one of a pass over X may be shorter.
+        Rows in a batch; the last batch of a pass over X may be shorter.
     steps : int or None
-        Batches in an epoch. An epoch goes on where the last one stopped, so that every row is seen in turn. By default
+        Batches in an epoch. An epoch goes on where the last stopped, so that every row is seen in turn. By default
         an epoch is one pass.
     order : Generator
         What all orders are drawn from.

@@ -1,6 +1,6 @@
 """The dense head: flatten, optional hidden layers, softmax or sigmoids.
 
-Keras learns it, or steps like Keras' (steps.py) where there is one small layer alone; NumPy is enough to use it.
+Keras learns it, or steps like Keras' (steps.py) where there is a single small layer; NumPy is enough to use it.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ _PREDICT_ROWS = 1024
 
 @dataclasses.dataclass(eq=False, repr=False)
 class DenseHead(EpochHead):
-    """Dense layers trained on cached features; hidden ones have ReLU.
+    """Dense layers trained on cached features; hidden layers have ReLU.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ class DenseHead(EpochHead):
         self._check_settings()
         # How many there are does not depend on the features or classes.
         numbers = range(len(self._kernel_shapes(1, 1)))
-        wanted = {"classes"} | {f"{kind}_{i}" for kind in ("kernel", "bias") for i in numbers}
-        if set(arrays) != wanted:
-            raise HeadError(f"{self._name} head: must have the arrays {sorted(wanted)}. Received: {sorted(arrays)}.")
+        expected = {"classes"} | {f"{kind}_{i}" for kind in ("kernel", "bias") for i in numbers}
+        if set(arrays) != expected:
+            raise HeadError(f"{self._name} head: must have the arrays {sorted(expected)}. Received: {sorted(arrays)}.")
         if arrays["classes"].ndim != 1:
             raise HeadError(f"{self._name} head: classes must have shape (n_classes,). Received: {arrays['classes'].shape}.")
         kernels, biases = ([arrays[f"{kind}_{i}"] for i in numbers] for kind in ("kernel", "bias"))
@@ -98,7 +98,7 @@ class DenseHead(EpochHead):
                     f"{self._name} head: layer {number} must have shapes {shape} and {shape[-1:]}. "
                     f"Received: {kernels[number].shape} and {biases[number].shape}."
                 )
-        for name in sorted(wanted - {"classes"}):
+        for name in sorted(expected - {"classes"}):
             if arrays[name].dtype.kind != "f" or not np.isfinite(arrays[name]).all():
                 raise HeadError(f"{self._name} head: {name} must hold finite numbers. Received: {arrays[name].dtype}.")
         self.classes_, self.kernels_, self.biases_ = arrays["classes"], kernels, biases

@@ -93,12 +93,12 @@ def best_epoch(history: Mapping[str, Sequence[Any]], monitor: str = "val_loss") 
     history : dict of str to list of float
         Of a head with epochs, or empty.
     monitor : str
-        ``val_loss``: the least. ``val_accuracy``: the highest, and of several equal ones that of the least ``val_loss``.
+        ``val_loss``: the least. ``val_accuracy``: the highest, and of equal epochs that of the least ``val_loss``.
 
     Returns
     -------
     epoch : int
-        From 1; the first of equal ones; the last epoch where nothing was validated; 0 without epochs. A value that is no
+        From 1; the first of equal epochs; the last epoch where nothing was validated; 0 without epochs. A value that is no
         number is never best.
     """
     if not history.get("val_loss"):

@@ -23,9 +23,9 @@ def build_network(
     map_shape: Sequence[int] = (),
     filters: Sequence[int] = (),
 ) -> Any:
-    """Build the layers; the last one gives logits.
+    """Build the layers; the last gives logits.
 
-    Seeds are given layer by layer: nobody's global random state is touched.
+    Seeds are given layer by layer: no global random state is touched.
 
     Parameters
     ----------

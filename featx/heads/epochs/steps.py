@@ -78,7 +78,7 @@ class LayerSteps:
     def step(
         self, X: NDArray[np.floating], labels: NDArray[np.integer], row_weights: NDArray[np.float32] | None
     ) -> tuple[float, float]:
-        """Learn from one batch.
+        """Learn from a batch.
 
         Parameters
         ----------

@@ -60,7 +60,7 @@ class EpochHead:
     batch_size : int or None
         Rows a step; by default 32, fewer for a small training set, so that an epoch has at least 8 steps.
     steps_per_epoch : int or None
-        Steps in an epoch, the next going on where one stopped; by default an epoch is all rows.
+        Steps in an epoch; the next epoch goes on where it stopped. By default an epoch is all rows.
     class_weight : str or None
         ``balanced``: each class weighs the same, however few rows it has.
     monitor : str
@@ -68,7 +68,7 @@ class EpochHead:
     patience : int
         Stop after this many epochs in which it did not improve.
     min_delta : float
-        What counts as an improvement must exceed this. The epoch kept is the best one all the same.
+        What counts as an improvement must exceed this. The epoch kept is the best all the same.
     label_smoothing : float
         Share of the target spread over all classes (categorical) or moved towards one half (binary).
     seed : int
@@ -181,7 +181,7 @@ class EpochHead:
             raise HeadError(
                 f"{self._name} head: its weights grew past every number at learning_rate {rate:g}. Give a smaller one."
             )
-        self.notes_ = self._say_how_it_ended()
+        self.notes_ = self._describe_ending()
         return self
 
     @property
@@ -241,11 +241,11 @@ class EpochHead:
             logits = self._logits(block)
             losses = row_losses(logits, labels[positions], self.activation, self._rules.loss, self.label_smoothing)
             loss += float(losses.sum())
-            found = probabilities_of(logits, self.activation).argmax(axis=1)
-            hits += float((found == labels[positions]).sum())
+            predicted = probabilities_of(logits, self.activation).argmax(axis=1)
+            hits += float((predicted == labels[positions]).sum())
         return {"val_loss": loss / len(X), "val_accuracy": hits / len(X)}
 
-    def _say_how_it_ended(self) -> list[str]:
+    def _describe_ending(self) -> list[str]:
         if "val_loss" not in self.history_:
             return ["no validation images: every epoch ran and the last one was kept"]
         if self.best_epoch_ == self.epochs > 1:

@@ -38,7 +38,7 @@ def smoothed(pictures: NDArray[np.uint8]) -> Values:
 
 
 def expected_disagreement(templates: Values, pictures: Values) -> Values:
-    """Tell what ``disagreement`` would leave if grey levels changed linearly with place: a tenth of its work.
+    """Estimate what ``disagreement`` would leave if grey levels changed linearly with place: a tenth of its work.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ CANDIDATES = 10
 """Pictures that each is laid over: those that are most like it at 8 x 8."""
 
 SCALE = 5
-"""The distance to the neighbor of this rank measures how densely pictures lie; fewer copies of one do not change it."""
+"""The distance to the neighbor of this rank measures how densely pictures lie; fewer copies of a picture do not change it."""
 
 FALSE_ALARMS = 1.0
 """Pairs of different pictures to be expected among the near duplicates of a whole set, were they spread by chance."""
@@ -37,7 +37,7 @@ _BLOCK = 64
 # A picture of fewer grey levels shows nothing that could be compared.
 _LEAST_DEVIATION = 4.0
 
-# Rounding to whole levels, twice, and compression leave about this much: such pictures are one, however many there are.
+# Rounding to whole levels, twice, and compression leave about this much: such pictures are the same, however many there are.
 _SAME_LEVELS = 1.0
 
 # Up to so many pictures, all are laid over their candidates; how larger sets spread is learned from so many of them.
@@ -83,7 +83,7 @@ def find_near_duplicates(
 ) -> NearDuplicates:
     """Find pictures that are copies of each other but for a small crop, scale, brightness, contrast or compression.
 
-    Mirrored or turned copies are others. So is one of which much more than a tenth was cut off.
+    Mirrored or turned copies are not found, nor a copy of which much more than a tenth was cut off.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def find_near_duplicates(
 
 
 def group_pairs(n: int, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return the group of each of n (n,), named by its first member: pairs and chains of pairs are in one.
+    """Return the group of each of n (n,), named by its first member: pairs and chains of pairs share a group.
 
     Parameters
     ----------
@@ -177,8 +177,8 @@ class _Layer:
         """Return how much the two of each pair differ (n_pairs,), the mean of laying either over the other."""
 
         def work(start: int) -> NDArray[np.float32]:
-            one, other = (smoothed(self._thumbnails[pairs[start : start + _BLOCK, side]]) for side in (0, 1))
-            ways = disagreement(one, other[:, None], _STEPS), disagreement(other, one[:, None], _STEPS)
+            first, second = (smoothed(self._thumbnails[pairs[start : start + _BLOCK, side]]) for side in (0, 1))
+            ways = disagreement(first, second[:, None], _STEPS), disagreement(second, first[:, None], _STEPS)
             return np.asarray((ways[0] + ways[1])[:, 0] / 2)
 
         return np.maximum(self._each_block(work, len(pairs), lambda done: None), _LEAST)

@@ -31,7 +31,7 @@ def nearest_rows(
     Parameters
     ----------
     X : ndarray of shape (n, d)
-        Rows; one of zeros has the cosine 0 to every other.
+        Rows; a row of zeros has the cosine 0 to every other.
     k : int
         How many; all others if there are fewer.
     threads : int
@@ -44,7 +44,7 @@ def nearest_rows(
     Returns
     -------
     neighbors : ndarray of shape (n, min(k, n - 1)), int64
-        The nearest first; of equally near ones the first in X.
+        The nearest first; of equally near rows the first in X.
     """
     rows = _on_a_grid(X)
     n, k = len(rows), min(k, max(len(rows) - 1, 0))
@@ -77,7 +77,7 @@ def _on_a_grid(X: NDArray[np.floating]) -> NDArray[np.float32]:
 
 def _nearest_of_block(rows: NDArray[np.float32], block: slice, k: int, block_columns: int) -> NDArray[np.int64]:
     asked = rows[block]
-    found = np.full((len(asked), k), -1, np.int64)
+    nearest = np.full((len(asked), k), -1, np.int64)
     values = np.full((len(asked), k), _NONE)
     for first in range(0, len(rows), block_columns):
         columns = slice(first, min(first + block_columns, len(rows)))
@@ -91,21 +91,21 @@ def _nearest_of_block(rows: NDArray[np.float32], block: slice, k: int, block_col
         # Those that only equal the worst so far stand behind it.
         who, which = np.divmod(np.flatnonzero(products > limit[:, None]), products.shape[1])
         if len(who):
-            found, values = _merge(found, values, who, which + first, products[who, which])
-    return found
+            nearest, values = _merge(nearest, values, who, which + first, products[who, which])
+    return nearest
 
 
 def _merge(
-    found: NDArray[np.int64],
+    nearest: NDArray[np.int64],
     values: NDArray[np.float32],
     who: NDArray[np.int64],
     which: NDArray[np.int64],
     products: NDArray[np.float32],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the k best of those found before and the new ones, for each row."""
-    n, k = found.shape
+    """Return the k best of the nearest so far and of the new rows, for each row."""
+    n, k = nearest.shape
     owner = np.concatenate([np.repeat(np.arange(n), k), who])
-    all_which, all_values = np.concatenate([found.ravel(), which]), np.concatenate([values.ravel(), products])
+    all_which, all_values = np.concatenate([nearest.ravel(), which]), np.concatenate([values.ravel(), products])
     order = np.lexsort((all_which, -all_values, owner))
     taken = order[np.searchsorted(owner[order], np.arange(n))[:, None] + np.arange(k)]
     return all_which[taken], all_values[taken]

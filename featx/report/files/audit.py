@@ -1,4 +1,4 @@
-"""An audit as files in a folder: a table of everything that was found, and a page that shows it."""
+"""An audit as files in a folder: a table of all findings, and a page that shows it."""
 
 import csv
 import dataclasses
@@ -30,7 +30,7 @@ def check_audit_folder(folder: Path) -> None:
     Raises
     ------
     OutputError
-        If the folder cannot be made or written, or holds a file of an audit's name that is not an earlier one's.
+        If the folder cannot be made or written, or holds a file of an audit's name that is not an earlier audit's.
     """
     check_marked_folder(folder, _NAMES, "featx audit")
 
@@ -41,7 +41,7 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
     Parameters
     ----------
     audit : Audit
-        What was found.
+        The findings.
     folder : Path or str
         Made if absent, and marked; files of an earlier audit are replaced, others left alone.
     page : bool
@@ -59,7 +59,7 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
     files = AuditFiles(folder, folder / "audit.csv", folder / "audit.html" if page else None)
     with writing_to(folder, REMEDY):
         folder.mkdir(parents=True, exist_ok=True)
-        # First of all: an audit that was cut short is still known as one, and can be written again.
+        # First of all: an audit that was cut short is still recognised as an audit, and can be written again.
         with replacing_text(folder / REPORT_MARKER) as file:
             file.write("featx replaces the files of the report in this folder.\n")
         with replacing_text(files.table) as file:
@@ -67,7 +67,7 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
             writer.writerow(_HEADER)
             writer.writerows(_findings(audit))
         if not files.page:
-            # That of an earlier audit would be mistaken for this one's.
+            # The page of an earlier audit would be mistaken for this audit's.
             (folder / "audit.html").unlink(missing_ok=True)
     if files.page:
         from featx.report.page.audit import write_audit_page  # here, not above: it loads Jinja
@@ -94,8 +94,8 @@ def _findings(audit: Audit) -> Iterator[tuple[object, ...]]:
         yield "labels", "", *_image(error.image), f"{error.odds:.6g}", error.suggested
     for outlier in audit.outliers:
         yield "outliers", "", *_image(outlier.image), f"{outlier.distance:.6g}", ""
-    for one in audit.quality:
-        yield "quality", "", *_image(one.image), f"{one.value:.6g}", f"{one.problem} ({one.measure})"
+    for entry in audit.quality:
+        yield "quality", "", *_image(entry.image), f"{entry.value:.6g}", f"{entry.problem} ({entry.measure})"
     for name, count in audit.small_classes.items():
         yield "small class", "", "", name, "train", count, ""
     for pair in audit.alike_classes:

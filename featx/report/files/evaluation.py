@@ -114,11 +114,11 @@ def write_report(
     check_report_folder(folder)
     with writing_to(folder, REMEDY):
         folder.mkdir(parents=True, exist_ok=True)
-        # Those of another head, from an earlier report in this folder, would be mistaken for this one's.
+        # Files of another head, from an earlier report in this folder, would be mistaken for this report's.
         stale = [*(() if has_epochs else ("curves.png", "history.csv")), *(() if page else ("report.html",))]
         for name in stale:
             (folder / name).unlink(missing_ok=True)
-    # First of all: a report that was cut short is still known as one, and can be written again.
+    # First of all: a report that was cut short is still recognised as a report, and can be written again.
     _write(
         folder / REPORT_MARKER,
         lambda path: path.write_text("featx replaces the files of the report in this folder.\n", "utf-8"),
@@ -173,7 +173,7 @@ def _calibration(evaluation: Evaluation) -> dict[str, Any]:
         "ece": now.ece if now else None,
         "ece_before": before.ece if before else None,
         "log_loss_before": before.log_loss if before else None,
-        "bins": [dataclasses.asdict(one) for one in now.bins] if now else [],
+        "bins": [dataclasses.asdict(bin_) for bin_ in now.bins] if now else [],
     }
 
 

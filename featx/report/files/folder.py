@@ -1,4 +1,4 @@
-"""Folders of reports: which files in one are featx's own."""
+"""Folders of reports: which files in such a folder are featx's own."""
 
 import os
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # A notebook names its own way to show figures in MPLBACKEND, and the processes that it starts inherit it: where Matplotlib
-# does not know that one, importing it fails. Files need none; whoever goes on with pyplot in this process gets it all the same.
+# does not know that backend, importing it fails. Files need none; later code that uses pyplot gets its backend all the same.
 _shown_by = os.environ.pop("MPLBACKEND", None)
 try:
     import matplotlib
@@ -67,7 +67,7 @@ def plot_curves(history: dict[str, list[float]], best_epoch: int, path: Path) ->
 
 def _save(figure: Figure, path: Path) -> None:
     with warnings.catch_warnings():
-        # The one font that every installation has knows no Chinese, Japanese or emoji. Such a name is drawn as boxes, which
+        # The only font that every installation has knows no Chinese, Japanese or emoji. Such a name is drawn as boxes, which
         # the reader sees; metrics.json has it in full. A warning for each letter would only bury the other messages.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         figure.savefig(path)

@@ -1,4 +1,4 @@
-"""An audit as a page: what was found, with the images side by side."""
+"""An audit as a page: the findings, with the images side by side."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,8 +39,8 @@ def write_audit_page(audit: Audit, path: Path, *, progress: Progress | None = No
         for outlier in audit.outliers[:_MOST_IMAGES]
     ]
     quality = [
-        show(one.image, f"{one.problem}: {one.measure} {one.value:.4g}\n{one.image.label}, {one.image.split}")
-        for one in audit.quality[:_MOST_IMAGES]
+        show(entry.image, f"{entry.problem}: {entry.measure} {entry.value:.4g}\n{entry.image.label}, {entry.image.split}")
+        for entry in audit.quality[:_MOST_IMAGES]
     ]
     groups = [_group(group, show) for group in audit.duplicates[:_MOST_GROUPS]]
     page = render_page(
@@ -94,20 +94,22 @@ def _group(group: DuplicateGroup, show: Any) -> dict[str, Any]:
 
 
 def _thumbnails(audit: Audit, progress: Progress | None) -> dict[str, str]:
-    """Return the source of each image that the page shows, by path; none of files that give no picture any more."""
+    """Return the source of each image that the page shows, by path; files that give no picture any more are left out."""
     store = FeatureCache.open(audit.cache)
     catalog = store.catalog
     row_of = {catalog.paths[row]: row for row in catalog.rows().tolist()}
-    wanted = [path for path in dict.fromkeys(_shown(audit)) if path in row_of]
-    if progress and wanted:
-        progress("thumbnails", 0, len(wanted))
+    shown = [path for path in dict.fromkeys(_shown(audit)) if path in row_of]
+    if progress and shown:
+        progress("thumbnails", 0, len(shown))
     made = make_thumbnails(
-        [Path(catalog.source) / path for path in wanted],
+        [Path(catalog.source) / path for path in shown],
         store.recipe,
-        [catalog.digests[row_of[path]].tobytes() for path in wanted],
-        progress=(lambda done: progress("thumbnails", done, len(wanted))) if progress else None,
+        [catalog.digests[row_of[path]].tobytes() for path in shown],
+        progress=(lambda done: progress("thumbnails", done, len(shown))) if progress else None,
     )
-    return {path: data_uri(one.data, THUMBNAIL_TYPE) for path, one in zip(wanted, made, strict=True) if one.data}
+    return {
+        path: data_uri(thumbnail.data, THUMBNAIL_TYPE) for path, thumbnail in zip(shown, made, strict=True) if thumbnail.data
+    }
 
 
 def _shown(audit: Audit) -> Iterator[str]:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 COLOURS = ("#4477aa", "#cc6644", "#339966", "#aa4499", "#b8901f", "#33a0b8", "#d0567f", "#7a6fc4", "#6f8f2f", "#8c6d5a")
-"""Told apart on light and on dark paper; past ten, hues follow."""
+"""Distinct on light and on dark paper; past ten, hues follow."""
 
 _GOLDEN_ANGLE = 137.508
 
@@ -67,7 +67,7 @@ class Frame:
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Return round numbers between two ends: steps of 1, 2 or 5 times a power of ten.
 
-    The step nearest to the wanted one. Matplotlib's ``MaxNLocator`` takes the next larger, which leaves few labels: three
+    The step nearest to the wanted step. Matplotlib's ``MaxNLocator`` takes the next larger, which leaves few labels: three
     from 0 to 1.4.
     """
     if not high > low:

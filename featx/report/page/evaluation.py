@@ -1,4 +1,4 @@
-"""The page of an evaluation: one file with everything that a reader asks of it."""
+"""The page of an evaluation: a single file with all its figures and pictures."""
 
 import base64
 from typing import Any
@@ -152,7 +152,7 @@ def _figures(evaluation: Evaluation) -> list[dict[str, str]]:
 
 def _per_class(evaluation: Evaluation) -> list[dict[str, Any]]:
     rows = []
-    for label, one in enumerate(evaluation.per_class):
+    for label, measures in enumerate(evaluation.per_class):
         others = evaluation.confusion[label].copy()
         others[label] = 0
         worst = int(others.argmax())
@@ -160,13 +160,13 @@ def _per_class(evaluation: Evaluation) -> list[dict[str, Any]]:
         rows.append(
             {
                 "label": label,
-                "name": one.class_name,
-                "images": one.images,
+                "name": measures.class_name,
+                "images": measures.images,
                 # A class without images here has no recall, and its F1 would be a figure about nothing.
-                "recall": one.recall if one.images else None,
-                "precision": one.precision if one.images else None,
-                "f1": one.f1 if one.images else None,
-                "average_precision": one.average_precision,
+                "recall": measures.recall if measures.images else None,
+                "precision": measures.precision if measures.images else None,
+                "f1": measures.f1 if measures.images else None,
+                "average_precision": measures.average_precision,
                 "taken_for": taken_for if others[worst] else None,
             }
         )
@@ -193,13 +193,13 @@ def _galleries(evaluation: Evaluation, exhibits: Exhibits) -> list[dict[str, Any
     unsure = hits[np.argsort(confidence[hits], kind="stable")][:_MOST_UNSURE]
 
     def show(place: int) -> dict[str, str]:
-        true, found = names[evaluation.y[place]], names[predicted[place]]
+        true, answer = names[evaluation.y[place]], names[predicted[place]]
         data = exhibits.thumbnails.get(place)
-        caption = f"{found} {confidence[place]:.3f}" + ("" if true == found else f", is {true}")
+        caption = f"{answer} {confidence[place]:.3f}" + ("" if true == answer else f", is {true}")
         return {
             "source": data_uri(data, THUMBNAIL_TYPE) if data else "",
             "caption": f"{caption}\n{evaluation.paths[place]}",
-            "alt": f"{true}, predicted {found}",
+            "alt": f"{true}, predicted {answer}",
         }
 
     return [

@@ -34,11 +34,11 @@ class Exhibits:
     left_out : int
         Images for which none was made, because there are so many.
     tried : set of int
-        Those for which one was to be made.
+        Images for which a thumbnail was to be made.
     missing : dict of str to int
         Reason to number of images that could not be shown.
     map : FeatureMap or None
-        If there is one.
+        The map of the features, where there is one.
     listed : ndarray of shape (n_listed,), int64
         Positions, ascending, of the images that the page knows by name: of very many, those on the map and the most useful.
     """
@@ -63,7 +63,7 @@ def exhibits_of(evaluation: Evaluation, *, map: str = "auto", progress: Progress
     progress : callable or None
         Called as (stage, newly done, total).
     """
-    order = _telling_first(evaluation)
+    order = _most_useful_first(evaluation)
     shown = order[:MOST_THUMBNAILS]
     paths = [Path(evaluation.source) / evaluation.paths[place] for place in shown]
     digests = [evaluation.digests[place] for place in shown] if evaluation.digests else None
@@ -124,15 +124,15 @@ def _thumbnails(
     except DecoderError as error:  # the figures are to be read all the same
         made = [Thumbnail(b"", str(error).rstrip("."))] * len(paths)
     return Exhibits(
-        thumbnails={place: one.data for place, one in zip(places, made, strict=True) if one.data},
+        thumbnails={place: thumbnail.data for place, thumbnail in zip(places, made, strict=True) if thumbnail.data},
         left_out=total - len(places),
         tried=set(places),
-        missing=dict(Counter(one.reason for one in made if one.reason).most_common()),
+        missing=dict(Counter(thumbnail.reason for thumbnail in made if thumbnail.reason).most_common()),
     )
 
 
-def _telling_first(evaluation: Evaluation) -> NDArray[np.int64]:
-    """Order the images by what a reader learns from seeing them: mistakes, then hits that were near to be ones."""
+def _most_useful_first(evaluation: Evaluation) -> NDArray[np.int64]:
+    """Order the images by what a reader learns from seeing them: mistakes, then hits that were nearly mistakes."""
     predicted = evaluation.probabilities.argmax(axis=1)
     confidence = evaluation.probabilities.max(axis=1)
     right = predicted == evaluation.y

@@ -1,4 +1,4 @@
-"""Predictions as a page: what was found, by class, to look through."""
+"""Predictions as a page: images under their predicted class, to look through."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ def write_prediction_page(
     by_class, unsure = group_predictions(predictions, min_confidence)
     exhibits = exhibits_of_predictions([*by_class.values(), unsure], predictions, loaded.recipe, progress=progress)
     groups = [_group(name, places, predictions, exhibits) for name, places in by_class.items()]
-    rejected = [one for one in predictions if one.error]
+    rejected = [prediction for prediction in predictions if prediction.error]
     page = render_page(
         "predictions.html",
         name=model.stem,
@@ -84,7 +84,9 @@ def write_prediction_page(
         unsure=_group("", unsure, predictions, exhibits) if unsure else None,
         min_confidence=min_confidence,
         missing=[f"{reason}: {count:,}" for reason, count in exhibits.missing.items()],
-        reasons=[f"{reason}: {count:,}" for reason, count in Counter(one.error for one in rejected).most_common(10)],
+        reasons=[
+            f"{reason}: {count:,}" for reason, count in Counter(prediction.error for prediction in rejected).most_common(10)
+        ],
         rejected=rejected[:_MOST_REJECTED],
         n_rejected=len(rejected),
         temperature=loaded.temperature,
@@ -98,13 +100,13 @@ def _group(name: str, places: list[int], predictions: Sequence[Prediction], exhi
     shown = [place for place in places if place in exhibits.tried]
     images = []
     for place in shown:
-        one, data = predictions[place], exhibits.thumbnails.get(place)
-        label = f"{one.confidence:.3f}" if name else f"{one.label} {one.confidence:.3f}"
+        prediction, data = predictions[place], exhibits.thumbnails.get(place)
+        label = f"{prediction.confidence:.3f}" if name else f"{prediction.label} {prediction.confidence:.3f}"
         images.append(
             {
                 "source": data_uri(data, THUMBNAIL_TYPE) if data else "",
-                "caption": f"{label}\n{one.path}",
-                "alt": f"predicted {one.label}",
+                "caption": f"{label}\n{prediction.path}",
+                "alt": f"predicted {prediction.label}",
             }
         )
     return {"name": name, "count": len(places), "images": images, "more": len(places) - len(shown)}

@@ -32,7 +32,7 @@ def render_page(template: str, *, scripts: tuple[str, ...] = (), **values: Any) 
     template : str
         Name of a file in ``templates/`` that extends ``base.html``.
     scripts : tuple of str
-        Files in ``templates/`` that the page runs, after the one that every page has.
+        Scripts in ``templates/`` that the page runs, after the script that every page has.
     **values
         What the template shows. Text is escaped, whatever is in it.
 
@@ -88,7 +88,7 @@ def _json(value: Any) -> Markup:
     """Return JSON that can stand inside an element <script>, whatever texts are in it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # Surrogates are written out as in the tables: a browser would show each of them as the same box.
-    text = _SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
+    text = _SURROGATE.sub(lambda match: f"\\\\u{ord(match[0]):04x}", text)
     return Markup(text.translate(_ESCAPES))
 
 

@@ -21,7 +21,7 @@ def confidence_section(evaluation: Evaluation) -> dict[str, Any] | None:
     now, before = evaluation.confidence, evaluation.uncalibrated
     if now is None:
         return None
-    mean = sum((one.confidence or 0) * one.images for one in now.bins) / len(evaluation.y)
+    mean = sum((bin_.confidence or 0) * bin_.images for bin_ in now.bins) / len(evaluation.y)
     way = "more sure than right" if mean > evaluation.accuracy else "less sure than right"
     text = (
         f"Its mean confidence is {mean:.3f} and {evaluation.accuracy:.3f} of the images are right: on the whole it is {way}. "
@@ -37,13 +37,13 @@ def confidence_section(evaluation: Evaluation) -> dict[str, Any] | None:
     elif evaluation.model.temperature != 1.0:
         text += " The model has a temperature, but it cannot be taken out of a mean over views."
 
-    def plot(one: Confidence, title: str) -> dict[str, Any]:
+    def plot(measured: Confidence, title: str) -> dict[str, Any]:
         label = "; ".join(
             f"confidence {each.confidence:.2f}, right {each.accuracy:.2f}, {each.images} images"
-            for each in one.bins
+            for each in measured.bins
             if each.images
         )
-        return {"title": title, "frame": Frame(340, 300), "bins": one.bins, "label": f"Reliability diagram. {label}"}
+        return {"title": title, "frame": Frame(340, 300), "bins": measured.bins, "label": f"Reliability diagram. {label}"}
 
     plots = [plot(before, f"before, error {before.ece:.3f}")] if before else []
     plots.append(plot(now, f"after calibration, error {now.ece:.3f}" if before else f"calibration error {now.ece:.3f}"))
@@ -76,20 +76,20 @@ def curves_section(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def map_section(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | None:
-    """Return what stands around the map; None without one."""
-    found = exhibits.map
-    if found is None:
+    """Return what stands around the map; None without a map."""
+    map_ = exhibits.map
+    if map_ is None:
         return None
-    shown = evaluation.y[found.rows]
+    shown = evaluation.y[map_.rows]
     present = np.unique(shown)
     palette = colours(len(evaluation.model.class_names))
-    text = f"{_MAPS[found.method]} of the averaged features, as the backbone gave them and before any head. "
-    if found.explained is None:
+    text = f"{_MAPS[map_.method]} of the averaged features, as the backbone gave them and before any head. "
+    if map_.explained is None:
         text += "Only who is near whom means anything: not the distances between groups, nor the directions."
     else:
-        text += f"The two axes show {found.explained:.0%} of their variance."
-    if len(found.rows) < len(evaluation.y):
-        text += f" {len(found.rows):,} of {len(evaluation.y):,} images, drawn at random."
+        text += f"The two axes show {map_.explained:.0%} of their variance."
+    if len(map_.rows) < len(evaluation.y):
+        text += f" {len(map_.rows):,} of {len(evaluation.y):,} images, drawn at random."
     return {
         "text": text,
         "legend": [
@@ -100,14 +100,14 @@ def map_section(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | 
 
 
 def map_data(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | None:
-    """Return the points of the map between 0 and 1, by place among the listed images; None without one."""
-    found = exhibits.map
-    if found is None:
+    """Return the points of the map between 0 and 1, by place among the listed images; None without a map."""
+    map_ = exhibits.map
+    if map_ is None:
         return None
-    low, extent = found.points.min(axis=0), np.ptp(found.points, axis=0)
-    places = (found.points - low) / np.where(extent > 0, extent, 1)
+    low, extent = map_.points.min(axis=0), np.ptp(map_.points, axis=0)
+    places = (map_.points - low) / np.where(extent > 0, extent, 1)
     return {
-        "rows": np.searchsorted(exhibits.listed, found.rows).tolist(),
+        "rows": np.searchsorted(exhibits.listed, map_.rows).tolist(),
         "x": places[:, 0].round(4).tolist(),
         "y": places[:, 1].round(4).tolist(),
         "colours": colours(len(evaluation.model.class_names)),
@@ -129,8 +129,8 @@ def training_section(evaluation: Evaluation) -> dict[str, Any] | None:
         ]
         if series:
             # The whole scale: nothing looks steeper than it is.
-            top = 1.0 if name == "accuracy" else max(max(one["ys"]) for one in series) * 1.05
-            last = ", ".join(f"{one['kind']} {one['ys'][best - 1]:.3f}" for one in series)
+            top = 1.0 if name == "accuracy" else max(max(curve["ys"]) for curve in series) * 1.05
+            last = ", ".join(f"{curve['kind']} {curve['ys'][best - 1]:.3f}" for curve in series)
             frame = Frame(400, 250, (1.0, float(max(count, 2))), (0.0, top or 1.0), whole_x=True)
             plots.append({"name": name, "frame": frame, "series": series, "label": f"{name} by epoch; at the one kept: {last}"})
     text = f"Epoch {best} of {count} was kept"

@@ -1,4 +1,4 @@
-"""What an audit found, for a terminal."""
+"""The findings of an audit, for a terminal."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ _SHOWN = 10
 
 
 def audit_text(audit: Audit) -> str:
-    """Say what an audit found: counts, and the first of each kind."""
+    """Report the findings of an audit: counts, and the first of each kind."""
     across = sum(group.across_splits for group in audit.duplicates)
     conflicting = sum(group.conflicting_labels for group in audit.duplicates)
     exact = sum(group.exact for group in audit.duplicates)
@@ -26,7 +26,7 @@ def audit_text(audit: Audit) -> str:
         f"outliers: {len(audit.outliers):,}",
         *_first([f"{_place(outlier.image)}: {outlier.distance:.2f} times the reach of chance" for outlier in audit.outliers]),
         f"bad pictures: {len(audit.quality):,}",
-        *_first([f"{_place(one.image)}: {one.problem} ({one.measure} {one.value:.4g})" for one in audit.quality]),
+        *_first([f"{_place(entry.image)}: {entry.problem} ({entry.measure} {entry.value:.4g})" for entry in audit.quality]),
     ]
     if audit.small_classes:
         counts = [f"{name} {count}" for name, count in audit.small_classes.items()]

@@ -8,15 +8,15 @@ def comparison_text(comparison: Comparison) -> str:
     """Give the table of a comparison, the best first."""
     rows = [
         (
-            f"{one.head} {one.pooling}",
-            f"{one.accuracy:.3f}",
-            f"{one.low:.3f} to {one.high:.3f}",
-            f"{one.log_loss:.3f}",
-            f"{one.seconds:.2f}",
-            "best" if one is comparison.best else f"{one.difference:+.3f}",
-            "" if one is comparison.best else f"{one.difference_low:+.3f} to {one.difference_high:+.3f}",
+            f"{head.head} {head.pooling}",
+            f"{head.accuracy:.3f}",
+            f"{head.low:.3f} to {head.high:.3f}",
+            f"{head.log_loss:.3f}",
+            f"{head.seconds:.2f}",
+            "best" if head is comparison.best else f"{head.difference:+.3f}",
+            "" if head is comparison.best else f"{head.difference_low:+.3f} to {head.difference_high:+.3f}",
         )
-        for one in comparison.heads
+        for head in comparison.heads
     ]
     lines = [
         f"{number_of(comparison.images, 'training image')}, {number_of(comparison.classes, 'class')}, "
@@ -24,8 +24,8 @@ def comparison_text(comparison: Comparison) -> str:
         "",
         table(("head", "accuracy", "95 %", "log loss", "fit s", "difference", "95 %"), rows),
     ]
-    near = [one for one in comparison.heads[1:] if one.difference_high >= 0]
+    near = [head for head in comparison.heads[1:] if head.difference_high >= 0]
     if near:
-        names = ", ".join(f"{one.head} {one.pooling}" for one in near)
+        names = ", ".join(f"{head.head} {head.pooling}" for head in near)
         lines += ["", f"note: within what {comparison.images:,} images can tell, as good as the best: {names}"]
     return "\n".join(lines)

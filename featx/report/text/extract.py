@@ -1,7 +1,7 @@
 """The result of ``featx extract``, and of its dry run, as text."""
 
 from featx.images import Noticed
-from featx.models import MOST_COMPARED, say_blank
+from featx.models import MOST_COMPARED, describe_blank
 from featx.report.text.words import (
     _MOST_CLASSES,
     _MOST_CLASSES_IN_LINE,
@@ -16,7 +16,7 @@ from featx.verbs.extract import ExtractPlan, ExtractResult
 
 
 def extract_text(result: ExtractResult) -> str:
-    """Say what an extract did."""
+    """Report what an extract did."""
     parts = [f"{result.extracted:,} extracted", f"{result.reused:,} reused", f"{result.rejected:,} rejected"]
     lines = [f"{number_of(result.listed, 'image')} in {number_of(result.classes, 'class')}: {', '.join(parts)}"]
     shown = [f"{name} {count:,}" for name, count in list(result.images_of_class.items())[:_MOST_CLASSES_IN_LINE]]
@@ -61,7 +61,7 @@ def _near_duplicate_lines(result: ExtractResult) -> list[str]:
 
 
 def plan_text(plan: ExtractPlan) -> str:
-    """Say what an extract would do."""
+    """Report what an extract would do."""
     parts = [f"{plan.to_extract:,} to extract", f"{plan.reused:,} to reuse", f"{plan.rejected:,} to reject"]
     lines = [f"{number_of(plan.listed, 'image')} in {number_of(plan.classes, 'class')}: {', '.join(parts)}", ""]
     rows = [(name, *(f"{count:,}" for count in counts.values())) for name, counts in plan.counts.items()][:_MOST_CLASSES]
@@ -84,40 +84,40 @@ def plan_text(plan: ExtractPlan) -> str:
     return "\n".join(lines)
 
 
-def _listing_lines(found: ExtractResult | ExtractPlan) -> list[str]:
-    """Say what a user should know of the images, whether they are extracted already or not."""
+def _listing_lines(result: ExtractResult | ExtractPlan) -> list[str]:
+    """Return the lines about the images that matter to a user, whether extracted already or not."""
     lines = []
-    if found.duplicates:
-        lines.append(f"  {number_of(found.duplicates, 'exact duplicate')}, stored once")
-    if found.conflicts:
-        lines.append(f"  note: the same image stands in more than one class: {some_of(found.conflicts)}")
-    if found.across_splits:
-        lines.append(f"  note: {number_of(len(found.across_splits), 'val or test image')} stands in an earlier split too, ")
-        lines[-1] += f"and flatters the accuracy there: {some_of(found.across_splits)}"
-    if found.unlearnable and found.classes > 1:
-        lines.append(f"  note: no training image, so that it cannot be learned: {some_of(found.unlearnable)}")
-    lines += [f"  {count:,} rejected: {reason}" for reason, count in found.reasons.items()]
-    if found.skipped:
-        others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(found.skipped.items()))
+    if result.duplicates:
+        lines.append(f"  {number_of(result.duplicates, 'exact duplicate')}, stored once")
+    if result.conflicts:
+        lines.append(f"  note: the same image stands in more than one class: {some_of(result.conflicts)}")
+    if result.across_splits:
+        lines.append(f"  note: {number_of(len(result.across_splits), 'val or test image')} stands in an earlier split too, ")
+        lines[-1] += f"and flatters the accuracy there: {some_of(result.across_splits)}"
+    if result.unlearnable and result.classes > 1:
+        lines.append(f"  note: no training image, so that it cannot be learned: {some_of(result.unlearnable)}")
+    lines += [f"  {count:,} rejected: {reason}" for reason, count in result.reasons.items()]
+    if result.skipped:
+        others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(result.skipped.items()))
         lines.append(f"  other files, not images: {others}")
-    if found.passed_over:
-        folders = ", ".join(f"{count:,} {name}" for name, count in sorted(found.passed_over.items()))
+    if result.passed_over:
+        folders = ", ".join(f"{count:,} {name}" for name, count in sorted(result.passed_over.items()))
         lines.append(f"  folders of the system, passed over: {folders}")
-    return lines + [f"  note: {note}" for note in _noticed(found.noticed)]
+    return lines + [f"  note: {note}" for note in _noticed(result.noticed)]
 
 
 def _noticed(noticed: Noticed) -> list[str]:
-    """Say which files may not show what their owner thinks."""
+    """Return notes on files whose pixels may not be what their owner expects."""
     notes = _depth_notes(noticed) if noticed.depth.isdigit() else []
     if noticed.stacks == 1:
         notes.append(f"1 file has {noticed.most_frames:,} frames: the first is used")
     elif noticed.stacks:
         notes.append(f"{noticed.stacks:,} files have up to {noticed.most_frames:,} frames: the first of each is used")
-    return notes + say_blank(noticed.blank, noticed.decoded, "decoded")
+    return notes + describe_blank(noticed.blank, noticed.decoded, "decoded")
 
 
 def _depth_notes(noticed: Noticed) -> list[str]:
-    """Say where files of 16 bits hold fewer than the recipe takes them to hold, or more."""
+    """Return notes on files of 16 bits that hold fewer than the recipe takes them to hold, or more."""
     depth, notes = int(noticed.depth), []
     fewer = {int(bits): count for bits, count in noticed.bits.items() if int(bits) < depth}
     if fewer:

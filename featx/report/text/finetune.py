@@ -5,7 +5,7 @@ from featx.verbs.finetune import FineTuneResult
 
 
 def finetune_text(result: FineTuneResult) -> str:
-    """Say what fine-tuning did."""
+    """Report what fine-tuning did."""
     lines = [f"{result.start} to {result.end} and a dense head, from cached {result.before} features"]
     lines.append(f"  started from {result.started_from}")
     if result.extracted:

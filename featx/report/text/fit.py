@@ -5,7 +5,7 @@ from featx.verbs.fit import FitResult
 
 
 def fit_text(result: FitResult) -> str:
-    """Say what a fit gave."""
+    """Report the result of a fit."""
     counts = result.parameters
     views = f" in {result.views} views" if result.views > 1 else ""
     lines = [

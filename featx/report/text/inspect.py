@@ -1,4 +1,4 @@
-"""What ``featx inspect`` found, as text."""
+"""The result of ``featx inspect`` as text."""
 
 from featx.report.text.words import _value_text, number_of, parameters_text, size_text, table
 from featx.verbs.inspect import CacheSummary, ModelSummary
@@ -49,9 +49,9 @@ def model_text(summary: ModelSummary) -> str:
         lines.append(f"  calibrated temperature {model.temperature:.2f}, fitted on the validation images")
     if model.tuning:
         lines.append(f"  chosen     by cross-validation from {number_of(len(model.tuning), 'setting')}, the best:")
-        for one in model.tuning[:5]:
-            given = ", ".join(f"{name} {_value_text(value)}" for name, value in one.get("settings", {}).items())
-            lines.append(f"             {one.get('accuracy', 0):.3f}  {one.get('pooling')}, {given}")
+        for tried in model.tuning[:5]:
+            given = ", ".join(f"{name} {_value_text(value)}" for name, value in tried.get("settings", {}).items())
+            lines.append(f"             {tried.get('accuracy', 0):.3f}  {tried.get('pooling')}, {given}")
     rows = [
         (
             layer["name"],

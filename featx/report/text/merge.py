@@ -5,7 +5,7 @@ from featx.verbs.merge import MergeResult
 
 
 def merge_text(result: MergeResult) -> str:
-    """Say what a merge did."""
+    """Report what a merge did."""
     lines = [
         f"{number_of(result.listed, 'image')} in {number_of(result.classes, 'class')} from "
         f"{number_of(len(result.caches), 'cache')}: {result.with_features:,} with features, {result.rejected:,} rejected"

@@ -4,5 +4,5 @@ from featx.verbs.sample import SampleResult
 
 
 def sample_text(result: SampleResult) -> str:
-    """Return one line: how many images of how many classes were written."""
+    """Return a line: how many images of how many classes were written."""
     return f"{result.images} images in {result.classes} classes"

@@ -1,4 +1,4 @@
-"""What ``featx verify`` found, as text."""
+"""The result of ``featx verify`` as text."""
 
 from featx.report.text.words import number_of, size_text
 from featx.verbs.verify import VerifyResult
@@ -11,7 +11,7 @@ def _unlisted_why(result: VerifyResult) -> str:
 
 
 def verify_text(result: VerifyResult) -> str:
-    """Say what is wrong with a cache, or that nothing is."""
+    """Report what is wrong with a cache, or that nothing is."""
     lines = [
         f"cache {result.cache}: {number_of(result.shards, 'shard')}, {number_of(result.rows, 'row')}, {size_text(result.bytes)}"
     ]

@@ -1,1 +1,1 @@
-"""The catalog of the listed images, the listings of parts, and what is told from them."""
+"""The catalog of the listed images, the listings of parts, and what is computed from them."""

@@ -83,13 +83,13 @@ class Catalog:
 
     def rows(self, split: str | None = None) -> NDArray[np.int64]:
         """Return the rows that have features, of one split or of all."""
-        wanted = self.status == EXTRACTED
+        chosen = self.status == EXTRACTED
         if split is not None:
-            wanted &= self.splits == SPLITS.index(split)
-        return np.flatnonzero(wanted)
+            chosen &= self.splits == SPLITS.index(split)
+        return np.flatnonzero(chosen)
 
     def learning_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return what a head learns from: rows of the training images, and a view of each; all views of one together."""
+        """Return what a head learns from: rows of the training images, and a view of each; all views of an image together."""
         rows = self.rows("train")
         views = np.array((0, *self.view_keys), np.int64)
         return np.repeat(rows, len(views)), np.tile(views, len(rows))
@@ -199,7 +199,7 @@ class Catalog:
             raise CacheDamaged(f"{path}: its columns do not fit together. {MEND}")
 
     def _leads_out(self) -> bool:
-        """Tell whether a path is absolute or goes up; of all paths in one string, which takes a tenth of the time."""
+        """Return whether any path is absolute or goes up; all paths are searched as one string, in a tenth of the time."""
         together = "\0".join(["", *self.paths, ""])
         return any(f"{before}..{after}" in together for before in "\0/" for after in "\0/") or "\0/" in together
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 NOT_GIVEN = -1
-"""Stands for the split of an image that neither folder nor manifest gives one."""
+"""Marks an image to which neither folder nor manifest gives a split."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class PartOf:
     name : str
         What a cache of the whole listing is called by default.
     listing : str
-        Digest of the whole listing: parts with the same one may be put together.
+        Digest of the whole listing: parts with the same digest may be put together.
     listed : int
         Images in the whole listing.
     val_fraction, test_fraction, seed : float and int
@@ -66,7 +66,7 @@ class PartOf:
         return cls(**settings, positions=file["position"][()].astype(np.int64), given=file["given"][()].astype(np.int8))
 
     def is_sound(self, n: int, n_splits: int) -> bool:
-        """Tell whether the columns fit a catalog of n rows and point nowhere outside."""
+        """Return whether the columns fit a catalog of n rows and point nowhere outside."""
         return (
             self.positions.shape == self.given.shape == (n,)
             and (n == 0 or bool(self.positions.min() >= 0 and self.positions.max() < self.listed))

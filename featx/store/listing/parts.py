@@ -2,7 +2,7 @@
 
 ::
 
-    parts/2-of-8.h5           the catalog of the images of part 2, with what it takes to put the whole one together
+    parts/2-of-8.h5           the catalog of the images of part 2, with what it takes to put the whole listing together
     parts/2-of-8-rejects.csv  path, class and reason of its images that gave no features
 
 A part has no ``catalog.h5``: train, val and test are drawn from all images, which no part knows. The next whole extract, or
@@ -38,8 +38,8 @@ def part_paths(folder: Path) -> list[Path]:
     """
     with reading_named(folder):
         names = os.listdir(folder / PARTS) if (folder / PARTS).exists() else []  # noqa: PTH208 - names
-    found = [(int(match[2]), int(match[1]), name) for name in names if (match := _NAME.fullmatch(name))]
-    return [folder / PARTS / name for _, _, name in sorted(found)]
+    numbered = [(int(match[2]), int(match[1]), name) for name in names if (match := _NAME.fullmatch(name))]
+    return [folder / PARTS / name for _, _, name in sorted(numbered)]
 
 
 def part_path(folder: Path, number: int, of: int) -> Path:
@@ -52,7 +52,7 @@ def rejects_path(listing: Path) -> Path:
     return listing.with_name(listing.stem + _REJECTS)
 
 
-def say_parts(folder: Path) -> str:
+def describe_parts(folder: Path) -> str:
     """Name the parts whose listings are in a cache, as ``1/4, 3/4``."""
     return ", ".join(path.stem.replace("-of-", "/") for path in part_paths(folder))
 
@@ -73,11 +73,11 @@ def write_part(folder: Path, catalog: "Catalog") -> None:
 
 
 def drop_parts(folder: Path) -> None:
-    """Delete the listings of parts, once the whole one stands; call it only while holding the cache's lock alone."""
+    """Delete the listings of parts, once the whole listing is in force; call it only while holding the cache's lock alone."""
     for path in part_paths(folder):
         with writing_named(path):
             path.unlink(missing_ok=True)
             rejects_path(path).unlink(missing_ok=True)
     if (folder / PARTS).exists():
-        with contextlib.suppress(OSError):  # somebody keeps other files in it
+        with contextlib.suppress(OSError):  # other files are kept in it
             (folder / PARTS).rmdir()

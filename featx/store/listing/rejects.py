@@ -33,7 +33,7 @@ def write_rejects(path: Path, catalog: Catalog) -> None:
 
 
 def check_something_is_left(catalog: Catalog, rejects: Path) -> None:
-    """Refuse a listing in which every image was rejected, before it replaces the one that is there.
+    """Refuse a listing in which every image was rejected, before it replaces the listing that is there.
 
     Raises
     ------

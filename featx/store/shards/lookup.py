@@ -21,16 +21,16 @@ class RowLookup:
     """
 
     def __init__(self, digests: Digests, views: NDArray[np.int64]) -> None:
-        # Parts of which each is more than twice as long as the next: adding a shard at a time to one sorted array would
+        # Runs of which each is more than twice as long as the next: adding a shard at a time to one sorted array would
         # sort everything anew for each, which takes a square of the number of shards.
-        self._parts = [_SortedKeys(digests, views)]
+        self._runs = [_SortedKeys(digests, views)]
 
     def add(self, digests: Digests, views: NDArray[np.int64]) -> None:
         """Add rows after those that are there."""
-        while self._parts and len(self._parts[-1]) <= 2 * len(digests):
-            before = self._parts.pop()
+        while self._runs and len(self._runs[-1]) <= 2 * len(digests):
+            before = self._runs.pop()
             digests, views = np.concatenate([before.digests, digests]), np.concatenate([before.views, views])
-        self._parts.append(_SortedKeys(digests, views))
+        self._runs.append(_SortedKeys(digests, views))
 
     def find(self, digests: Digests, views: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row of each key, or -1 where there is none.
@@ -49,11 +49,11 @@ class RowLookup:
         """
         rows = np.full(len(digests), -1, np.int64)
         start, open_ = 0, np.arange(len(digests))
-        for part in self._parts:
-            found = part.find(digests[open_], views[open_])
-            rows[open_] = np.where(found >= 0, found + start, -1)
-            open_ = open_[found < 0]
-            start += len(part)
+        for run in self._runs:
+            in_run = run.find(digests[open_], views[open_])
+            rows[open_] = np.where(in_run >= 0, in_run + start, -1)
+            open_ = open_[in_run < 0]
+            start += len(run)
         return rows
 
 
@@ -72,17 +72,17 @@ class _SortedKeys:
 
     def find(self, digests: Digests, views: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row of each key, or -1 where there is none."""
-        wanted = _short_keys(digests, views)
+        keys = _short_keys(digests, views)
         # Looked for in their own order, neighbours lie together in memory: five times as fast among a million.
-        in_order = np.argsort(wanted)
-        place = np.empty(len(wanted), np.int64)
-        place[in_order] = np.searchsorted(self._short, wanted[in_order])
-        rows = np.full(len(wanted), -1, np.int64)
-        open_ = np.arange(len(wanted))
+        in_order = np.argsort(keys)
+        place = np.empty(len(keys), np.int64)
+        place[in_order] = np.searchsorted(self._short, keys[in_order])
+        rows = np.full(len(keys), -1, np.int64)
+        open_ = np.arange(len(keys))
         # Eight bytes nearly always decide at once; the loop goes on only for keys that share them without being equal.
         while len(open_):
             open_ = open_[place[open_] < len(self._short)]
-            open_ = open_[self._short[place[open_]] == wanted[open_]]
+            open_ = open_[self._short[place[open_]] == keys[open_]]
             candidates = self._order[place[open_]]
             equal = (self.digests[candidates] == digests[open_]).all(axis=1) & (self.views[candidates] == views[open_])
             rows[open_[equal]] = candidates[equal]

@@ -79,13 +79,13 @@ class OpenedShards:
             try:
                 # A shard's name is the digest of its bytes: what was read of it once needs no second look.
                 open_ = {shard.path: shard for shard in self._shards}
-                found = [open_.get(path) or Shard(path) for path in paths]
+                shards = [open_.get(path) or Shard(path) for path in paths]
                 break
             except CacheDamaged:
                 # A shard that is gone was rewritten by another process, under another name: list again.
                 if attempt == PATIENCE - 1 or all(path.exists() for path in paths):
                     raise
-        self._shards = [shard for shard in found if shard.fingerprint == self._fingerprint]
+        self._shards = [shard for shard in shards if shard.fingerprint == self._fingerprint]
         self._rows = ShardRows(self._shards)
 
     def add(self, shard: Shard) -> None:
@@ -95,7 +95,7 @@ class OpenedShards:
             self._rows.add(shard)
 
     def has(self, digests: Sequence[bytes] | Digests, views: Views = 0) -> NDArray[np.bool_]:
-        """Tell which images have a row, (n,); parameters as for ``FeatureCache.has``."""
+        """Return which images have a row, (n,); parameters as for ``FeatureCache.has``."""
         return self._rows.find(as_digests(digests), views) >= 0
 
     def reading(self, read: Callable[[], T]) -> T:

@@ -12,7 +12,7 @@ from featx.store.shards.lookup import RowLookup
 from featx.store.shards.shard import Shard
 
 BLOCK_BYTES = 64 * 1024 * 1024
-"""Features read at a time where the caller does not say."""
+"""Features read at a time where the caller gives no number."""
 
 # Neighbours on disk that stay together in a shuffled pass. Long enough that reading them costs what a sequential pass
 # costs, short enough that a block of 64 MB mixes dozens of places of the cache.

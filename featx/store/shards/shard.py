@@ -93,12 +93,12 @@ class Shard:
             dataset = file[name]
             values = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
             # One call per run; h5py's own list selection costs more than the read itself. A run goes on over rows that
-            # nobody asked for where they are in a chunk that is read anyway.
+            # were not asked for where they are in a chunk that is read anyway.
             breaks = np.flatnonzero(np.diff(rows) > dataset.chunks[0]) + 1
             for first, last in itertools.pairwise([0, *breaks.tolist(), len(rows)] if len(rows) else []):
                 run = rows[first:last]
-                found = dataset[run[0] : run[-1] + 1]
-                values[first:last] = found if len(found) == len(run) else found[run - run[0]]
+                block = dataset[run[0] : run[-1] + 1]
+                values[first:last] = block if len(block) == len(run) else block[run - run[0]]
             return values
 
     def _open(self) -> h5py.File:
@@ -131,9 +131,9 @@ class Shard:
             If it keeps others.
         """
         with open_guarded(self.path) as file, damage_named(self.path):
-            found = sorted(file["maps"])
-        if found != sorted(layers):
-            raise CacheDamaged(f"{self.path}: keeps the layers {found}, but its recipe names {sorted(layers)}.")
+            kept = sorted(file["maps"])
+        if kept != sorted(layers):
+            raise CacheDamaged(f"{self.path}: keeps the layers {kept}, but its recipe names {sorted(layers)}.")
 
     def layers(self, kind: str) -> list[str]:
         """Return the layers in ``maps`` or ``pooled``, or the names in ``picture``."""
@@ -146,7 +146,7 @@ class Shard:
         Parameters
         ----------
         expected_digest : bytes or None
-            What the file's content must hash to; by default what its name says.
+            What the file's content must hash to; by default the digest in its name.
         expected_rows : int or None
             How many rows it must hold.
 
@@ -156,10 +156,10 @@ class Shard:
             If anything differs.
         """
         with damage_named(self.path):
-            found = file_digest(self.path).hex()
-        wanted = expected_digest.hex() if expected_digest else self.path.stem
-        if found != wanted:
-            raise CacheDamaged(f"{self.path}: its content has digest {found}, but {wanted} was written.")
+            digest = file_digest(self.path).hex()
+        expected = expected_digest.hex() if expected_digest else self.path.stem
+        if digest != expected:
+            raise CacheDamaged(f"{self.path}: its content has digest {digest}, but {expected} was written.")
         if expected_rows is not None and len(self) != expected_rows:
             raise CacheDamaged(f"{self.path}: holds {len(self)} rows, but {expected_rows} were written.")
         with open_guarded(self.path) as file, damage_named(self.path):

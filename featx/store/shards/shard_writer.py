@@ -21,7 +21,7 @@ from featx.system.files import DIGEST_BYTES, content_digest, publish, temporary_
 def expected_bytes(
     maps: dict[str, NDArray[np.float32]], stored_dtype: str, n_rows: int, pictures: Pictures | None = None
 ) -> int:
-    """Tell what a shard of many rows like these would take on disk; nothing is written.
+    """Return the bytes that a shard of many rows like these would take on disk; nothing is written.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class ShardWriter:
 
     HDF5 writes to memory and the finished bytes go to disk in one piece. So every system call is
     ours: a full disk is an ordinary error rather than a half-closed HDF5 file, and the digest in the file's name is
-    that of the bytes meant, not of the bytes found.
+    that of the bytes meant to be written, not of the bytes read back.
 
     Parameters
     ----------
@@ -218,9 +218,9 @@ class ShardWriter:
         )
 
     def _datasets(self) -> list[h5py.Dataset]:
-        found: list[h5py.Dataset] = []
-        self._file.visititems(lambda _, member: found.append(member) if isinstance(member, h5py.Dataset) else None)
-        return found
+        datasets: list[h5py.Dataset] = []
+        self._file.visititems(lambda _, member: datasets.append(member) if isinstance(member, h5py.Dataset) else None)
+        return datasets
 
 
 def copy_rows(source: Shard, rows: NDArray[np.int64], target: ShardWriter, block_rows: int = 256) -> None:

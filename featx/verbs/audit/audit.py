@@ -34,11 +34,11 @@ SMALL_CLASS = 10
 """Classes with fewer different training images are named."""
 
 ALIKE = 0.15
-"""Two classes are named as alike when this share of their images fits the other one better."""
+"""Two classes are named as alike when this share of their images fits the other class better."""
 
 _POOLING = "avg"
 
-# Of a group of copies, one of these is kept first: what is measured on stays as it is, training can spare an image.
+# Of a group of copies, the image in the first of these splits is kept: test and val stay as they are, train can spare it.
 _KEPT_FIRST = ("test", "val", "train")
 
 
@@ -89,7 +89,7 @@ def audit_cache(
         pictures = measure_missing(store, rows, pictures, workers, progress)
     copies = find_copies(store, rows, pictures, progress)
     listing = _Listing(catalog, rows)
-    notes = _say_unmeasured(pictures, store, measure)
+    notes = _describe_unmeasured(pictures, store, measure)
     flaws, remarks = find_flaws(pictures, store.recipe.image_size)
     labels, judged = _judge(store, rows, copies, layer)
     alone = np.flatnonzero(copies.groups == np.arange(len(rows)))
@@ -127,7 +127,7 @@ class _Listing:
         return len(self.rows)
 
 
-def _say_unmeasured(pictures: MeasuredPictures, store: FeatureCache, measure: bool) -> list[str]:
+def _describe_unmeasured(pictures: MeasuredPictures, store: FeatureCache, measure: bool) -> list[str]:
     lost = int((~pictures.present).sum())
     if not lost:
         return []
@@ -142,17 +142,17 @@ def _list_duplicates(listing: _Listing, copies: Copies, pictures: MeasuredPictur
     for position, group in enumerate(copies.groups.tolist()):
         members.setdefault(group, []).append(position)
     lowest: dict[int, float] = {}
-    for (one, _), agreement in copies.agreement.items():
-        group = int(copies.groups[one])
+    for (first, _), agreement in copies.agreement.items():
+        group = int(copies.groups[first])
         lowest[group] = min(agreement, lowest.get(group, 1.0))
     sizes = np.nan_to_num(pictures.column("height") * pictures.column("width"))
-    found = []
+    duplicates = []
     for group, positions in members.items():
         if len(positions) < 2:
             continue
         ordered = sorted(positions, key=lambda at: (_KEPT_FIRST.index(listing[at].split), -float(sizes[at]), at))
         images = [listing[at] for at in ordered]
-        found.append(
+        duplicates.append(
             DuplicateGroup(
                 images=images,
                 exact=len(np.unique(copies.contents[positions])) == 1,
@@ -161,7 +161,9 @@ def _list_duplicates(listing: _Listing, copies: Copies, pictures: MeasuredPictur
                 conflicting_labels=len({image.label for image in images}) > 1,
             )
         )
-    return sorted(found, key=lambda one: (-(one.across_splits + one.conflicting_labels), not one.exact, -one.agreement))
+    return sorted(
+        duplicates, key=lambda group: (-(group.across_splits + group.conflicting_labels), not group.exact, -group.agreement)
+    )
 
 
 def _judge(
@@ -197,8 +199,8 @@ def _list_label_errors(
 
 def _list_alike(listing: _Listing, alone: NDArray[np.int64], labels: NDArray[np.int64], judged: Judged) -> list[AlikeClasses]:
     names, shares = _names(listing, alone), confused(judged, labels)
-    found = np.argwhere(np.triu(shares, 1) >= ALIKE)
-    pairs = [AlikeClasses(names[one], names[other], float(shares[one, other])) for one, other in found]
+    alike = np.argwhere(np.triu(shares, 1) >= ALIKE)
+    pairs = [AlikeClasses(names[first], names[second], float(shares[first, second])) for first, second in alike]
     return sorted(pairs, key=lambda pair: -pair.confused)
 
 
@@ -225,24 +227,24 @@ def _small_classes(listing: _Listing, copies: Copies) -> dict[str, int]:
 
 
 def write_clean_manifest(audit: Audit, path: Path | str, drop: Sequence[str] = FLAGS[:1]) -> dict[str, int]:
-    """Write a CSV manifest of the audited images without those that were found fault with, for a next extract.
+    """Write a CSV manifest of the audited images without the flagged images, for a next extract.
 
-    Labels and splits stay as they are; features that are cached are found again. Images that are left in though something
-    was found of them have it in the column ``audit_flags``.
+    Labels and splits stay as they are; cached features are reused. Flagged images that are kept have their
+    flags in the column ``audit_flags``.
 
     Parameters
     ----------
     audit : Audit
-        What was found. Its cache must list the same images still.
+        The findings. Their cache must list the same images still.
     path : Path or str
-        The manifest; an earlier one of an audit is replaced.
+        The manifest; an audit's earlier manifest is replaced.
     drop : sequence of str
         Which of ``FLAGS`` leave an image out; by default duplicates alone: they are certain, the rest are suspicions.
 
     Returns
     -------
     counts : dict of str to int
-        ``kept`` and ``left_out``, and images left out for each of ``drop``; one may be for several.
+        ``kept`` and ``left_out``, and images left out for each of ``drop``; an image may count for several.
 
     Raises
     ------
@@ -268,12 +270,12 @@ def write_clean_manifest(audit: Audit, path: Path | str, drop: Sequence[str] = F
     rows = []
     for position in range(len(images)):
         image = images[position]
-        found = flags.get(image.path, [])
-        reasons = [name for name in found if name in drop]
+        flagged = flags.get(image.path, [])
+        reasons = [name for name in flagged if name in drop]
         counts.update(reasons or ["kept"])
         counts["left_out"] += bool(reasons)
         if not reasons:
-            rows.append((image.path, image.label, image.split, " ".join(found)))
+            rows.append((image.path, image.label, image.split, " ".join(flagged)))
     if not rows:
         raise OutputError(f"{path}: every image was found fault with, none would be left. Leave some of --drop out.")
     write_manifest(path, Path(listing.source), rows)

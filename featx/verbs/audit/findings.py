@@ -24,11 +24,11 @@ class DuplicateGroup:
     Parameters
     ----------
     images : list of ListedImage
-        The one to keep first: of the test images, else the val, else the training images, the largest.
+        The image to keep comes first: of the test images, else the val, else the training images, the largest.
     exact : bool
         Whether their very contents are the same.
     agreement : float
-        Lowest correlation of the pairs that tie the group together; 1 for exact ones.
+        Lowest correlation of the pairs that tie the group together; 1 for exact duplicates.
     across_splits, conflicting_labels : bool
         Whether they stand in several splits; in several classes, so that at least one label is wrong.
     """
@@ -78,7 +78,7 @@ class AlikeClasses:
 
 @dataclasses.dataclass(frozen=True)
 class Audit:
-    """What was found, the most pressing first in each list.
+    """The findings of an audit, the most pressing first in each list.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Audit:
     measured : int
         Those whose picture was measured; the others take no part in near duplicates and quality.
     duplicates : list of DuplicateGroup
-        Across splits and with conflicting labels first, then the exact ones, then by agreement.
+        Across splits and with conflicting labels first, then exact duplicates, then by agreement.
     label_errors : list of LabelError
         By odds.
     outliers : list of Outlier
@@ -135,15 +135,15 @@ Flags = dict[str, list[str]]
 
 
 def flags_of(audit: Audit) -> Flags:
-    """Return for each image that something was found of (by path) what, in words of ``FLAGS``.
+    """Return the flags of each image with findings, by path, in words of ``FLAGS``.
 
-    Of a group of duplicates the first is not flagged, as it is the one to keep; where their labels are in conflict, all are.
+    Of a group of duplicates the first is not flagged, as it is the image to keep; where their labels are in conflict, all are.
     """
     flags: Flags = {}
     for path, flag in _flagged(audit):
-        found = flags.setdefault(path, [])
-        if flag not in found:
-            found.append(flag)
+        flagged = flags.setdefault(path, [])
+        if flag not in flagged:
+            flagged.append(flag)
     return flags
 
 
@@ -151,9 +151,9 @@ def _flagged(audit: Audit) -> Iterator[tuple[str, str]]:
     for group in audit.duplicates:
         for image in group.images[0 if group.conflicting_labels else 1 :]:
             yield image.path, "duplicates"
-    found: Sequence[tuple[Sequence[LabelError | Outlier | QualityProblem], str]] = (
+    findings: Sequence[tuple[Sequence[LabelError | Outlier | QualityProblem], str]] = (
         (audit.label_errors, "labels"), (audit.outliers, "outliers"), (audit.quality, "quality")
     )  # fmt: skip
-    for entries, flag in found:
+    for entries, flag in findings:
         for entry in entries:
             yield entry.image.path, flag

@@ -26,7 +26,7 @@ class Judged:
     suggested : ndarray of shape (n,), int64
         The most likely class other than the label.
     odds : ndarray of shape (n,)
-        How many times as likely that one is as the label; 0 where the class has no other image to learn it from.
+        How many times as likely that class is as the label; 0 where the class has no other image to learn it from.
     """
 
     probabilities: NDArray[np.float64]

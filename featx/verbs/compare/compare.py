@@ -29,7 +29,7 @@ _Z = 1.959964
 
 @dataclasses.dataclass(frozen=True)
 class ComparedHead:
-    """The figures of one head on one pooling.
+    """The figures of a head on a pooling.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class ComparedHead:
     log_loss : float
         Mean over the same images.
     seconds : float
-        Of one fit, on average over the folds.
+        Of a fit, on average over the folds.
     difference, difference_low, difference_high : float
         Accuracy less that of the best, on the same images, and its 95 % interval; zeros for the best.
     """
@@ -113,7 +113,7 @@ def compare_heads(
     heads : sequence of str
         Names of heads.
     poolings : sequence of str
-        Each head is tried on each; by default on the one that suits it.
+        Each head is tried on each; by default on the pooling that suits it.
     folds : int
         Stratified by class, exact duplicates in one of them.
     layer : str or None
@@ -152,7 +152,7 @@ def compare_heads(
     groups = find_training_copies(store, progress).groups if group_duplicates else None
     images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)
     tried = sorted(cross_validate(images, candidates, progress), key=rank_of)
-    compared = [_compare(one, tried[0]) for one in tried]
+    compared = [_compare(entry, tried[0]) for entry in tried]
     return Comparison(store.folder, len(images.rows), len(images.class_names), images.n_folds, compared)
 
 
@@ -183,18 +183,18 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
     ]
 
 
-def _compare(one: Tried, best: Tried) -> ComparedHead:
-    low, high = wilson_interval(int(one.right.sum()), len(one.right))
-    difference, half = _paired_difference(one.right, best.right)
+def _compare(entry: Tried, best: Tried) -> ComparedHead:
+    low, high = wilson_interval(int(entry.right.sum()), len(entry.right))
+    difference, half = _paired_difference(entry.right, best.right)
     return ComparedHead(
-        head=one.candidate.head,
-        pooling=one.candidate.pooling,
-        settings={name: value for name, value in one.candidate.settings.items() if name != "seed"},
-        accuracy=one.accuracy,
+        head=entry.candidate.head,
+        pooling=entry.candidate.pooling,
+        settings={name: value for name, value in entry.candidate.settings.items() if name != "seed"},
+        accuracy=entry.accuracy,
         low=low,
         high=high,
-        log_loss=one.log_loss,
-        seconds=one.seconds,
+        log_loss=entry.log_loss,
+        seconds=entry.seconds,
         difference=difference,
         difference_low=difference - half,
         difference_high=difference + half,
@@ -251,6 +251,6 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
         with replacing_text(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*_COLUMNS, "settings"])
-            for one in comparison.heads:
-                given = " ".join(f"{name}={value}" for name, value in one.settings.items())
-                writer.writerow([*(getattr(one, name) for name in _COLUMNS), given])
+            for head in comparison.heads:
+                given = " ".join(f"{name}={value}" for name, value in head.settings.items())
+                writer.writerow([*(getattr(head, name) for name in _COLUMNS), given])

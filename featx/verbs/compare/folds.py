@@ -31,7 +31,7 @@ class TrainingImages:
     class_names : tuple of str
         Classes that have training images.
     fold_of : ndarray of shape (n_images,), int64
-        Fold that each is left out of. Duplicates share one, and classes are spread evenly.
+        Fold that each image is left out of. Duplicates share a fold, and classes are spread evenly.
     inner_val : ndarray of shape (n_images,), bool
         Images that validate where a head stops by a validation loss, unless they are left out themselves.
     """

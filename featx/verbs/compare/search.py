@@ -24,7 +24,7 @@ _COPIES = 3
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """One way to fit.
+    """A way to fit: head, pooling and settings.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Tried:
     log_loss : float
         Mean over them.
     seconds : float
-        Of one fold's fit, on average.
+        Of a fold's fit, on average.
     right : ndarray of shape (n_images,), bool
         Whether each was judged right.
     """
@@ -122,23 +122,23 @@ def search_settings(
     head : str
         Name of the head.
     pooling : str or None
-        The only one to try; by default those of the head's spec.
+        The only pooling to try; by default those of the head's spec.
     settings : dict
-        Fixed ones.
+        Settings that stay fixed.
     progress : callable or None
         Called as (stage, newly done, total) after each candidate.
 
     Returns
     -------
     tried : list of Tried
-        All of them, the best first; of equals the one nearest to the head's defaults.
+        All candidates, the best first; of equals the candidate nearest to the head's defaults.
     """
     spec = head_spec(head)
     free = spec.free_grid(settings)
     scales = free.pop("scale", None)
     bases = [
-        Candidate(head, one, settings | ({"scale": scale} if scale else {}))
-        for one in ([pooling] if pooling else spec.searched)
+        Candidate(head, each, settings | ({"scale": scale} if scale else {}))
+        for each in ([pooling] if pooling else spec.searched)
         for scale in scales or (None,)
     ]
     tried = cross_validate(images, bases, progress) if len(bases) > 1 or not free else []
@@ -146,15 +146,15 @@ def search_settings(
         basis = min(tried, key=rank_of).candidate if tried else bases[0]
         known = basis.settings | {name: values[0] for name, values in free.items()}
         combined = (basis.settings | dict(zip(free, values, strict=True)) for values in itertools.product(*free.values()))
-        further = [Candidate(head, basis.pooling, one) for one in combined if not tried or one != known]
+        further = [Candidate(head, basis.pooling, combination) for combination in combined if not tried or combination != known]
         # The first of each is the default, which the first step has tried already.
         tried += cross_validate(images, further, progress)
     return sorted(tried, key=rank_of)
 
 
-def rank_of(one: Tried) -> tuple[float, float]:
+def rank_of(tried: Tried) -> tuple[float, float]:
     """Return the sort key of candidates: accuracy, then log loss."""
-    return -round(one.accuracy, 12), one.log_loss
+    return -round(tried.accuracy, 12), tried.log_loss
 
 
 def _basis_key(candidate: Candidate) -> tuple[str, str]:
@@ -236,8 +236,8 @@ def _fit_folds(
         start = time.perf_counter()
         head = make_head(candidate.head, **settings).fit(X, np.repeat(images.labels[used], n_views), X_val, y_val)
         seconds.append(time.perf_counter() - start)
-        found = head.predict_proba(np.asarray(take(left_out, np.zeros_like(left_out))))
-        probabilities[np.ix_(left_out, head.classes_)] = found
+        of_fold = head.predict_proba(np.asarray(take(left_out, np.zeros_like(left_out))))
+        probabilities[np.ix_(left_out, head.classes_)] = of_fold
     of_label = probabilities[np.arange(len(images.rows)), images.labels]
     right = probabilities.argmax(axis=1) == images.labels
     return Tried(

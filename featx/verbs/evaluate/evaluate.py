@@ -50,7 +50,7 @@ def evaluate_model(
     model : Path or str
         The model file.
     split : str or None
-        By default ``test`` where there is one, else ``val``; for ``images`` without splits, all of them.
+        By default ``test`` where there is such a split, else ``val``; for ``images`` without splits, all of them.
     images : Path, str or None
         Folder of class folders, or manifest, to measure on instead of the cache.
     cache : Path, str or None
@@ -60,7 +60,7 @@ def evaluate_model(
     batch_size, workers : int or None
         For ``images`` and ``tta``: images a forward pass, by default as many as memory allows; decoding processes.
     max_pixels : int
-        For ``images``: larger ones are rejected [px]. Images that are cached were not too large.
+        For ``images``: larger images are rejected [px]. Images that are cached were not too large.
     device : str or None
         Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     tta : bool
@@ -190,7 +190,7 @@ def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> Con
 
 
 def _note_source(model: Model, measured: Measured) -> list[str]:
-    """Return a note if the cache now lists another folder than the one the model was fitted on."""
+    """Return a note if the cache now lists another folder than the folder that the model was fitted on."""
     fitted_on = model.source.get("images", "")
     if fitted_on in ("", measured.source):
         return []

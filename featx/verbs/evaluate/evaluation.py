@@ -67,7 +67,7 @@ class Evaluation:
     accuracy, balanced_accuracy, macro_f1, log_loss : float
         As scikit-learn defines them; balanced accuracy and macro F1 over the classes that have images here.
     per_class : list of ClassMeasures
-        One for each of the model's classes.
+        Measures of each of the model's classes.
     confusion : ndarray of shape (n_classes, n_classes), int64
         Rows true, columns predicted.
     rejected : dict of str to str
@@ -83,7 +83,7 @@ class Evaluation:
     confidence : Confidence or None
         Of the probabilities as they are.
     uncalibrated : Confidence or None
-        As they were before the model's temperature; None for a model without one.
+        The same before the model's temperature; None for a model without a temperature.
     curves : list of PrecisionRecall
         Of the classes that have images here.
     thresholds : list of Threshold

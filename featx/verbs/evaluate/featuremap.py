@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from featx.errors import FeatxError
 
 MAPS = ("auto", "pca", "tsne", "none")
-"""Ways to make one: ``auto`` is t-SNE where that takes seconds, else PCA."""
+"""Ways to make a map: ``auto`` is t-SNE where that takes seconds, else PCA."""
 
 MOST_MAPPED = 5000
 """More points than this hide one another, and t-SNE takes minutes for them."""
@@ -51,7 +51,7 @@ def check_map(method: str) -> None:
     Raises
     ------
     FeatxError
-        With the known ones.
+        With the known maps.
     """
     if method not in MAPS:
         raise FeatxError(f"map {method!r}: unknown. Give one of {', '.join(MAPS)}.")
@@ -95,7 +95,7 @@ def map_features(X: NDArray[np.floating], rows: NDArray[np.int64], method: str =
     pca = PCA(n_components, random_state=seed)
     try:
         components = pca.fit_transform(values)
-    except np.linalg.LinAlgError:  # a decomposition that does not converge: there is no map, and a page without one
+    except np.linalg.LinAlgError:  # a decomposition that does not converge: there is no map, and the page goes without
         return None
     if method == "pca" or (method == "auto" and len(X) > _MOST_AT_ONCE):
         return FeatureMap("pca", rows, components[:, :2], float(pca.explained_variance_ratio_[:2].sum()))

@@ -170,11 +170,11 @@ def expected_calibration_error(bins: list[ReliabilityBin]) -> float:
     ----------
     Naeini, Cooper & Hauskrecht (2015), Obtaining well calibrated probabilities using Bayesian binning.
     """
-    total = sum(one.images for one in bins)
+    total = sum(bin_.images for bin_ in bins)
     gaps = [
-        one.images * abs(one.confidence - one.accuracy)
-        for one in bins
-        if one.confidence is not None and one.accuracy is not None
+        bin_.images * abs(bin_.confidence - bin_.accuracy)
+        for bin_ in bins
+        if bin_.confidence is not None and bin_.accuracy is not None
     ]
     return sum(gaps) / total
 
@@ -183,12 +183,12 @@ def answered_from(probabilities: NDArray[np.float64], y: NDArray[np.integer]) ->
     """Return share and accuracy of the answers of at least each confidence."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == y
-    found = []
+    thresholds = []
     for least in THRESHOLDS:
         taken = confidence >= least
         accuracy = float(right[taken].mean()) if taken.any() else None
-        found.append(Threshold(least, int(taken.sum()), float(taken.mean()), accuracy))
-    return found
+        thresholds.append(Threshold(least, int(taken.sum()), float(taken.mean()), accuracy))
+    return thresholds
 
 
 def precision_recall_curves(probabilities: NDArray[np.float64], y: NDArray[np.integer]) -> list[PrecisionRecall]:

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
 from featx.images import ImageIndex, ManifestOptions, find_missing, list_images, say_missing
-from featx.models import FileProbabilities, HeadFeatures, ListedFiles, Model, blank_notes, say_blank, showing_training_images
+from featx.models import (
+    FileProbabilities,
+    HeadFeatures,
+    ListedFiles,
+    Model,
+    blank_notes,
+    describe_blank,
+    showing_training_images,
+)
 from featx.store import SPLITS, Catalog, FeatureCache
 from featx.system.progress import Progress
 from featx.verbs.evaluate.featuremap import choose_mapped
@@ -69,9 +77,9 @@ def from_cache(
     store = FeatureCache.open(folder)
     differences = store.recipe.differences(model.cached_recipe)
     if differences:
-        name, (found, wanted) = next(iter(differences.items()))
+        name, (held, expected) = next(iter(differences.items()))
         raise RecipeMismatch(
-            f"{folder}: holds features made with {name}={found!r}, but the model was fitted on {name}={wanted!r}. "
+            f"{folder}: holds features made with {name}={held!r}, but the model was fitted on {name}={expected!r}. "
             "Fit the head again, or give the cache it was fitted on."
         )
     catalog = store.catalog
@@ -83,13 +91,14 @@ def from_cache(
     known = np.isin(catalog.labels[rows], [catalog.class_names.index(name) for name in _shared(catalog, model)])
     measured, unknown = rows[known], len(rows) - int(known.sum())
     if not len(measured):
-        raise ClassMismatch(_say_classes(str(folder), sorted({catalog.class_names[i] for i in catalog.labels[rows]}), model))
+        absent = sorted({catalog.class_names[label] for label in catalog.labels[rows]})
+        raise ClassMismatch(_describe_unknown(str(folder), absent, model))
     digests = [catalog.digests[row].tobytes() for row in measured]
     if classify:
         # The very contents that are listed: a file that was edited since is another image.
-        found = classify(ListedFiles(catalog, measured))
-        probabilities = found.probabilities
-        rejected = {catalog.paths[measured[place]]: reason for place, reason in found.rejected.items()}
+        classified = classify(ListedFiles(catalog, measured))
+        probabilities = classified.probabilities
+        rejected = {catalog.paths[measured[place]]: reason for place, reason in classified.rejected.items()}
     else:
         # A whole split of maps may not fit into memory.
         blocks = features.of_cache(store, measured)
@@ -164,13 +173,13 @@ def from_files(
     splits = set(index.splits)
     if split is None:
         split = next((name for name in ("test", "val") if name in splits), "all")
-    rows = [row for row, found in enumerate(index.splits) if split == "all" or found == split]
+    rows = [row for row, given in enumerate(index.splits) if split == "all" or given == split]
     if not rows:
         raise ImageListError(f"{index.root}: has no {split}/ folder. Give another --split, or none for all images.")
     listed = [row for row in rows if not index.reasons[row]]
     absent = sorted({index.class_names[index.labels[row]] for row in listed} - set(model.class_names))
     if absent:  # before the backbone runs over them for nothing
-        raise ClassMismatch(_say_classes(str(index.root), absent, model))
+        raise ClassMismatch(_describe_unknown(str(index.root), absent, model))
     result = classify([index.root / index.paths[row] for row in listed], pooled_files=choose_mapped(len(listed)))
     kept = [place for place in range(len(listed)) if place not in result.rejected]
     if not kept:
@@ -188,7 +197,7 @@ def from_files(
         source=str(index.root),
         pooled=None if result.pooled is None else result.pooled[mapped],
         pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
-        notes=[*index.notes, *say_blank(result.blank, len(kept), "measured")],
+        notes=[*index.notes, *describe_blank(result.blank, len(kept), "measured")],
     )
 
 
@@ -202,10 +211,10 @@ def check_classes(model: Model, path: Path, measured: Measured) -> None:
     """
     absent = sorted(set(measured.class_of) - set(model.class_names))
     if absent:
-        raise ClassMismatch(_say_classes(str(path), absent, model))
+        raise ClassMismatch(_describe_unknown(str(path), absent, model))
 
 
-def _say_classes(where: str, absent: Sequence[str], model: Model) -> str:
+def _describe_unknown(where: str, absent: Sequence[str], model: Model) -> str:
     return (
         f"{where}: there are images of {', '.join(map(repr, absent[:10]))}, but the model knows "
         f"{', '.join(map(repr, model.class_names[:10]))}{' …' if len(model.class_names) > 10 else ''}. "

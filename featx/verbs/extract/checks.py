@@ -60,7 +60,7 @@ class Checks:
         Parameters
         ----------
         listed : ImageIndex
-            The images that were read: all, or those of a part, of which it cannot be said whether a class has any.
+            The images that were read: all, or those of a part, which cannot show whether a class has any.
         identities : Identities
             What they are.
         known : ndarray of shape (n_images,), bool

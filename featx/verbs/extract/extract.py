@@ -17,11 +17,11 @@ from featx.models import Compute, drop_other_networks, keep_network, near_duplic
 from featx.store import CacheWriter, Catalog, FeatureCache, check_something_is_left, write_rejects
 from featx.system.interrupt import interrupted_once
 from featx.system.progress import Progress
-from featx.verbs.extract.calibrate import calibration_images
 from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.local import LocalRun
 from featx.verbs.extract.prepared import Prepared, prepare
+from featx.verbs.extract.quantization import quantization_images
 from featx.verbs.extract.ray.cluster import check_ray
 from featx.verbs.extract.ray.crew import OnRay
 from featx.verbs.extract.ray.run import RayRun
@@ -65,12 +65,12 @@ def extract_features(
     device : str or None
         Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     overwrite : bool
-        Replace features made with other settings; the old ones stay in use until the new ones are complete.
+        Replace features made with other settings; the old features stay in use until the new are complete.
     wait : bool
         Wait for another process that writes the same cache.
     ray : str or None
         Run the backbone on Ray's workers: ``local`` starts a Ray of its own on this machine; ``auto`` or ``HOST:PORT`` uses
-        one that is there. By default it runs in this process.
+        a Ray that is running. By default it runs in this process.
     gpus_per_worker : float or None
         With ``ray``: GPUs of each worker; by default one where there are any, or a share where there are more workers.
     progress : callable or None
@@ -98,11 +98,11 @@ def extract_features(
     ExtraMissing
         If int8 needs libraries that are not installed.
     RecipeError
-        If there is no such option, its value is outside its range, or the cache was made with others (``RecipeMismatch``).
+        If there is no such option, its value is outside its range, or the cache has another recipe (``RecipeMismatch``).
     RayError
         If Ray is not installed or cannot be reached, or its workers die again and again.
     CacheError
-        If the cache cannot be written, or the default one lists another folder of the same name.
+        If the cache cannot be written, or the default cache lists another folder of the same name.
     Interrupted
         On Ctrl-C, after what was done has been kept.
 
@@ -123,14 +123,14 @@ def extract_features(
     hashing = workers if ray is None else None
     prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=hashing, progress=progress, notify=notify)
     compute = Compute(batch_size, workers, max_pixels, device)
-    local = dataclasses.replace(compute, workers=hashing)  # calibration happens here, wherever the rest does
-    prepared, calibration_seconds = _with_network(prepared, local, overwrite, progress)
+    local = dataclasses.replace(compute, workers=hashing)  # quantization runs here, wherever the rest does
+    prepared, quantization_seconds = _with_network(prepared, local, overwrite, progress)
     store, as_part = prepared.store, prepared.part is not None
     with (
         store.writing(wait, as_part=as_part) as writer,
         _running(prepared, writer, compute, progress, on_ray) as run,
     ):
-        # Under the lock: whoever held it until now may have deleted a network that was not its own.
+        # Under the lock: the process that held it before may have deleted a network that was not its own.
         keep_network(store.folder, prepared.recipe, prepared.engine.quantized)
         # Again where a file vanished or was edited while the run went on: a duplicate of it can stand in.
         while rows := prepared.rows_to_extract():
@@ -141,12 +141,12 @@ def extract_features(
         catalog = prepared.without_incomplete(catalog)
         _finish(prepared, catalog, writer)
         near = None if as_part else near_duplicates_across_splits(store, keep=True, progress=progress)
-    done = summarise(prepared, catalog, run, calibration_seconds, time.monotonic() - started)
+    done = summarise(prepared, catalog, run, quantization_seconds, time.monotonic() - started)
     return dataclasses.replace(done, near_duplicates_across_splits=near)
 
 
 def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progress: Progress | None) -> tuple[Prepared, float]:
-    """Have the network of int8 made where there is none yet; return the seconds that it took.
+    """Make the int8 network where there is none yet; return the seconds that it took.
 
     Raises
     ------
@@ -159,10 +159,10 @@ def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progres
         rows = prepared.rows_to_extract()
         contents = [digest.tobytes() for digest in prepared.identities.digests[rows]]
         seed = prepared.options.seed
-        images = calibration_images(prepared.recipe, prepared.paths(rows), contents, compute, seed)
+        images = quantization_images(prepared.recipe, prepared.paths(rows), contents, compute, seed)
         if prepared.part and not len(images):
             raise ImageListError(
-                f"{prepared.index.root}: no image of part {prepared.part} can be used to calibrate the int8 network. "
+                f"{prepared.index.root}: no image of part {prepared.part} can be used to make the int8 network. "
                 "Run another part first, or give --calibration."
             )
         return images
@@ -175,7 +175,7 @@ def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progres
 
 
 def _finish(prepared: Prepared, catalog: Catalog, writer: CacheWriter) -> None:
-    """Put the listing in force; that of a part, which cannot be, beside those of the others."""
+    """Put the listing in force; a part's listing, which cannot be, is kept beside those of the other parts."""
     rejects = rejects_file(prepared)
     write_rejects(rejects, catalog)
     if prepared.part:

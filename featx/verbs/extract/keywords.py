@@ -41,7 +41,7 @@ def read_options(function: Callable[..., Any], given: Mapping[str, Any]) -> Extr
     Raises
     ------
     RecipeError
-        If there is no such option, with the one that is meant.
+        If there is no such option, with the option that it looks like.
     ImageListError, AugmentError
         As for ``ExtractOptions``.
     """

@@ -16,9 +16,9 @@ from featx.verbs.extract.run import Rate, interrupted
 
 
 class _InTurn:
-    """Does one thing after the other in a thread of its own; each waits until the one before is done.
+    """Runs calls one after the other in a thread of its own; each waits until the last is done.
 
-    So what fails is known one step later, and at most one batch is on its way.
+    So an error surfaces one call later, and at most one batch is on its way.
     """
 
     def __init__(self) -> None:
@@ -26,12 +26,12 @@ class _InTurn:
         self._last: Future[object] | None = None
 
     def submit(self, do: Callable[..., object], *arguments: object) -> None:
-        """Do something as soon as the last thing is done; an error of that is raised here."""
+        """Run a call as soon as the last is done; an error of the last is raised here."""
         self.finish()
         self._last = self._pool.submit(do, *arguments)
 
     def finish(self) -> None:
-        """Wait for the last thing; raise its error."""
+        """Wait for the last call; raise its error."""
         if self._last is None:
             return
         wait([self._last])  # Ctrl-C while waiting leaves it to be waited for once more
@@ -45,7 +45,7 @@ class _InTurn:
 
 
 class LocalRun:
-    """The part of an extract that runs the backbone, in this process.
+    """The stage of an extract that runs the backbone, in this process.
 
     Attributes
     ----------

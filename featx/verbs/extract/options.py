@@ -50,7 +50,7 @@ class ExtractOptions:
     precision : str
         Arithmetic of the backbone: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
     calibration : Path or None
-        For int8: a cache or model whose quantized network is used, instead of making one from these images.
+        For int8: a cache or model whose quantized network is used, instead of a network made from these images.
     augment : str or None
         How far augmented views are from the clean image, such as ``flip,rotate=15``.
     views : int or None
@@ -142,7 +142,7 @@ class ExtractOptions:
         return tuple(view_key(self.augmentation, self.seed, view) for view in range(1, self.n_views))
 
     def make_recipe(self) -> tuple[Recipe, Path | None]:
-        """Return the recipe, and the weights file where there is one.
+        """Return the recipe, and the weights file where one is given.
 
         Raises
         ------

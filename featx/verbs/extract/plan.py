@@ -14,12 +14,12 @@ from featx.models import Compute, Engine, Extractor, Maps, decode_files
 from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
 from featx.system.digests import are_among, as_digests
 from featx.system.progress import Progress
-from featx.verbs.extract.calibrate import MOST_IMAGES
 from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.prepared import Prepared, prepare
+from featx.verbs.extract.quantization import MOST_IMAGES
 
-# The first batch pays for compiling the network, so at least two are needed to tell the rate.
+# The first batch pays for compiling the network, so at least two are needed to measure the rate.
 _TIMED_BATCHES = 4
 
 
@@ -70,7 +70,7 @@ class ExtractPlan:
     seconds : float
         What the extract would take, start-up included.
     shard : str or None
-        ``"I/N"`` where only that part would be extracted: then all counts are of it, and its splits are a guess.
+        ``"I/N"`` where only that part would be extracted: then all counts are of it, and its splits are provisional.
     whole : int
         Images in the whole listing; ``listed`` where it is no part.
     noticed : Noticed
@@ -127,7 +127,7 @@ def plan_extract(
     notify: Notify | None = None,
     **options: Unpack[ExtractKeywords],
 ) -> ExtractPlan:
-    """Say what ``extract_features`` with the same arguments would do: nothing is written.
+    """Report what ``extract_features`` with the same arguments would do: nothing is written.
 
     Every image that has no features yet is decoded, so that what would be rejected is known and not guessed; the backbone
     runs over a few batches.
@@ -204,7 +204,7 @@ def _summarise(prepared: Prepared, catalog: Catalog, to_extract: int, trial: "_T
 
 
 class _Trial:
-    """A few batches through the backbone, to tell what all of them would take.
+    """A few batches through the backbone, to estimate what all of them would take.
 
     Parameters
     ----------
@@ -233,12 +233,12 @@ class _Trial:
         self._since = 0.0
 
     def run(self, batch: Batch) -> None:
-        """Run the backbone over a batch, if it is one of the first."""
+        """Run the backbone over a batch, if it is among the first."""
         if not batch.positions or self._timed == _TIMED_BATCHES:
             return
         if not self._timed:
             start = time.monotonic()
-            # A network for int8 is made of these few images alone: it is as fast as the one to come, and is not kept.
+            # An int8 network is made from these few images alone: it is as fast as that of the extract, and is not kept.
             self._extractor = Extractor(self._engine.completed(batch.images[:MOST_IMAGES]), self._compute)
             self._maps, self._pictures = self._extractor.maps(batch), batch.measured()
             self._startup += time.monotonic() - start

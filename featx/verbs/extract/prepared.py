@@ -73,8 +73,8 @@ class Prepared:
 
     def rows_to_extract(self) -> list[int]:
         """Return the first row of each content that has no features yet."""
-        wanted = np.flatnonzero(self._readable & ~self.store.has(self.identities.digests))
-        rows: list[int] = _one_of_each(self.identities.digests, wanted).tolist()
+        missing = np.flatnonzero(self._readable & ~self.store.has(self.identities.digests))
+        rows: list[int] = _one_of_each(self.identities.digests, missing).tolist()
         return rows
 
     @property
@@ -90,16 +90,16 @@ class Prepared:
         Parameters
         ----------
         catalog : Catalog
-            Says which images are for training.
+            Gives the training images.
 
         Returns
         -------
         rows, numbers : list of int
-            One entry for each view; those of one image stand together.
+            An entry for each view; the views of an image stand together.
         """
-        wanted = catalog.digests[self._incomplete(catalog)]
+        incomplete = catalog.digests[self._incomplete(catalog)]
         unchanged = self._readable & (self.identities.digests == catalog.digests).all(axis=1)
-        rows = _one_of_each(catalog.digests, np.flatnonzero(unchanged & are_among(catalog.digests, wanted)))
+        rows = _one_of_each(catalog.digests, np.flatnonzero(unchanged & are_among(catalog.digests, incomplete)))
         places, views = np.nonzero(self._absent_views(catalog, rows))
         return rows[places].tolist(), (views + 1).tolist()
 
@@ -119,7 +119,7 @@ class Prepared:
         return rows[self._absent_views(catalog, rows).any(axis=1)]
 
     def _absent_views(self, catalog: Catalog, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell which views of some rows have no features, shape (n_rows, n_views - 1)."""
+        """Return which views of some rows have no features, shape (n_rows, n_views - 1)."""
         absent = [~self.store.has(catalog.digests[rows], key) for key in self.options.view_keys]
         return np.stack(absent, axis=1) if absent else np.zeros((len(rows), 0), np.bool_)
 
@@ -128,7 +128,7 @@ class Prepared:
         return _Files(self.index, rows)
 
     def note(self, rows: list[int], batch: Batch) -> None:
-        """Take over what decoding found: reasons, and files that were edited since they were listed."""
+        """Take over what decoding reports: reasons, and files that were edited since they were listed."""
         self.noticed.add(batch.traits)
         for position, reason in batch.rejected.items():
             self.identities.reasons[rows[position]] = reason
@@ -147,7 +147,7 @@ class Prepared:
             Whether each image's content has features.
         """
         index, identities, options = self.index, self.identities, self.options
-        # A file that cannot be read today may have a row from another day; whether it is still its row nobody can say.
+        # A file that cannot be read today may have a row from another day, which can no longer be compared with it.
         readable = self._readable
         present = with_features & readable
         reason_of = {identities.digests[row].tobytes(): identities.reasons[row] for row in np.flatnonzero(~readable).tolist()}
@@ -190,7 +190,7 @@ class _Files(Sequence[Path]):
 
 
 CHANGED = "changed while it was being read"
-"""Reason of an image whose file became another one between two looks."""
+"""Reason of an image whose file changed between listing and decoding."""
 
 
 def prepare(
@@ -203,7 +203,7 @@ def prepare(
     progress: Progress | None = None,
     notify: Notify | None = None,
 ) -> Prepared:
-    """List the images, tell what each is, and open the cache. Nothing is written.
+    """List the images, identify each by its content, and open the cache. Nothing is written.
 
     Raises
     ------
@@ -258,15 +258,17 @@ def _refuse_another_folders_cache(index: ImageIndex, listings: list[Catalog], fo
 
 
 def _known_files(index: ImageIndex, listings: list[Catalog]) -> KnownFiles | None:
-    """Return what the last listings of the same folder knew of each file; of a file in several, the last one's counts."""
+    """Return what the last listings of the same folder knew of each file; for a file in several, the last listing counts."""
     known = [listing for listing in reversed(listings) if listing.source == str(index.root)]
     if not known:
         return None
-    columns = [np.concatenate([getattr(one, name) for one in known]) for name in ("digests", "sizes", "mtimes", "ctimes")]
-    return KnownFiles([path for one in known for path in one.paths], *columns)
+    columns = [
+        np.concatenate([getattr(listing, name) for listing in known]) for name in ("digests", "sizes", "mtimes", "ctimes")
+    ]
+    return KnownFiles([path for listing in known for path in listing.paths], *columns)
 
 
 def _one_of_each(digests: Digests, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return those of some rows that no other with the same digest stands before."""
+    """Return, of the given rows, the first row of each digest."""
     kept: NDArray[np.int64] = rows[first_alike(digests[rows]) == np.arange(len(rows))]
     return kept

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from featx.images import Noticed
 from featx.store import SPLITS, Catalog, find_repeats, part_path, rejects_path
-from featx.verbs.extract.calibrate import seconds_in_int8
 from featx.verbs.extract.prepared import Prepared
+from featx.verbs.extract.quantization import seconds_in_int8
 from featx.verbs.extract.run import Run
 
 
@@ -35,16 +35,16 @@ class ExtractResult:
     seconds : float
         Of the whole run.
     images_per_second : float
-        Of the backbone, decoding included, after its first batch; 0 if there was but one.
+        Of the backbone, decoding included, after its first batch; 0 if there was no second.
     precision : str
         Arithmetic of the backbone.
     device : str
         What the backbone ran on, such as ``cpu:0``; empty if it did not run.
     calibration_seconds : float
-        That making the quantized network took; 0 if none was made.
+        Making the quantized network; 0 if none was made.
     int8_seconds : float or None
-        What ``precision="int8"`` would have taken instead, roughly; None where it would not have been faster, or that is not
-        known of this processor.
+        What ``precision="int8"`` would have taken instead, roughly; None where it would not have been faster, or where the
+        gain on this processor is unknown.
     bytes : int
         Of the cached features on disk.
     classes : int
@@ -127,7 +127,7 @@ def rejects_file(prepared: Prepared) -> Path:
     return rejects_path(part_path(folder, part.number, part.of)) if part else folder / "rejects.csv"
 
 
-def summarise(prepared: Prepared, catalog: Catalog, run: Run, calibration_seconds: float, seconds: float) -> ExtractResult:
+def summarise(prepared: Prepared, catalog: Catalog, run: Run, quantization_seconds: float, seconds: float) -> ExtractResult:
     """Return what an extract did."""
     usable, part, repeats, rate = catalog.rows(), prepared.part, find_repeats(catalog), run.rate.images_per_second
     n_images = run.extracted + run.augmented
@@ -144,12 +144,12 @@ def summarise(prepared: Prepared, catalog: Catalog, run: Run, calibration_second
         images_per_second=rate,
         precision=prepared.recipe.precision,
         device=run.device,
-        calibration_seconds=calibration_seconds,
+        calibration_seconds=quantization_seconds,
         int8_seconds=seconds_in_int8(prepared.recipe, n_images, rate) if run.device.startswith("cpu:") else None,
         bytes=prepared.store.stored_bytes,
         classes=len(catalog.class_names),
         images_of_class=catalog.images_of_class(),
-        # The splits of a part are a guess, which nobody should take for the draw.
+        # The splits of a part are provisional: the draw is made when the whole is put together.
         unlearnable=[name for name, count in catalog.images_of_class("train").items() if not count and not part],
         conflicts=repeats.conflicts,
         across_splits=[] if part else repeats.across_splits,

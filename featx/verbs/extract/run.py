@@ -40,7 +40,7 @@ class Rate:
 
 
 class Run(Protocol):
-    """The part of an extract that runs the backbone, wherever it does.
+    """The stage of an extract that runs the backbone, wherever it does.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Run(Protocol):
 
 
 def interrupted(prepared: Prepared, writer: CacheWriter, done: int, total: int, *, views: bool) -> Interrupted:
-    """Return the error that says what a run which was stopped by Ctrl-C has kept."""
+    """Return the error that reports what a run stopped by Ctrl-C has kept."""
     what = "augmented views" if views else "images"
     kept = f"after {done} of {total} {what}; their features are kept" if writer.added else "before any image"
     return Interrupted(f"{prepared.store.folder}: stopped {kept}. Run the same command again to go on.")

@@ -29,7 +29,7 @@ def draw_splits(
     digests : ndarray of shape (n_images, 32), uint8
         Content digest of each.
     given : sequence of str
-        Its split where folder or manifest say so, else empty.
+        Its split where the folder or the manifest gives it, else empty.
     present : ndarray of shape (n_images,), bool
         Whether it has features.
     shares : tuple of float

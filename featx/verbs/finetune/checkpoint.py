@@ -1,4 +1,4 @@
-"""A checkpoint: where a long training stands, in one file that is whole or absent."""
+"""A checkpoint: the state of a long training, in a file that is whole or absent."""
 
 import hashlib
 import io
@@ -40,7 +40,7 @@ def save_checkpoint(path: Path, identity: str, document: dict[str, Any], arrays:
     path : Path
         The file.
     identity : str
-        What the training is of; a checkpoint of another one is never taken up.
+        What the training is of; the checkpoint of another training is never taken up.
     document : dict
         JSON types.
     arrays : dict of str to ndarray

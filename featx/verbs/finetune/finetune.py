@@ -28,11 +28,11 @@ class FineTuneResult:
     Parameters
     ----------
     model : Path
-        The model file: the fine-tuned model, or the one it started from where no epoch did better.
+        The model file: the fine-tuned model, or the model it started from where no epoch did better.
     started_from : str
         The model file that gave the head, or how it was fitted.
     start, before, end : str
-        The first layer that was trained, the cached layer before it, and the last one trained.
+        The first layer that was trained, the cached layer before it, and the last layer trained.
     cache : Path
         Where the features of the layer before are.
     extracted : int
@@ -46,7 +46,7 @@ class FineTuneResult:
     improved : bool
         Whether fine-tuning beat the model it started from.
     epochs, best_epoch, resumed_at : int
-        Epochs run; the one that was kept, from 1; the epoch after which an interrupted run was taken up, or 0.
+        Epochs run; the epoch that was kept, from 1; the epoch after which an interrupted run was taken up, or 0.
     seconds, seconds_per_epoch : float
         Of the whole; of an epoch, its validation included.
     parameters : dict of str to int
@@ -112,7 +112,7 @@ def fine_tune(
         The first layer to train, such as ``block5_conv1``; by default the last block: the last layer at which the network
         can be cut with two fifths of its parameters behind it.
     model : Path, str or None
-        A dense model fitted on this cache, to start from; by default the newest one in ``models/``, or a dense head fitted
+        A dense model fitted on this cache, to start from; by default the newest in ``models/``, or a dense head fitted
         now.
     out : Path, str or None
         The model file; by default ``models/<cache>-finetuned.featx``.

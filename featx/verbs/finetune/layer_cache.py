@@ -14,7 +14,7 @@ from featx.store import EXTRACTED, REJECTED, CacheWriter, Catalog, FeatureCache
 from featx.system.digests import are_among, first_alike
 from featx.system.progress import Progress
 
-Wanted = list[tuple[int, int]]
+RowViews = list[tuple[int, int]]
 """(row of the catalog, number of the view) of each image that has no features of the layer yet."""
 
 
@@ -67,17 +67,17 @@ def cache_of_layer(
     recipe = dataclasses.replace(store.recipe, layers=(layer,))
     deep = FeatureCache.open_or_create(store.folder / "layers" / layer, recipe, overwrite=True)
     with deep.writing(wait) as writer:
-        wanted = _missing(deep, catalog)
+        missing = _missing(deep, catalog)
         try:
-            lost = _extract(store, deep, writer, wanted, Compute(batch_size, workers), progress)
+            lost = _extract(store, deep, writer, missing, Compute(batch_size, workers), progress)
         except KeyboardInterrupt:
             writer.flush()
             raise Interrupted(
-                f"{deep.folder}: stopped after {writer.added} of {len(wanted)} images; their features are kept. "
+                f"{deep.folder}: stopped after {writer.added} of {len(missing)} images; their features are kept. "
                 "Run the same command again to go on."
             ) from None
         writer.flush()
-        # Of a content that no file gave, every row that has it goes: not only the one that it was looked for under.
+        # Where no file has a content any more, every row of that content goes, not only the row that it was looked up by.
         absent = are_among(catalog.digests, catalog.digests[[row for row, _ in _missing(deep, catalog)]])
         absent &= catalog.status == EXTRACTED
         if absent[catalog.rows()].all():
@@ -99,30 +99,30 @@ def cache_of_layer(
         return deep, writer.added
 
 
-def _missing(deep: FeatureCache, catalog: Catalog) -> Wanted:
+def _missing(deep: FeatureCache, catalog: Catalog) -> RowViews:
     """List what has no features of the layer: every content once, those of training images in every view."""
-    wanted: Wanted = []
+    missing: RowViews = []
     for number, key in enumerate((0, *catalog.view_keys)):
         rows = catalog.rows("train" if number else None)
         rows = rows[first_alike(catalog.digests[rows]) == np.arange(len(rows))]
-        wanted += [(row, number) for row in rows[~deep.has(catalog.digests[rows], key)].tolist()]
-    return sorted(wanted)  # all views of one image together: it is decoded once for them
+        missing += [(row, number) for row in rows[~deep.has(catalog.digests[rows], key)].tolist()]
+    return sorted(missing)  # all views of one image together: it is decoded once for them
 
 
 def _extract(
-    store: FeatureCache, deep: FeatureCache, writer: CacheWriter, wanted: Wanted, compute: Compute, progress: Progress | None
+    store: FeatureCache, deep: FeatureCache, writer: CacheWriter, missing: RowViews, compute: Compute, progress: Progress | None
 ) -> dict[bytes, str]:
     """Extract what is missing; return the contents that no file gave, and why."""
     lost: dict[bytes, str] = {}
-    if not wanted:
+    if not missing:
         return lost
     catalog = store.catalog
-    rows, numbers = np.array(wanted, np.int64).T
+    rows, numbers = np.array(missing, np.int64).T
     views = Views(Augmentation.parse(catalog.augment), catalog.view_seed, numbers.tolist()) if catalog.view_keys else None
     keys: NDArray[np.int64] = np.array((0, *catalog.view_keys), np.int64)
     hint = store.network.get("weights_file")
     extractor = Extractor(Engine(deep.recipe, find_weights(deep.recipe, Path(hint) if hint else None)), compute)
-    # A file that was edited since it was listed is another image, and not the one that the head was fitted on.
+    # A file that was edited since it was listed is another image than the head was fitted on.
     for batch, maps in extractor(ListedFiles(catalog, rows), views, progress=progress):
         lost |= {catalog.digests[rows[position]].tobytes(): reason for position, reason in batch.rejected.items()}
         if maps:

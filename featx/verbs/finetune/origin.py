@@ -1,4 +1,4 @@
-"""The dense model that fine-tuning starts from: one that is there, or one fitted now."""
+"""The dense model that fine-tuning starts from: an existing model, or a head fitted now."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +16,14 @@ from featx.verbs.fit import LearningImages
 
 
 def find_start(store: FeatureCache, path: Path | None) -> tuple[Path, Model] | None:
-    """Find the model to start from: the one given, or the newest dense one of this cache in ``models/``.
+    """Find the model to start from: the model given, or the newest dense model of this cache in ``models/``.
 
     Parameters
     ----------
     store : FeatureCache
         The cache that it was fitted on.
     path : Path or None
-        The model file, if one is given.
+        The model file, if given.
 
     Returns
     -------
@@ -45,13 +45,13 @@ def find_start(store: FeatureCache, path: Path | None) -> tuple[Path, Model] | N
             )
         differences = {name: both for name, both in store.recipe.differences(model.cached_recipe).items() if name != "layers"}
         if differences:
-            name, (found, wanted) = next(iter(differences.items()))
+            name, (held, expected) = next(iter(differences.items()))
             raise RecipeMismatch(
-                f"{store.folder}: holds features made with {name}={found!r}, but {path} was fitted on {name}={wanted!r}. "
+                f"{store.folder}: holds features made with {name}={held!r}, but {path} was fitted on {name}={expected!r}. "
                 "Give the cache it was fitted on, or fit a dense head on this one."
             )
         return path, model
-    for candidate in sorted(Path("models").glob("*.featx"), key=lambda one: one.stat().st_mtime_ns, reverse=True):
+    for candidate in sorted(Path("models").glob("*.featx"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
             model = load_model(candidate)
         except FeatxError:

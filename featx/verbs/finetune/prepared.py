@@ -35,7 +35,7 @@ class Prepared:
     tail : Tail
         The layers to train.
     store, deep : FeatureCache
-        The cache given, and the one with the features of the layer before the tail.
+        The cache given, and the cache with the features of the layer before the tail.
     extracted : int
         Images and views whose features of that layer were extracted first.
     images : LearningImages
@@ -86,21 +86,21 @@ def prepare(
     BackboneError, CacheError, ImageListError, ModelError, HeadError
         As for ``fine_tune``.
     """
-    found = find_start(store, model)
+    existing = find_start(store, model)
     hint = store.network.get("weights_file")
     weights = find_weights(store.recipe, Path(hint) if hint else None)
-    tuned = found[1].tail if found else None
+    tuned = existing[1].tail if existing else None
     if tuned and start not in (None, tuned.start):
         raise ModelError(
             f"{model}: was fine-tuned from {tuned.start!r}, not from {start!r}. Give --from {tuned.start}, or no --from."
         )
-    first, end = tuned.start if tuned else start, _end_of(store, found[1] if found else None)
+    first, end = tuned.start if tuned else start, _end_of(store, existing[1] if existing else None)
     tail = load_tail(store.recipe, weights, first, end, tuned.arrays if tuned else None, batch_size)
     deep, extracted = cache_of_layer(store, tail.before, batch_size=batch_size, workers=workers, wait=wait, progress=progress)
     images = choose_images(deep.catalog, deep.folder)
     train, val = _examples(deep, tail.before, images)
-    if found:
-        name, origin = str(found[0]), found[1]
+    if existing:
+        name, origin = str(existing[0]), existing[1]
     else:
         name, origin = "a dense head fitted now", fit_start(store, deep, tail, images, train, val, seed)
     if origin.class_names != images.class_names:

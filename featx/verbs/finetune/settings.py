@@ -62,9 +62,9 @@ class Schedule:
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
         counts = (("epochs", 10**6, "from 1"), ("patience", 10**6, "from 1"), ("batch_size", 4096, "from 1 to 4096"))
-        for name, most, wanted in counts:
+        for name, most, bounds in counts:
             value = getattr(self, name)
-            check_setting(name, value, is_whole(value) and 1 <= value <= most, f"a whole number {wanted}")
+            check_setting(name, value, is_whole(value) and 1 <= value <= most, f"a whole number {bounds}")
         rate, measures = self.learning_rate, ("val_loss", "val_accuracy")
         check_setting("learning_rate", rate, is_number(rate) and 0 < rate <= 10, "a number above 0 and at most 10")
         check_setting("schedule", self.kind, self.kind in SCHEDULES, f"one of {', '.join(SCHEDULES)}")

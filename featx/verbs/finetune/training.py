@@ -48,7 +48,7 @@ class Examples:
 
 
 class Tuning:
-    """A training that can be resumed after every epoch, and within long ones.
+    """A training that can be resumed after every epoch, and within long epochs.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Tuning:
 
     @property
     def is_better(self) -> bool:
-        """Whether some epoch did better on the validation images than the start; without validation, the last one counts."""
+        """Whether some epoch did better on the validation images than the start; without validation, the last epoch counts."""
         if not self.before:
             return True
         name, best = self._schedule.monitor, self.best_epoch - 1
@@ -201,10 +201,10 @@ class Tuning:
         save_checkpoint(self._checkpoint, self._identity, document, arrays)
 
     def _take_up(self) -> None:
-        found = load_checkpoint(self._checkpoint, self._identity)
-        if found is None:
+        checkpoint = load_checkpoint(self._checkpoint, self._identity)
+        if checkpoint is None:
             return
-        document, arrays = found
+        document, arrays = checkpoint
         count = len(self._best)
         self._steps.restore([arrays[f"now/{place}"] for place in range(count)])
         self._best = [arrays[f"best/{place}"] for place in range(count)]

@@ -47,7 +47,7 @@ def assemble_model(
 def _network_up_to(network: dict[str, Any], layer: str) -> dict[str, Any]:
     """Return the description of a backbone up to one of its layers."""
     layers = network.get("layers", [])
-    last = next((place for place, one in enumerate(layers) if one["name"] == layer), len(layers))
+    last = next((place for place, entry in enumerate(layers) if entry["name"] == layer), len(layers))
     kept = layers[: last + 1]
     # A description without layers, as tests have it, still has its count.
-    return {"parameters": sum(one["parameters"] for one in kept) if kept else network.get("parameters", 0), "layers": kept}
+    return {"parameters": sum(entry["parameters"] for entry in kept) if kept else network.get("parameters", 0), "layers": kept}

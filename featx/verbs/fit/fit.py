@@ -45,7 +45,7 @@ class FitResult:
     epochs : int
         Epochs run; 0 for heads without epochs.
     best_epoch : int
-        The one that was kept, from 1; 0 for heads without epochs.
+        The epoch that was kept, from 1; 0 for heads without epochs.
     notes : list of str
         Remarks on this fit for the user.
     tuning : list of dict
@@ -128,7 +128,7 @@ def fit_head(
     layer : str or None
         One of the cached layers; by default the last.
     pooling : str or None
-        ``flatten``, ``avg``, ``max`` or ``avgmax``; by default the one that suits the head.
+        ``flatten``, ``avg``, ``max`` or ``avgmax``; by default the pooling that suits the head.
     seed : int
         Of all randomness in the fit.
     tune : bool
@@ -138,8 +138,8 @@ def fit_head(
     calibrate : bool
         Fit one temperature on the validation images, so that confidence matches accuracy.
     group_duplicates : bool
-        Look for near duplicates: with ``tune`` they share a fold, as exact ones always do; the notes say how many validation
-        and test images are near duplicates of training images.
+        Look for near duplicates: with ``tune`` they share a fold, as exact duplicates always do; the notes count the validation
+        and test images that are near duplicates of training images.
     log : Path, str or None
         A CSV file for loss and accuracy of each epoch.
     on_epoch : callable or None
@@ -228,13 +228,15 @@ def _tune(
     tried = search_settings(images, request.spec.name, request.pooling, request.settings, progress)
     table = [
         {
-            "pooling": one.candidate.pooling,
-            "settings": {name: value for name, value in one.candidate.settings.items() if name not in ("seed", "map_shape")},
-            "accuracy": one.accuracy,
-            "log_loss": one.log_loss,
-            "seconds": one.seconds,
+            "pooling": attempt.candidate.pooling,
+            "settings": {
+                name: value for name, value in attempt.candidate.settings.items() if name not in ("seed", "map_shape")
+            },
+            "accuracy": attempt.accuracy,
+            "log_loss": attempt.log_loss,
+            "seconds": attempt.seconds,
         }
-        for one in tried
+        for attempt in tried
     ]
     best = tried[0].candidate
     return dataclasses.replace(request, pooling=best.pooling, settings=best.settings), table

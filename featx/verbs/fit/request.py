@@ -86,7 +86,7 @@ class FitRequest:
 
     @property
     def features(self) -> str:
-        """The pooling: the one asked for, or what suits the head."""
+        """The pooling that was asked for, or that suits the head."""
         return self.pooling or self.spec.pooling
 
     def rows(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> CachedRows:

@@ -1,4 +1,4 @@
-"""The verb merge: several caches as one."""
+"""The verb merge: join several caches into one."""
 
 from featx.verbs.merge.merge import MergeResult, merge_caches
 

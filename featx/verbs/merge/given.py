@@ -5,7 +5,7 @@ from pathlib import Path
 
 from featx.errors import CacheError, CacheNotFound, RecipeMismatch
 from featx.recipe import Recipe
-from featx.store import Catalog, FeatureCache, no_cache, part_paths, read_recipe, say_differences
+from featx.store import Catalog, FeatureCache, describe_differences, no_cache, part_paths, read_recipe
 from featx.verbs.merge.union import Listing, Whole
 
 
@@ -31,7 +31,7 @@ def one_recipe(folders: Sequence[Path]) -> Recipe:
 
 
 def check_recipe(first: Path, recipe: Recipe, folder: Path) -> None:
-    """Refuse a cache of another recipe than the first one's; a folder that is no cache yet has none.
+    """Refuse a cache whose recipe is not the first cache's; a folder that is no cache yet has none.
 
     Raises
     ------
@@ -40,15 +40,15 @@ def check_recipe(first: Path, recipe: Recipe, folder: Path) -> None:
     """
     other = read_recipe(folder)
     if other is not None and other != recipe:
-        found, wanted = say_differences(other, recipe)
+        held, expected = describe_differences(other, recipe)
         raise RecipeMismatch(
-            f"{folder}: holds features made with {found}, but {first} with {wanted}. Only features of one recipe can stand "
+            f"{folder}: holds features made with {held}, but {first} with {expected}. Only features of one recipe can stand "
             "together: leave one of them out, or extract it again with the other's settings."
         )
 
 
 def read_listings(folder: Path, recipe: Recipe) -> list[Listing]:
-    """Read the listings in a cache: those of parts, and the whole one of a finished extract.
+    """Read the listings in a cache: those of parts, and the whole listing of a finished extract.
 
     Raises
     ------
@@ -56,16 +56,16 @@ def read_listings(folder: Path, recipe: Recipe) -> list[Listing]:
         If there are none, or parts of another recipe.
     """
     paths = [path for path in (*part_paths(folder), folder / "catalog.h5") if path.exists()]
-    found = [Listing(folder, Catalog.read(path)) for path in paths]
-    if any(listing.catalog.part and listing.catalog.fingerprint != recipe.fingerprint for listing in found):
+    listings = [Listing(folder, Catalog.read(path)) for path in paths]
+    if any(listing.catalog.part and listing.catalog.fingerprint != recipe.fingerprint for listing in listings):
         raise CacheError(
             f"{folder}: holds parts of another recipe, which are to replace its features. "
             "Run featx extract with their settings and --overwrite, without --shard, to put them in force."
         )
-    found = [listing for listing in found if listing.catalog.fingerprint == recipe.fingerprint]
-    if not found:
+    listings = [listing for listing in listings if listing.catalog.fingerprint == recipe.fingerprint]
+    if not listings:
         raise CacheNotFound(f"{folder}: its extraction was not finished. Run featx extract again to go on, then merge.")
-    return found
+    return listings
 
 
 def default_target(folders: Sequence[Path], whole: Whole) -> Path:

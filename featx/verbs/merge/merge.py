@@ -1,4 +1,4 @@
-"""The verb merge: caches of one recipe as one, without copying rows."""
+"""The verb merge: join caches of one recipe into one, without copying rows."""
 
 import dataclasses
 import time
@@ -131,7 +131,7 @@ def merge_caches(
         The cache to make or to bring up to date; may be one of ``caches``. By default the only one of ``caches``, or
         ``cache/<name of the images' folder>`` where they are parts of its extract.
     partial : bool
-        Take parts that do not make up the whole as if they did.
+        Accept parts that do not make up the whole listing.
     wait : bool
         Wait for another process that writes the cache.
     progress : callable or None
@@ -149,7 +149,7 @@ def merge_caches(
     RecipeMismatch
         If they were made with different settings.
     CacheDamaged
-        If a file of one of them is not what was written, or rows that it lists are missing.
+        If a file of one of the caches is not what was written, or rows that it lists are missing.
     CacheError
         If parts are missing, were drawn or augmented differently, or the cache cannot be written.
 
@@ -194,7 +194,7 @@ def _check_rows(everything: FeatureCache, catalog: Catalog, listings: Sequence[L
     absent = rows[~everything.has([catalog.digests[row].tobytes() for row in rows])]
     if len(absent):
         lost = catalog.digests[absent[0]]
-        of = next(one.cache for one in listings if (one.catalog.digests == lost).all(axis=1).any())
+        of = next(listing.cache for listing in listings if (listing.catalog.digests == lost).all(axis=1).any())
         raise CacheDamaged(
             f"{of}: {len(absent)} rows are missing, that of {catalog.paths[absent[0]]!r} among them. "
             "Run featx extract on that cache again: it redoes just those. Then merge."
@@ -227,8 +227,8 @@ def _report(progress: Progress | None, stage: str, done: int, shards: Sequence[S
 
 def _network_of(folders: Sequence[Path], recipe: Recipe) -> dict[str, Any]:
     """Return the description of the backbone from the first cache that has one; a part without an image has none."""
-    found = (FeatureCache(folder, recipe, []).network for folder in folders)
-    return next((network for network in found if network), {})
+    networks = (FeatureCache(folder, recipe, []).network for folder in folders)
+    return next((network for network in networks if network), {})
 
 
 def _quantized(folders: Sequence[Path], recipe: Recipe) -> QuantizedNetwork | None:
@@ -245,7 +245,7 @@ def _quantized(folders: Sequence[Path], recipe: Recipe) -> QuantizedNetwork | No
 
 def _finish(store: FeatureCache, writer: CacheWriter, catalog: Catalog, listings: Sequence[Listing]) -> None:
     """Put the listing in force, unless views are missing, which only an extract can make."""
-    views, parts = missing_rows(catalog, store), [one.catalog for one in listings if one.catalog.part]
+    views, parts = missing_rows(catalog, store), [listing.catalog for listing in listings if listing.catalog.part]
     if views and not parts:
         raise CacheDamaged(f"{store.folder}: {views} augmented views are missing in the caches given. Extract these again.")
     if views:

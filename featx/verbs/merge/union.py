@@ -1,4 +1,4 @@
-"""Several listings as one: the parts of one extract put together again, or the images of different folders."""
+"""Several listings joined into one: the parts of one extract put together again, or the images of different folders."""
 
 import dataclasses
 import os
@@ -32,10 +32,10 @@ class Whole(NamedTuple):
     catalog : Catalog
         The listing.
     name : str
-        What a cache of it is called by default; empty where there is no one name.
+        What a cache of it is called by default; empty where the listings have different names.
     differing : list of str
-        Images that two of the listings know with another class, split or content: one with features stands before one
-        without, else the first.
+        Images that two of the listings know with another class, split or content: the listing in which the image has
+        features counts, else the first.
     missing : int
         Images of parts that are not there.
     """
@@ -55,9 +55,9 @@ def unite(listings: Sequence[Listing], partial: bool = False) -> Whole:
     Parameters
     ----------
     listings : sequence of Listing
-        Whole ones and parts, at least one.
+        Whole listings and parts, at least one.
     partial : bool
-        Take parts that do not make up a whole as if they were one.
+        Accept parts that do not make up a whole listing.
 
     Raises
     ------
@@ -69,12 +69,12 @@ def unite(listings: Sequence[Listing], partial: bool = False) -> Whole:
         if listing.catalog.part:
             groups.setdefault(listing.catalog.part.listing, []).append(listing)
     joined = {key: _join_parts(group) for key, group in groups.items()}
-    renewed = {one.cache for key, group in groups.items() if not joined[key].missing for one in group}
-    standing = [one for one in listings if not one.catalog.part and one.cache not in renewed]
-    finished = {one.cache for one in standing}
-    united = [Whole(one.catalog, "", [], 0) for one in standing]
+    renewed = {listing.cache for key, group in groups.items() if not joined[key].missing for listing in group}
+    standing = [listing for listing in listings if not listing.catalog.part and listing.cache not in renewed]
+    finished = {listing.cache for listing in standing}
+    united = [Whole(listing.catalog, "", [], 0) for listing in standing]
     for key, group in groups.items():
-        if joined[key].missing and {one.cache for one in group} <= finished:
+        if joined[key].missing and {listing.cache for listing in group} <= finished:
             continue
         if joined[key].missing and not partial:
             raise CacheError(_describe_missing(group, joined[key].missing, listings))
@@ -83,15 +83,15 @@ def unite(listings: Sequence[Listing], partial: bool = False) -> Whole:
     _check_alike(standing, _views_of)
     if len(united) == 1:
         return united[0]
-    catalog, differing = _together([one.catalog for one in united])
-    return Whole(catalog, "", sum((one.differing for one in united), differing), sum(one.missing for one in united))
+    catalog, differing = _together([whole.catalog for whole in united])
+    return Whole(catalog, "", sum((whole.differing for whole in united), differing), sum(whole.missing for whole in united))
 
 
 def _join_parts(group: Sequence[Listing]) -> Whole:
     """Put parts of one listing together in its order, and draw the splits from all of them."""
     _check_alike(group, _draw_of)
-    parts = [_part(one.catalog) for one in group]
-    stack = _stack([dataclasses.replace(one.catalog, splits=part.given) for one, part in zip(group, parts, strict=True)])
+    parts = [_part(listing.catalog) for listing in group]
+    stack = _stack([dataclasses.replace(listing.catalog, splits=_part(listing.catalog).given) for listing in group])
     positions = np.concatenate([part.positions for part in parts])
     chosen, differing = _one_of_each(stack, positions)
     whole = _take(stack, chosen)
@@ -140,7 +140,7 @@ def _one_of_each(stack: Catalog, keys: NDArray[np.int64]) -> tuple[NDArray[np.in
     order = np.lexsort((np.arange(len(keys)), stack.status, keys))  # extracted before rejected, then as they were given
     _, first, group = np.unique(keys[order], return_index=True, return_inverse=True)
     chosen = order[first]
-    kept = chosen[group]  # for each row of the order, the one that stands for it
+    kept = chosen[group]  # for each row of the order, the row that represents it
     usable = (stack.status[order] == EXTRACTED) & (stack.status[kept] == EXTRACTED)
     differs = (
         (stack.labels[order] != stack.labels[kept])
@@ -151,7 +151,7 @@ def _one_of_each(stack: Catalog, keys: NDArray[np.int64]) -> tuple[NDArray[np.in
 
 
 def _stack(catalogs: Sequence[Catalog]) -> Catalog:
-    """Put the rows of several listings one below the other; all else is the first one's."""
+    """Put the rows of several listings one below the other; all else is the first listing's."""
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(catalog, name) for catalog in catalogs])
         for name in ("labels", "splits", "digests", "sizes", "mtimes", "ctimes", "status")
@@ -191,12 +191,12 @@ def _draw_of(catalog: Catalog) -> dict[str, Any]:
 def _check_alike(listings: Sequence[Listing], settings_of: Callable[[Catalog], dict[str, Any]]) -> None:
     """Refuse listings that were made in different ways, naming the setting and both values."""
     first, *others = listings
-    wanted = settings_of(first.catalog)
+    expected = settings_of(first.catalog)
     for other in others:
-        found = settings_of(other.catalog)
-        names = [name for name in found | wanted if found.get(name) != wanted.get(name)]
+        settings = settings_of(other.catalog)
+        names = [name for name in settings | expected if settings.get(name) != expected.get(name)]
         if names:
-            mine, theirs = (", ".join(f"{name}={one.get(name)!r}" for name in names) for one in (found, wanted))
+            mine, theirs = (", ".join(f"{name}={values.get(name)!r}" for name in names) for values in (settings, expected))
             raise CacheError(
                 f"{_where(other)}: was extracted with {mine}, but {_where(first)} with {theirs}. Extract one of them again "
                 "with the other's setting: what it has of clean images is reused."
@@ -209,10 +209,11 @@ def _where(listing: Listing) -> str:
 
 def _describe_missing(group: Sequence[Listing], missing: int, listings: Sequence[Listing]) -> str:
     """Name the parts of a listing that are missing, and those of another listing: the folder changed between them."""
-    parts = [_part(one.catalog) for one in group]
+    parts = [_part(listing.catalog) for listing in group]
     name, of = parts[0].name, max(part.of for part in parts)
     absent = sorted(set(range(1, of + 1)) - {part.number for part in parts if part.of == of})
-    others = [one.catalog.part for one in listings if one.catalog.part and one.catalog.part.listing != parts[0].listing]
+    every_part = [listing.catalog.part for listing in listings if listing.catalog.part]
+    others = [part for part in every_part if part.listing != parts[0].listing]
     changed = [f"{part} lists {part.listed} images" for part in others if part.name == name]
     named = ", ".join(f"{number}/{of}" for number in absent[:_MOST_NAMES]) + (" …" if len(absent) > _MOST_NAMES else "")
     return (

@@ -55,14 +55,14 @@ def unpack_sample(folder: Path | str) -> SampleResult:
         for name in names:
             classes.add(Path(name).parent.name)
             _write_new(folder / name, archive.read(name))
-    with contextlib.suppress(OSError):  # hidden, and so no images to anybody
+    with contextlib.suppress(OSError):  # hidden, and so never taken for images
         for leftover in leftovers:
             leftover.unlink(missing_ok=True)
     return SampleResult(folder, len(names), len(classes))
 
 
 def _refuse_foreign(folder: Path, names: list[str]) -> list[Path]:
-    """Refuse a folder with other things in it: 800 pictures of clothes among somebody's own would be hard to get out.
+    """Refuse a folder with other things in it: 800 pictures of clothes among a user's own would be hard to get out.
 
     Returns
     -------

@@ -51,8 +51,8 @@ def test_balanced_heads_are_as_balanced_as_scikit_learns(case: str, counts: list
 
 @pytest.mark.parametrize("counts", [[400, 20], [400, 100, 40, 20]], ids=["400:20", "four classes"])
 @pytest.mark.parametrize("case", ["svm", "svm-rbf", "ridge"])
-def test_balanced_probabilities_are_calibrated_for_balanced_classes(case: str, counts: list[int]) -> None:
-    """Where every class weighs the same, the log loss is lower than that of the same machine calibrated without weights."""
+def test_balanced_sigmoids_suit_balanced_classes(case: str, counts: list[int]) -> None:
+    """Where every class weighs the same, the log loss is lower than with sigmoids fitted without weights."""
     name, settings, reference = CASES[case]
     X, y = uneven_rows(counts, 0)
     X_new, y_new = uneven_rows(counts, 100)

@@ -42,7 +42,7 @@ def fitted() -> Head:
     ("scale", "class_weight"), [*zip(SCALES, [None, "balanced"] * 2, strict=True), ("standard", "balanced")]
 )
 def test_probabilities_equal_scikit_learns(n_classes: int, n_columns: int, class_weight: Any, scale: str) -> None:
-    """One class against the others, calibrated on held-out distances: within 1e-6, both walked to the end."""
+    """One class against the others, sigmoids fitted on held-out distances: within 1e-6, both walked to the end."""
     X, y = made_rows(45, n_classes, n_columns)
     X_new, _ = made_rows(40, n_classes, n_columns, seed=1)
     scaling = Scaling.learn(scale, X)

@@ -62,7 +62,7 @@ def test_logistic_regression_equals_scikit_learns_pipeline(n_classes: int, C: fl
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("n_rows", [120, 14], ids=["many rows", "few rows"])
 @pytest.mark.parametrize("seed", [0, 3])
-def test_svm_equals_scikit_learns_calibrated_one(n_classes: int, n_rows: int, seed: int) -> None:
+def test_svm_equals_scikit_learns_with_sigmoids(n_classes: int, n_rows: int, seed: int) -> None:
     """One hyperplane on all rows, its sigmoid on held-out distances: within 1e-9 of scikit-learn's, folds and all."""
     X, y = made_rows(n_rows, n_classes, 0)
     folds = min(5, int(np.bincount(y).min()))

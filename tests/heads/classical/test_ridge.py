@@ -18,7 +18,7 @@ from featx.errors import HeadError
 from featx.heads import Head, Rows, make_head
 from featx.heads.classical.base import row_weights
 from featx.heads.classical.judged import choose_judged
-from featx.heads.classical.platt import calibrated, fit_sigmoid
+from featx.heads.classical.platt import fit_sigmoid, sigmoid_probabilities
 from featx.heads.classical.ridge import ALPHAS
 from featx.heads.classical.scaling import SCALES, Scaling
 
@@ -264,7 +264,7 @@ def test_the_sigmoid_is_scikit_learns(n_classes: int) -> None:
     decided = machine.decision_function(X).reshape(90, -1)
     targets = (y[:, None] == np.arange(n_classes))[:, 1 if n_classes == 2 else 0 :]
     slope, offset = zip(*(fit_sigmoid(*columns) for columns in zip(decided.T, targets.T, strict=True)), strict=True)
-    found = calibrated(decided, np.array(slope), np.array(offset))
+    found = sigmoid_probabilities(decided, np.array(slope), np.array(offset))
     np.testing.assert_allclose(found, reference.predict_proba(X), rtol=0, atol=1e-6)
 
 

@@ -57,9 +57,9 @@ def test_adding_sorts_each_row_a_few_times() -> None:
     lookup, n_sorted = RowLookup(*columns_of([])), 0
     for number in range(1000):
         lookup.add(*columns_of([(number.to_bytes(32, "big"), 0)]))
-        n_sorted += len(lookup._parts[-1])
+        n_sorted += len(lookup._runs[-1])
     assert n_sorted < 12 * 1000
-    assert len(lookup._parts) < 12
+    assert len(lookup._runs) < 12
     assert lookup.find(*columns_of([(number.to_bytes(32, "big"), 0) for number in range(1001)])).tolist() == [*range(1000), -1]
 
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
-from featx.heads.classical.platt import calibrated
+from featx.heads.classical.platt import sigmoid_probabilities
 from featx.heads.classical.ridge import RidgeHead
 from featx.verbs.audit.labels import confused, distances_from_classes, far_out, judge_labels
 
@@ -51,7 +51,7 @@ def test_labels_are_judged_as_by_cross_val_predict(d: int) -> None:
     # What each fit without a row adds for the share of its class among the others is no word about the row.
     targets = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
     decision = decision + (targets - targets.mean(axis=0)) / (len(labels) - 1)
-    wanted = calibrated(decision, head.slope_, head.offset_)
+    wanted = sigmoid_probabilities(decision, head.slope_, head.offset_)
     assert judged.probabilities == pytest.approx(wanted, abs=1e-6)
     for row, label in enumerate(labels):
         best = max((other for other in range(3) if other != label), key=lambda other: wanted[row, other])

@@ -54,10 +54,10 @@ def check_ray(address: str) -> None:
         If not.
     """
     try:
-        found = importlib.util.find_spec("ray") is not None
+        installed = importlib.util.find_spec("ray") is not None
     except ValueError:  # something that calls itself ray and has no place
-        found = False
-    if not found:
+        installed = False
+    if not installed:
         raise RayError("--ray: Ray is not installed here. Install it with: pip install 'featx[ray]'")
     if "://" in address:
         raise RayError(
@@ -94,7 +94,7 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
     check_ray(address)
     with contextlib.ExitStack() as stack:
         if address == LOCAL:
-            # From before the import: what it says of tokens is read just then.
+            # From before the import: Ray reads its setting of tokens just then.
             stack.enter_context(_environment(_own_settings()))
         import ray
 
@@ -106,17 +106,17 @@ def connected(address: str, workers: int | None) -> Iterator[Any]:
             # files are, and any of them may be called like a module.
             folder = stack.enter_context(_temporary_folder())
             stack.callback(ray.shutdown)
-            # Ray says on stdout that a worker has died, whatever it is told of logs; there a command writes its result.
-            stack.enter_context(_replaced(ray._private.worker, "print_to_stdstream", _say_nothing))
+            # Ray prints on stdout that a worker has died, whatever the log level; there a command writes its result.
+            stack.enter_context(_replaced(ray._private.worker, "print_to_stdstream", _print_nothing))
             with contextlib.chdir(folder), _signals_kept():
                 if address == LOCAL:
                     _start(ray, folder, workers)
                 else:
                     ray.init(address=address, namespace="featx", log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
-            said = (str(error).strip() or repr(error)).splitlines()[0]
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
             what = "cannot be started on this machine" if address == LOCAL else "cannot be reached"
-            raise RayError(f"--ray {address}: Ray {what}: {said}") from error
+            raise RayError(f"--ray {address}: Ray {what}: {reason}") from error
         yield ray
 
 
@@ -164,7 +164,7 @@ class Cluster:
         return options.remote()
 
     def dismiss(self, actor: Any) -> None:
-        """End a worker; one that is out of reach already is none of anybody's concern."""
+        """End a worker; a worker that is out of reach already is left alone."""
         with contextlib.suppress(Exception):
             self.ray.kill(actor)
 
@@ -201,7 +201,7 @@ def _own_settings() -> dict[str, str]:
         settings["RAY_AUTH_TOKEN"] = _token
         if "ray" not in sys.modules:
             _token_mode.append("token")
-        if _token_mode:  # else somebody else has imported Ray, and it is too late to choose
+        if _token_mode:  # else other code has imported Ray, and it is too late to choose
             settings["RAY_AUTH_MODE"] = _token_mode[0]
     return settings
 
@@ -210,8 +210,8 @@ def _own_settings() -> dict[str, str]:
 def _loopback_alone(ray: Any) -> Iterator[None]:
     """Let Ray take the loopback address it is given.
 
-    On Linux it takes the machine's outer address in its place, and listens to everybody, as if every Ray were to grow into
-    a cluster; this is its own switch for systems on which it does not.
+    On Linux it takes the machine's outer address in its place, and accepts connections from any machine, as if every Ray were
+    to grow into a cluster; this is its own switch for systems on which it does not.
     """
     with _replaced(ray._private.ray_constants, "ENABLE_RAY_CLUSTER", False):
         yield
@@ -228,7 +228,7 @@ def _replaced(where: Any, name: str, value: object) -> Iterator[None]:
         setattr(where, name, before)
 
 
-def _say_nothing(*_: object, **__: object) -> None:
+def _print_nothing(*_: object, **__: object) -> None:
     pass
 
 

@@ -11,7 +11,7 @@ from featx.errors import RayError
 from featx.system.quiet import LOG_LEVEL
 
 CORES_PER_WORKER = 4
-"""Cores of a worker where there is no GPU and nobody says how many workers: more cores share one copy of the backbone."""
+"""Cores of a worker where there is no GPU and no number of workers is given: more cores share one copy of the backbone."""
 
 # Ray counts in these.
 _SHARES_OF_A_GPU = 10_000
@@ -55,18 +55,18 @@ class Crew:
     gpus: float
 
     def environment(self) -> dict[str, str]:
-        """Return what a worker is to find in its environment when it starts."""
-        wanted = dict.fromkeys(_THREADS, str(self.cores)) | {"TF_NUM_INTEROP_THREADS": "1"}
+        """Return the environment variables that a worker starts with."""
+        variables = dict.fromkeys(_THREADS, str(self.cores)) | {"TF_NUM_INTEROP_THREADS": "1"}
         if self.gpus:
             # Workers that share a GPU take what memory they need, not all of it.
-            wanted |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+            variables |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
         else:
-            wanted["CUDA_VISIBLE_DEVICES"] = ""
-        wanted |= {name: os.environ[name] for name in ("KERAS_BACKEND", "KERAS_HOME", LOG_LEVEL) if name in os.environ}
+            variables["CUDA_VISIBLE_DEVICES"] = ""
+        variables |= {name: os.environ[name] for name in ("KERAS_BACKEND", "KERAS_HOME", LOG_LEVEL) if name in os.environ}
         home = Path(featx.system.__file__).parents[2]
         if home.name not in ("site-packages", "dist-packages"):  # a checkout; where it is not on a machine, that is ignored
-            wanted["PYTHONPATH"] = os.pathsep.join([str(home), *filter(None, [os.environ.get("PYTHONPATH")])])
-        return wanted
+            variables["PYTHONPATH"] = os.pathsep.join([str(home), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return variables
 
 
 def plan_crew(nodes: list[dict[str, float]], workers: int | None, gpus_per_worker: float | None) -> Crew:

@@ -1,6 +1,6 @@
 """Images through decode and backbone into a cache, on Ray's workers.
 
-Whoever runs the extract keeps what there is one of: listing, lock, recipe, catalog. Workers are handed lists of images, one
+The process that runs the extract keeps what exists once: listing, lock, recipe, catalog. Workers take lists of images, a
 batch each, and publish shards of their own; rows in no shard yet are lost with their worker, and done again.
 """
 
@@ -21,7 +21,7 @@ from featx.verbs.extract.ray.work import Work, WorkList
 from featx.verbs.extract.ray.worker import Answer, RayWorker, Task
 from featx.verbs.extract.run import Rate, interrupted
 
-# One list is in the backbone, one waits for it with its pixels, one is being decoded.
+# A list is in the backbone, the next waits for it with its pixels, a third is being decoded.
 _LISTS_A_WORKER = 3
 
 MOST_DEATHS = 4
@@ -31,7 +31,7 @@ _STOP_SECONDS = 120.0
 
 
 class _Member:
-    """One worker, as seen from the run."""
+    """A worker, as seen from the run."""
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
@@ -42,7 +42,7 @@ class _Member:
 
 
 class RayRun:
-    """The part of an extract that runs the backbone, on Ray's workers. Use it as a context manager.
+    """The stage of an extract that runs the backbone, on Ray's workers. Use it as a context manager.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class RayRun:
             todo.extendleft(self._wait(work))
 
     def _wait(self, work: Work) -> Iterator[WorkList]:
-        """Take one answer; yield what is to be done again because its worker died."""
+        """Take an answer; yield what is to be done again because its worker died."""
         owner = {reference: member for member in self._members for reference in member.asked}
         (reference,), _ = self._cluster.ray.wait(list(owner), num_returns=1)
         member = owner[reference]
@@ -195,7 +195,7 @@ class RayRun:
         if not member.ready:
             self._failed_starts += 1
         answered, unanswered = member.unkept, [chosen for chosen in member.asked.values() if chosen]
-        # It died of the one that came first; if of none, while it wrote what it had.
+        # It died of the list that came first; if there was none, while it wrote what it had.
         for chosen in unanswered[:1] or answered:
             chosen.deaths += 1
         if self._failed_starts >= MOST_DEATHS or any(chosen.deaths >= MOST_DEATHS for chosen in [*unanswered, *answered]):
@@ -203,7 +203,7 @@ class RayRun:
                 f"--ray {self._address}: {MOST_DEATHS} workers died in the same place, the last one so: {_first_line(error)} "
                 "What was finished is kept. If memory ran out, give fewer --workers or a smaller --batch-size."
             ) from error
-        self._writer.adopt()  # what it had published and had no time to tell
+        self._writer.adopt()  # what it had published and had no time to report
         for chosen in answered:
             lost = work.absent(chosen)
             self._step(work, -len(lost))

@@ -1,4 +1,4 @@
-"""What one worker of a run on Ray does: it is told files, keeps one backbone, and writes shards. Nothing here needs Ray."""
+"""What a worker of a run on Ray does: it takes lists of files, keeps one backbone, writes shards. Nothing here needs Ray."""
 
 import dataclasses
 import socket
@@ -17,7 +17,7 @@ from featx.system.version import __version__
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What every worker of a run is told once.
+    """What every worker of a run receives once.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Answer:
 class RayWorker:
     """Decodes lists of images, runs the backbone and writes shards; its methods are called from several threads at a time.
 
-    One list is decoded while the backbone runs on the one before.
+    A list is decoded while the backbone runs on the list before.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Quantization for an extract: which images it takes, and what int8 would save."""
+"""Quantization for an extract: which images the int8 network is made from, and the time that int8 would save."""
 
 import dataclasses
 import hashlib
@@ -17,57 +17,57 @@ MOST_IMAGES = 32
 # Of VGG16 on two cores with AVX512-VNNI (docs/explain/int8.md): rate against float32, and what conversion takes beside the
 # pass over the images [s].
 _GAIN, _SECONDS_TO_CONVERT = 3.6, 17.0
-_WORTH_SAYING = 0.75
+_WORTH_REPORTING = 0.75
 _INT8_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 
 
-def calibration_images(
+def quantization_images(
     draft: Recipe, paths: Sequence[Path], digests: Sequence[bytes], compute: Compute, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """Decode those of some images that a quantized network is made from.
+    """Choose the images that a quantized network is made from, and decode them.
 
     Parameters
     ----------
     draft : Recipe
-        How to decode them.
+        How to decode the images.
     paths : sequence of Path
-        Image files.
+        The image files to choose from.
     digests : sequence of bytes
-        Their contents: the choice depends on nothing else, and on the seed.
+        Content digests of the files: the choice depends on these and the seed alone.
     compute : Compute
-        Decoding processes; and the limit, above which images are left out.
+        Decoding processes, and the limit of pixels above which an image is left out.
     seed : int
-        Of the choice.
+        Seed of the choice.
 
     Returns
     -------
     images : ndarray of shape (n_images, height, width, 3), uint8
-        At most ``MOST_IMAGES``; where files are rejected, the next ones take their place.
+        At most ``MOST_IMAGES``; where files are rejected, the next files take their place.
     """
-    # Each image has its rank from its own content: one more or one less displaces one of those chosen, and no others.
+    # An image's rank comes from its own content: adding or removing an image changes at most one of the chosen images.
     ranks = [hashlib.sha256(b"%d:%s" % (seed, digest)).digest() for digest in digests]
     places = sorted(range(len(paths)), key=ranks.__getitem__)
     how = dataclasses.replace(compute, batch_size=32)
-    found: list[NDArray[np.uint8]] = []
+    decoded: list[NDArray[np.uint8]] = []
     for start in range(0, len(places), MOST_IMAGES):
         chosen = [paths[place] for place in places[start : start + MOST_IMAGES]]
         for batch in decode_files(chosen, draft, how):
-            found += list(batch.images)
-        if len(found) >= MOST_IMAGES:
+            decoded += list(batch.images)
+        if len(decoded) >= MOST_IMAGES:
             break
-    return np.array(found[:MOST_IMAGES], np.uint8)
+    return np.array(decoded[:MOST_IMAGES], np.uint8)
 
 
 def seconds_in_int8(recipe: Recipe, n_images: int, rate: float) -> float | None:
-    """Tell about how long int8 would take for images that took ``n_images / rate`` seconds; None where that is no gain.
+    """Estimate the seconds that int8 would take for images that took ``n_images / rate`` seconds; None where that is no gain.
 
-    Nor is anything said where the gain was not measured: of other backbones than VGG16, whose gain is another, and of
-    processors without instructions for int8 products.
+    None also where the gain was not measured: for backbones other than VGG16, and on processors without instructions for
+    int8 products.
     """
     if recipe.precision != "float32" or recipe.backbone != "vgg16" or not n_images or not rate or not _has_int8_products():
         return None
     seconds = n_images / (rate * _GAIN) + min(n_images, MOST_IMAGES) / rate + _SECONDS_TO_CONVERT
-    return seconds if seconds < _WORTH_SAYING * n_images / rate else None
+    return seconds if seconds < _WORTH_REPORTING * n_images / rate else None
 
 
 def _has_int8_products() -> bool:
@@ -75,5 +75,5 @@ def _has_int8_products() -> bool:
         text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
     except OSError:
         return False
-    found = {word for line in text.splitlines() if line.startswith(("flags", "Features")) for word in line.split()}
-    return bool(found & _INT8_PRODUCTS)
+    features = {word for line in text.splitlines() if line.startswith(("flags", "Features")) for word in line.split()}
+    return bool(features & _INT8_PRODUCTS)
