@@ -5,8 +5,10 @@ The rules carry ``recipe.DECODE_VERSION``: whoever changes what pixels come out 
 """
 
 import contextlib
+import hashlib
 import stat
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +29,9 @@ from featx.images.tiff import read_tiff
 from featx.recipe import Recipe
 
 TOO_MUCH_MEMORY = "takes more memory than an image should"
+
+_PIECE_BYTES = 1 << 20
+"""Of a file that is read in pieces."""
 
 _TRUNCATED = "truncated"
 
@@ -56,19 +61,39 @@ class Decoded(NamedTuple):
 
 
 def read_image_file(path: Path) -> bytes:
-    """Read a whole file.
+    """Read a whole file, if it begins like an image.
 
     Raises
     ------
     ImageRejected
-        If the file cannot be read, with the system's own reason; or if it is a pipe, socket or device.
+        If the file cannot be read, with the system's own reason; if it is a pipe, socket or device, or no image.
     """
+    with _opened_file(path) as file:
+        head = file.read(SNIFF_BYTES)
+        if head and sniff_format(head) is None:
+            raise ImageRejected(NOT_AN_IMAGE)  # before the rest of what may be a disk's backup is in memory
+        file.seek(0)
+        return file.read()
+
+
+def digest_image_file(path: Path) -> bytes:
+    """Return the SHA-256 of a file, 32 bytes, in bounded memory however large it is; errors as for ``read_image_file``."""
+    digest = hashlib.sha256()
+    with _opened_file(path) as file:
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
+    return digest.digest()
+
+
+@contextlib.contextmanager
+def _opened_file(path: Path) -> Iterator[FileIO]:
     try:
         mode = path.stat().st_mode
         # Looked at before it is opened: opening a pipe blocks for ever. Of a folder the system gives its own reason.
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise ImageRejected("not a regular file")
-        return path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            yield file
     except OSError as error:
         raise ImageRejected(f"cannot be read: {error.strerror or error}") from None
 

@@ -19,7 +19,7 @@ from PIL import Image, ImageFile
 from sklearn.datasets import load_sample_image
 
 from featx.errors import ImageRejected
-from featx.images.decode import decode_image, read_image_file
+from featx.images.decode import decode_image, digest_image_file, read_image_file
 from featx.images.sniff import sniff_format
 from featx.recipe import Recipe
 
@@ -343,10 +343,21 @@ def test_what_is_no_regular_file_is_rejected_unopened(
     monkeypatch.chdir(tmp_path)  # a socket's path must be short
     path = Path("1.png")
     make(path)
-    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("opened"))
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("opened"))
+    for read in (read_image_file, digest_image_file):
+        with pytest.raises(ImageRejected) as rejected:
+            read(path)
+        assert rejected.value.reason == "not a regular file"
+
+
+def test_a_huge_file_that_is_no_image_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """A sparse file of 40 GB, named like an image: its first bytes tell, and no memory is asked for it."""
+    path = tmp_path / "disk.jpg"
+    with path.open("wb") as file:
+        file.truncate(40_000_000_000)
     with pytest.raises(ImageRejected) as rejected:
         read_image_file(path)
-    assert rejected.value.reason == "not a regular file"
+    assert rejected.value.reason == reason_of(bytes(100))
 
 
 def test_large_image_decodes_without_a_warning() -> None:

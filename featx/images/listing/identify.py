@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ImageRejected
-from featx.images.decode import read_image_file
+from featx.images.decode import digest_image_file
 from featx.images.listing.index import ImageIndex
 from featx.system.cores import available_cores
 from featx.system.digests import Digests
-from featx.system.files import DIGEST_BYTES, content_digest
+from featx.system.files import DIGEST_BYTES
 from featx.system.progress import Progress
 
 NO_DIGEST = bytes(DIGEST_BYTES)
@@ -26,7 +26,8 @@ NO_DIGEST = bytes(DIGEST_BYTES)
 NEVER_TRUSTED = -1
 """An mtime that no file has: whoever compares with it reads the file again [ns]."""
 
-# A file changed again within the clock's grain keeps its size and mtime; git has the same rule for the same reason.
+# A file changed again within the clock's grain, which is a second or two on some file systems, keeps its size and times; git
+# has the same rule for the same reason. The ctime counts too: a copy that keeps its mtime was none the less made just now.
 _FRESH_NS = 2_000_000_000
 
 _GROUP = 250
@@ -67,7 +68,7 @@ class Identities:
     digests : ndarray of shape (n_images, 32), uint8
         Content digests; ``NO_DIGEST`` where the file could not be read.
     sizes, mtimes, ctimes : ndarray of shape (n_images,), int64
-        When it was read [bytes], [ns], [ns]; ``NEVER_TRUSTED`` where the mtime says nothing.
+        When it was read [bytes], [ns], [ns]; the mtime is ``NEVER_TRUSTED`` where these say nothing.
     reasons : list of str
         Why an image is rejected; empty otherwise.
     """
@@ -153,14 +154,14 @@ class _Look:
 
     def _read(self, row: int) -> None:
         try:
-            digest = content_digest(read_image_file(Path(self._root + self._paths[row])))
+            digest = digest_image_file(Path(self._root + self._paths[row]))
         except (OSError, ImageRejected) as error:
             # A share that is not mounted today is no reason to forget what was on it: the digest stays.
             self.reasons[row] = error.reason if isinstance(error, ImageRejected) else _say_unreadable(error)
             self.states[row] = _UNREADABLE
             return
         self.digests[row] = np.frombuffer(digest, np.uint8)
-        if self.states[row, 1] >= self._now - _FRESH_NS:
+        if self.states[row, 1:].max() >= self._now - _FRESH_NS:
             self.states[row, 1] = NEVER_TRUSTED
 
 

@@ -211,29 +211,42 @@ def has_image_names(folder: Path) -> bool:
 
 
 def walk_images(folder: Path, tally: Tally, above: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield the path of every image below a folder, following links but never into a folder above itself."""
-    inside = set(above)
+    """Yield the path of every image below a folder, following links, but never into a folder above itself.
+
+    Each real folder is entered once, however many links lead to it: of folders that link to each other there are more paths
+    than anybody could walk. One that lies inside is listed under its own name, not under a link's.
+    """
+    seen = set(above)
     # A stack, as folders may be nested deeper than Python lets functions be.
     stack: list[tuple[str, Iterator[os.DirEntry[str]]]] = []
+    links_inside: list[tuple[str, str]] = []
 
-    def enter(deeper: Path, real: str) -> None:
-        if real not in inside:
-            inside.add(real)
-            stack.append((real, iter(_entries(deeper, tally))))
+    def enter(deeper: str, real: str) -> None:
+        if real not in seen:
+            seen.add(real)
+            stack.append((real, iter(_entries(Path(deeper), tally))))
 
-    enter(folder, real_path(folder))
+    top = real_path(folder)
+    enter(str(folder), top)
     while stack:
         here, entries = stack[-1]
         for entry in entries:
             if _is_folder(entry):
-                # Only a link leads elsewhere; asking the system about each folder costs one call for every folder above it.
-                enter(Path(entry.path), real_path(entry.path) if entry.is_symlink() else str(Path(here, entry.name)))
-                break
-            if _is_image(entry, tally):
+                if not entry.is_symlink():
+                    # Only a link leads elsewhere; asking the system about each folder costs one call for every folder above.
+                    enter(entry.path, str(Path(here, entry.name)))
+                    break
+                real = real_path(entry.path)
+                if not real.startswith(f"{top}/"):
+                    enter(entry.path, real)
+                    break
+                links_inside.append((entry.path, real))
+            elif _is_image(entry, tally):
                 yield entry.path
         else:
-            inside.remove(here)
             stack.pop()
+            while links_inside and not stack:  # what is left leads to folders that are passed over, such as hidden ones
+                enter(*links_inside.pop(0))
 
 
 def _is_image(entry: os.DirEntry[str], tally: Tally) -> bool:

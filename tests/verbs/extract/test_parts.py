@@ -35,10 +35,11 @@ XARGS = block("recipe: xargs")
 
 
 def settle(folder: Path) -> None:
-    """Make every file old enough for its mtime to be trusted."""
+    """Make every file old enough for its times to be trusted: the mtime at once, the ctime, which nobody can set, in time."""
     long_ago = time.time_ns() - 10**12
     for path in folder.rglob("*"):
         os.utime(path, ns=(long_ago, long_ago))
+    time.sleep(2.1)
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_parts_and_then_the_whole_equal_one_extract(
     assert sum(result.rejected for result in results) == serial.rejected == 2
     assert sum(result.extracted for result in results) == serial.extracted == 36
     monkeypatch.setattr("featx.models.compute.load_backbone", None)
-    monkeypatch.setattr("featx.images.listing.identify.read_image_file", None)
+    monkeypatch.setattr("featx.images.listing.identify.digest_image_file", None)
     whole = extract(album, cache)
     assert (whole.extracted, whole.reused, whole.shard, whole.whole) == (0, 38, None, 40)
     assert_same_cache(cache, tmp_path / "serial")
@@ -148,9 +149,9 @@ def test_only_the_files_of_a_part_are_read(
     wanted = {names[row] for row in Part(2, 3).rows(names)}
     assert 0 < len(wanted) < 36
     read: list[str] = []
-    real = identify.read_image_file
+    real = identify.digest_image_file
     monkeypatch.setattr(
-        identify, "read_image_file", lambda path: read.append(path.relative_to(photos).as_posix()) or real(path)
+        identify, "digest_image_file", lambda path: read.append(path.relative_to(photos).as_posix()) or real(path)
     )
     result = extract(photos, shard=(2, 3))
     assert set(read) == wanted

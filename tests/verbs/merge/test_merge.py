@@ -222,7 +222,7 @@ def test_missing_views_are_left_to_an_extract(
     with pytest.raises(CacheError, match=r"out: all images are in it now, but \d+ augmented views are missing.*featx extract"):
         featx.merge_caches(folders, tmp_path / "out")
     with monkeypatch.context() as patch:
-        patch.setattr("featx.images.listing.identify.read_image_file", None)
+        patch.setattr("featx.images.listing.identify.digest_image_file", None)
         finished = extract(photos, tmp_path / "out", **options)
     assert finished.extracted == 0
     assert finished.augmented > 0
