@@ -19,14 +19,9 @@ import click
 import featx
 import featx.errors
 from featx.cli import group
-from featx.heads import HeadSettings
-from featx.images import ManifestKeywords
 from featx.store import Catalog, PartOf
-from featx.verbs.extract.keywords import ExtractKeywords
-from featx.verbs.finetune.settings import TuningKeywords
 
 MARKER = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
-KEYWORDS: tuple[type, ...] = (ExtractKeywords, HeadSettings, ManifestKeywords, TuningKeywords)
 ESTIMATORS = ("FeatureExtractor", "HeadClassifier")
 _PACKAGE = Path(featx.__file__).parent
 
@@ -168,6 +163,28 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
 }
 
 
+# Where the keywords that functions take as ``**`` are described: which of the heads has one, and the class. Of two classes that
+# describe the same keyword the first says what it means; heads each say what it means to them.
+KEYWORDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "ManifestKeywords": (("", "featx.images:ManifestOptions"),),
+    "ExtractKeywords": (("", "featx.images:ManifestOptions"), ("", "featx.verbs.extract.options:ExtractOptions")),
+    "TuningKeywords": (
+        ("", "featx.verbs.finetune.settings:Schedule"),
+        ("", "featx.verbs.finetune.settings:TuningSettings"),
+    ),
+    "HeadSettings": (
+        ("dense, conv", "featx.heads.epochs.training:EpochHead"),
+        ("conv", "featx.heads.epochs.conv:ConvHead"),
+        ("logreg", "featx.heads.classical.linear:LogregHead"),
+        ("svm", "featx.heads.classical.linear:SvmHead"),
+        ("ridge", "featx.heads.classical.ridge:RidgeHead"),
+        ("knn", "featx.heads.classical.neighbors:KnnHead"),
+    ),
+}
+
+_RENAMED_KEYWORDS = {"schedule": "kind"}  # Schedule's own name for it
+
+
 def fill(text: str) -> str:
     """Replace every marker of a page by what it stands for.
 
@@ -218,15 +235,56 @@ def described(result: type) -> dict[str, tuple[str, str]]:
     """Return type and meaning of the fields of a dataclass, from its numpydoc section where it has one."""
     hints = typing.get_type_hints(result)
     found = {field.name: (_type_name(hints[field.name]), "") for field in dataclasses.fields(result)}
-    doc = inspect.getdoc(result) or ""
-    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, re.DOTALL | re.MULTILINE)
-    if not section:
-        return dict.fromkeys(found, ("", "")) | {name: (kind, "") for name, (kind, _) in found.items()}
-    for names, kind, text in re.findall(r"^(\w[\w, ]*) : (.*)\n((?:(?: .*)?\n?)*)", section[1] + "\n", re.MULTILINE):
-        for name in names.split(", "):
-            if name in found:
-                found[name] = (kind, " ".join(text.split()))
+    return found | {name: entry for name, entry in parameters(result).items() if name in found}
+
+
+def parameters(of: type) -> dict[str, tuple[str, str]]:
+    """Return type and meaning of each entry of a docstring's Parameters."""
+    found = {}
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", inspect.getdoc(of) or "", re.DOTALL | re.MULTILINE)
+    entries = re.findall(r"^(\w[\w, ]*) : (.*)\n((?:(?: .*)?\n?)*)", section[1] + "\n", re.MULTILINE) if section else []
+    for names, kind, text in entries:
+        found |= dict.fromkeys(names.split(", "), (kind, " ".join(text.split())))
     return found
+
+
+def keyword_types() -> dict[str, type]:
+    """Return the types of what public functions take as ``**``, by name.
+
+    Raises
+    ------
+    TypeError
+        If a function does not say which keywords it takes so.
+    """
+    found = {}
+    for name in featx.__all__:
+        function = getattr(featx, name)
+        if inspect.isfunction(function) and (spec := inspect.getfullargspec(inspect.unwrap(function))).varkw:
+            hint = typing.get_type_hints(function)[spec.varkw]
+            if typing.get_origin(hint) is not typing.Unpack:
+                raise TypeError(f"featx.{name}: **{spec.varkw} must be an Unpack of a TypedDict. Received: {hint!r}.")
+            (keywords,) = typing.get_args(hint)
+            found[keywords.__name__] = keywords
+    return dict(sorted(found.items()))
+
+
+def keywords_described(keywords: type) -> dict[str, tuple[str, str]]:
+    """Return type and meaning of each key of a ``TypedDict``, in the words of the classes that take them."""
+    sources = [(head, parameters(_load(source))) for head, source in KEYWORDS[keywords.__name__]]
+    described = {}
+    for name in typing.get_type_hints(keywords):
+        entry = _RENAMED_KEYWORDS.get(name, name)
+        have = [(head, source[entry]) for head, source in sources if entry in source]
+        kind = have[0][1][0] if have else ""
+        if have and not have[0][0]:
+            meaning = have[0][1][1]
+        else:
+            said: dict[str, list[str]] = {}
+            for head, (_, text) in have:
+                said.setdefault(text, []).append(head)
+            meaning = " ".join(f"{', '.join(heads)}: {text}" for text, heads in said.items())
+        described[name] = (kind, meaning)
+    return described
 
 
 def commands() -> str:
@@ -299,16 +357,22 @@ def python() -> str:
             "## Classes\n",
             *(_directive("autoclass", f"featx.{name}", ":members:") for name in classes),
             "## Keywords\n",
-            "What the functions above take as `**`, with the types of the values.\n",
-            *(
-                _directive("autoclass", f"{one.__module__}.{one.__qualname__}", ":members:", ":undoc-members:")
-                for one in KEYWORDS
-            ),
+            "What functions take as `**` beside the arguments that they name.\n",
+            *map(_keywords, keyword_types().values()),
             "## Parts of results\n",
             "Made by the functions above; they have no name in `featx` itself.\n",
             *(_directive("autoclass", f"{result.__module__}.{result.__qualname__}", ":members:") for result in others),
         ]
     )
+
+
+def _keywords(keywords: type) -> str:
+    rows = [(f"`{name}`", _escape(kind), _markdown(text)) for name, (kind, text) in keywords_described(keywords).items()]
+    # The directive gives signatures something to link to.
+    directive = _directive(
+        "autoclass", f"{keywords.__module__}.{keywords.__qualname__}", ":no-members:", ":exclude-members: __init__"
+    )
+    return f"{directive}\n{_table(('keyword', 'type', 'meaning'), rows)}"
 
 
 def errors() -> str:

@@ -150,8 +150,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         # Key by what was asked for, not by where it leads: two names of one file are rare, and cost no more than time.
         number_of = {path: number for number, path in enumerate(dict.fromkeys(paths))}
         different = list(number_of)
-        compute = Compute(self.batch_size, self.workers, self.max_pixels, self.device)
-        extractor = Extractor(engine, compute, load=_ready_backbone)
+        extractor = Extractor(engine, self._compute(), load=_ready_backbone)
         reasons: dict[int, str] = {}
         features = np.empty((0, 0), np.float32)
         for batch in extractor.decode(different):
@@ -216,21 +215,19 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
     def _make_engine(self) -> Engine:
         """Check the settings; return what the backbone is loaded from, with a recipe of one layer."""
         check_pooling(self.pooling)
-        for name in ("batch_size", "max_pixels", "workers"):
-            value = getattr(self, name)
-            if not (_is_count(value) or (name == "workers" and value is None)):
-                raise RecipeError(f"{name} must be a whole number from 1. Received: {value!r}.")
-        size = self.image_size
-        if size is not None and not (isinstance(size, tuple | list) and len(size) == 2 and all(map(_is_count, size))):
-            raise RecipeError(f"image_size must be (height, width) [px] or None. Received: {size!r}.")
-        named = ("backbone", "resize", "depth", "color_profile", "precision", "calibration")
+        self._compute()
+        named = ("backbone", "image_size", "resize", "depth", "color_profile", "precision", "calibration")
         options = ExtractOptions(
             weights=str(self.weights),
             layers=(self.layer,) if self.layer else None,
-            image_size=None if size is None else (size[0], size[1]),
             **{name: getattr(self, name) for name in named},
         )
         return given_engine(Engine(*options.make_recipe()), None if self.calibration is None else Path(self.calibration))
+
+    def _compute(self) -> Compute:
+        if self.batch_size is None:  # elsewhere that means as many as memory allows: here it would change with the machine
+            raise RecipeError("batch_size must be a whole number from 1. Received: None.")
+        return Compute(self.batch_size, self.workers, self.max_pixels, self.device)
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
@@ -355,10 +352,6 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
 @functools.lru_cache(maxsize=1)
 def _ready_backbone(engine: Engine, batch_size: int, device: str | None) -> Backbone:
     return engine.load(batch_size, device)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _checked(name: str, value: Any, kind: type) -> Any:

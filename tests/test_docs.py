@@ -3,10 +3,14 @@
 import dataclasses
 import inspect
 import json
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import tomllib
+import typing
 from pathlib import Path
 
 import click
@@ -42,6 +46,40 @@ def test_every_public_name_is_on_a_page() -> None:
     shown = re.findall(r"auto(?:function|class|exception):: (\S+)", text)
     assert len(shown) == len(set(shown))
     assert set(generate.public_names()) <= set(shown)
+
+
+def test_every_keyword_of_a_function_is_on_the_page() -> None:
+    """Those, too, that a function takes as ``**``: each in the table of its type, with its meaning, below a link's target."""
+    text = generate.python()
+    for name in featx.__all__:
+        function = getattr(featx, name)
+        if inspect.isfunction(function) and (spec := inspect.getfullargspec(inspect.unwrap(function))).varkw:
+            (keywords,) = typing.get_args(typing.get_type_hints(function)[spec.varkw])
+            _, found, rest = text.partition(f"autoclass:: {keywords.__module__}.{keywords.__name__}\n")
+            assert found, f"featx.{name}: {keywords.__name__}"
+            rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", rest.partition("autoclass::")[0], re.MULTILINE))
+            assert set(rows) == set(keywords.__annotations__), f"featx.{name}"
+            assert all(meaning.strip() for meaning in rows.values()), f"featx.{name}"
+
+
+def test_a_function_must_say_which_keywords_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``**anything`` of no type cannot be put on the page."""
+
+    def bare(**anything: int) -> None: ...
+
+    monkeypatch.setattr(featx, "__all__", ["bare"])
+    monkeypatch.setattr(featx, "bare", bare, raising=False)
+    with pytest.raises(TypeError, match=r"^featx\.bare: \*\*anything must be an Unpack of a TypedDict"):
+        generate.keyword_types()
+
+
+@pytest.mark.slow
+def test_the_pages_are_built_without_a_warning(tmp_path: Path) -> None:
+    """Every link and every name in a signature leads somewhere."""
+    environment = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([ROOT / "scripts" / "docs", tmp_path], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert "featx.extract_features" in (tmp_path / "reference" / "python.html").read_text("utf-8")
 
 
 def test_everything_public_has_a_docstring() -> None:

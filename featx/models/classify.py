@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import AugmentError
-from featx.images import MAX_PIXELS, MOST_VIEWS, Augmentation, Views
+from featx.images import MOST_VIEWS, Augmentation, Views
 from featx.models.compute import Compute, Engine, Extractor
 from featx.models.features import HeadFeatures, weights_hint
 from featx.models.listed import ListedFiles
@@ -48,12 +48,9 @@ class FileProbabilities:
 def classify_files(
     model: Model,
     paths: Sequence[Path],
+    compute: Compute,
     *,
     weights: Path | None = None,
-    batch_size: int | None = None,
-    workers: int | None = None,
-    max_pixels: int = MAX_PIXELS,
-    device: str | None = None,
     tta: bool = False,
     pooled_files: NDArray[np.int64] | None = None,
     progress: Progress | None = None,
@@ -66,14 +63,10 @@ def classify_files(
         Its recipe gives decoding and backbone; the head is its own.
     paths : sequence of Path, or ListedFiles
         Image files; or contents that a cache lists; a file with another content is rejected.
+    compute : Compute
+        How features are computed.
     weights : Path or None
         The backbone's weights file, if it is neither bundled nor where it was at extraction.
-    batch_size, workers : int or None
-        Images a forward pass, by default as many as memory allows; decoding processes.
-    max_pixels : int
-        Larger images are rejected [px].
-    device : str or None
-        Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     tta : bool
         Test-time augmentation: average the probabilities of the clean image and of augmented views made as those were
         that the head learned from.
@@ -96,12 +89,8 @@ def classify_files(
     if count > 1:
         augmentation, seed = Augmentation.parse(model.views["augment"]), int(model.views["seed"])
         views = Views(augmentation, seed, [number for _ in paths for number in range(count)])
-    extractor = Extractor(
-        Engine(model.cached_recipe, weights, model.quantized),
-        Compute(batch_size, workers, max_pixels, device),
-        most_images=len(items),
-    )
-    features = HeadFeatures(model, weights, extractor.batch_size, device)
+    extractor = Extractor(Engine(model.cached_recipe, weights, model.quantized), compute, most_images=len(items))
+    features = HeadFeatures(model, weights, extractor.batch_size, compute.device)
     probabilities = np.zeros((len(paths), len(model.class_names)))
     digests = [b""] * len(paths)
     rejected: dict[int, str] = {}

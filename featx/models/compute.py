@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import Backbone, QuantizedNetwork, check_device, choose_batch_size, load_backbone
+from featx.errors import DeviceError, RecipeError
 from featx.images import MAX_PIXELS, Batch, Views, load_batches
 from featx.models.listed import ListedFiles
 from featx.recipe import Recipe
+from featx.system.kinds import check_kind, is_whole
 from featx.system.progress import Progress
 
 UNLIMITED = 1 << 40
@@ -41,12 +43,31 @@ class Compute:
         Larger images are rejected [px].
     device : str or None
         ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
+
+    Raises
+    ------
+    RecipeError
+        If a number is no whole number from 1.
+    DeviceError
+        If ``device`` is no text; whether there is such a device is told by ``Extractor``.
     """
 
     batch_size: int | None = None
     workers: int | None = None
     max_pixels: int = MAX_PIXELS
     device: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no number or device can be, and make plain numbers of NumPy's."""
+        for name in ("batch_size", "workers", "max_pixels"):
+            value, optional = getattr(self, name), name != "max_pixels"
+            if value is None and optional:
+                continue
+            if not is_whole(value) or value < 1:
+                wanted = "a whole number from 1, or None" if optional else "a whole number from 1"
+                raise RecipeError(f"{name} must be {wanted}. Received: {value!r}.")
+            object.__setattr__(self, name, int(value))
+        check_kind("device", self.device, (str, type(None)), "a text such as cpu or gpu:1, or None", DeviceError)
 
     def images_a_batch(self, recipe: Recipe) -> int:
         """Return the number of images in a forward pass."""

@@ -58,7 +58,7 @@ def measure_missing(
     store: FeatureCache,
     rows: NDArray[np.int64],
     pictures: MeasuredPictures,
-    workers: int | None = None,
+    compute: Compute | None = None,
     progress: Progress | None = None,
 ) -> MeasuredPictures:
     """Decode the files of images of which nothing was measured; what comes out is kept nowhere.
@@ -73,7 +73,7 @@ def measure_missing(
         Rows of the catalog.
     pictures : MeasuredPictures
         Of these rows; left unchanged.
-    workers : int or None
+    compute : Compute or None
         Decoding processes; by default one for each core.
     progress : callable or None
         Called as (stage, newly done, total).
@@ -82,16 +82,15 @@ def measure_missing(
     lacking = np.flatnonzero(~pictures.present)
     measures, thumbnails = pictures.measures.copy(), pictures.thumbnails.copy()
     files = ListedFiles(catalog, rows[lacking])
-    for batch in decode_files(files, store.recipe, Compute(_BATCH, workers), stage="measure", progress=progress):
+    how = dataclasses.replace(compute or Compute(), batch_size=_BATCH)
+    for batch in decode_files(files, store.recipe, how, stage="measure", progress=progress):
         if batch.positions:
             measured, places = batch.measured(), lacking[batch.positions]
             measures[places], thumbnails[places] = measured["measures"], measured["thumbnail"]
     return MeasuredPictures(measures, thumbnails)
 
 
-def all_pictures(
-    store: FeatureCache, rows: NDArray[np.int64], workers: int | None = None, progress: Progress | None = None
-) -> MeasuredPictures:
+def all_pictures(store: FeatureCache, rows: NDArray[np.int64], progress: Progress | None = None) -> MeasuredPictures:
     """Return what was measured of some rows, stored or from their files now.
 
     Raises
@@ -99,7 +98,7 @@ def all_pictures(
     CacheError
         If of some it is neither stored nor to be had.
     """
-    pictures = measure_missing(store, rows, stored_pictures(store, rows), workers, progress)
+    pictures = measure_missing(store, rows, stored_pictures(store, rows), progress=progress)
     if lost := int((~pictures.present).sum()):
         raise CacheError(
             f"{store.folder}: of {lost} of {len(rows)} images nothing was measured when they were extracted (by an older "

@@ -9,7 +9,7 @@ from typing import IO
 
 from featx.errors import OutputError
 from featx.images import MAX_PIXELS, list_unlabelled
-from featx.models import classify_files, load_model
+from featx.models import Compute, classify_files, load_model
 from featx.system.files import check_file, replacing_text, writing_to
 from featx.system.progress import Progress
 
@@ -87,6 +87,8 @@ def predict_images(
 
     Raises
     ------
+    RecipeError
+        If a number is outside its range.
     ModelError
         If the model cannot be read.
     ImageListError
@@ -100,19 +102,10 @@ def predict_images(
     >>> [prediction.label for prediction in predictions]
     ['blue', 'green']
     """
+    compute = Compute(batch_size, workers, max_pixels, device)
     loaded = load_model(model)
     files = list_unlabelled([Path(path) for path in paths])
-    result = classify_files(
-        loaded,
-        files,
-        weights=weights,
-        batch_size=batch_size,
-        workers=workers,
-        max_pixels=max_pixels,
-        device=device,
-        tta=tta,
-        progress=progress,
-    )
+    result = classify_files(loaded, files, compute, weights=weights, tta=tta, progress=progress)
     predictions = []
     for place, (file, row) in enumerate(zip(files, result.probabilities, strict=True)):
         if place in result.rejected:

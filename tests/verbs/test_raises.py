@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import featx
@@ -153,6 +154,86 @@ def test_a_wrong_value_gives_a_documented_error(
     with pytest.raises(FeatxError) as caught:
         function(**given)
     assert isinstance(caught.value, documented(function)), f"{type(caught.value).__name__}: {caught.value}"
+
+
+NO_COUNT = (0, -1, "x", True, 1.5, [])
+NO_TEXT = (5, True, 1.5, b"x", [])
+COMPUTING: dict[str, Any] = {"batch_size": NO_COUNT, "workers": NO_COUNT, "max_pixels": (*NO_COUNT, None), "device": NO_TEXT}
+LISTING: dict[str, Any] = dict.fromkeys(("root", "path_column", "label_column", "split_column", "ext"), NO_TEXT)
+EXTRACTING: dict[str, Any] = {
+    **dict.fromkeys(("backbone", "weights", "preprocess", "resize", "depth", "color_profile", "precision"), (None, *NO_TEXT)),
+    "layers": (5, True, 1.5, b"x", {}),
+    "image_size": (64, 0, "64x64", (64,), (64, "64"), (64.0, 64.0), []),
+    "background": (5, None, "white", (0, 0), (0.5, 0, 0)),
+    "exact_decode": ("x", None),
+    "allow_truncated": ("x", None),
+    "calibration": (5, True, b"x", []),
+    "augment": NO_TEXT,
+    "views": ("x", True, 1.5, [], -1),
+    "val_fraction": ("a", None, True, [], float("nan")),
+    "test_fraction": ("a", None, True, [], float("nan")),
+    "seed": ("x", None, True, 1.5, []),
+    "shard": (5, 0, True, 1.5, b"1/2", (1, 2, 3), ("1", "2")),
+}
+
+
+def each(function: Callable[..., Any], usual: dict[str, Any], wrong: dict[str, Any]) -> list[Any]:
+    """Return one case for each keyword, with all its wrong values."""
+    return [pytest.param(function, usual, name, values, id=f"{function.__name__}-{name}") for name, values in wrong.items()]
+
+
+@pytest.mark.parametrize(
+    ("function", "usual", "name", "values"),
+    [
+        *each(featx.extract_features, {"images": "PHOTOS", "cache": "new", "backbone": "stub"}, COMPUTING),
+        *each(featx.extract_features, {"images": "PHOTOS", "cache": "new", "backbone": "stub"}, EXTRACTING | LISTING),
+        *each(featx.plan_extract, {"images": "PHOTOS", "cache": "new", "backbone": "stub"}, COMPUTING | EXTRACTING),
+        *each(featx.evaluate_model, {"model": "MODEL"}, COMPUTING),
+        *each(featx.evaluate_model, {"model": "MODEL", "images": "PHOTOS"}, COMPUTING | LISTING),
+        *each(featx.predict_images, {"model": "MODEL", "paths": ["PHOTOS"]}, COMPUTING),
+        *each(featx.fine_tune, {"cache": "CACHE"}, {"workers": NO_COUNT}),
+        *each(featx.audit_cache, {"cache": "CACHE"}, {"workers": NO_COUNT}),
+        *each(featx.audit_cache, {"cache": "CACHE", "measure": True}, {"workers": NO_COUNT}),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_by_its_name(
+    function: Callable[..., Any],
+    usual: dict[str, Any],
+    name: str,
+    values: tuple[Any, ...],
+    made: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No traceback from inside: the error is a documented one that says which keyword, and nothing has been made."""
+    monkeypatch.chdir(tmp_path)
+    given = {key: made.get(value, value) if isinstance(value, str) else value for key, value in usual.items()}
+    if "paths" in given:
+        given["paths"] = [made[one] for one in given["paths"]]
+    for value in values:
+        with pytest.raises(FeatxError) as caught:
+            function(**given | {name: value})
+        assert isinstance(caught.value, documented(function)), f"{value!r}: {caught.value}"
+        named = str(caught.value).replace("val and test fractions", "val_fraction test_fraction").replace("-", "_")
+        assert name in named, f"{value!r}: {caught.value}"
+        assert list(tmp_path.iterdir()) == [], repr(value)
+
+
+def test_numbers_of_numpy_are_numbers(made: dict[str, Path], tmp_path: Path) -> None:
+    """A program that counts with NumPy need not convert them."""
+    computing: dict[str, Any] = {"batch_size": np.int64(4), "workers": np.uint8(1), "max_pixels": np.int32(10**6)}
+    choosing: dict[str, Any] = {
+        "image_size": (np.int64(64), np.int64(64)),
+        "val_fraction": np.float32(0.25),
+        "views": np.int64(2),
+        "seed": np.int64(1),
+    }
+    result = featx.extract_features(made["PHOTOS"], tmp_path / "c", backbone="stub", **computing, **choosing)
+    plain: dict[str, Any] = {"image_size": (64, 64), "val_fraction": 0.25, "views": 2, "seed": 1}
+    wanted = featx.extract_features(made["PHOTOS"], tmp_path / "d", backbone="stub", **plain)
+    assert result.extracted == wanted.extracted == 30
+    assert featx.open_cache(tmp_path / "c").recipe == featx.open_cache(tmp_path / "d").recipe
+    assert len(featx.predict_images(made["MODEL"], [made["PHOTOS"]], **computing)) == 30
 
 
 def test_a_misspelt_setting_of_fine_tuning_is_answered_with_the_one_that_is_meant(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from featx.errors import ImageListError
 from featx.images.listing.names import KNOWN_SPLITS, splits_called
 from featx.images.listing.tables import SEPARATORS, Table
 from featx.images.listing.walk import IMAGE_SUFFIXES
+from featx.system.kinds import check_kind
 
 WANTED = "path,label or path,label,split"
 
@@ -54,6 +55,11 @@ class ManifestOptions:
     label_column: str | None = None
     split_column: str | None = None
     ext: str | None = None
+
+    def __post_init__(self) -> None:
+        check_kind("root", self.root, (str, Path, type(None)), "a folder, or None", ImageListError)
+        for name in ("path_column", "label_column", "split_column", "ext"):
+            check_kind(name, getattr(self, name), (str, type(None)), "a text, or None", ImageListError)
 
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) is not None for field in dataclasses.fields(self))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.errors import OutputError
 from featx.images import check_manifest_path, write_manifest
-from featx.models import Copies, MeasuredPictures, find_copies, measure_missing, stored_pictures
+from featx.models import Compute, Copies, MeasuredPictures, find_copies, measure_missing, stored_pictures
 from featx.store import SPLITS, CachedRows, Catalog, FeatureCache
 from featx.system.progress import Progress
 from featx.verbs.audit.findings import (
@@ -74,6 +74,8 @@ def audit_cache(
     ------
     CacheError
         If there is no finished cache, or it does not keep that layer.
+    RecipeError
+        If ``workers`` is no whole number from 1.
 
     Examples
     --------
@@ -82,11 +84,12 @@ def audit_cache(
     []
     """
     started = time.monotonic()
+    compute = Compute(workers=workers)
     store = FeatureCache.open(Path(cache))
     catalog, rows = store.catalog, store.catalog.rows()
     pictures = stored_pictures(store, rows)
     if measure:
-        pictures = measure_missing(store, rows, pictures, workers, progress)
+        pictures = measure_missing(store, rows, pictures, compute, progress)
     copies = find_copies(store, rows, pictures, progress)
     listing = _Listing(catalog, rows)
     notes = _describe_unmeasured(pictures, store, measure)

@@ -7,11 +7,10 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import choose_batch_size
 from featx.errors import ImageListError
 from featx.heads import unscaled
 from featx.images import MAX_PIXELS, ManifestKeywords, ManifestOptions
-from featx.models import HeadFeatures, Model, classify_files, load_model
+from featx.models import Compute, HeadFeatures, Model, classify_files, load_model
 from featx.system.progress import Progress
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
 from featx.verbs.evaluate.measures import (
@@ -81,8 +80,8 @@ def evaluate_model(
         If the model cannot be read, or does not know the images' classes.
     CacheError, ImageListError
         If there is nothing to measure on, or no such split.
-    RecipeMismatch
-        If the cache holds other features than the model was fitted on.
+    RecipeError
+        If a number is outside its range, or the cache holds other features than the model was fitted on (``RecipeMismatch``).
     BackboneError
         For ``images`` and ``tta``: if there is no such device, or the backbone's weights are not at hand.
 
@@ -95,27 +94,18 @@ def evaluate_model(
     1.0
     """
     check_split(split)
+    compute = Compute(batch_size, workers, max_pixels, device)
     listing = ManifestOptions(**manifest)
     if listing and images is None:
         raise ImageListError("--root, --ext and the names of columns say how the manifest of --images is read. Give --images.")
     path = Path(model)
     loaded = load_model(path)
-    classify = functools.partial(
-        classify_files,
-        loaded,
-        weights=weights,
-        batch_size=batch_size,
-        workers=workers,
-        max_pixels=max_pixels,
-        device=device,
-        tta=tta,
-        progress=progress,
-    )
+    classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
     if images is not None:
         measured = from_files(loaded, list_to_measure(Path(images), listing), split, classify)
     else:
         folder = Path(cache or loaded.source.get("cache", ""))
-        features = HeadFeatures(loaded, weights, batch_size or choose_batch_size(loaded.recipe, device), device)
+        features = HeadFeatures(loaded, weights, compute.images_a_batch(loaded.recipe), device)
         measured = from_cache(loaded, split, folder, features, classify if tta else None, progress)
     notes = measured.notes + (_note_source(loaded, measured) if images is None else [])
     if tta:

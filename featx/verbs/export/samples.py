@@ -28,7 +28,7 @@ def answered_samples(model: Model, weights: Path | None) -> tuple[NDArray[np.uin
     """
     with tempfile.TemporaryDirectory() as folder:
         files = _unpack(Path(folder))
-        probabilities = classify_files(model, files, weights=weights, workers=1).probabilities
+        probabilities = classify_files(model, files, Compute(workers=1), weights=weights).probabilities
         batches = decode_files(files, model.recipe, Compute(len(files), 1))
         return np.concatenate([batch.images for batch in batches]), probabilities
 

@@ -116,14 +116,14 @@ def extract_features(
     """
     started = time.monotonic()
     chosen = read_options(extract_features, options)  # before anything that takes long
+    compute = Compute(batch_size, workers, max_pixels, device)
     check_device(device, chosen.precision)
     on_ray = None if ray is None else OnRay(ray, gpus_per_worker)
     if on_ray:
         check_ray(on_ray.address)
-    hashing = workers if ray is None else None
-    prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=hashing, progress=progress, notify=notify)
-    compute = Compute(batch_size, workers, max_pixels, device)
-    local = dataclasses.replace(compute, workers=hashing)  # quantization runs here, wherever the rest does
+    # Digests and quantization are computed here, wherever the rest is: Ray's workers are not this machine's.
+    local = compute if ray is None else dataclasses.replace(compute, workers=None)
+    prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=local.workers, progress=progress, notify=notify)
     prepared, quantization_seconds = _with_network(prepared, local, overwrite, progress)
     store, as_part = prepared.store, prepared.part is not None
     with (

@@ -1,5 +1,6 @@
 """The options of an extract as keywords that an editor shows."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ class ExtractKeywords(ManifestKeywords, total=False):
 
     backbone: str
     weights: str
-    layers: tuple[str, ...] | None
+    layers: tuple[str, ...] | str | None
     preprocess: str
     image_size: tuple[int, int] | None
     resize: str
@@ -45,7 +46,6 @@ def read_options(function: Callable[..., Any], given: Mapping[str, Any]) -> Extr
     ImageListError, AugmentError
         As for ``ExtractOptions``.
     """
-    check_keywords(
-        given, list(ExtractKeywords.__annotations__), RecipeError, "extract: has no option", beside=keywords_of(function)
-    )
+    known = [field.name for field in dataclasses.fields(ExtractOptions)]
+    check_keywords(given, known, RecipeError, "extract: has no option", beside=keywords_of(function))
     return ExtractOptions(**given)

@@ -1,10 +1,13 @@
 """The options of an extract, and the recipe that they make."""
 
 import dataclasses
+from numbers import Integral, Real
 from pathlib import Path
 
+import numpy as np
+
 from featx.backbones import backbone_spec, check_image_size, resolve_weights
-from featx.errors import AugmentError, ImageListError, ImageSizeError, RecipeError
+from featx.errors import AugmentError, ImageListError, RecipeError
 from featx.images import (
     DEFAULT_AUGMENT,
     MOST_VIEWS,
@@ -14,9 +17,23 @@ from featx.images import (
     view_key,
 )
 from featx.recipe import FULL_DEPTH, Recipe
+from featx.system.kinds import check_kind, is_whole
 
 DEFAULT_VIEWS = 4
 """Views of each training image where ``augment`` is given and their number is not."""
+
+# What each option may be, and how that is called.
+_KINDS: dict[tuple[str, ...], tuple[tuple[type, ...], str]] = {
+    ("backbone", "preprocess", "resize", "depth", "color_profile", "precision"): ((str,), "a text"),
+    ("weights",): ((str, Path), "a text or a path"),
+    ("layers",): ((tuple, list, str, type(None)), "names of layers, or None"),
+    ("calibration",): ((str, Path, type(None)), "a path, or None"),
+    ("augment",): ((str, type(None)), "a text, or None"),
+    ("views",): ((Integral, type(None)), "a whole number, or None"),
+    ("val_fraction", "test_fraction"): ((Real,), "a number"),
+    ("seed",): ((Integral,), "a whole number"),
+    ("shard",): ((str, tuple, list, Part, type(None)), "I/N or (I, N), or None"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +46,7 @@ class ExtractOptions:
         Name of the backbone.
     weights : str
         ``imagenet``, ``random``, ``random:SEED`` or a weights file.
-    layers : tuple of str or None
+    layers : tuple of str, str or None
         Layers to keep, all from one forward pass; by default the backbone's last.
     preprocess : str
         How pixels are scaled: ``auto``, as the backbone was trained, or by name.
@@ -72,11 +89,13 @@ class ExtractOptions:
         If the shares leave nothing to learn from, or there is no such part.
     AugmentError
         If the views cannot be made.
+    RecipeError
+        If a value is of another type, or ``calibration`` is given without int8.
     """
 
     backbone: str = "vgg16"
     weights: str = "imagenet"
-    layers: tuple[str, ...] | None = None
+    layers: tuple[str, ...] | str | None = None
     preprocess: str = "auto"
     image_size: tuple[int, int] | None = None
     resize: str = "stretch"
@@ -102,7 +121,16 @@ class ExtractOptions:
 
     def __post_init__(self) -> None:
         """Refuse what can be seen to be wrong before anything is read."""
-        _ = self.part
+        for names, (kinds, wanted) in _KINDS.items():
+            for name in names:
+                value = getattr(self, name)
+                check_kind(name, value, kinds, wanted, RecipeError)
+                if isinstance(value, np.generic):
+                    object.__setattr__(self, name, value.item())  # what decodes images is asked in JSON
+        size = self.image_size
+        if not (size is None or (isinstance(size, tuple | list) and len(size) == 2 and all(map(is_whole, size)))):
+            raise RecipeError(f"image_size must be (height, width) [px], or None. Received: {size!r}.")
+        _ = self.manifest, self.part
         shares = self.val_fraction, self.test_fraction
         if not (min(shares) >= 0 and sum(shares) < 1):
             raise ImageListError(
@@ -152,11 +180,10 @@ class ExtractOptions:
             If int8 needs libraries that are not installed.
         """
         spec = backbone_spec(self.backbone)
-        size = self.image_size or spec.image_size
-        if not isinstance(size, tuple | list) or len(size) != 2:
-            raise ImageSizeError(f"image size must be (height, width). Received: {size!r}.")
+        height, width = self.image_size or spec.image_size
+        size = int(height), int(width)
         check_image_size(spec, size)
-        layers = tuple(self.layers or spec.layers)
+        layers = (self.layers,) if isinstance(self.layers, str) else tuple(self.layers or spec.layers)
         digest, weights_file = resolve_weights(spec, self.weights, layers)
         if spec.is_stub and self.precision != "float32":
             raise RecipeError(f"backbone {spec.name}: computes in float32 alone. Received: --precision {self.precision}.")

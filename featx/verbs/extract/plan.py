@@ -155,9 +155,10 @@ def plan_extract(
     """
     started = time.monotonic()
     chosen = read_options(plan_extract, options)
+    compute = Compute(batch_size, workers, max_pixels, device)
     check_device(device, chosen.precision)
-    prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=workers, progress=progress, notify=notify)
-    compute = Compute(batch_size, workers, max_pixels, device).settled(prepared.recipe)
+    prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=compute.workers, progress=progress, notify=notify)
+    compute = compute.settled(prepared.recipe)
     trial = _Trial(prepared.engine, compute, time.monotonic() - started)
     rows = prepared.rows_to_extract()
     extracted: set[bytes] = set()

@@ -8,7 +8,7 @@ from typing import Unpack
 from featx.errors import Interrupted
 from featx.heads import check_seed
 from featx.heads.epochs.network import KerasSteps
-from featx.models import Model, check_model_path, refuse_int8, save_model
+from featx.models import Compute, Model, check_model_path, refuse_int8, save_model
 from featx.store import FeatureCache
 from featx.system.interrupt import interrupted_once
 from featx.system.names import keywords_of
@@ -142,8 +142,8 @@ def fine_tune(
         If the backbone has no such layer, cannot be cut there, or its weights are not at hand.
     CacheError, ImageListError
         If there is no cache, or the layer's features can be neither read nor extracted.
-    ModelError, HeadError
-        If there is nothing to start from, or a setting is outside its range.
+    ModelError, HeadError, RecipeError
+        If there is nothing to start from, or a setting or ``workers`` is outside its range.
     OutputError
         If the model or a checkpoint cannot be written.
     Interrupted
@@ -158,20 +158,20 @@ def fine_tune(
     started = time.monotonic()
     settings = TuningSettings.read(training, keywords_of(fine_tune))
     check_seed(seed)
+    schedule = settings.schedule
+    compute = Compute(schedule.batch_size, workers)
     store = FeatureCache.open(Path(cache))
     refuse_int8(store.recipe, "fine-tuning")
     path = Path(out or Path("models") / f"{store.folder.resolve().name}-finetuned.featx")
     check_model_path(path)  # before the work, not after
     checkpoint = path.with_name(path.name + ".checkpoint")
     check_checkpoint_path(checkpoint)
-    schedule = settings.schedule
     prepared = prepare(
         store,
         start,
         Path(model) if model else None,
-        batch_size=schedule.batch_size,
+        compute,
         seed=seed,
-        workers=workers,
         wait=wait,
         progress=progress,
     )

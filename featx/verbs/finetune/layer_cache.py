@@ -21,9 +21,8 @@ RowViews = list[tuple[int, int]]
 def cache_of_layer(
     store: FeatureCache,
     layer: str,
+    compute: Compute,
     *,
-    batch_size: int = 32,
-    workers: int | None = None,
     wait: bool = False,
     progress: Progress | None = None,
 ) -> tuple[FeatureCache, int]:
@@ -38,8 +37,8 @@ def cache_of_layer(
         Lists the images.
     layer : str
         The layer.
-    batch_size, workers : int
-        Images a forward pass, decoding processes.
+    compute : Compute
+        How features are computed.
     wait : bool
         Wait for another process that writes the same cache.
     progress : callable or None
@@ -69,7 +68,7 @@ def cache_of_layer(
     with deep.writing(wait) as writer:
         missing = _missing(deep, catalog)
         try:
-            lost = _extract(store, deep, writer, missing, Compute(batch_size, workers), progress)
+            lost = _extract(store, deep, writer, missing, compute, progress)
         except KeyboardInterrupt:
             writer.flush()
             raise Interrupted(

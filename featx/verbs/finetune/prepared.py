@@ -12,7 +12,7 @@ from featx.backbones import find_weights, load_tail
 from featx.errors import ModelError
 from featx.heads.epochs import batches
 from featx.heads.epochs.settings import TrainingRules
-from featx.models import Model
+from featx.models import Compute, Model
 from featx.store import CachedRows, FeatureCache
 from featx.system.progress import Progress
 from featx.verbs.finetune.layer_cache import cache_of_layer
@@ -72,10 +72,9 @@ def prepare(
     store: FeatureCache,
     start: str | None,
     model: Path | None,
+    compute: Compute,
     *,
-    batch_size: int,
     seed: int,
-    workers: int | None,
     wait: bool,
     progress: Progress | None,
 ) -> Prepared:
@@ -95,8 +94,8 @@ def prepare(
             f"{model}: was fine-tuned from {tuned.start!r}, not from {start!r}. Give --from {tuned.start}, or no --from."
         )
     first, end = tuned.start if tuned else start, _end_of(store, existing[1] if existing else None)
-    tail = load_tail(store.recipe, weights, first, end, tuned.arrays if tuned else None, batch_size)
-    deep, extracted = cache_of_layer(store, tail.before, batch_size=batch_size, workers=workers, wait=wait, progress=progress)
+    tail = load_tail(store.recipe, weights, first, end, tuned.arrays if tuned else None, compute.images_a_batch(store.recipe))
+    deep, extracted = cache_of_layer(store, tail.before, compute, wait=wait, progress=progress)
     images = choose_images(deep.catalog, deep.folder)
     train, val = _examples(deep, tail.before, images)
     if existing:

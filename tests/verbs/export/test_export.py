@@ -23,6 +23,7 @@ import featx
 from featx.errors import ExportError, ExtraMissing, ModelNotFound, OutputError
 from featx.images import MAX_PIXELS, load_batches
 from featx.models.classify import classify_files
+from featx.models.compute import Compute
 from featx.models.file import save_model
 from featx.recipe import Recipe
 from featx.verbs.export import export, formats
@@ -161,7 +162,7 @@ def test_each_head_predicts_in_each_network_format_what_featx_predicts(workplace
         assert result.images == 20
         np.save(tmp_path / "pixels.npy", pixels_of(loaded, files))
         jobs.append((result.path, tmp_path / "pixels.npy", tmp_path / f"{head}.npy"))
-        wanted.append(classify_files(loaded, files).probabilities)
+        wanted.append(classify_files(loaded, files, Compute()).probabilities)
     run_without_featx(name, jobs, tmp_path)
     for (path, _, answer), probabilities in zip(jobs, wanted, strict=True):
         np.testing.assert_allclose(np.load(answer), probabilities, rtol=0, atol=5e-5, err_msg=path.name)
@@ -197,7 +198,7 @@ def test_vgg16_is_exported_with_its_weights(photos: Path, tmp_path: Path, weight
     files = sorted(photos.rglob("*.png"))
     np.save(tmp_path / "pixels.npy", pixels_of(featx.load_model(model), files))
     run_without_featx(name, [(result.path, tmp_path / "pixels.npy", tmp_path / "answer.npy")], tmp_path)
-    wanted = classify_files(featx.load_model(model), files).probabilities
+    wanted = classify_files(featx.load_model(model), files, Compute()).probabilities
     np.testing.assert_allclose(np.load(tmp_path / "answer.npy"), wanted, rtol=0, atol=5e-5)
 
 
