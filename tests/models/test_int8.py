@@ -201,7 +201,7 @@ def test_part_without_an_image_to_quantize_from_pins_nothing(tmp_path: Path) -> 
     (tmp_path / "photos" / "a").mkdir(parents=True)
     (tmp_path / "photos" / "a" / "x.jpg").write_bytes(b"\xff\xd8\xff\xe0 no image")
     with pytest.raises(ImageListError, match="no image of part 1/1 can be used to make the int8 network"):
-        featx.extract_features(tmp_path / "photos", tmp_path / "c", shard=(1, 1), **INT8)
+        featx.extract_features(tmp_path / "photos", tmp_path / "c", shard=(1, 1), yes=True, **INT8)
     assert not (tmp_path / "c" / "recipe.json").exists()
 
 
@@ -278,7 +278,7 @@ def test_folder_without_one_readable_image_is_no_reason_to_quantize(tmp_path: Pa
         (tmp_path / "photos" / name).mkdir(parents=True)
         (tmp_path / "photos" / name / "x.jpg").write_bytes(b"\xff\xd8\xff\xe0 no image" + name.encode())
     with pytest.raises(ImageListError, match="none of its 2 images could be used"):
-        featx.extract_features(tmp_path / "photos", tmp_path / "c", **INT8)
+        featx.extract_features(tmp_path / "photos", tmp_path / "c", yes=True, **INT8)
 
 
 def test_choice_of_images_is_of_contents_and_seed_alone(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
