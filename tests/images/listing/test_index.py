@@ -330,7 +330,7 @@ def test_link_to_a_folder_above_is_not_followed(tree: Tree, link: str, target: s
 
 @pytest.mark.parametrize("inside", [False, True])
 def test_folders_that_link_to_each_other_are_listed_once_a_class(tree: Tree, inside: bool) -> None:
-    """Of eight there are 109,600 paths without a loop, of twelve 1.3 thousand million: the listing ends, with each image once."""
+    """Twelve folders have 1.3 thousand million paths without a loop: the listing ends, with each image once."""
     names = [f"{letter}" for letter in "abcdefghijkl"]
     below = "cat/" if inside else ""
     root = tree(*(f"{below}{name}/1.png" for name in names))
