@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def documented(function: Callable[..., Any]) -> tuple[type[FeatxError], ...]:
     """Return the errors that a docstring names under Raises."""
-    section = str(function.__doc__).split("Raises\n")[1]
+    section = str(function.__doc__).split("Raises\n")[1].split("Examples\n")[0]
     names = re.findall(r"^    ([A-Z]\w+(?:, [A-Z]\w+)*)$", section, re.MULTILINE)
     return tuple(getattr(featx.errors, name) for line in names for name in line.split(", "))
 
