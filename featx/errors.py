@@ -13,6 +13,7 @@ FeatxError
 │   ├── CacheNotFound
 │   ├── CacheLocked         another process writes it
 │   ├── CacheDamaged        what is on disk is not what was written
+│   ├── CacheUnsafe         something in it is a link, pipe, socket or device
 │   └── CacheWriteError     the disk refused a write
 ├── BackboneError           a backbone cannot be built
 │   ├── UnknownBackbone
@@ -99,6 +100,10 @@ class CacheLocked(CacheError):
 
 class CacheDamaged(CacheError):
     """What is on disk is not what was written."""
+
+
+class CacheUnsafe(CacheError):
+    """Something inside a cache is a symbolic link, pipe, socket or device: through it featx would reach other files."""
 
 
 class CacheWriteError(CacheError):

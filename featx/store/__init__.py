@@ -3,8 +3,9 @@
 from featx.store.alike import keep_alike, kept_alike
 from featx.store.cache import FeatureCache
 from featx.store.cache_writer import CacheWriter
-from featx.store.documents import QUANTIZED, read_recipe, writing_named
+from featx.store.documents import read_recipe, writing_named
 from featx.store.folder import describe_differences, find_cache, no_cache
+from featx.store.inside import QUANTIZED
 from featx.store.join import COPIED, LINKED, PRESENT, bring, check_content, needed_shards, shards_of
 from featx.store.listing.catalog import EXTRACTED, REJECTED, SPLITS, Catalog
 from featx.store.listing.part import NOT_GIVEN, PartOf

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheDamaged
-from featx.store.documents import ALIKE, read_json, write_json
+from featx.store.documents import read_json, write_json
+from featx.store.inside import ALIKE
 from featx.system.digests import Digests
 
 # Of how they are found: what another version found is not taken.

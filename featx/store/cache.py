@@ -1,6 +1,7 @@
 """FeatureCache: the folder as a whole."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ from featx.store.cache_writer import CacheWriter
 from featx.store.documents import PATIENCE, read_json, read_recipe, writing_named
 from featx.store.features import CachedFeatures
 from featx.store.folder import foreign_entries, no_cache, refuse_another_recipe
+from featx.store.inside import PARTS, check_inside
 from featx.store.listing.catalog import Catalog
-from featx.store.listing.parts import PARTS, part_path, part_paths
+from featx.store.listing.parts import part_path, part_paths
 from featx.store.shards.shard import Shard
 from featx.system.files import locked, sweep_temporaries
+from featx.system.lock_file import closed_to_others
 
 # How long a reader waits for another process that is between two renames.
 _PAUSE_SECONDS = 0.02
@@ -96,13 +99,14 @@ class FeatureCache(CachedFeatures):
         RecipeMismatch
             If the folder holds features of another recipe and ``overwrite`` is false.
         CacheError
-            If the folder holds something that is no cache.
+            If the folder holds something that is no cache, or something in the cache that is neither file nor folder.
         """
         present = read_recipe(folder)
         if not overwrite:
             refuse_another_recipe(folder, present, recipe)
         if present is None and folder.exists() and (not folder.is_dir() or any(foreign_entries(folder))):
             raise CacheError(f"{folder}: exists and is not a feature cache. Give another --cache.")
+        check_inside(folder)  # one that has no recipe yet was not checked with it
         cache = cls(folder, recipe)
         cache._overwrite = overwrite
         return cache
@@ -178,13 +182,19 @@ class FeatureCache(CachedFeatures):
             If another process holds it and ``wait`` is false.
         CacheWriteError
             If the folder cannot be written.
+        CacheUnsafe
+            If something in the cache is neither a regular file nor a real folder.
         """
+        check_inside(self.folder)
         lock = locked(self.folder / ".lock", wait, _PARTS_AT_WORK if as_part else "")
         with writing_named(self.folder):
             (self.folder / "shards").mkdir(parents=True, exist_ok=True)
             lock.__enter__()
         with contextlib.ExitStack() as stack:
             stack.push(lock)
+            # A lock of another user's can be held by whoever may read it. Said now, not after the backbone has run for hours.
+            if not all(os.access(place, os.W_OK) for place in (self.folder, self.folder / "shards")):
+                raise closed_to_others(self.folder)
             yield
 
     def check_recipe(self) -> None:

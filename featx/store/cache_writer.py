@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.store.documents import UNFINISHED, read_recipe, shard_paths, write_json, write_recipe, writing_named
+from featx.store.documents import read_recipe, shard_paths, write_json, write_recipe, writing_named
 from featx.store.features import CachedFeatures
 from featx.store.folder import refuse_another_recipe
+from featx.store.inside import UNFINISHED
 from featx.store.listing.catalog import Catalog
 from featx.store.listing.parts import drop_parts, write_part
 from featx.store.shards.shard import Pictures, Shard

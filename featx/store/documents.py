@@ -9,25 +9,15 @@ from typing import Any
 
 from featx.errors import CacheDamaged, CacheError, CacheWriteError, RecipeError
 from featx.recipe import FORMAT_VERSION, Recipe
+from featx.store.inside import check_inside
 from featx.system.files import reading_from, replacing, writing_to
+from featx.system.regular import read_regular
 
 _LARGEST_JSON = 10_000_000
 _KEPT = "What was finished is kept: make room, mend the disk or give another --cache, then run the same command again."
 
 MEND = "Run featx verify --repair on the cache, then featx extract again: it redoes just what is lost."
 """What to do about damage; with a damaged recipe, extract with the settings that the cache was made with."""
-
-UNFINISHED = "unfinished"
-"""A file that stands in the cache while its shards hold rows that no finished listing names yet."""
-
-QUANTIZED = "quantized"
-"""Folder inside the cache for the network that int8 features are made with."""
-
-ALIKE = "near_duplicates.json"
-"""Which of the listed contents show the same picture, as far as somebody has looked."""
-
-ASIDE = "damaged"
-"""Folder inside the cache that damaged files are moved to; nothing in it is ever read."""
 
 PATIENCE = 50
 """How often a reader looks again while another process is between two renames."""
@@ -92,10 +82,13 @@ def read_recipe(folder: Path) -> Recipe | None:
     ------
     CacheDamaged
         If it cannot be read, or was edited.
+    CacheUnsafe
+        If something in the cache is neither a regular file nor a real folder.
     """
     path = folder / "recipe.json"
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
+    check_inside(folder)
     document = read_json(path)
     try:
         recipe = Recipe.from_dict(document.get("recipe"))
@@ -119,7 +112,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_JSON:
             raise CacheDamaged(f"{path}: is {path.stat().st_size} bytes long, far more than featx writes. {MEND}")
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(read_regular(path, follow=False).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise CacheDamaged(f"{path}: cannot be read: {error}. {MEND}") from error
     if not isinstance(document, dict):

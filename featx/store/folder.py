@@ -6,27 +6,10 @@ from pathlib import Path
 
 from featx.errors import CacheNotFound, RecipeMismatch
 from featx.recipe import Recipe
-from featx.store.documents import ALIKE, ASIDE, QUANTIZED, UNFINISHED, reading_named
-from featx.store.listing.parts import PARTS, describe_parts
+from featx.store.documents import reading_named
+from featx.store.inside import OWN_ENTRIES
+from featx.store.listing.parts import describe_parts
 from featx.system.files import TEMPORARY_PREFIX
-
-# With recipe.json: another process may have written it since it was looked for; it is compared under the lock again.
-_OWN_ENTRIES = frozenset(
-    {
-        "recipe.json",
-        ".lock",
-        "shards",
-        "network.json",
-        "catalog.h5",
-        "rejects.csv",
-        "layers",
-        PARTS,
-        QUANTIZED,
-        ALIKE,
-        ASIDE,
-        UNFINISHED,
-    }
-)
 
 
 def find_cache(folder: Path) -> Path | None:
@@ -60,7 +43,7 @@ def foreign_entries(folder: Path) -> Iterator[str]:
     """Yield what a cache that lost its recipe, or never got one, would not contain."""
     with reading_named(folder):
         names = os.listdir(folder)  # noqa: PTH208 - names
-    return (name for name in names if name not in _OWN_ENTRIES and not name.startswith(TEMPORARY_PREFIX))
+    return (name for name in names if name not in OWN_ENTRIES and not name.startswith(TEMPORARY_PREFIX))
 
 
 def refuse_another_recipe(folder: Path, present: Recipe | None, asked: Recipe) -> None:

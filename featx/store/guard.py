@@ -1,6 +1,7 @@
 """Reading HDF5 that may come from elsewhere: whatever featx never writes is refused before it is read."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from featx.errors import CacheDamaged
 from featx.store.documents import MEND
+from featx.system.regular import open_regular
 
 # Deflate cannot do better than 1032 : 1, so a dataset that declares more than this many times the file's own bytes
 # is a lie or a bomb.
@@ -47,6 +49,7 @@ def open_guarded(path: Path) -> h5py.File:
         featx does not use, deep nesting, or more declared bytes than its own size allows.
     """
     with damage_named(path):
+        os.close(open_regular(path, follow=False))  # HDF5 would wait at a pipe
         file = h5py.File(path, "r")
         try:
             _check_group(file, path, _LARGEST_RATIO * path.stat().st_size, depth=1, budget=[_MOST_OBJECTS])

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from featx.errors import CacheDamaged
 from featx.recipe import Recipe
 from featx.store.cache import FeatureCache
-from featx.store.documents import ASIDE, QUANTIZED, UNFINISHED, shard_paths, writing_named
+from featx.store.documents import shard_paths, writing_named
+from featx.store.inside import ASIDE, PARTS, QUANTIZED, UNFINISHED
 from featx.store.listing.catalog import EXTRACTED, Catalog
-from featx.store.listing.parts import PARTS, part_paths
+from featx.store.listing.parts import part_paths
 from featx.store.shards.lookup import RowLookup
 from featx.store.shards.reader import ShardRows
 from featx.store.shards.shard import Shard

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from featx.errors import CacheLocked, CacheWriteError, FeatxError, OutputError
+from featx.system.lock_file import open_lock
+from featx.system.regular import open_regular
 
 DIGEST_BYTES = 32
 """Length of a content digest (SHA-256) [bytes]."""
@@ -73,9 +75,9 @@ def file_digest(path: Path) -> bytes:
     Raises
     ------
     OSError
-        If the file cannot be read.
+        If it cannot be read, or is a pipe or a device, which might never end.
     """
-    with path.open("rb") as file:
+    with open(open_regular(path), "rb") as file:  # noqa: PTH123 - of a descriptor
         return hashlib.file_digest(file, "sha256").digest()
 
 
@@ -159,6 +161,8 @@ def check_file(path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file under a temporary name; it takes its place only if the block ends without error.
 
+    It has the mode of the file that it replaces, from its first byte on, and its owner and group where the system lets us.
+
     Yields
     ------
     temporary : Path
@@ -171,8 +175,15 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     final = final_file(path)
     temporary = temporary_sibling(final)
+    before = final.stat() if final.exists() else None
     try:
+        if before:
+            _begin_as(before, temporary)
         yield temporary
+        if before and temporary.stat().st_mtime_ns == 0:
+            temporary.unlink()  # nothing was written: an error, and no empty file in the place of what was there
+        elif before:
+            keep_owner_and_mode(before, temporary)
         publish(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
@@ -186,6 +197,28 @@ def replacing_text(path: Path) -> Iterator[IO[str]]:
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         yield file
+
+
+def _begin_as(before: os.stat_result, temporary: Path) -> None:
+    """Make an empty file with owner, group and mode of the one that it is to replace; its mtime is 0 until it is written."""
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    keep_owner_and_mode(before, temporary)
+    temporary.chmod(temporary.stat().st_mode | stat.S_IWUSR)  # a file that may only be read can be replaced, too
+    os.utime(temporary, (0, 0))
+
+
+def keep_owner_and_mode(before: os.stat_result, new: Path) -> None:
+    """Give a new file or folder owner, group and mode of what it replaces; owner and group where the system lets us."""
+    found, mode = new.stat(), stat.S_IMODE(before.st_mode)
+    if (found.st_uid, found.st_gid) != (before.st_uid, before.st_gid):
+        try:
+            os.chown(new, before.st_uid, before.st_gid)
+        except OSError:
+            with contextlib.suppress(OSError):  # giving a file away takes root; a group of one's own does not
+                os.chown(new, -1, before.st_gid)
+        if new.stat().st_gid != before.st_gid:
+            mode &= ~0o070 | (mode & 0o007) << 3  # what the group could do, another one may only as far as everybody
+    new.chmod(mode)
 
 
 def is_foreign(path: Path, beginning: bytes) -> bool:
@@ -228,9 +261,11 @@ def locked(path: Path, wait: bool = False, shared_by: str = "") -> Iterator[None
     CacheLocked
         If another process holds it and ``wait`` is false.
     CacheWriteError
-        If the file system has no locks and the lock is not to be shared.
+        If the file system has no locks and the lock is not to be shared, or the lock belongs to a user who keeps it.
+    CacheUnsafe
+        If something else than a regular file stands there.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = open_lock(path)
     try:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared_by else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
@@ -249,8 +284,11 @@ def locked(path: Path, wait: bool = False, shared_by: str = "") -> Iterator[None
         started = time.strftime("%Y-%m-%d %H:%M:%S")
         own = f"process {os.getpid()} on {socket.gethostname()} since {started}"
         text = f"{shared_by}, the last to start being {own}" if shared_by else own
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{text}\n".encode(), 0)
+        # A file with a second name may be somebody's own; one of another user may be readable alone.
+        if os.fstat(descriptor).st_nlink == 1:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{text}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

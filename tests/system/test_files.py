@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from featx.errors import CacheDamaged, CacheLocked, CacheWriteError, OutputError
+from featx.backbones import backbone_spec, resolve_weights
+from featx.errors import CacheDamaged, CacheLocked, CacheWriteError, ModelNotFound, OutputError, WeightsError
+from featx.models import load_model
 from featx.system.files import (
     check_file,
     check_folder,
     content_digest,
     file_digest,
+    keep_owner_and_mode,
     locked,
     publish,
     reading_from,
@@ -26,6 +29,8 @@ from featx.system.files import (
     temporary_sibling,
     writing_to,
 )
+from featx.system.regular import read_regular
+from featx.verbs.finetune.checkpoint import load_checkpoint
 from featx.verbs.sample import unpack_sample
 
 HOLDER = """
@@ -75,6 +80,96 @@ def test_replaced_file_appears_whole_at_the_end(tmp_path: Path) -> None:
         temporary.write_text("new")
     assert path.read_text() == "new"
     assert names_in(tmp_path) == ["catalog.h5"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o444, 0o755])
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_replaced_file_keeps_its_mode_from_the_first_byte_on(tmp_path: Path, mode: int, linked: bool) -> None:
+    """What nobody else could read, nobody else reads while it is written anew; one that is read-only is replaced, too."""
+    path = tmp_path / "catalog.h5"
+    path.write_text("old")
+    path.chmod(mode)
+    named = path
+    if linked:
+        (tmp_path / "link").symlink_to(path)
+        named = tmp_path / "link"
+    with replacing(named) as temporary:
+        temporary.write_text("new")
+        assert temporary.stat().st_mode & 0o777 == mode | 0o200
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="files are given away by root alone")
+def test_a_replaced_file_keeps_its_owner_and_group(tmp_path: Path) -> None:
+    """As where root writes into the cache of a user, who is to be able to go on with it."""
+    path = tmp_path / "catalog.h5"
+    path.write_text("old")
+    os.chown(path, 1234, 2345)
+    path.chmod(0o660)
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (1234, 2345, 0o660)
+
+
+def test_another_group_is_not_let_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the group cannot be kept, what it could do is no right of the new file's group."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    path = tmp_path / "catalog.h5"
+    path.write_text("old")
+    path.chmod(0o664)
+    before = path.stat()
+    monkeypatch.setattr("featx.system.files.os.chown", refuse)
+    keep_owner_and_mode(os.stat_result((before.st_mode, 0, 0, 1, 1, 54321, 0, 0, 0, 0)), path)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o022, 0o002])
+def test_a_lock_is_made_for_whom_the_umask_lets_in(tmp_path: Path, umask: int) -> None:
+    """With 002, as groups that share a folder have it, a second user of the group can take the lock."""
+    before = os.umask(umask)
+    try:
+        with locked(tmp_path / ".lock"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / ".lock").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from featx.errors import FeatxError
+from featx.system.files import locked
+os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(54321)
+try:
+    with locked(Path(sys.argv[1])):
+        print("taken")
+except FeatxError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize(("mode", "said"), [(0o664, "taken"), (0o644, "taken"), (0o640, "taken"), (0o600, "CacheWriteError ")])
+def test_another_user_of_the_group_takes_a_lock_that_can_be_read(tmp_path: Path, mode: int, said: str) -> None:
+    """Reading is enough for a lock. One that is closed names its owner and the command that opens it."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    lock = tmp_path / ".lock"
+    lock.write_text("process 1 on elsewhere\n")
+    os.chown(lock, 0, 23456)
+    lock.chmod(mode)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, lock, "23456"], capture_output=True, text=True, check=True, cwd=tmp_path.anchor
+    )
+    assert done.stdout.startswith(said)
+    if said != "taken\n" and mode == 0o600:
+        assert "belongs to user root" in done.stdout
+        assert f"chmod -R g+rwX {tmp_path}" in done.stdout
 
 
 def test_new_file_is_absent_until_it_is_whole(tmp_path: Path) -> None:
@@ -352,6 +447,33 @@ def test_digest_of_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """And never the digest of nothing."""
     with pytest.raises(FileNotFoundError):
         file_digest(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "/dev/zero"])
+def test_what_never_ends_is_not_read(tmp_path: Path, kind: str) -> None:
+    """Weights, checkpoints, the sample: a pipe would block, a device fill the memory."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link to a pipe").symlink_to("pipe")
+    path = tmp_path / kind
+    for read in (file_digest, read_regular):
+        with pytest.raises(OSError, match=r"is a (pipe|device), not a regular file"):
+            read(path)
+    with pytest.raises(WeightsError, match="cannot be read as weights: is a"):
+        resolve_weights(backbone_spec("vgg16"), str(path), ("block5_pool",))
+    assert load_checkpoint(path, "") is None
+    with pytest.raises(ModelNotFound):
+        load_model(path)
+
+
+def test_a_pipe_among_the_samples_images_is_refused(tmp_path: Path) -> None:
+    """With its name; and it stays."""
+    unpack_sample(tmp_path / "sample")
+    image = next((tmp_path / "sample").rglob("*.png"))
+    image.unlink()
+    os.mkfifo(image)
+    with pytest.raises(OutputError, match=rf"{image}: cannot be written: is a pipe"):
+        unpack_sample(tmp_path / "sample")
+    assert image.is_fifo()
 
 
 def test_a_refusal_of_the_system_becomes_the_error_of_whoever_writes_or_reads(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def check_marked_folder(folder: Path, names: Sequence[str], origin: str) -> None
     Raises
     ------
     OutputError
-        If the folder cannot be made or written, or holds a file of such a name and no marker of featx's.
+        If the folder cannot be made or written, or holds a file of such a name and no marker of featx's, or a link.
     """
     with writing_to(folder, REMEDY):
         check_folder(folder)
@@ -36,3 +36,6 @@ def check_marked_folder(folder: Path, names: Sequence[str], origin: str) -> None
             if os.path.lexists(place) and not (folder / REPORT_MARKER).is_file():
                 raise OutputError(f"{place}: exists and is not from {origin}. {REMEDY}")
             final_file(place)
+    for place in (folder / name for name in (*names, REPORT_MARKER)):
+        if place.is_symlink():  # a marked folder of somebody else's could lead to any file of the user's
+            raise OutputError(f"{place}: is a link; files of {origin} are written in their own folder alone. {REMEDY}")

@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featx.store.documents import reading_named, writing_named
+from featx.store.inside import PARTS
 
 if TYPE_CHECKING:
     from featx.store.listing.catalog import Catalog
 
-
-PARTS = "parts"
-"""Folder inside the cache that parts put their listings into."""
 
 _NAME = re.compile(r"([0-9]{1,9})-of-([0-9]{1,9})\.h5")
 _REJECTS = "-rejects.csv"

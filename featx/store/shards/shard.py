@@ -183,5 +183,5 @@ def _rows_a_block(dataset: h5py.Dataset) -> int:
 
 
 def _state(path: Path) -> tuple[int, int, int, int]:
-    status = path.stat()
+    status = path.lstat()  # a link put in its place is another file
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

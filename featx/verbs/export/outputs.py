@@ -18,6 +18,7 @@ from featx.system.files import (
     check_folder,
     content_digest,
     file_digest,
+    keep_owner_and_mode,
     replacing,
     replacing_text,
     sync_file,
@@ -150,6 +151,7 @@ def _swap(folder: Path, moves: list[tuple[Path, Path]]) -> None:
         for number, (new, place) in enumerate(moves):
             if os.path.lexists(place):
                 kept = folder / f"before-{number}"
+                keep_owner_and_mode(place.stat(), new)
                 place.rename(kept)
                 aside.append((kept, place))
             new.rename(place)

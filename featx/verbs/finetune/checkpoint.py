@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from featx.errors import OutputError
 from featx.system.files import is_foreign, replacing, writing_to
+from featx.system.regular import read_regular
 
 _MAGIC = b"featx checkpoint 1\n"
 
@@ -63,7 +64,7 @@ def save_checkpoint(path: Path, identity: str, document: dict[str, Any], arrays:
 def load_checkpoint(path: Path, identity: str) -> tuple[dict[str, Any], Arrays] | None:
     """Return document and arrays, or None if there is no whole checkpoint of this training."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError:
         return None
     head = len(_MAGIC) + 65

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from featx.errors import OutputError
 from featx.system.files import is_temporary, reading_from, temporary_sibling, writing_to
+from featx.system.regular import read_regular
 
 ARCHIVE = Path(__file__).with_name("fashion-mnist-sample.zip")
 
@@ -86,7 +87,7 @@ def _refuse_foreign(folder: Path, names: list[str]) -> list[Path]:
 
 def _write_new(path: Path, content: bytes) -> None:
     with writing_to(path, "Give another folder."):
-        found = path.read_bytes() if path.exists() else b""
+        found = read_regular(path) if path.exists() else b""
         if found == content:
             return
         if not content.startswith(found):  # the beginning alone is what a machine that went down leaves

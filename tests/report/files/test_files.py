@@ -130,6 +130,22 @@ def test_a_folder_in_the_place_of_a_file_is_a_typed_error(tmp_path: Path, evalua
     assert (tmp_path / name).is_dir()
 
 
+@pytest.mark.parametrize("name", [*NAMES, ".featx-report"])
+def test_a_link_in_a_report_of_somebody_elses_is_not_followed(tmp_path: Path, evaluate: Evaluate, name: str) -> None:
+    """The mark is there, and one of its files leads to the user's own: refused before anything is written."""
+    (tmp_path / "mine").write_text("years of work")
+    folder = tmp_path / "report"
+    folder.mkdir()
+    if name != ".featx-report":
+        (folder / ".featx-report").touch()
+    (folder / name).symlink_to(tmp_path / "mine")
+    before = names_in(folder)
+    for attempt in (lambda: check_report_folder(folder), lambda: write_report(evaluate(), folder)):
+        with pytest.raises(OutputError, match=rf"{name}: is a link"):
+            attempt()
+    assert (names_in(folder), (tmp_path / "mine").read_text()) == (before, "years of work")
+
+
 def test_a_folder_that_cannot_be_made_is_refused_before_the_work(tmp_path: Path, evaluate: Evaluate) -> None:
     """A file, a pipe or a link to nowhere in its place, a file above it, and a file system that takes none."""
     (tmp_path / "file").write_text("mine")

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 from featx.errors import CacheLocked, RayError
 from featx.system.cores import available_cores
 from featx.system.files import locked
+from featx.system.lock_file import taking
 from featx.verbs.extract.ray.crew import Crew, OnRay, plan_crew
 
 LOCAL = "local"
@@ -27,8 +29,8 @@ LOCAL = "local"
 _STORE_BYTES = 80 * 2**20
 
 # Ray's sockets are in this folder, and the system allows their paths 107 bytes; Ray adds up to 64.
-_LONGEST_TEMPORARY = 40
-_PREFIX = "featx-ray-"
+_LONGEST_TEMPORARY = 43
+_PREFIX, _INNER = "featx-ray-", "r"
 
 _ANSWER_SECONDS = 10.0
 
@@ -261,14 +263,25 @@ def _signals_kept() -> Iterator[None]:
 def _temporary_folder() -> Iterator[str]:
     """Yield a folder for Ray's sockets and logs; delete it afterwards, and those of processes that were killed."""
     above = _short_folder()
-    for left in Path(above).glob(f"{_PREFIX}*/lock"):
-        with contextlib.suppress(CacheLocked, OSError), locked(left):
-            shutil.rmtree(left.parent)
+    for left in Path(above).glob(f"{_PREFIX}*"):
+        # Anybody may have made it, and made its lock a link to a file of this user's.
+        with contextlib.suppress(CacheLocked, OSError):
+            if _is_own_folder(left):
+                with taking(left / "lock"):
+                    shutil.rmtree(left)
     made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=above, ignore_cleanup_errors=True)
     with made as folder, locked(Path(folder) / "lock"):
-        yield folder
+        # Ray opens the folder it is given to everybody; the one around it is this user's alone.
+        inner = Path(folder) / _INNER
+        inner.mkdir()
+        yield str(inner)
+
+
+def _is_own_folder(path: Path) -> bool:
+    status = path.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def _short_folder() -> str:
     usual = tempfile.gettempdir()
-    return usual if len(os.fsencode(usual)) + len(f"/{_PREFIX}12345678") <= _LONGEST_TEMPORARY else "/tmp"
+    return usual if len(os.fsencode(usual)) + len(f"/{_PREFIX}12345678/{_INNER}") <= _LONGEST_TEMPORARY else "/tmp"

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ import featx.verbs.extract.ray.cluster
 import featx.verbs.extract.ray.run
 from featx.errors import CacheWriteError, Interrupted, RayError
 from featx.images import MEASURES
-from featx.verbs.extract.ray.cluster import connected
+from featx.verbs.extract.ray.cluster import _temporary_folder, connected
 from featx.verbs.extract.ray.crew import Crew, plan_crew
 from featx.verbs.extract.ray.worker import Answer, ImageList, RayWorker
 from tests.conftest import COLOURS, Run, as_json, write_image
@@ -62,7 +63,7 @@ def many(photos: Path) -> Path:
 def temporary(tmp_path: Path) -> Iterator[Path]:
     """An empty folder for temporary files with a short name, as Ray's sockets bear no long ones."""
     (tmp_path / "temporary").mkdir()
-    short = Path("/tmp") / f"featx-test-{os.getpid()}"
+    short = Path("/tmp") / f"ft-{os.getpid()}"
     short.symlink_to(tmp_path / "temporary")
     yield short
     short.unlink()
@@ -342,6 +343,44 @@ def test_the_command_prints_its_json_alone_and_leaves_nothing_behind(photos: Pat
     assert json.loads(done.stdout)["extracted"] == 36
     assert (elsewhere / "c" / "catalog.h5").exists()
     assert list(home.iterdir()) == list(temporary.iterdir()) == []
+
+
+def test_what_others_put_into_the_shared_temporary_folder_is_left_alone(
+    temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that is a link, a folder that is one, a lock without content, a pipe: nothing is written, made or deleted."""
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "secret").write_text("years of work")
+    (mine / "lock").write_text("mine too")
+    for name in ("linked", "nowhere", "pipe", "empty"):
+        (temporary / f"featx-ray-{name}").mkdir()
+    (temporary / "featx-ray-linked" / "lock").symlink_to(mine / "secret")
+    (temporary / "featx-ray-nowhere" / "lock").symlink_to(mine / "new")
+    os.mkfifo(temporary / "featx-ray-pipe" / "lock")
+    (temporary / "featx-ray-folder").symlink_to(mine)
+    before = sorted(map(str, [*temporary.rglob("*"), *mine.rglob("*")]))
+    with _temporary_folder() as folder:
+        assert Path(folder).parent.parent == temporary
+        outside, inside = Path(folder).parent.stat(), len(str(Path(folder).relative_to(temporary)))
+        assert (outside.st_mode & 0o777, outside.st_uid, inside) == (0o700, os.geteuid(), len("featx-ray-12345678/r"))
+    assert sorted(map(str, [*temporary.rglob("*"), *mine.rglob("*")])) == before
+    assert ((mine / "secret").read_text(), (mine / "lock").read_text()) == ("years of work", "mine too")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="files are given away by root alone")
+def test_what_another_user_has_left_is_no_leftover_of_ones_own(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a folder of theirs nor a lock of theirs in one's own; root could delete both."""
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    for name in ("theirs", "half", "own"):
+        (temporary / f"featx-ray-{name}").mkdir()
+        (temporary / f"featx-ray-{name}" / "lock").touch()
+    os.chown(temporary / "featx-ray-theirs", 54321, 54321)
+    os.chown(temporary / "featx-ray-half" / "lock", 54321, 54321)
+    with _temporary_folder():
+        pass
+    assert sorted(path.name for path in temporary.iterdir()) == ["featx-ray-half", "featx-ray-theirs"]
 
 
 def test_without_ray_the_message_says_what_to_install(photos: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

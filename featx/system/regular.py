@@ -1,0 +1,64 @@
+"""Opening files that somebody else may have put there: regular files alone, looked at before they are opened and after.
+
+A pipe would block for ever, ``/dev/zero`` would fill the memory, and opening a device can set it going.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+# Windows has neither; there a pipe has no place in a folder, and making a link takes rights of its own.
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+
+
+def kind_of(mode: int) -> str:
+    """Name what stands at a path, from its mode."""
+    return _KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow: bool = True) -> int:
+    """Open a file that exists; return its descriptor.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    flags : int
+        As for ``os.open``.
+    follow : bool
+        Whether a symbolic link at the end of the path is followed.
+
+    Raises
+    ------
+    OSError
+        If it is anything but a regular file, or cannot be opened.
+    """
+    _check(path, path.stat(follow_symlinks=follow).st_mode)
+    descriptor = os.open(path, flags | _NO_WAIT | getattr(os, "O_CLOEXEC", 0) | (0 if follow else NO_FOLLOW))
+    try:
+        _check(path, os.fstat(descriptor).st_mode)  # it may have been replaced since
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_regular(path: Path, *, follow: bool = True) -> bytes:
+    """Return the content of a file; parameters and errors as for ``open_regular``."""
+    with open(open_regular(path, follow=follow), "rb") as file:
+        return file.read()
+
+
+def _check(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, f"is {kind_of(mode)}, not a regular file", str(path))
