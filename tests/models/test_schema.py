@@ -201,7 +201,7 @@ def test_a_cache_of_the_version_before_opens_and_is_sound(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("head", ["logreg", "dense", "tuned"])
 def test_a_model_of_the_version_before_predicts_the_same(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of its cache's features and of the images themselves: the probabilities that it gave then. The dense one is calibrated."""
+    """Of its cache's features and of the images themselves: the probabilities of then. The dense one is calibrated."""
     monkeypatch.chdir(OLD)
     then = json.loads(Path("predicted.json").read_text())[head]
     store, model = featx.open_cache("cache"), featx.load_model(f"{head}.featx")
