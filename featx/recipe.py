@@ -117,7 +117,11 @@ class Recipe:
     color_profile: str = "ignore"
 
     def __post_init__(self) -> None:
-        """Refuse values that no featx could have written."""
+        """Refuse values that no featx could have written.
+
+        Written out, and not a schema of msgspec as a model's document has: ``--help`` lists the modes of this module, and loads
+        no library; and rules such as layers that differ are beyond a schema.
+        """
         self._require("backbone", isinstance(self.backbone, str) and 0 < len(self.backbone) <= 100, "a name")
         self._require("weights", isinstance(self.weights, str) and 0 < len(self.weights) <= 200, "a digest")
         self._require(

@@ -227,3 +227,15 @@ def test_the_version_is_in_one_place() -> None:
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["hatch"]["version"]["path"] == "featx/system/version.py"
     assert "version" not in project["project"]
+    kept = [ROOT / "pyproject.toml", ROOT / "CITATION.cff", ROOT / "scripts", ROOT / "docs", ROOT / "featx", ROOT / ".github"]
+    files = [file for path in kept for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    texts = {
+        file: file.read_text("utf-8")
+        for file in files
+        if file.suffix in (".py", ".md", ".toml", ".cff", ".yml", "") and file.is_file()
+    }
+    assert len(texts) > 250
+    repeats = [file for file, text in texts.items() if re.search(rf"(?<![\d.]){re.escape(featx.__version__)}(?![\d.])", text)]
+    assert repeats == [ROOT / "featx/system/version.py"]
+    citation = texts[ROOT / "CITATION.cff"]
+    assert not re.search(r"^version:", citation, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Where the weights of a backbone are, and how to get one that runs."""
+"""A backbone that runs, or its last layers: built for a recipe, after image size, device and batch size have been checked."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""Where weights are."""
+"""Where the weights of a backbone are, and the digest by which a recipe names them."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every head offers, and which heads exist."""
+"""What every head offers, what features look like to it, and the softmax that heads share."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol, Self

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
 from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
-from featx.heads import HIGHEST, LOWEST, rebuild_head
+from featx.heads import rebuild_head
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model, _npy
 from featx.models.schema import check_document
 from featx.recipe import Recipe
@@ -183,9 +183,6 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         raise ValueError("model.json, class_names: do not fit its head")
     if trained_on.dtype != np.uint8 or trained_on.ndim != 2 or trained_on.shape[1] != TRAINED_ON_BYTES:
         raise ValueError("its list of training images has another shape")
-    temperature = document.get("temperature", 1.0)
-    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not LOWEST <= temperature <= HIGHEST:
-        raise ValueError(f"model.json, temperature: its temperature is not a number from {LOWEST} to {HIGHEST}")
     if len({len(values) for values in document["history"].values()}) > 1:
         raise ValueError("model.json, history: its lists must have one value an epoch each")
     _check_seal(document)
@@ -205,7 +202,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         views=document.get("views", {"augment": "", "seed": 0, "count": 1}),  # the first models know of none
         tuning=document.get("tuning", []),
         tail=tail,
-        temperature=float(temperature),
+        temperature=float(document.get("temperature", 1.0)),
         quantized=quantized,
     )
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from featx.heads import HIGHEST, LOWEST
+
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -104,6 +106,7 @@ class Document(msgspec.Struct, rename={"schema_": "schema"}):
     views: Views | msgspec.UnsetType = msgspec.UNSET
     tuning: list[Tried] = []
     tail: TailFields | msgspec.UnsetType = msgspec.UNSET
+    temperature: Annotated[float, msgspec.Meta(ge=LOWEST, le=HIGHEST)] = 1.0
     sealed: dict[str, str] = {}
 
 

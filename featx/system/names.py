@@ -1,11 +1,14 @@
-"""Names that a user typed: an unknown name is refused, with the known name that it looks like."""
+"""Names that a user typed: an unknown name is refused, with the known name that it looks like; a single one is a list."""
 
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from featx.errors import FeatxError
+
+_Name = TypeVar("_Name", str, Path | str)
 
 
 def did_you_mean(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> str:
@@ -14,6 +17,11 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int = 1, cutoff: floa
     plain = name.lower()
     near = [plain] if plain in by_lower else difflib.get_close_matches(plain, by_lower, n=most, cutoff=cutoff)
     return f"Did you mean {' or '.join(by_lower[match] for match in near)}? " if near else ""
+
+
+def as_list(given: _Name | Iterable[_Name]) -> list[_Name]:
+    """Return what was given where several may be: a single name or path is one, and not its letters."""
+    return [given] if isinstance(given, str | Path) else list(given)
 
 
 def keywords_of(function: Callable[..., Any]) -> list[str]:

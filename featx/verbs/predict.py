@@ -11,6 +11,7 @@ from featx.errors import OutputError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, classify_files, load_model
 from featx.system.files import check_file, replacing_text, writing_to
+from featx.system.names import as_list
 from featx.system.progress import Progress
 
 COLUMNS = ("path", "label", "confidence", "error")
@@ -49,7 +50,7 @@ class Prediction:
 
 def predict_images(
     model: Path | str,
-    paths: Sequence[Path | str],
+    paths: Path | str | Sequence[Path | str],
     *,
     weights: Path | None = None,
     batch_size: int | None = None,
@@ -65,7 +66,7 @@ def predict_images(
     ----------
     model : Path or str
         The model file.
-    paths : sequence of Path or str
+    paths : Path, str, or sequence of Path or str
         Files are taken as they are; folders are searched for images.
     weights : Path or None
         The backbone's weights file, if it is not at hand.
@@ -104,7 +105,7 @@ def predict_images(
     """
     compute = Compute(batch_size, workers, max_pixels, device)
     loaded = load_model(model)
-    files = list_unlabelled([Path(path) for path in paths])
+    files = list_unlabelled([Path(path) for path in as_list(paths)])
     result = classify_files(loaded, files, compute, weights=weights, tta=tta, progress=progress)
     predictions = []
     for place, (file, row) in enumerate(zip(files, result.probabilities, strict=True)):

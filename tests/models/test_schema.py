@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import json
+import lzma
 import math
 import shutil
 import zipfile
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -197,9 +199,9 @@ def test_a_cache_of_the_version_before_opens_and_is_sound(tmp_path: Path) -> Non
     assert (again.extracted, again.reused, again.rejected) == (0, 16, 0)
 
 
-@pytest.mark.parametrize("head", ["logreg", "dense"])
+@pytest.mark.parametrize("head", ["logreg", "dense", "tuned"])
 def test_a_model_of_the_version_before_predicts_the_same(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of its cache's features and of the images themselves: the probabilities that it gave then."""
+    """Of its cache's features and of the images themselves: the probabilities of then. The dense one is calibrated."""
     monkeypatch.chdir(OLD)
     then = json.loads(Path("predicted.json").read_text())[head]
     store, model = featx.open_cache("cache"), featx.load_model(f"{head}.featx")
@@ -208,3 +210,48 @@ def test_a_model_of_the_version_before_predicts_the_same(head: str, monkeypatch:
     found = featx.predict_images(f"{head}.featx", sorted(Path("photos").rglob("*.png")))
     assert {one.path: one.label for one in found} == then["labels"]
     assert {one.path: one.confidence for one in found} == pytest.approx(then["from images"], rel=1e-6)
+    assert model.temperature == then.get("temperature", 1.0)
+    assert model.tuning == then.get("tuning", [])
+
+
+def test_a_fine_tuned_model_of_the_version_before_predicts_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """VGG16 with zeros, a diagonal and little more in its last convolution, so that the file is small when compressed."""
+    monkeypatch.chdir(OLD)
+    then = json.loads(Path("predicted.json").read_text())["finetuned"]
+    path = tmp_path / "finetuned.featx"
+    path.write_bytes(lzma.decompress(Path("finetuned.featx.xz").read_bytes()))
+    tail = featx.load_model(path).tail
+    assert tail is not None
+    assert (tail.start, sorted(tail.arrays)) == ("block5_conv3", ["block5_conv3/bias", "block5_conv3/kernel"])
+    found = featx.predict_images(path, sorted(Path("photos").rglob("*.png")))
+    assert {one.path: one.label for one in found} == then["labels"]
+    assert {one.path: one.confidence for one in found} == pytest.approx(then["from images"], abs=1e-4)
+
+
+def test_a_packed_file_is_what_the_version_before_made_of_the_cache(tmp_path: Path) -> None:
+    """The same arrays of the same types and values under the same names, for whoever reads them."""
+
+    def content(path: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        with h5py.File(path) as file:
+            for place, node in [("/", file), *((name, file[name]) for name in items_of(file))]:
+                found |= {f"{place}@{name}": np.array(value) for name, value in node.attrs.items()}
+                if isinstance(node, h5py.Dataset):
+                    found[place] = node[()]
+        return found
+
+    shutil.copytree(OLD / "cache", tmp_path / "cache")
+    featx.pack_cache(tmp_path / "cache", tmp_path / "packed.h5")
+    then, now = content(OLD / "packed.h5"), content(tmp_path / "packed.h5")
+    assert list(now) == list(then)
+    assert {"features", "labels", "paths", "class_names", "/@recipe"} < set(then)
+    for name, value in then.items():
+        assert np.asarray(now[name]).dtype == np.asarray(value).dtype, name
+        np.testing.assert_array_equal(now[name], value, err_msg=name)
+
+
+def items_of(file: h5py.File) -> list[str]:
+    """Return the names of everything in a file."""
+    names: list[str] = []
+    file.visit(names.append)
+    return names

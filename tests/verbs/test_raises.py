@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def documented(function: Callable[..., Any]) -> tuple[type[FeatxError], ...]:
     """Return the errors that a docstring names under Raises."""
-    section = str(function.__doc__).split("Raises\n")[1].split("Examples\n")[0]
+    section = re.split(r"\n\n    \w+\n    -+\n", str(function.__doc__).split("Raises\n")[1])[0]
     names = re.findall(r"^    ([A-Z]\w+(?:, [A-Z]\w+)*)$", section, re.MULTILINE)
     return tuple(getattr(featx.errors, name) for line in names for name in line.split(", "))
 
@@ -217,6 +217,20 @@ def test_a_value_of_another_kind_is_refused_by_its_name(
         named = str(caught.value).replace("val and test fractions", "val_fraction test_fraction").replace("-", "_")
         assert name in named, f"{value!r}: {caught.value}"
         assert list(tmp_path.iterdir()) == [], repr(value)
+
+
+def test_a_single_name_is_a_list_of_one(made: dict[str, Path], tmp_path: Path) -> None:
+    """Wherever several may be given, and not its letters."""
+    compared = featx.compare_heads(made["CACHE"], "ridge", "avg", folds=2)
+    assert [(one.head, one.pooling) for one in compared.heads] == [("ridge", "avg")]
+    with pytest.raises(HeadError, match=r"^head 'rigde': unknown"):
+        featx.compare_heads(made["CACHE"], "rigde")
+    image = made["PHOTOS"] / "red" / "0.png"
+    assert [one.path for one in featx.predict_images(made["MODEL"], image)] == [str(image)]
+    assert [one.path for one in featx.predict_images(made["MODEL"], str(image))] == [str(image)]
+    featx.extract_features(made["PHOTOS"], tmp_path / "c", backbone="stub", image_size=(64, 64), layers="cells")
+    assert featx.open_cache(tmp_path / "c").recipe.layers == ("cells",)
+    assert featx.merge_caches(tmp_path / "c", tmp_path / "joined").listed == 30
 
 
 def test_numbers_of_numpy_are_numbers(made: dict[str, Path], tmp_path: Path) -> None:

@@ -114,5 +114,6 @@ def best_epoch(history: Mapping[str, Sequence[Any]], monitor: str = "val_loss") 
 
 
 def _log_sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    # scipy.special.log_expit is the same: importing the heads, for a prediction too, would load SciPy for this line.
     values: NDArray[np.float64] = -np.logaddexp(0, -logits)
     return values

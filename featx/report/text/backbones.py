@@ -1,4 +1,4 @@
-"""Backbones, and what fine-tuning did to one, as text for a terminal."""
+"""The backbones as text for a terminal."""
 
 from collections.abc import Sequence
 

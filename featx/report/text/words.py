@@ -1,4 +1,4 @@
-"""Results as text for a terminal. These functions return strings; the command line prints them."""
+"""Words and tables that the texts share: sizes, counts with their noun, paths, parameters."""
 
 import contextlib
 from collections.abc import Sequence

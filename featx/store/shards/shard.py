@@ -1,4 +1,4 @@
-"""One immutable HDF5 file of feature rows: written in memory, checked, then published under its own digest.
+"""A shard as it is read: one immutable HDF5 file of feature rows, named by its own digest.
 
 ::
 

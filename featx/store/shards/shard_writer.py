@@ -1,4 +1,4 @@
-"""Shard writer."""
+"""How a shard is made: rows are compressed and laid out in memory, and the finished file is written at once."""
 
 import io
 import math

@@ -16,7 +16,7 @@ from featx.heads import HeadSettings, head_spec
 from featx.models import find_training_copies
 from featx.store import POOLINGS, FeatureCache
 from featx.system.files import is_foreign, replacing_text, writing_to
-from featx.system.names import did_you_mean, keywords_of
+from featx.system.names import as_list, did_you_mean, keywords_of
 from featx.system.progress import Progress
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
@@ -94,8 +94,8 @@ class Comparison:
 
 def compare_heads(
     cache: Path | str,
-    heads: Sequence[str] = DEFAULT_HEADS,
-    poolings: Sequence[str] = (),
+    heads: str | Sequence[str] = DEFAULT_HEADS,
+    poolings: str | Sequence[str] = (),
     *,
     folds: int = 5,
     layer: str | None = None,
@@ -110,9 +110,9 @@ def compare_heads(
     ----------
     cache : Path or str
         The cache's folder.
-    heads : sequence of str
+    heads : str or sequence of str
         Names of heads.
-    poolings : sequence of str
+    poolings : str or sequence of str
         Each head is tried on each; by default on the pooling that suits it.
     folds : int
         Stratified by class, exact duplicates in one of them.
@@ -147,7 +147,7 @@ def compare_heads(
     """
     if not heads:
         raise HeadError("compare needs at least one head.")
-    candidates = _candidates(heads, poolings, {**settings, "seed": seed})
+    candidates = _candidates(as_list(heads), as_list(poolings), {**settings, "seed": seed})
     store = FeatureCache.open(Path(cache))
     groups = find_training_copies(store, progress).groups if group_duplicates else None
     images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)

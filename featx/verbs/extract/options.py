@@ -18,6 +18,7 @@ from featx.images import (
 )
 from featx.recipe import FULL_DEPTH, Recipe
 from featx.system.kinds import check_kind, is_whole
+from featx.system.names import as_list
 
 DEFAULT_VIEWS = 4
 """Views of each training image where ``augment`` is given and their number is not."""
@@ -183,7 +184,7 @@ class ExtractOptions:
         height, width = self.image_size or spec.image_size
         size = int(height), int(width)
         check_image_size(spec, size)
-        layers = (self.layers,) if isinstance(self.layers, str) else tuple(self.layers or spec.layers)
+        layers = tuple(as_list(self.layers or spec.layers))
         digest, weights_file = resolve_weights(spec, self.weights, layers)
         if spec.is_stub and self.precision != "float32":
             raise RecipeError(f"backbone {spec.name}: computes in float32 alone. Received: --precision {self.precision}.")

@@ -226,6 +226,7 @@ class _Trial:
         self._compute = compute
         self.rate = 0.0
         self._engine = engine
+        self._extractor: Extractor | None = None  # made of the first batch
         self._startup = listing_seconds
         self._maps: Maps = {}
         self._pictures: dict[str, NDArray[Any]] = {}
@@ -237,7 +238,7 @@ class _Trial:
         """Run the backbone over a batch, if it is among the first."""
         if not batch.positions or self._timed == _TIMED_BATCHES:
             return
-        if not self._timed:
+        if self._extractor is None:
             start = time.monotonic()
             # An int8 network is made from these few images alone: it is as fast as that of the extract, and is not kept.
             self._extractor = Extractor(self._engine.completed(batch.images[:MOST_IMAGES]), self._compute)

@@ -32,6 +32,7 @@ from featx.store import (
     writing_named,
 )
 from featx.system.files import sync_folder
+from featx.system.names import as_list
 from featx.system.progress import Progress
 from featx.verbs.merge.given import check_recipe, default_target, one_recipe, read_listings, refuse_to_forget
 from featx.verbs.merge.union import Listing, Whole, unite
@@ -111,7 +112,7 @@ class MergeResult:
 
 
 def merge_caches(
-    caches: Sequence[Path | str],
+    caches: Path | str | Sequence[Path | str],
     cache: Path | str | None = None,
     *,
     partial: bool = False,
@@ -125,7 +126,7 @@ def merge_caches(
 
     Parameters
     ----------
-    caches : sequence of Path or str
+    caches : Path, str, or sequence of Path or str
         The caches' folders. They stay as they are.
     cache : Path, str or None
         The cache to make or to bring up to date; may be one of ``caches``. By default the only one of ``caches``, or
@@ -164,7 +165,7 @@ def merge_caches(
     {'train': 24, 'val': 6, 'test': 6}
     """
     started = time.monotonic()
-    folders = list(dict.fromkeys(Path(folder) for folder in caches))
+    folders = list(dict.fromkeys(Path(folder) for folder in as_list(caches)))
     recipe = one_recipe(folders)
     listings = [listing for folder in folders for listing in read_listings(folder, recipe)]
     whole = unite(listings, partial)

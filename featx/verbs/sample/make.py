@@ -1,6 +1,6 @@
 """Make ``fashion-mnist-sample.zip`` from the originals in Debian's package ``dataset-fashion-mnist``.
 
-Run ``python featx/sample/make.py`` after ``apt-get install dataset-fashion-mnist``. The archive is the
+Run ``python featx/verbs/sample/make.py`` after ``apt-get install dataset-fashion-mnist``. The archive is the
 same to the byte every time (fixed dates, fixed order), so its digest can be checked against the README
 beside it.
 """

@@ -88,7 +88,7 @@ def test_a_temperature_that_no_fit_gives_is_refused(noisy_cache: Path, tmp_path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
             archive.writestr(name, data)
-    with pytest.raises(ModelDamaged, match="its temperature is not a number from"):
+    with pytest.raises(ModelDamaged, match=r"model\.json, temperature: Expected `float`"):
         featx.load_model(path)
 
 

@@ -1,4 +1,4 @@
-"""The Ray that a run uses: one of its own on this machine, or one that is there already; and how its workers fit into it."""
+"""The Ray that a run uses: one of its own on this machine, or one that is there already."""
 
 import contextlib
 import importlib.util
