@@ -14,6 +14,7 @@ FeatxError
 │   ├── CacheLocked         another process writes it
 │   ├── CacheDamaged        what is on disk is not what was written
 │   ├── CacheUnsafe         something in it is a link, pipe, socket or device
+│   ├── CacheUnreadable     a file cannot be read, and nothing shows that it is damaged
 │   └── CacheWriteError     the disk refused a write
 ├── BackboneError           a backbone cannot be built
 │   ├── UnknownBackbone
@@ -104,6 +105,10 @@ class CacheDamaged(CacheError):
 
 class CacheUnsafe(CacheError):
     """Something inside a cache is a symbolic link, pipe, socket or device: through it featx would reach other files."""
+
+
+class CacheUnreadable(CacheError):
+    """A file cannot be read: no permission, a lock, a failing disk, no memory. Nothing shows that its bytes are wrong."""
 
 
 class CacheWriteError(CacheError):

@@ -16,6 +16,7 @@ from featx.errors import CacheDamaged
 @main.command(epilog="Example: featx verify cache/photos --repair")
 @click.argument("cache", type=FOLDER, required=False)
 @click.option("--repair", is_flag=True, help="Move damaged files aside, so that the next extract redoes just their rows.")
+@click.option("--restore", is_flag=True, help="Bring back what was moved aside and is sound.")
 @click.option("--prune", is_flag=True, help="Delete the features of images that are gone from the folder.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
 @json_option
@@ -42,6 +43,8 @@ def _remedy(result: Any) -> str:
 
     if result.damages and all(is_network(damage.path) for damage in result.damages):
         return f"the network of its int8 features is lost or damaged. {RESTORE}"
+    if result.unreadable:
+        return "files in it cannot be read. Nothing shows that they are damaged: mend that, then try again."
     if result.damages:
         return f"damaged. Run featx verify {result.cache} --repair, then featx extract again: it redoes just those rows."
     return f"{result.missing} rows are missing. Run featx extract again: it redoes just those."

@@ -16,6 +16,7 @@ from featx.models.compute import Engine
 from featx.models.file import load_model
 from featx.recipe import Recipe
 from featx.store import QUANTIZED, FeatureCache, read_recipe, writing_named
+from featx.system.durable import delete, make_folder
 from featx.system.files import TEMPORARY_PREFIX, locked, sweep_temporaries, writing_to
 from featx.system.progress import Progress
 
@@ -222,7 +223,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     """Let one process make a cache's network, and others wait for it; on a file system without locks each makes its own."""
     with contextlib.ExitStack() as stack:
         with writing_named(folder):
-            (folder / QUANTIZED).mkdir(parents=True, exist_ok=True)
+            make_folder(folder / QUANTIZED)
             with contextlib.suppress(CacheWriteError):
                 stack.enter_context(locked(folder / QUANTIZED / ".lock", wait=True))
         yield
@@ -239,7 +240,7 @@ def drop_other_networks(folder: Path, recipe: Recipe) -> None:
             sweep_temporaries(folder / QUANTIZED)
     for path in (folder / QUANTIZED).glob("*.zip"):
         if path != kept and re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{16}\.zip", path.name):
-            path.unlink(missing_ok=True)
+            delete(path)
 
 
 def keep_network(folder: Path, recipe: Recipe, network: QuantizedNetwork | None) -> None:

@@ -14,18 +14,8 @@ from featx.store.listing.rejects import check_something_is_left, write_rejects
 from featx.store.listing.repeats import Repeats, find_repeats
 from featx.store.packed import pack
 from featx.store.pooling import POOLINGS, check_pooling, pool_maps
-from featx.store.repair import (
-    Damage,
-    Listed,
-    Survey,
-    drop_foreign,
-    find_repeated,
-    is_unfinished,
-    missing_rows,
-    prune_shard,
-    set_aside,
-    survey,
-)
+from featx.store.pruning import Listed, drop_foreign, find_repeated, prune
+from featx.store.repair import Damage, Survey, is_unfinished, missing_rows, restore, set_aside, survey
 from featx.store.rows import CachedRows
 from featx.store.shards.shard import Shard
 from featx.store.shards.shard_writer import expected_bytes
@@ -72,9 +62,10 @@ __all__ = [
     "part_path",
     "part_paths",
     "pool_maps",
-    "prune_shard",
+    "prune",
     "read_recipe",
     "rejects_path",
+    "restore",
     "set_aside",
     "shards_of",
     "survey",

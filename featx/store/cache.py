@@ -17,6 +17,7 @@ from featx.store.inside import PARTS, check_inside
 from featx.store.listing.catalog import Catalog
 from featx.store.listing.parts import part_path, part_paths
 from featx.store.shards.shard import Shard
+from featx.system.durable import make_folder
 from featx.system.files import locked, sweep_temporaries
 from featx.system.lock_file import closed_to_others
 
@@ -188,7 +189,7 @@ class FeatureCache(CachedFeatures):
         check_inside(self.folder)
         lock = locked(self.folder / ".lock", wait, _PARTS_AT_WORK if as_part else "")
         with writing_named(self.folder):
-            (self.folder / "shards").mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder / "shards")
             lock.__enter__()
         with contextlib.ExitStack() as stack:
             stack.push(lock)

@@ -1,11 +1,13 @@
 """The one writer of a cache, or of a part of it: it closes an extract with the catalog."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.errors import CacheDamaged, CacheUnreadable
 from featx.store.documents import read_recipe, shard_paths, write_json, write_recipe, writing_named
 from featx.store.features import CachedFeatures
 from featx.store.folder import refuse_another_recipe
@@ -15,6 +17,7 @@ from featx.store.listing.parts import drop_parts, write_part
 from featx.store.shards.shard import Pictures, Shard
 from featx.store.shards.shard_writer import ShardWriter
 from featx.store.writer import ShardsWriter
+from featx.system.durable import delete, put_mark
 from featx.system.interrupt import finishing_first
 
 
@@ -90,7 +93,7 @@ class CacheWriter(ShardsWriter):
         if self._begun:
             return
         with writing_named(self._folder):
-            (self._folder / UNFINISHED).touch()
+            put_mark(self._folder / UNFINISHED)
         if read_recipe(self._folder) is None:
             write_recipe(self._folder, self._recipe)
         if read_recipe(self._folder) == self._recipe:
@@ -144,12 +147,16 @@ class CacheWriter(ShardsWriter):
                 self._drop_other_recipes()
             drop_parts(self._folder)
             with writing_named(self._folder):
-                (self._folder / UNFINISHED).unlink(missing_ok=True)
+                delete(self._folder / UNFINISHED)
 
     def _drop_other_recipes(self) -> None:
         """Delete the shards of the recipe that ``--overwrite`` has just replaced."""
         kept = {shard.path for shard in self._cache.shards}
+        others = []
+        for path in shard_paths(self._folder):
+            if path not in kept:
+                # Asked of each file: one of this recipe may have come in since; one that cannot be read stays.
+                with contextlib.suppress(CacheDamaged, CacheUnreadable):
+                    others += [path] if Shard(path).fingerprint != self._recipe.fingerprint else []
         with writing_named(self._folder):
-            for path in shard_paths(self._folder):
-                if path not in kept:
-                    path.unlink()
+            delete(*others)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from featx.errors import CacheDamaged, CacheError, CacheWriteError, RecipeError
+from featx.errors import CacheDamaged, CacheError, CacheUnreadable, CacheWriteError, RecipeError
 from featx.recipe import FORMAT_VERSION, Recipe
 from featx.store.inside import check_inside
 from featx.system.files import reading_from, replacing, writing_to
@@ -15,6 +15,8 @@ from featx.system.regular import read_regular
 
 _LARGEST_JSON = 10_000_000
 _KEPT = "What was finished is kept: make room, mend the disk or give another --cache, then run the same command again."
+
+_NOT_DAMAGED = "Nothing shows that it is damaged: mend that, then try again."
 
 MEND = "Run featx verify --repair on the cache, then featx extract again: it redoes just what is lost."
 """What to do about damage; with a damaged recipe, extract with the settings that the cache was made with."""
@@ -29,11 +31,16 @@ def reading_named(path: Path) -> Iterator[None]:
 
     Raises
     ------
-    CacheDamaged
+    CacheUnreadable
         For any ``OSError`` inside the block.
     """
-    with reading_from(path, "Mend that, then try again.", CacheDamaged):
+    with reading_from(path, _NOT_DAMAGED, CacheUnreadable):
         yield
+
+
+def unreadable(path: Path, refusal: str) -> CacheUnreadable:
+    """Return the error for a file that the system does not let us read."""
+    return CacheUnreadable(f"{path}: cannot be read: {refusal}. {_NOT_DAMAGED}")
 
 
 @contextlib.contextmanager
@@ -75,8 +82,8 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
     write_json(folder / "recipe.json", {"fingerprint": recipe.fingerprint, "recipe": recipe.to_dict()})
 
 
-def read_recipe(folder: Path) -> Recipe | None:
-    """Return the folder's recipe; None where there is none.
+def read_recipe(folder: Path, name: str = "recipe.json") -> Recipe | None:
+    """Return the folder's recipe, in a file of this name; None where there is none.
 
     Raises
     ------
@@ -85,7 +92,7 @@ def read_recipe(folder: Path) -> Recipe | None:
     CacheUnsafe
         If something in the cache is neither a regular file nor a real folder.
     """
-    path = folder / "recipe.json"
+    path = folder / name
     if not os.path.lexists(path):
         return None
     check_inside(folder)
@@ -106,6 +113,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises
     ------
+    CacheUnreadable
+        If the system refuses.
     CacheDamaged
         If the file is anything else.
     """
@@ -113,7 +122,9 @@ def read_json(path: Path) -> dict[str, Any]:
         if path.stat().st_size > _LARGEST_JSON:
             raise CacheDamaged(f"{path}: is {path.stat().st_size} bytes long, far more than featx writes. {MEND}")
         document = json.loads(read_regular(path, follow=False).decode("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise unreadable(path, error.strerror or str(error)) from error
+    except (ValueError, RecursionError) as error:
         raise CacheDamaged(f"{path}: cannot be read: {error}. {MEND}") from error
     if not isinstance(document, dict):
         raise CacheDamaged(f"{path}: is not a JSON object. {MEND}")

@@ -173,7 +173,9 @@ class CachedFeatures:
         name = self._dataset(layer, pooling)
         views = np.broadcast_to(np.asarray(views, np.int64), len(rows))
         places = self._places(rows, views)
-        block_rows = max(1, block_bytes // (self._opened.rows.row_size(name) * np.dtype(dtype).itemsize))
+        block_rows = max(
+            1, block_bytes // (self._opened.reading(lambda: self._opened.rows.row_size(name)) * np.dtype(dtype).itemsize)
+        )
         if seed is None:
             positions = iter(np.split(np.arange(len(rows)), range(block_rows, len(rows), block_rows)))
         else:
@@ -185,7 +187,8 @@ class CachedFeatures:
     def row_shape(self, layer: str | None = None, pooling: str = "flatten") -> tuple[int, ...]:
         """Return what one row of a layer is: (h, w, c) of its maps, or (n_features,) where it is pooled."""
         check_pooling(pooling)
-        shape = self._opened.rows.row_shape(self._dataset(layer, pooling))
+        name = self._dataset(layer, pooling)
+        shape = self._opened.reading(lambda: self._opened.rows.row_shape(name))
         return shape if pooling == "flatten" else choose_pooled(np.empty((1, *shape)), pooling).shape[1:]
 
     @property

@@ -1,6 +1,7 @@
 """Reading HDF5 that may come from elsewhere: whatever featx never writes is refused before it is read."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import h5py
 import numpy as np
 
 from featx.errors import CacheDamaged
-from featx.store.documents import MEND
+from featx.store.documents import MEND, unreadable
 from featx.system.regular import open_regular
 
 # Deflate cannot do better than 1032 : 1, so a dataset that declares more than this many times the file's own bytes
@@ -20,6 +21,10 @@ _MOST_OBJECTS = 10_000
 _ALLOWED_FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32})
 _ALLOWED_KINDS = "fiu"
 
+# Without a number it is HDF5 that says so; with these the system, of a place in the file that damaged bytes have named, or of
+# what is no file.
+_SAID_OF_BYTES = frozenset({0, errno.EINVAL, errno.EOVERFLOW, errno.EFBIG, errno.EISDIR, errno.ENOTDIR, errno.ELOOP})
+
 
 @contextlib.contextmanager
 def damage_named(path: Path) -> Iterator[None]:
@@ -27,16 +32,23 @@ def damage_named(path: Path) -> Iterator[None]:
 
     Raises
     ------
+    CacheUnreadable
+        If the system refused, or memory ran out: no byte was found wrong.
     CacheDamaged
-        For any error of h5py's inside the block.
+        For any other error of h5py's inside the block.
     """
     try:
         yield
     except FileNotFoundError:
         raise CacheDamaged(f"{path}: is missing. Run featx extract again: it redoes just what is not there.") from None
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError, MemoryError) as error:
-        lines = str(error).strip().splitlines()
-        raise CacheDamaged(f"{path}: is damaged: {lines[0] if lines else type(error).__name__}. {MEND}") from error
+        said = str(error).strip().splitlines()
+        if isinstance(error, MemoryError):
+            raise unreadable(path, "memory ran out") from error
+        code = getattr(error, "errno", None) or 0
+        if code not in _SAID_OF_BYTES:
+            raise unreadable(path, os.strerror(code)) from error
+        raise CacheDamaged(f"{path}: is damaged: {said[0] if said else type(error).__name__}. {MEND}") from error
 
 
 def open_guarded(path: Path) -> h5py.File:

@@ -1,6 +1,5 @@
 """Shards of one cache into another: by a hard link where the file system lets us, else by a copy; never row by row."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from featx.store.documents import MEND, shard_paths, writing_named
 from featx.store.guard import damage_named
 from featx.store.shards.reader import ShardRows
 from featx.store.shards.shard import Shard
+from featx.system.durable import discard, link
 from featx.system.files import file_digest, publish, temporary_sibling
 
 LINKED, COPIED, PRESENT = "linked", "copied", "present"
@@ -86,7 +86,7 @@ def bring(path: Path, folder: Path) -> str:
     final = folder / "shards" / path.name
     with writing_named(final):
         try:
-            os.link(path, final)
+            link(path, final)
         except FileExistsError:
             if not final.samefile(path):
                 check_content(final)
@@ -106,4 +106,4 @@ def _copy(path: Path, final: Path) -> None:
             raise CacheDamaged(f"{final}: the copy differs from {path}. Look after the disk, then merge again.")
         publish(temporary, final)
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)

@@ -1,24 +1,24 @@
 """What is wrong with a cache on disk, and setting it right without deciding for the user what to lose."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from featx.errors import CacheDamaged
+from featx.errors import CacheDamaged, CacheError, CacheUnreadable
 from featx.recipe import Recipe
 from featx.store.cache import FeatureCache
-from featx.store.documents import shard_paths, writing_named
+from featx.store.documents import PATIENCE, read_json, read_recipe, shard_paths, writing_named
 from featx.store.inside import ASIDE, PARTS, QUANTIZED, UNFINISHED
 from featx.store.listing.catalog import EXTRACTED, Catalog
 from featx.store.listing.parts import part_paths
-from featx.store.shards.lookup import RowLookup
-from featx.store.shards.reader import ShardRows
+from featx.store.listing.rejects import check_rejects
 from featx.store.shards.shard import Shard
-from featx.store.shards.shard_writer import ShardWriter, copy_rows
-from featx.system.files import TEMPORARY_PREFIX, sync_folder
+from featx.system.durable import make_folder, move
+from featx.system.files import TEMPORARY_PREFIX, file_digest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,9 @@ class Survey:
     Parameters
     ----------
     damages : list of Damage
-        What is wrong with shards, catalog and the listings of parts.
+        What is wrong with shards, catalog, the listings of parts, and the files beside them.
+    unreadable : list of Damage
+        Files that the system does not let us read; nothing shows that their bytes are wrong.
     sound : list of Shard
         Whole shards of the recipe.
     foreign : list of Path
@@ -54,6 +56,7 @@ class Survey:
     """
 
     damages: list[Damage]
+    unreadable: list[Damage]
     sound: list[Shard]
     foreign: list[Path]
     leftovers: list[Path]
@@ -61,29 +64,55 @@ class Survey:
 
 def survey(folder: Path, recipe: Recipe) -> Survey:
     """Read every byte of every shard and every checksum in it, the catalog and the listings of parts."""
-    damages: list[Damage] = []
-    sound: list[Shard] = []
-    foreign: list[Path] = []
-    for path in shard_paths(folder):
-        try:
-            shard = Shard(path)
-            shard.check()
-            if shard.fingerprint == recipe.fingerprint:
-                shard.check_layers(recipe.layers)
-                sound.append(shard)
-            else:
-                foreign.append(path)
-        except CacheDamaged as error:
-            damages.append(Damage(path, str(error)))
-    for listing in (folder / "catalog.h5", *part_paths(folder)):
-        if listing.exists():
+    looked_at: dict[Path, Shard | CacheError] = {}
+    for _ in range(PATIENCE):
+        paths = shard_paths(folder)
+        looked_at |= {path: _shard_or_error(path, recipe) for path in paths if path not in looked_at}
+        if paths == shard_paths(folder):
+            break  # else another process has pruned meanwhile: what is gone is no damage
+    shards = [found for path in paths if isinstance(found := looked_at[path], Shard)]
+    sound = [shard for shard in shards if shard.fingerprint == recipe.fingerprint]
+    foreign = [shard.path for shard in shards if shard.fingerprint != recipe.fingerprint]
+    errors = {path: found for path in paths if isinstance(found := looked_at[path], CacheError)}
+    beside: list[tuple[Path, Callable[[Path], object]]] = [
+        *((listing, Catalog.read) for listing in (folder / "catalog.h5", *part_paths(folder))),
+        (folder / "network.json", read_json),
+        (folder / "rejects.csv", functools.partial(check_rejects, folder / "catalog.h5")),
+    ]
+    for path, read in beside:
+        if path.exists():
             try:
-                Catalog.read(listing)
-            except CacheDamaged as error:
-                damages.append(Damage(listing, str(error)))
+                read(path)
+            except (CacheDamaged, CacheUnreadable) as error:
+                errors[path] = error
+    damages, unreadable = (
+        [Damage(path, str(error)) for path, error in errors.items() if isinstance(error, kind)]
+        for kind in (CacheDamaged, CacheUnreadable)
+    )
     places = folder, folder / "shards", folder / PARTS, folder / QUANTIZED
     leftovers = sorted(path for where in places for path in where.glob(f"{TEMPORARY_PREFIX}*"))
-    return Survey(damages, sound, foreign, leftovers)
+    return Survey(damages, unreadable, sound, foreign, leftovers)
+
+
+def _shard_or_error(path: Path, recipe: Recipe) -> Shard | CacheError:
+    try:
+        shard = Shard(path)
+        shard.check()
+        if shard.fingerprint == recipe.fingerprint:
+            shard.check_layers(recipe.layers)
+    except CacheUnreadable as error:
+        return error
+    except CacheDamaged as error:
+        # Refused by HDF5 although every byte is what was written: it was short of something, or is too old for the file.
+        return error if error.__cause__ is None or not _holds_its_name(path) else CacheUnreadable(str(error))
+    return shard
+
+
+def _holds_its_name(path: Path) -> bool:
+    try:
+        return file_digest(path).hex() == path.stem
+    except OSError:
+        return False
 
 
 def set_aside(folder: Path, damages: list[Damage]) -> list[Path]:
@@ -105,24 +134,71 @@ def set_aside(folder: Path, damages: list[Damage]) -> list[Path]:
         for damage in damages:
             if not damage.path.exists():  # what is gone cannot be moved
                 continue
-            aside.mkdir(exist_ok=True)
+            make_folder(aside)
             target = _unused(aside / damage.path.name)
-            damage.path.rename(target)
+            move(damage.path, target)
             moved.append(target)
-            sync_folder(damage.path.parent)
     return moved
 
 
+def restore(folder: Path) -> list[Path]:
+    """Bring back what was set aside and is sound; call it only while holding the cache's lock.
+
+    Shards come back whose every byte is what their name says; the recipe, the network's description and listings, if they
+    can be read and no other file has taken their name since.
+
+    Returns
+    -------
+    restored : list of Path
+        Where they are now.
+
+    Raises
+    ------
+    CacheWriteError
+        If they cannot be moved.
+    """
+    restored = []
+    for path in sorted((folder / ASIDE).glob("*")):
+        name = re.sub(r"(\.\w+)\.\d+$", r"\1", path.name)  # set aside more than once under one name
+        target = _home_of(folder, name)
+        if target is None or target.exists() or not _is_sound(path, name):
+            continue
+        with writing_named(target):
+            make_folder(target.parent)
+            move(path, target)
+        restored.append(target)
+    return restored
+
+
+def _home_of(folder: Path, name: str) -> Path | None:
+    if re.fullmatch(r"[0-9a-f]{64}\.h5", name):
+        return folder / "shards" / name
+    if name in ("catalog.h5", "recipe.json", "network.json"):
+        return folder / name
+    return folder / PARTS / name if re.fullmatch(r"\d+-of-\d+\.h5", name) else None
+
+
+def _is_sound(path: Path, name: str) -> bool:
+    try:
+        if name == "recipe.json":
+            read_recipe(path.parent, path.name)
+        elif name == "network.json":
+            read_json(path)
+        elif re.fullmatch(r"[0-9a-f]{64}\.h5", name):
+            Shard(path).check(bytes.fromhex(name[:64]))
+        else:
+            Catalog.read(path)
+    except (CacheError, OSError):
+        return False
+    return True
+
+
 def is_unfinished(folder: Path) -> bool:
-    """Return whether an extract was begun and not finished: then rows that no listing names may be its work."""
-    return (folder / UNFINISHED).exists()
+    """Tell whether an extract was begun and not finished: then rows that no listing names may be its work.
 
-
-def drop_foreign(paths: list[Path]) -> None:
-    """Delete shards of another recipe; call it only while holding the cache's lock."""
-    for path in paths:
-        with writing_named(path):
-            path.unlink(missing_ok=True)
+    Listings of parts say so too: what they name is in no finished listing yet.
+    """
+    return (folder / UNFINISHED).exists() or bool(part_paths(folder))
 
 
 def missing_rows(catalog: Catalog, store: FeatureCache) -> int:
@@ -131,72 +207,6 @@ def missing_rows(catalog: Catalog, store: FeatureCache) -> int:
     missing = (~store.has(catalog.digests[rows])).sum()
     learned = catalog.digests[catalog.rows("train")]
     return int(missing + sum((~store.has(learned, key)).sum() for key in catalog.view_keys))
-
-
-class Listed:
-    """Finds the rows that belong to an image of the catalog.
-
-    Parameters
-    ----------
-    catalog : Catalog
-        The last finished listing.
-    """
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._lookup = RowLookup(catalog.digests, np.zeros(len(catalog), np.int64))
-        self._views = np.array((0, *catalog.view_keys), np.int64)
-
-    def __call__(self, shard: Shard) -> NDArray[np.bool_]:
-        """Return, for each row of a shard, whether its image is listed and its view is in use."""
-        listed = self._lookup.find(shard.digests, np.zeros(len(shard), np.int64)) >= 0
-        return listed & np.isin(shard.views, self._views)
-
-
-def find_repeated(shards: Sequence[Shard]) -> list[NDArray[np.bool_]]:
-    """Return, for each row of each shard, whether an earlier row has its key: two parts, or one part twice, ran at once.
-
-    Such rows are never read, and do no harm but take space.
-    """
-    rows = ShardRows(shards)
-    starts = np.cumsum([0, *map(len, shards)])
-    return [
-        rows.find(shard.digests, shard.views) != np.arange(start, start + len(shard))
-        for shard, start in zip(shards, starts[:-1].tolist(), strict=True)
-    ]
-
-
-def prune_shard(listed: NDArray[np.bool_], shard: Shard) -> int:
-    """Rewrite a shard without its unlisted rows; call it only while holding the cache's lock.
-
-    The new shard is published before the old one goes, so a kill in between leaves each row at least once.
-
-    Parameters
-    ----------
-    listed : ndarray of shape (n_rows,), bool
-        Which rows to keep.
-    shard : Shard
-        The shard.
-
-    Returns
-    -------
-    dropped : int
-        Number of rows left out.
-
-    Raises
-    ------
-    CacheWriteError
-        If the disk refuses; the old shard stays.
-    """
-    kept = np.flatnonzero(listed)
-    if len(kept) == len(shard):
-        return 0
-    if len(kept):
-        writer = ShardWriter(shard.path.parent, shard.fingerprint, shard.maps_dtype)
-        copy_rows(shard, kept, writer)
-        writer.commit()
-    with writing_named(shard.path):
-        shard.path.unlink()
-    return len(shard) - len(kept)
 
 
 def _unused(path: Path) -> Path:

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from featx.system.durable import make_folder
 from featx.system.files import replacing
 
 # A fixed date: the same members give the same file.
@@ -24,7 +25,7 @@ def write_members(path: Path, members: Mapping[str, bytes]) -> None:
     OSError
         If it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name, _DATE), data)

@@ -10,6 +10,7 @@ from typing import IO
 from featx.errors import OutputError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, classify_files, load_model
+from featx.system.durable import make_folder
 from featx.system.files import check_file, replacing_text, writing_to
 from featx.system.names import as_list
 from featx.system.progress import Progress
@@ -152,6 +153,6 @@ def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:
         If it cannot be written.
     """
     with writing_to(path, "Give another --out."):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with replacing_text(path) as file:
             write_predictions(predictions, file, json_lines=path.suffix.lower() in (".jsonl", ".json"))

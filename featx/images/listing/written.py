@@ -6,6 +6,7 @@ from pathlib import Path
 
 from featx.errors import OutputError
 from featx.images.listing.walk import real_path
+from featx.system.durable import make_folder
 from featx.system.files import is_foreign, replacing_text, writing_to
 
 _WRITTEN = ("path", "label", "split", "audit_flags")
@@ -47,7 +48,7 @@ def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, s
     folder = Path(real_path(path.absolute().parent))
     within = folder == root or folder in root.parents
     with writing_to(path, "Give another manifest."):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with replacing_text(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_WRITTEN)

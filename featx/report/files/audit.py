@@ -7,6 +7,7 @@ from pathlib import Path
 
 from featx.images import REPORT_MARKER
 from featx.report.files.folder import REMEDY, check_marked_folder
+from featx.system.durable import delete, make_folder
 from featx.system.files import replacing_text, writing_to
 from featx.system.progress import Progress
 from featx.verbs.audit import Audit, ListedImage
@@ -58,8 +59,8 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
     check_audit_folder(folder)
     files = AuditFiles(folder, folder / "audit.csv", folder / "audit.html" if page else None)
     with writing_to(folder, REMEDY):
-        folder.mkdir(parents=True, exist_ok=True)
-        # First of all: an audit that was cut short is still recognised as an audit, and can be written again.
+        make_folder(folder)
+        # First of all: an audit that was cut short is still known as one, and can be written again.
         with replacing_text(folder / REPORT_MARKER) as file:
             file.write("featx replaces the files of the report in this folder.\n")
         with replacing_text(files.table) as file:
@@ -67,8 +68,8 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
             writer.writerow(_HEADER)
             writer.writerows(_findings(audit))
         if not files.page:
-            # The page of an earlier audit would be mistaken for this audit's.
-            (folder / "audit.html").unlink(missing_ok=True)
+            # That of an earlier audit would be mistaken for this one's.
+            delete(folder / "audit.html")
     if files.page:
         from featx.report.page.audit import write_audit_page  # here, not above: it loads Jinja
 

@@ -10,6 +10,7 @@ from typing import Any
 from featx.images import REPORT_MARKER, REPORT_PLOTS
 from featx.report.files.folder import REMEDY, check_marked_folder
 from featx.report.page.exhibits import exhibits_of
+from featx.system.durable import delete, make_folder
 from featx.system.files import replacing, writing_to
 from featx.system.progress import Progress
 from featx.verbs.evaluate import ClassMeasures, Evaluation, check_map
@@ -113,12 +114,11 @@ def write_report(
     title = f"{evaluation.model_path.stem}, {evaluation.split}: accuracy {evaluation.accuracy:.3f}, n = {len(evaluation.y)}"
     check_report_folder(folder)
     with writing_to(folder, REMEDY):
-        folder.mkdir(parents=True, exist_ok=True)
-        # Files of another head, from an earlier report in this folder, would be mistaken for this report's.
+        make_folder(folder)
+        # Those of another head, from an earlier report in this folder, would be mistaken for this one's.
         stale = [*(() if has_epochs else ("curves.png", "history.csv")), *(() if page else ("report.html",))]
-        for name in stale:
-            (folder / name).unlink(missing_ok=True)
-    # First of all: a report that was cut short is still recognised as a report, and can be written again.
+        delete(*(folder / name for name in stale))
+    # First of all: a report that was cut short is still known as one, and can be written again.
     _write(
         folder / REPORT_MARKER,
         lambda path: path.write_text("featx replaces the files of the report in this folder.\n", "utf-8"),

@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from featx.errors import OutputError
+from featx.system.durable import make_folder
 from featx.system.files import is_foreign, replacing, writing_to
 
 BEGINNING = b"<!doctype html>\n<!-- featx page -->"
@@ -69,7 +70,7 @@ def save_page(page: str, path: Path, option: str = "--out") -> None:
     """
     check_page_path(path, option)
     with writing_to(path, f"Give another {option}."):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with replacing(path) as temporary:
             temporary.write_bytes(page.encode())
 

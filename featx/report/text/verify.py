@@ -16,6 +16,7 @@ def verify_text(result: VerifyResult) -> str:
         f"cache {result.cache}: {number_of(result.shards, 'shard')}, {number_of(result.rows, 'row')}, {size_text(result.bytes)}"
     ]
     lines += [f"  damaged  {damage.problem}" for damage in result.damages]
+    lines += [f"  unread   {one.problem}" for one in result.unreadable]
     if result.missing:
         lines.append(f"  missing  {number_of(result.missing, 'listed image')} without a row: featx extract redoes just those")
     if result.unlisted:
@@ -27,6 +28,7 @@ def verify_text(result: VerifyResult) -> str:
     if result.leftovers:
         lines.append(f"  unfinished files of dead writers: {result.leftovers}; the next extract sweeps them")
     lines += [f"  set aside {path}" for path in result.set_aside]
+    lines += [f"  restored {path}" for path in result.restored]
     if result.pruned:
         lines.append(f"  pruned   {number_of(result.pruned, 'row')}")
     if result.not_pruned:

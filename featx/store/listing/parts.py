@@ -9,7 +9,6 @@ A part has no ``catalog.h5``: train, val and test are drawn from all images, whi
 a merge, finishes the listing and takes the folder away.
 """
 
-import contextlib
 import os
 import re
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from featx.store.documents import reading_named, writing_named
 from featx.store.inside import PARTS
+from featx.system.durable import delete, delete_empty, make_folder
 
 if TYPE_CHECKING:
     from featx.store.listing.catalog import Catalog
@@ -66,7 +66,7 @@ def write_part(folder: Path, catalog: "Catalog") -> None:
     assert catalog.part
     path = part_path(folder, catalog.part.number, catalog.part.of)
     with writing_named(path):
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
     catalog.write(path)
 
 
@@ -74,8 +74,5 @@ def drop_parts(folder: Path) -> None:
     """Delete the listings of parts, once the whole listing is in force; call it only while holding the cache's lock alone."""
     for path in part_paths(folder):
         with writing_named(path):
-            path.unlink(missing_ok=True)
-            rejects_path(path).unlink(missing_ok=True)
-    if (folder / PARTS).exists():
-        with contextlib.suppress(OSError):  # other files are kept in it
-            (folder / PARTS).rmdir()
+            delete(path, rejects_path(path))
+    delete_empty(folder / PARTS)

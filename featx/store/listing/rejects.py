@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from featx.errors import CacheWriteError, ImageListError
+from featx.errors import CacheDamaged, CacheError, CacheWriteError, ImageListError
+from featx.store.documents import MEND, unreadable
 from featx.store.listing.catalog import REJECTED, Catalog
+from featx.system.durable import make_folder
 from featx.system.files import replacing_text
 
 
@@ -20,7 +22,7 @@ def write_rejects(path: Path, catalog: Catalog) -> None:
         If the disk refuses.
     """
     try:
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         with replacing_text(path) as file:
             writer = csv.writer(file)
             writer.writerow(("path", "class", "reason"))
@@ -30,6 +32,31 @@ def write_rejects(path: Path, catalog: Catalog) -> None:
                 writer.writerow((catalog.paths[row], class_name, catalog.reasons[row]))
     except OSError as error:
         raise CacheWriteError(f"{path}: {error.strerror}. The features are kept: make room and run again.") from error
+
+
+def check_rejects(catalog_path: Path, path: Path) -> None:
+    """Make sure that a cache's table has a row for each image that its catalog says was rejected.
+
+    Raises
+    ------
+    CacheUnreadable
+        If the system does not let us read it.
+    CacheDamaged
+        If it has not. Where the catalog itself is damaged, there is nothing to say.
+    """
+    try:
+        wanted = int((Catalog.read(catalog_path).status == REJECTED).sum()) if catalog_path.exists() else 0
+    except CacheError:
+        return
+    try:
+        with path.open(encoding="utf-8", errors="backslashreplace", newline="") as file:
+            found = sum(1 for _ in csv.reader(file)) - 1
+    except OSError as error:
+        raise unreadable(path, error.strerror or str(error)) from error
+    except csv.Error as error:
+        raise CacheDamaged(f"{path}: is no table: {error}. {MEND}") from error
+    if found < wanted:
+        raise CacheDamaged(f"{path}: has {max(found, 0)} images, but {wanted} were rejected. {MEND}")
 
 
 def check_something_is_left(catalog: Catalog, rejects: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheDamaged
-from featx.store.documents import PATIENCE, reading_named, shard_paths
+from featx.store.documents import PATIENCE, shard_paths
 from featx.store.shards.reader import ShardRows
 from featx.store.shards.shard import Shard
 from featx.system.digests import Digests, as_digests
@@ -63,29 +63,36 @@ class OpenedShards:
     @property
     def stored_bytes(self) -> int:
         """Bytes of all shards on disk."""
-        with reading_named(self._folder):
-            return sum(shard.path.stat().st_size for shard in self._shards)
+        return sum(shard.n_bytes for shard in self._shards)
 
     @property
     def maps_dtype(self) -> type[np.floating]:
         """The narrowest type that holds every map: float16, unless some did not fit into it."""
-        narrow = all(shard.maps_dtype == np.float16 for shard in self._shards)
+        narrow = self.reading(lambda: all(shard.maps_dtype == np.float16 for shard in self._shards))
         return np.float16 if narrow and self._shards else np.float32
 
     def refresh(self) -> None:
         """Read the keys of all shards in the folder again."""
+        paths = shard_paths(self._folder)
+        # A shard's name is the digest of its bytes: what was read of it once needs no second look.
+        open_ = {shard.path: shard for shard in self._shards}
         for attempt in range(PATIENCE):
-            paths = shard_paths(self._folder)
+            before = paths
             try:
-                # A shard's name is the digest of its bytes: what was read of it once needs no second look.
-                open_ = {shard.path: shard for shard in self._shards}
-                shards = [open_.get(path) or Shard(path) for path in paths]
-                break
+                for path in before:
+                    open_[path] = open_.get(path) or Shard(path)
             except CacheDamaged:
                 # A shard that is gone was rewritten by another process, under another name: list again.
-                if attempt == PATIENCE - 1 or all(path.exists() for path in paths):
+                paths = shard_paths(self._folder)
+                if attempt == PATIENCE - 1 or paths == before:
                     raise
-        self._shards = [shard for shard in shards if shard.fingerprint == self._fingerprint]
+                continue
+            # A folder that changes while it is listed may show neither the old name nor the new one.
+            paths = shard_paths(self._folder)
+            if paths == before:
+                break
+        found = [open_[path] for path in before]
+        self._shards = [shard for shard in found if shard.fingerprint == self._fingerprint]
         self._rows = ShardRows(self._shards)
 
     def add(self, shard: Shard) -> None:
@@ -99,17 +106,19 @@ class OpenedShards:
         return self._rows.find(as_digests(digests), views) >= 0
 
     def reading(self, read: Callable[[], T]) -> T:
-        """Return what ``read`` returns, which it is asked once more where another process rewrote shards meanwhile.
+        """Return what ``read`` returns, which it is asked again where another process rewrote shards meanwhile.
 
         Raises
         ------
         CacheDamaged
-            If it raises this with every shard in place.
+            If it raises this and the shards are those that were listed.
         """
-        try:
-            return read()
-        except CacheDamaged:
-            if all(shard.path.exists() for shard in self._shards):
-                raise
-            self.refresh()
-            return read()
+        for _ in range(PATIENCE):
+            try:
+                return read()
+            except CacheDamaged:
+                before = self._shards
+                self.refresh()
+                if [shard.path for shard in before] == [shard.path for shard in self._shards]:
+                    raise
+        return read()

@@ -116,6 +116,11 @@ class Shard:
         return self._row_shapes[name]
 
     @property
+    def n_bytes(self) -> int:
+        """Size of the file when it was opened: it never changes."""
+        return self._state[1]
+
+    @property
     def maps_dtype(self) -> np.dtype[np.floating]:
         """Type of the maps in this shard."""
         with open_guarded(self.path) as file, damage_named(self.path):

@@ -15,6 +15,7 @@ from featx.recipe import FORMAT_VERSION
 from featx.store.documents import writing_named
 from featx.store.shards.chunks import GZIP_LEVEL, append_packed, gzipped, packed_rows
 from featx.store.shards.shard import _KEY_CHUNK_ROWS, _PICTURE_CHUNK_ROWS, _POOLED_CHUNK_BYTES, Pictures, Shard
+from featx.system.durable import discard
 from featx.system.files import DIGEST_BYTES, content_digest, publish, temporary_sibling
 
 
@@ -187,7 +188,7 @@ class ShardWriter:
                 Shard(temporary).check(expected_digest=digest, expected_rows=self._n_rows)
                 publish(temporary, final)
             finally:
-                temporary.unlink(missing_ok=True)
+                discard(temporary)
         return Shard(final)
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from featx.errors import HeadError, OutputError
 from featx.heads import HeadSettings, head_spec
 from featx.models import find_training_copies
 from featx.store import POOLINGS, FeatureCache
+from featx.system.durable import make_folder
 from featx.system.files import is_foreign, replacing_text, writing_to
 from featx.system.names import as_list, did_you_mean, keywords_of
 from featx.system.progress import Progress
@@ -247,7 +248,7 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
     """
     check_table_path(path)
     with writing_to(path, "Give another --out."):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with replacing_text(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*_COLUMNS, "settings"])

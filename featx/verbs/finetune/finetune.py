@@ -10,6 +10,7 @@ from featx.heads import check_seed
 from featx.heads.epochs.network import KerasSteps
 from featx.models import Compute, Model, check_model_path, refuse_int8, save_model
 from featx.store import FeatureCache
+from featx.system.durable import delete
 from featx.system.interrupt import interrupted_once
 from featx.system.names import keywords_of
 from featx.system.progress import OnEpoch, Progress
@@ -188,7 +189,7 @@ def fine_tune(
     seconds = time.monotonic() - started
     kept = joined.model(tuning, schedule.monitor, seconds, notes) if tuning.is_better else prepared.origin
     save_model(kept, path)
-    checkpoint.unlink(missing_ok=True)
+    delete(checkpoint)
     return _result(path, kept, prepared, tuning, seconds, notes)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from featx.errors import HeadError, OutputError
 from featx.heads import HeadSpec
 from featx.models import Model
+from featx.system.durable import make_folder
 from featx.system.files import is_foreign, replacing_text, writing_to
 
 
@@ -37,7 +38,7 @@ def write_log(model: Model, path: Path) -> None:
         If it cannot be written.
     """
     with writing_to(path, "The model is kept."):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with replacing_text(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("epoch", *model.history))

@@ -29,9 +29,7 @@ from featx.store import (
     shards_of,
     write_part,
     write_rejects,
-    writing_named,
 )
-from featx.system.files import sync_folder
 from featx.system.names import as_list
 from featx.system.progress import Progress
 from featx.verbs.merge.given import check_recipe, default_target, one_recipe, read_listings, refuse_to_forget
@@ -216,8 +214,6 @@ def _bring_all(shards: Sequence[Shard], target: Path, progress: Progress | None)
     for shard in shards:
         how[bring(shard.path, target)] += 1
         _report(progress, "merge", len(shard), shards)
-    with writing_named(target):
-        sync_folder(target / "shards")
     return how
 
 

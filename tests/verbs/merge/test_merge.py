@@ -77,7 +77,7 @@ def test_where_links_are_refused_files_are_copied(
     def refuse(*arguments: Any, **options: Any) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(featx.store.join.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     result = featx.merge_caches(parts, tmp_path / "out")
     monkeypatch.undo()
     assert (result.linked, result.copied) == (0, 3)
@@ -92,7 +92,7 @@ def test_a_merge_that_was_stopped_is_finished_by_the_next(
     parts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the first file: nothing claims to be finished; again: the rest; once more: nothing to do, the same result."""
-    real = featx.store.join.os.link
+    real = os.link
     done: list[Any] = []
 
     def once(*arguments: Any) -> None:
@@ -100,7 +100,7 @@ def test_a_merge_that_was_stopped_is_finished_by_the_next(
             raise KeyboardInterrupt
         done.append(real(*arguments))
 
-    monkeypatch.setattr(featx.store.join.os, "link", once)
+    monkeypatch.setattr(os, "link", once)
     with pytest.raises(KeyboardInterrupt):
         featx.merge_caches(parts, tmp_path / "out")
     monkeypatch.undo()

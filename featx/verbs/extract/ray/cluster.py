@@ -5,7 +5,6 @@ import importlib.util
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
 import stat
@@ -18,6 +17,7 @@ from typing import Any
 
 from featx.errors import CacheLocked, RayError
 from featx.system.cores import available_cores
+from featx.system.durable import discard, make_folder
 from featx.system.files import locked
 from featx.system.lock_file import taking
 from featx.verbs.extract.ray.crew import Crew, OnRay, plan_crew
@@ -268,12 +268,12 @@ def _temporary_folder() -> Iterator[str]:
         with contextlib.suppress(CacheLocked, OSError):
             if _is_own_folder(left):
                 with taking(left / "lock"):
-                    shutil.rmtree(left)
+                    discard(left)
     made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=above, ignore_cleanup_errors=True)
     with made as folder, locked(Path(folder) / "lock"):
         # Ray opens the folder it is given to everybody; the one around it is this user's alone.
         inner = Path(folder) / _INNER
-        inner.mkdir()
+        make_folder(inner)
         yield str(inner)
 
 

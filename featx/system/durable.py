@@ -1,0 +1,106 @@
+"""Changes to folders that outlive a power cut: each is forced to the disk before the call returns.
+
+A file comes by `featx.system.files.replacing`: temporary sibling, fsync, rename, fsync of the folder. Whatever else happens to
+names, a new folder, a mark, a move, a deletion, happens here: nothing else in featx calls the system for it.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from featx.system.files import sync_folder
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing; force each new entry, up to the first folder that was there.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    missing = []
+    above = folder.absolute()
+    while not above.exists():
+        missing.append(above)
+        above = above.parent
+    folder.mkdir(parents=True, exist_ok=True)  # raises where a file stands in the way
+    for made in missing:
+        sync_folder(made.parent)
+
+
+def put_mark(path: Path) -> None:
+    """Make an empty file, if there is none, whose presence says something.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    path.touch()
+    sync_folder(path.parent)
+
+
+def delete(*paths: Path) -> None:
+    """Delete files, those of them that are there.
+
+    Raises
+    ------
+    OSError
+        If one cannot be deleted; those before it are gone.
+    """
+    _remove(paths, Path.unlink)
+
+
+def delete_empty(folder: Path) -> None:
+    """Delete a folder if it is there and empty."""
+    with contextlib.suppress(OSError):  # somebody keeps files in it
+        _remove([folder], Path.rmdir)
+
+
+def _remove(paths: Iterable[Path], how: Callable[[Path], None]) -> None:
+    changed = []
+    try:
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                how(path)
+                changed.append(path.parent)
+    finally:
+        for folder in dict.fromkeys(changed):
+            sync_folder(folder)
+
+
+def move(path: Path, target: Path) -> None:
+    """Give a file or folder another name on the same file system; a file that has that name is replaced.
+
+    Raises
+    ------
+    OSError
+        If it cannot be moved.
+    """
+    path.replace(target)
+    # The new name first: with only the old one's going forced, a power cut would leave none.
+    for folder in dict.fromkeys((target.parent, path.parent)):
+        sync_folder(folder)
+
+
+def link(path: Path, target: Path) -> None:
+    """Give a file a second name.
+
+    Raises
+    ------
+    OSError
+        If that name is taken, or the file system refuses.
+    """
+    os.link(path, target)
+    sync_folder(target.parent)
+
+
+def discard(path: Path) -> None:
+    """Delete a temporary file or folder, if it is there; unforced, for what comes back is swept by the next writer."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
