@@ -279,6 +279,25 @@ def printed_by(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names if alias.name in wanted)
 
 
+def test_names_on_the_disk_are_changed_in_system_alone() -> None:
+    """Made, renamed, linked and deleted by one protocol, which forces each change to the disk; never by a call beside it."""
+    changes = {"unlink", "rename", "renames", "mkdir", "makedirs", "rmdir", "rmtree", "touch", "removedirs", "symlink_to"}
+    of_modules = {("os", "remove"), ("os", "replace"), ("os", "link"), ("os", "symlink"), ("shutil", "move")}
+    found = []
+    for name, path in MODULES.items():
+        if name.startswith("featx.system"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+            # Of a text, replace takes two things; of a path, one.
+            of_path = node.func.attr == "replace" and len(node.args) == 1 and not node.keywords
+            if node.func.attr in changes or (owner, node.func.attr) in of_modules or of_path:
+                found.append(f"{name}:{node.lineno} {ast.unparse(node.func)}")
+    assert found == []
+
+
 def test_there_is_no_utils_module() -> None:
     """A name must say what is inside."""
     assert not [path for path in MODULES.values() if path.stem in ("utils", "util", "helpers", "common", "misc")]

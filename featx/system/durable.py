@@ -5,8 +5,10 @@ names, a new folder, a mark, a move, a deletion, happens here: nothing else in f
 """
 
 import contextlib
+import ctypes
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -84,6 +86,35 @@ def move(path: Path, target: Path) -> None:
     # The new name first: with only the old one's going forced, a power cut would leave none.
     for folder in dict.fromkeys((target.parent, path.parent)):
         sync_folder(folder)
+
+
+def exchange(new: Path, place: Path, kept: Path) -> None:
+    """Put a file or folder in place of another, which is kept under a third name, all on one file system.
+
+    On Linux a file or a folder stands at ``place`` at every instant. Where names cannot be exchanged, that holds for files.
+
+    Raises
+    ------
+    OSError
+        If it cannot be done.
+    """
+    if _exchanged(new, place):
+        new.rename(kept)
+    elif place.is_dir() or new.is_dir():
+        place.rename(kept)
+        new.rename(place)
+    else:
+        os.link(place, kept)
+        new.replace(place)
+    for folder in dict.fromkeys((place.parent, kept.parent, new.parent)):
+        sync_folder(folder)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two names change places in one step; return whether the system can."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    here, both = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename is not None and rename(here, os.fsencode(one), here, os.fsencode(other), both) == 0
 
 
 def link(path: Path, target: Path) -> None:

@@ -159,3 +159,46 @@ def test_a_killed_fit_can_be_run_again(workplace: Path, tmp_path: Path) -> None:
     check_every_kill(
         lambda place: featx.fit_head(workplace / "cache", "ridge", out=place / "it.featx"), lambda place: None, tmp_path
     )
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_an_export_that_is_killed_while_it_replaces_another_leaves_something_at_every_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool
+) -> None:
+    """Files at every instant; the next export, of whatever name, sweeps what was left, and puts back what is nowhere else."""
+    import featx.system.durable
+
+    if not can_exchange:
+        monkeypatch.setattr(featx.system.durable, "_exchanged", lambda one, other: False)
+
+    def export(place: Path, text: str) -> None:
+        names = ("it.xml", "it.bin")
+        check_place(place / "it.xml", names, True)
+        with workshop(place / "it.xml") as folder:
+            for name in names:
+                (folder / name).write_text(f"{text} {name}")
+            put_in_place(folder, place / "it.xml", names, {"head": text})
+
+    last, killed = 0, True
+    while killed:
+        place = tmp_path / str(last)
+        place.mkdir()
+        export(place, "old")
+        killed = changes_until_killed(lambda here=place: export(here, "new"), place, last) == last  # type: ignore[misc]
+        assert {"it.xml", "it.bin", "it.xml.json"} <= contents(place).keys(), last
+        check_place(place / "other.xml", ("other.xml",), False)
+        check_place(place / "it.xml", ("it.xml", "it.bin"), True)
+        left = [name for name in contents(place) if name.startswith(".tmp-export")]
+        assert not left, (last, left)
+        last += 1
+    assert last > 8
+
+
+def test_two_exports_to_one_name_are_kept_apart(tmp_path: Path) -> None:
+    """The second would delete what the first is making."""
+    with workshop(tmp_path / "it.onnx") as folder:
+        (folder / "it.onnx").write_text("half")
+        with pytest.raises(OutputError, match="another process"), workshop(tmp_path / "it.onnx"):
+            pass
+        assert (folder / "it.onnx").read_text() == "half"
+    assert contents(tmp_path) == {}

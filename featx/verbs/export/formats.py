@@ -21,6 +21,7 @@ from featx.backbones.load import check_image_size
 from featx.backbones.quantized import openvino_core, openvino_reason
 from featx.backbones.table import backbone_spec
 from featx.errors import ExportError
+from featx.system.durable import discard, make_folder
 from featx.system.elsewhere import calling, command
 from featx.system.keras_settings import plain_keras
 from featx.system.quiet import quiet_loading
@@ -118,7 +119,7 @@ def _elsewhere(kind: str, network: Any, path: Path, images: NDArray[np.uint8], f
         )
     found: Probabilities = np.load(answer)
     for file in (network_file, images_file, answer):
-        file.unlink()
+        discard(file)
     return found
 
 
@@ -170,7 +171,7 @@ def _write_graph(network: Any, path: Path) -> None:
 def _write_saved_model(network: Any, path: Path, facts: Facts) -> None:
     _write_graph(network, path)
     extra = path / "assets.extra"  # TensorFlow's own place for what it does not read
-    extra.mkdir()
+    make_folder(extra)
     (extra / FACTS).write_text(json.dumps(facts, indent=2), "utf-8")
 
 

@@ -7,27 +7,30 @@ ones: wherever a run is killed, the next one knows what it finds.
 import contextlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from featx.errors import OutputError
+from featx.errors import CacheLocked, CacheWriteError, OutputError
+from featx.system.durable import delete, discard, exchange, make_folder, move
 from featx.system.files import (
     TEMPORARY_PREFIX,
     check_folder,
     content_digest,
     file_digest,
     keep_owner_and_mode,
+    locked,
     replacing,
     replacing_text,
     sync_file,
-    sync_folder,
     writing_to,
 )
 
 _MARK = "featx_export"
 _COMING = "coming"
+_WORKSHOP = f"{TEMPORARY_PREFIX}export-"
+_BEFORE = ".before"
+_LOCK = ".lock"
 
 
 def sidecar_of(path: Path) -> Path:
@@ -57,6 +60,7 @@ def check_place(path: Path, names: tuple[str, ...], overwrite: bool) -> None:
     sidecar = sidecar_of(path)
     with writing_to(path, "Give another OUT."):
         check_folder(path.parent)
+        sweep_workshops(path.parent)
         for place in (*places, sidecar):
             if place.is_symlink():
                 raise OutputError(f"{place}: is a link. Give the name that it leads to, or another OUT.")
@@ -84,16 +88,34 @@ def workshop(path: Path) -> Iterator[Path]:
         If it cannot be made.
     """
     # Always the same name for the same result, so that what a killed run left is found.
-    folder = path.with_name(f"{TEMPORARY_PREFIX}export-{content_digest(os.fsencode(path.name))[:8].hex()}")
-    with writing_to(path, "Give another OUT."):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = path.with_name(f"{_WORKSHOP}{content_digest(os.fsencode(path.name))[:8].hex()}")
+    sweep_workshops(path.parent)
+    with contextlib.ExitStack() as held:
+        with writing_to(path, "Give another OUT."):
+            make_folder(folder)
+            try:
+                held.enter_context(locked(folder / _LOCK))
+            except CacheLocked:
+                raise OutputError(
+                    f"{path}: another process is exporting to it. Wait for it to end, or give another OUT."
+                ) from None
+            except CacheWriteError:
+                pass  # a file system without locks
+        try:
+            yield folder
+        finally:
+            discard(folder)
+
+
+def sweep_workshops(parent: Path) -> None:
+    """Delete what killed exports have left hidden in a folder, unless another process is at work on it."""
+    for left in parent.glob(f"{_WORKSHOP}*"):
+        if (left / _LOCK).is_file():
+            with contextlib.suppress(CacheLocked, CacheWriteError, OSError), locked(left / _LOCK):
+                for kept in left.glob(f"{_BEFORE}/*"):
+                    if not os.path.lexists(parent / kept.name):  # killed between two renames, where names cannot be exchanged
+                        move(kept, parent / kept.name)
+                discard(left)
 
 
 def put_in_place(folder: Path, path: Path, names: tuple[str, ...], facts: Mapping[str, Any]) -> int:
@@ -113,11 +135,18 @@ def put_in_place(folder: Path, path: Path, names: tuple[str, ...], facts: Mappin
         made = [folder / name for name in names]
         files = {name: _digest(file) for place in made for name, file in _files_of(place)}
         size = sum((folder / name).stat().st_size for name in files)
-        for name in files:
-            sync_file(folder / name)
+        for place in made:
+            _force(place)
         _replace_all(folder, path, names, facts, files)
-        sync_folder(path.parent)
     return size
+
+
+def _force(place: Path) -> None:
+    """Force a file, or all files and folders below a folder."""
+    if place.is_dir():
+        for inside in place.iterdir():
+            _force(inside)
+    sync_file(place)
 
 
 def _replace_all(folder: Path, path: Path, names: tuple[str, ...], facts: Mapping[str, Any], files: Mapping[str, str]) -> None:
@@ -132,7 +161,7 @@ def _replace_all(folder: Path, path: Path, names: tuple[str, ...], facts: Mappin
             with replacing(sidecar) as temporary:
                 temporary.write_bytes(before)
         else:
-            sidecar.unlink(missing_ok=True)
+            delete(sidecar)
         raise
     _write_document(sidecar, {_MARK: 1, **facts, "files": files})
 
@@ -144,23 +173,30 @@ def _write_document(sidecar: Path, document: Mapping[str, Any]) -> None:
 
 
 def _swap(folder: Path, moves: list[tuple[Path, Path]]) -> None:
-    """Rename all or none; what stood there before is kept aside until all are in place."""
+    """Put all in place or none; what stood there before is kept aside until all are, and no name is ever without a file.
+
+    The result's own file comes last: with it, and only with it, those beside it are in use.
+    """
     aside: list[tuple[Path, Path]] = []
-    placed: list[Path] = []
+    placed: list[tuple[Path, Path]] = []
+    before = folder / _BEFORE
+    make_folder(before)
     try:
-        for number, (new, place) in enumerate(moves):
+        for new, place in reversed(moves):
             if os.path.lexists(place):
-                kept = folder / f"before-{number}"
+                aside.append((before / place.name, place))
                 keep_owner_and_mode(place.stat(), new)
-                place.rename(kept)
-                aside.append((kept, place))
-            new.rename(place)
-            placed.append(place)
+                exchange(new, place, before / place.name)
+            else:
+                placed.append((new, place))
+                move(new, place)
     except BaseException:  # Ctrl-C too: what stood there must not go with the workshop
-        for number, place in enumerate(placed):
-            place.rename(folder / f"withdrawn-{number}")
+        for new, place in placed:
+            if not os.path.lexists(new):
+                move(place, new)
         for kept, place in aside:
-            kept.rename(place)
+            if os.path.lexists(kept):
+                exchange(kept, place, folder / f"withdrawn-{place.name}")
         raise
 
 
