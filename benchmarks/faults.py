@@ -1,12 +1,14 @@
-"""Fault injection on the cache: ``python -m benchmarks.faults [all|kills|trace|errors|bits|crowd] [--n N]``.
+"""Fault injection on the cache: ``python -m benchmarks.faults [all|kills|trace|errors|bits|crowd|protocol] [--n N]``.
 
 Every experiment runs a real extract (stub backbone, real files) and counts what must be zero. Exits with 1 if it is not.
+``kills --what prune`` (repair, merge, export, finetune, pack) kills that verb instead.
 """
 
 import argparse
 import ctypes
 import errno
 import functools
+import importlib
 import json
 import os
 import random
@@ -19,8 +21,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.replay import crash_states, record_trace, restore
+from benchmarks.replay import breaches, crash_states, record, record_trace, restore
 from benchmarks.scene import UNTYPED, complain, extract, make_images, outcome_of, rows_of, run_child
+from benchmarks.verbs import VERBS, WRITERS, Verb, fresh, sound_shards
 from featx.errors import FeatxError
 from featx.store.shards.shard import Shard
 
@@ -88,6 +91,74 @@ def kills(work: Path, n: int) -> Counts:
         counts["unreadable final files"] += unreadable + unreadable_after
         counts["results that differ"] += not same
         shutil.rmtree(cache)
+    return counts
+
+
+def kills_of(what: str, work: Path, n: int) -> Counts:
+    """Kill -9 at a random instant of a verb, run it again, kill that too, and so on until it ends; n kills in all."""
+    verb = VERBS[what]
+    for module in verb.preload:
+        importlib.import_module(module)
+    prepared = work / "prepared"
+    prepared.mkdir()
+    kind, told = outcome_of(run_child(lambda: verb.prepare(prepared)))
+    if kind != "done":
+        raise RuntimeError(told)
+    place = work / "place"
+    started = time.monotonic()
+    wanted = _result_after(verb, fresh(prepared, place))
+    seconds = time.monotonic() - started
+    rng = random.Random(n)
+    counts = {"kills": 0, "runs ended": 0, "results that differ": 0, "sound files moved": 0}
+    while counts["kills"] < n:
+        fresh(prepared, place)
+        for _ in range(20):
+            process, reading = run_child(lambda: verb.run(place) and None)
+            time.sleep(rng.uniform(0, seconds))
+            os.kill(process, signal.SIGKILL)
+            killed = outcome_of((process, reading))[0] == "killed"
+            counts["kills"] += killed
+            if not killed:
+                break
+        try:
+            same = _result_after(verb, place) == wanted
+        except RuntimeError as error:
+            same = False
+            complain(str(error))
+        counts["runs ended"] += 1
+        counts["results that differ"] += not same
+        counts["sound files moved"] += len(sound_shards(place))
+    return counts
+
+
+def _result_after(verb: Verb, place: Path) -> object:
+    """Run a verb to its end, and return what came of it."""
+    kind, told = outcome_of(run_child(lambda: (verb.run(place), verb.result(place))[1]))
+    if kind != "done":
+        raise RuntimeError(f"{kind}: {told}")
+    return told
+
+
+def protocol(work: Path, n: int) -> Counts:
+    """Trace the system calls of every verb that writes: each change of a name must be forced, and each file whole before."""
+    counts = {"verbs": 0, "changes": 0, "changes that a power cut could undo": 0, "files written under their name": 0}
+    everything = VERBS | WRITERS
+    for what in [name for name in everything if name != "finetune"][:n]:
+        place = work / what
+        place.mkdir()
+        kind, told = outcome_of(run_child(functools.partial(everything[what].prepare, place)))
+        if kind != "done":
+            raise RuntimeError(told)
+        script = f"from benchmarks.verbs import VERBS, WRITERS; (VERBS | WRITERS)[{what!r}].run(Path({str(place)!r}))"
+        changes, unforced, in_place = breaches(record(script, place, work))
+        if not changes:
+            raise RuntimeError(f"{what} changed nothing: nothing would be tested")
+        counts["verbs"] += 1
+        counts["changes"] += changes
+        counts["changes that a power cut could undo"] += len(unforced)
+        counts["files written under their name"] += len(in_place)
+        for text in unforced[:5] + in_place[:5]:
+            complain(f"{what}: {text}")
     return counts
 
 
@@ -254,6 +325,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[Path, int], Counts], int]] = {
     "errors": (errors, 10),
     "bits": (bits, 10_000),
     "crowd": (crowd, 50),
+    "protocol": (protocol, len(VERBS) + len(WRITERS)),
 }
 MUST_BE_ZERO = (
     "committed rows lost",
@@ -265,6 +337,9 @@ MUST_BE_ZERO = (
     "silently wrong",
     "half-written states seen",
     "failed writers",
+    "sound files moved",
+    "changes that a power cut could undo",
+    "files written under their name",
 )
 
 
@@ -273,6 +348,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("experiment", nargs="?", default="all", choices=["all", *EXPERIMENTS])
     parser.add_argument("--n", type=int, help="how many (trace and errors: images); by default the full form")
+    parser.add_argument("--what", default="extract", choices=["extract", *VERBS], help="which verb is killed")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
@@ -281,6 +357,8 @@ def main() -> None:
         experiment, full = EXPERIMENTS[name]
         with tempfile.TemporaryDirectory(prefix="featx-faults-") as work:
             started = time.monotonic()
+            if name == "kills" and options.what != "extract":
+                experiment = functools.partial(kills_of, options.what)
             results[name] = experiment(Path(work).resolve(), options.n or full)
         if not options.json:
             counted = ", ".join(f"{count:,} {what}" for what, count in results[name].items())

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.slow
 ROOT = Path(featx.__file__).parents[1]
 
 
-def run_experiment(name: str, n: int) -> dict[str, int]:
+def run_experiment(name: str, n: int, *options: str) -> dict[str, int]:
     """Run one experiment in a process of its own: it forks, which a process full of threads must not."""
-    command = [sys.executable, "-m", "benchmarks.faults", name, "--n", str(n), "--json"]
+    command = [sys.executable, "-m", "benchmarks.faults", name, "--n", str(n), "--json", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     counts: dict[str, int] = json.loads(done.stdout)[name]
@@ -62,3 +62,21 @@ def test_concurrent_extracts_and_readers_agree_with_a_serial_run() -> None:
     counts = run_experiment("crowd", 2)
     assert counts["reads"] >= 8
     assert counts["half-written states seen"] == counts["failed writers"] == counts["results that differ"] == 0
+
+
+@pytest.mark.parametrize("what", ["prune", "repair", "merge", "export", "pack"])
+def test_kill_9_at_random_instants_of_other_verbs_loses_nothing(what: str) -> None:
+    """Each is killed, run again, killed again and so on to its end; what came of it is what an undisturbed run gives."""
+    counts = run_experiment("kills", 5, "--what", what)
+    assert counts["kills"] >= 5
+    assert counts["runs ended"] > 0
+    assert counts["results that differ"] == counts["sound files moved"] == 0
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: the system calls cannot be recorded")
+def test_every_writer_forces_its_changes_to_the_disk() -> None:
+    """Temporary sibling, fsync, rename, fsync of the folder; new folders, marks, moves and deletions are forced too."""
+    counts = run_experiment("protocol", 20)
+    assert counts["verbs"] >= 11
+    assert counts["changes"] > 200
+    assert counts["changes that a power cut could undo"] == counts["files written under their name"] == 0
