@@ -1,8 +1,6 @@
 """featx inside scikit-learn: image files to features as a transformer, any head as a classifier."""
 
-import contextlib
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,13 +11,12 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from featx.backbones import Backbone
-from featx.errors import HeadError, ImageListError, RecipeError, TooFewImages
+from featx.errors import HeadError, RecipeError, TooFewImages
 from featx.heads import head_spec
-from featx.images import MAX_PIXELS, paths_given, say_rejected
-from featx.models import Compute, Engine, Extractor, given_engine
+from featx.images import MAX_PIXELS, paths_given
+from featx.models import Compute, Engine, Transform, given_engine
 from featx.recipe import COLOR_PROFILES, FULL_DEPTH
-from featx.store import check_pooling, pool_maps
+from featx.store import check_pooling
 from featx.verbs.extract import ExtractOptions
 
 # What heads take as it is; anything else becomes the first. float16 stays what it is: wide features are read so.
@@ -122,7 +119,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         RecipeError, ImageSizeError, BackboneError, CacheError
             If a setting is unknown or outside its range.
         """
-        self._make_engine()
+        self._transform()
         return self
 
     def transform(self, X: Sequence[str | Path] | ArrayLike) -> NDArray[np.float32]:
@@ -145,29 +142,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         RecipeError, ImageSizeError, BackboneError, CacheError
             If a setting is unknown or outside its range, or the backbone's weights are not at hand.
         """
-        engine = self._make_engine()
-        paths = paths_given(X)
-        # Key by what was asked for, not by where it leads: two names of one file are rare, and cost no more than time.
-        number_of = {path: number for number, path in enumerate(dict.fromkeys(paths))}
-        different = list(number_of)
-        extractor = Extractor(engine, self._compute(), load=_ready_backbone)
-        reasons: dict[int, str] = {}
-        features = np.empty((0, 0), np.float32)
-        for batch in extractor.decode(different):
-            reasons |= batch.rejected
-            # One file without pixels spoils the result. The rest is still decoded, to name every such file at once, but the
-            # backbone, which takes most of the time, need not run any more.
-            if not reasons:
-                maps = extractor.maps(batch)[engine.recipe.layers[0]]
-                rows = pool_maps(maps, self.pooling, engine.recipe.stored_dtype)
-                if not features.size:
-                    features = np.empty((len(different), rows.shape[1]), np.float32)
-                features[batch.positions] = rows
-        if reasons:
-            raise ImageListError(say_rejected(different, reasons))
-        if len(different) == len(paths):
-            return features
-        return features[[number_of[path] for path in paths]]
+        return self._transform().rows(paths_given(X))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Name the columns by layer, pooling and channel, whole maps by position too.
@@ -189,17 +164,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         RecipeError, ImageSizeError, BackboneError, CacheError
             As for ``transform``.
         """
-        engine = self._make_engine()
-        layer = engine.recipe.layers[0]
-        described = _ready_backbone(engine, self.batch_size, self.device).network["layers"]
-        height, width, channels = next(entry["output_shape"] for entry in described if entry["name"] == layer)
-        if self.pooling == "flatten":
-            places = np.ndindex(height, width, channels)
-            names = [f"{layer}_y{y}_x{x}_c{channel}" for y, x, channel in places]
-        else:
-            poolings = ("avg", "max") if self.pooling == "avgmax" else (self.pooling,)
-            names = [f"{layer}_{pooling}_{channel}" for pooling in poolings for channel in range(channels)]
-        return np.array(names, object)
+        return np.array(self._transform().names(), object)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -212,22 +177,17 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         tags.requires_fit = False
         return tags
 
-    def _make_engine(self) -> Engine:
-        """Check the settings; return what the backbone is loaded from, with a recipe of one layer."""
+    def _transform(self) -> Transform:
+        """Check the settings; return what they make of files."""
         check_pooling(self.pooling)
-        self._compute()
-        named = ("backbone", "image_size", "resize", "depth", "color_profile", "precision", "calibration")
-        options = ExtractOptions(
-            weights=str(self.weights),
-            layers=(self.layer,) if self.layer else None,
-            **{name: getattr(self, name) for name in named},
-        )
-        return given_engine(Engine(*options.make_recipe()), None if self.calibration is None else Path(self.calibration))
-
-    def _compute(self) -> Compute:
         if self.batch_size is None:  # elsewhere that means as many as memory allows: here it would change with the machine
             raise RecipeError("batch_size must be a whole number from 1. Received: None.")
-        return Compute(self.batch_size, self.workers, self.max_pixels, self.device)
+        compute = Compute(self.batch_size, self.workers, self.max_pixels, self.device)
+        named = ("backbone", "image_size", "resize", "depth", "color_profile", "precision", "calibration")
+        layers = (self.layer,) if self.layer else None
+        options = ExtractOptions(weights=str(self.weights), layers=layers, **{name: getattr(self, name) for name in named})
+        calibration = None if self.calibration is None else Path(self.calibration)
+        return Transform(given_engine(Engine(*options.make_recipe()), calibration), compute, self.pooling)
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
@@ -289,30 +249,17 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
                 f"{type(self).__name__} needs samples of at least 2 classes in the data, but the data contains only one class: "
                 f"{classes.tolist()[0]!r}"
             )
-        with _errors_of_scikit_learn(classes):
+        try:
             unfitted = head_spec(_checked("head", self.head, str)).make(**self._plain_settings())
             self.head_ = unfitted.fit(features, labels)
+        except HeadError as error:  # as ValueError, which callers of a scikit-learn estimator expect
+            named = error.named(classes.tolist()) if isinstance(error, TooFewImages) else error
+            raise ValueError(str(named)) from error
         self.classes_ = classes
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable class of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            Labels, as ``fit`` was given them.
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            As for ``predict_proba``.
-        """
+        """Return the most probable class of each row (n_samples,), as ``fit`` was given it; else as ``predict_proba``."""
         probabilities = self.predict_proba(X)
         classes: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return classes
@@ -347,25 +294,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
 
 
-# A backbone is kept for the next caller: the clones that a search makes, and the names of the columns, share it. The recipe
-# holds the digest of the weights, so that a file that was replaced is read again.
-@functools.lru_cache(maxsize=1)
-def _ready_backbone(engine: Engine, batch_size: int, device: str | None) -> Backbone:
-    return engine.load(batch_size, device)
-
-
 def _checked(name: str, value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"HeadClassifier: {name} must be a {kind.__name__}. Received: {value!r}.")
     return value
-
-
-@contextlib.contextmanager
-def _errors_of_scikit_learn(classes: NDArray[Any]) -> Iterator[None]:
-    """Raise as ValueError, as callers of a scikit-learn estimator expect it, what a head refuses."""
-    try:
-        yield
-    except TooFewImages as error:
-        raise ValueError(str(error.named(classes.tolist()))) from error
-    except HeadError as error:
-        raise ValueError(str(error)) from error

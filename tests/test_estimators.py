@@ -91,7 +91,7 @@ def batches_run(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return counted
 
-    featx.estimators._ready_backbone.cache_clear()
+    featx.models.transform.ready_backbone.cache_clear()
     monkeypatch.setattr(featx.models.compute, "load_backbone", load_counted)
     return run
 
@@ -100,7 +100,7 @@ def batches_run(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def _no_backbone_is_left() -> Any:
     """The next test loads its own backbone."""
     yield
-    featx.estimators._ready_backbone.cache_clear()
+    featx.models.transform.ready_backbone.cache_clear()
 
 
 def cached(cache: Path, pooling: str) -> tuple[list[Path], NDArray[np.floating]]:

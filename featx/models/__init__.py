@@ -20,6 +20,7 @@ from featx.models.leaks import MOST_COMPARED, near_duplicates_across_splits, sho
 from featx.models.listed import CHANGED, ListedFiles
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.pictures import MeasuredPictures, measure_missing, stored_pictures
+from featx.models.transform import Transform
 
 __all__ = [
     "CHANGED",
@@ -38,6 +39,7 @@ __all__ = [
     "MeasuredPictures",
     "Model",
     "TrainingCopies",
+    "Transform",
     "blank_notes",
     "check_model_path",
     "classify_files",

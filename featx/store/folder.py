@@ -25,7 +25,8 @@ def no_cache(folder: Path) -> CacheNotFound:
             f"{folder}: no feature cache there. If it holds images, run: featx extract {folder}, "
             f"then give cache/{folder.resolve().name}"
         )
-    return CacheNotFound(f"{folder}: no feature cache there. Make one with: featx extract IMAGES")
+    missing = "" if os.path.lexists(folder) else ", as there is no such folder"
+    return CacheNotFound(f"{folder}: no feature cache there{missing}. Make one with: featx extract IMAGES")
 
 
 def not_finished(folder: Path) -> CacheNotFound:

@@ -156,6 +156,26 @@ def test_a_wrong_value_gives_a_documented_error(
     assert isinstance(caught.value, documented(function)), f"{type(caught.value).__name__}: {caught.value}"
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(featx.extract_features, featx.plan_extract),
+        *(featx.fit_head, featx.compare_heads, featx.fine_tune, featx.audit_cache, featx.verify_cache, featx.inspect_path),
+        *(featx.merge_caches, featx.evaluate_model, featx.load_model, featx.open_cache),
+        lambda path: featx.pack_cache(path, path.with_name("o.h5")),
+        lambda path: featx.export_model(path, path.with_name("o.onnx")),
+        lambda path: featx.predict_images(path, path),
+    ],
+)
+def test_a_path_that_does_not_exist_is_said_not_to(function: Callable[..., Any], tmp_path: Path) -> None:
+    """And not to hold nothing: whoever mistyped a path looks for another fault then."""
+    path = tmp_path / "nowhere"
+    with pytest.raises(FeatxError, match=rf"^{re.escape(str(path))}: .*no such") as caught:
+        function(path)
+    assert "no images in it" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 NO_COUNT = (0, -1, "x", True, 1.5, [])
 NO_TEXT = (5, True, 1.5, b"x", [])
 COMPUTING: dict[str, Any] = {"batch_size": NO_COUNT, "workers": NO_COUNT, "max_pixels": (*NO_COUNT, None), "device": NO_TEXT}
