@@ -277,7 +277,7 @@ def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, r
         assert result.exit_code == 1, (arguments, result.output)
         assert said in result.stderr, (arguments, result.stderr)
         assert result.stdout == "", arguments
-    own = {"one", "catalog.h5", "recipe.json", "network.json", "rejects.csv", "shards", ".lock"}
+    own = {"one", "catalog.h5", "recipe.json", "network.json", "near_duplicates.json", "rejects.csv", "shards", ".lock"}
     assert {path.name for path in tmp_path.glob("cache/*")} == own
     assert list(tmp_path.glob("models/*")) == []
 
