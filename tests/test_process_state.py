@@ -110,12 +110,13 @@ def test_a_backend_that_there_is_not_is_named_with_its_place(named_by: str, stub
         {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
         {"MPLBACKEND": "nonsense"},
         {"HOME": "unset"},
-        {"HOME": "/nonexistent", "MPLCONFIGDIR": "unset"},
+        {"HOME": "file/home", "MPLCONFIGDIR": "unset"},
     ],
-    ids=["notebook", "unknown backend", "no HOME", "HOME that is not there"],
+    ids=["notebook", "unknown backend", "no HOME", "HOME that cannot be"],
 )
 def test_variables_of_a_notebook_or_a_bare_job_do_no_harm(env: dict[str, str], stub_cache: Path, tmp_path: Path) -> None:
     """Commands that a notebook or a service starts: plots are written all the same."""
+    (tmp_path / "file").touch()
     model = tmp_path / "m.featx"
     featx.fit_head(stub_cache, "ridge", out=model)
     done = command("evaluate", model, "--out", tmp_path / "report", env=env, cwd=tmp_path)
