@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from featx.recipe import FORMAT_VERSION
 from featx.store.documents import writing_named
-from featx.store.shards.chunks import GZIP_LEVEL, append_packed, gzipped, packed_rows
+from featx.store.shards.chunks import GZIP_LEVEL, append_packed, gzipped, packed_rows, row_checksums
 from featx.store.shards.shard import _KEY_CHUNK_ROWS, _PICTURE_CHUNK_ROWS, _POOLED_CHUNK_BYTES, Pictures, Shard
 from featx.system.durable import discard
 from featx.system.files import DIGEST_BYTES, content_digest, publish, temporary_sibling
@@ -148,6 +148,7 @@ class ShardWriter:
         for layer, values in pooled.items():
             chunk_rows = max(1, _POOLED_CHUNK_BYTES // values[0].nbytes)
             self._extend(f"pooled/{layer}", values, chunk_rows, compress=False)
+            self._extend(f"crc32/{layer}", row_checksums(values), _KEY_CHUNK_ROWS, compress=False)
         self._append_pictures(pictures, len(keys))
         self._n_rows += len(keys)
 
