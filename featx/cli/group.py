@@ -11,10 +11,10 @@ import click
 
 import featx
 from featx.errors import FeatxError, Interrupted, TooManyRejects
-from featx.system.interrupt import interrupt_once
+from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
 from featx.system.quiet import LOG_LEVEL
 
-_EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
+_EXIT_CODES: dict[type[FeatxError], int] = {TooManyRejects: 3}
 _SESSION = (
     *("extract", "audit", "fit", "compare", "finetune", "evaluate", "predict", "export"),
     *("inspect", "verify", "merge", "pack", "backbones", "sample", "demo"),
@@ -40,10 +40,12 @@ class Commands(click.Group):
         """Run a command."""
         try:
             return super().invoke(ctx)
+        except Interrupted as error:
+            raise Failure(str(error), exit_code_of_interrupt()) from error
         except FeatxError as error:
             raise Failure(str(error), _EXIT_CODES.get(type(error), 1)) from error
         except KeyboardInterrupt:
-            raise Failure("interrupted.", 130) from None
+            raise Failure("interrupted.", exit_code_of_interrupt()) from None
         except BrokenPipeError:
             raise  # the reader (head, less) has seen enough; click ends quietly
         except (OSError, MemoryError, RecursionError) as error:
@@ -58,9 +60,9 @@ class Commands(click.Group):
 
 
 def run() -> None:
-    """Be the program ``featx``: a process of its own, which Ctrl-C interrupts once, up to its end."""
+    """Be the program ``featx``: a process of its own, which Ctrl-C, SIGTERM or SIGHUP interrupt once, up to its end."""
     _open_closed_streams()
-    interrupt_once()
+    end_as_by_ctrl_c()
     main()
 
 
