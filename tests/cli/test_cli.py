@@ -274,6 +274,25 @@ def test_where_it_is_ignored_the_run_goes_on_and_says_nothing_of_it(
         assert word not in done.stdout + done.stderr
 
 
+DISK_FULL = """
+import errno, os, pathlib, sys
+from featx.cli import run
+def refuse(*arguments, **options):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+pathlib.Path.touch = refuse
+run()
+"""
+
+
+def test_a_disk_that_is_full_before_the_first_shard_is_one_message(photos: Path, tmp_path: Path) -> None:
+    """Exit code 1, and none of what HDF5 does to a process in which a file is still open when Python has ended."""
+    command = [sys.executable, "-c", DISK_FULL, "extract", str(photos), "--cache", "c", "--backbone", "stub"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done
+    assert "No space left on device" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, run: Run, tmp_path: Path) -> None:
     """Every wrong input of the main job: exit 1 and a message that names the place and the remedy."""
     (tmp_path / "empty").mkdir()
