@@ -15,6 +15,8 @@ from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
 from featx.system.quiet import LOG_LEVEL
 
 _EXIT_CODES: dict[type[FeatxError], int] = {TooManyRejects: 3}
+_NO_THREAD = "can't start new thread"  # Python has no type for it
+_FEWER = "Allow more, or give --workers 1 where the command has it."
 _SESSION = (
     *("extract", "audit", "fit", "compare", "finetune", "evaluate", "predict", "export"),
     *("inspect", "verify", "merge", "pack", "backbones", "sample", "demo"),
@@ -53,6 +55,10 @@ class Commands(click.Group):
             where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
             raise Failure(f"{where}{reason}. Nothing half-written was kept.", 1) from error
+        except RuntimeError as error:
+            if _NO_THREAD not in str(error):
+                raise
+            raise Failure(f"{error}: the system allows no more threads or processes (ulimit -u). {_FEWER}", 1) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of a session, not of the alphabet."""

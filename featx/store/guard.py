@@ -62,7 +62,8 @@ def open_guarded(path: Path) -> h5py.File:
     """
     with damage_named(path):
         os.close(open_regular(path, follow=False))  # HDF5 would wait at a pipe
-        file = h5py.File(path, "r")
+        # Without HDF5's own lock, which not every file system has: what featx wrote once is never written again.
+        file = h5py.File(path, "r", locking=False)
         try:
             _check_group(file, path, _LARGEST_RATIO * path.stat().st_size, depth=1, budget=[_MOST_OBJECTS])
         except BaseException:

@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -291,6 +293,42 @@ def test_a_disk_that_is_full_before_the_first_shard_is_one_message(photos: Path,
     assert done.returncode == 1, done
     assert "No space left on device" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+NO_FLOCK = """
+#include <errno.h>
+int flock(int descriptor, int operation) { errno = ENOLCK; return -1; }
+"""
+
+
+def test_a_part_needs_no_locks_of_the_file_system(photos: Path, tmp_path: Path) -> None:
+    """Neither featx's own nor HDF5's, which reads every shard: NFS without them, some FUSE."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    (tmp_path / "no_flock.c").write_text(NO_FLOCK)
+    library = tmp_path / "no_flock.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "no_flock.c"], check=True)
+    command = [sys.executable, "-c", "from featx.cli import run; run()", "extract", str(photos), "--cache", "c"]
+    command += ["--backbone", "stub", "--shard", "1/2"]
+    environment = {name: value for name, value in os.environ.items() if name != "HDF5_USE_FILE_LOCKING"}
+    environment["LD_PRELOAD"] = str(library)
+    for _ in range(2):  # the second reads what the first wrote
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_too_few_threads_are_one_message(photos: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a machine is shared by many and each may have some."""
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    result = run("extract", photos, *STUB)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("featx: can't start new thread: the system allows no more threads")
+    assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, run: Run, tmp_path: Path) -> None:

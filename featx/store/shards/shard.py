@@ -114,7 +114,7 @@ class Shard:
         """Open the file; what makes HDF5 dangerous was looked for when it was opened first, unless it is another file now."""
         with damage_named(self.path):
             if _state(self.path) == self._state:
-                return h5py.File(self.path, "r")
+                return h5py.File(self.path, "r", locking=False)
         return open_guarded(self.path)
 
     def row_shape(self, name: str) -> tuple[int, ...]:
