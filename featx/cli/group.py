@@ -14,7 +14,7 @@ from featx.errors import FeatxError, Interrupted, TooManyRejects
 from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
 from featx.system.quiet import LOG_LEVEL
 
-_EXIT_CODES: dict[type[FeatxError], int] = {TooManyRejects: 3}
+_EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
 _NO_THREAD = "can't start new thread"  # Python has no type for it
 _FEWER = "Allow more, or give --workers 1 where the command has it."
 _SESSION = (
@@ -42,10 +42,9 @@ class Commands(click.Group):
         """Run a command."""
         try:
             return super().invoke(ctx)
-        except Interrupted as error:
-            raise Failure(str(error), exit_code_of_interrupt()) from error
         except FeatxError as error:
-            raise Failure(str(error), _EXIT_CODES.get(type(error), 1)) from error
+            code = exit_code_of_interrupt() if isinstance(error, Interrupted) else _EXIT_CODES.get(type(error), 1)
+            raise Failure(str(error), code) from error
         except KeyboardInterrupt:
             raise Failure("interrupted.", exit_code_of_interrupt()) from None
         except BrokenPipeError:

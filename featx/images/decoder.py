@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from featx.errors import DecoderError, ImageRejected
 from featx.images.picture import SIDE, Picture
 from featx.images.raster import Traits
+from featx.images.turns import Turns
 from featx.images.worker import READY
 from featx.system.elsewhere import calling, command, stderr
 
@@ -31,9 +32,6 @@ _WAITS = 60
 _START_SECONDS = 120.0
 
 _END_SECONDS = 10.0
-
-_IMAGES_UNTIL_MORE = 200
-"""After memory has run out, one more image may be decoded at a time whenever so many have been."""
 
 _PROGRAM = calling("featx.images.worker:main")
 
@@ -190,49 +188,7 @@ def _picture_of(head: dict[str, Any]) -> Picture | None:
     return Picture(height, width, grey)
 
 
-class _Turns:
-    """How many images may be decoded at a time: any number; fewer for a while where memory has run out; or one alone."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._running = 0
-        self._wait_to_be_alone = 0
-        self._alone = False
-        self._most: int | None = None
-        self._since = 0
-
-    @contextlib.contextmanager
-    def one(self, alone: bool) -> Iterator[None]:
-        """Wait for a turn and take it; alone, once all others have ended."""
-        with self._changed:
-            self._wait_to_be_alone += alone
-            self._changed.wait_for(lambda: self._may_begin(alone))
-            self._wait_to_be_alone -= alone
-            self._alone = alone
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._alone = False
-                self._since += 1
-                if self._most is not None and self._since % _IMAGES_UNTIL_MORE == 0:
-                    self._most += 1
-                self._changed.notify_all()
-
-    def fewer(self) -> None:
-        """Let one less decode than did when memory ran out."""
-        with self._changed:
-            self._most, self._since = max(1, self._running), 0
-
-    def _may_begin(self, alone: bool) -> bool:
-        if alone:
-            return self._running == 0
-        return not self._alone and not self._wait_to_be_alone and (self._most is None or self._running < self._most)
-
-
-_turns = _Turns()
+_turns = Turns()
 _idle: list[Decoder] = []
 _guard = threading.Lock()
 
@@ -296,7 +252,7 @@ def end_idle_decoders() -> None:
 def _forget_in_a_fork() -> None:
     """A forked process must not share its parent's pipes: both would read the other's pixels."""
     global _guard, _turns
-    _guard, _turns = threading.Lock(), _Turns()
+    _guard, _turns = threading.Lock(), Turns()
     _idle.clear()
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 from featx.errors import DecoderError, ImageRejected
 from featx.images import MAX_PIXELS, decoder, load_batches
 from featx.images.decode import TOO_MUCH_MEMORY
+from featx.images.turns import Turns
 from featx.recipe import Recipe
 
 RECIPE = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(6, 5), preprocess="none")
@@ -48,7 +49,7 @@ worker.main()
 def _decoders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Decoders of this test alone, and as many at a time as it likes."""
     decoder.end_idle_decoders()
-    monkeypatch.setattr(decoder, "_turns", decoder._Turns())
+    monkeypatch.setattr(decoder, "_turns", Turns())
     yield
     decoder.end_idle_decoders()
 
@@ -258,8 +259,8 @@ os.rmdir({str(held)!r})
 
 def test_turns_grow_again_after_memory_had_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a machine lacked for a minute does not slow down the rest of a long run."""
-    monkeypatch.setattr(decoder, "_IMAGES_UNTIL_MORE", 3)
-    turns = decoder._Turns()
+    monkeypatch.setattr("featx.images.turns._IMAGES_UNTIL_MORE", 3)
+    turns = Turns()
     turns.fewer()
     with turns.one(alone=False):
         assert not turns._may_begin(alone=False)
