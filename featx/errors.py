@@ -212,4 +212,4 @@ class TooManyRejects(FeatxError):
 
 
 class Interrupted(FeatxError):
-    """Stopped by Ctrl-C, after the finished shards were kept."""
+    """Stopped by Ctrl-C (130), SIGTERM (143) or SIGHUP (129), after the finished shards were kept."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from featx.errors import BackboneError, ImageSizeError, MemoryExhausted
 from featx.recipe import Recipe
+from featx.system.finite import first_not_finite
 from featx.system.quiet import check_not_forked
 
 Forward = Callable[[NDArray[np.uint8]], Mapping[str, Any]]
@@ -128,13 +129,9 @@ class Batches:
             raise ImageSizeError(f"{self._recipe.backbone}: wants images of shape {wanted}. Received: {images.shape[1:]}.")
         parts = self._halving.run(self._maps, images)
         maps = {layer: np.concatenate([outputs[layer][:n] for outputs, n in parts]) for layer in self._recipe.layers}
-        if self._recipe.precision == "float16":
-            for layer, values in maps.items():
-                if not np.isfinite(values).all():
-                    raise BackboneError(
-                        f"{self._recipe.backbone}: {layer} overflows in float16, whose largest number is 65504. "
-                        "Give --precision bfloat16 or float32."
-                    )
+        for layer, values in maps.items():
+            if first_not_finite(values) is not None:
+                raise _not_finite(self._recipe, layer)
         return maps
 
     def _maps(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -158,3 +155,17 @@ def as_maps(output: NDArray[np.float32]) -> NDArray[np.float32]:
 def _is_out_of_memory(error: Exception) -> bool:
     said = str(error).lower()
     return isinstance(error, MemoryError) or type(error).__name__ in _NAMES or any(text in said for text in _TEXTS)
+
+
+def _not_finite(recipe: Recipe, layer: str) -> BackboneError:
+    """Return the error for values that are infinite or no numbers: no head could learn from them, or give them a class."""
+    if recipe.precision == "float16":
+        return BackboneError(
+            f"{recipe.backbone}: {layer} overflows in float16, whose largest number is 65504. "
+            "Give --precision bfloat16 or float32."
+        )
+    other = "" if recipe.precision == "float32" else " --precision float32 or"
+    return BackboneError(
+        f"{recipe.backbone}: {layer} gives values that are infinite or no numbers, with precision {recipe.precision}. "
+        f"Give{other} other --weights, or another --device."
+    )

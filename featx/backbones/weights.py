@@ -1,17 +1,17 @@
 """Where the weights of a backbone are, and the digest by which a recipe names them."""
 
+import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from featx.backbones.published import PUBLISHED
 from featx.backbones.table import BackboneSpec, backbone_spec
 from featx.errors import WeightsError
 from featx.recipe import Recipe
-from featx.system.files import file_digest
+from featx.system.files import file_digest, reading_from
 from featx.system.quiet import quiet_loading
 
-if TYPE_CHECKING:
-    pass
+_MD5_DIGITS = 32
 
 
 def resolve_weights(spec: BackboneSpec, weights: str, layers: tuple[str, ...] = ()) -> tuple[str, Path | None]:
@@ -36,7 +36,7 @@ def resolve_weights(spec: BackboneSpec, weights: str, layers: tuple[str, ...] = 
     Raises
     ------
     WeightsError
-        If the file does not exist, cannot be read, or cannot be downloaded.
+        If the file does not exist, cannot be read, cannot be downloaded, or has Keras' name and not its content.
     """
     if spec.is_stub:
         return "none", None
@@ -65,7 +65,33 @@ def _imagenet_file(spec: BackboneSpec, with_top: bool) -> Path:
             from featx.backbones.network import download_weights  # here, not above: this loads Keras
 
         download_weights(spec, with_top, path)
+    _check_published(path)
     return path
+
+
+def _check_published(path: Path) -> None:
+    """Refuse a file that is called like one of Keras' and is another: its features would pass for ImageNet's.
+
+    Raises
+    ------
+    WeightsError
+        If its digest is not the one that Keras publishes. Where Keras publishes none, nothing is compared.
+    """
+    published = PUBLISHED.get(path.name)
+    if published is None:
+        return
+    kind = "md5" if len(published) == _MD5_DIGITS else "sha256"
+    with (
+        reading_from(path, "Make it readable, or give another file with --weights FILE.", WeightsError),
+        path.open("rb") as file,
+    ):
+        found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+    if found != published:
+        raise WeightsError(
+            f"{path}: is not the file of ImageNet weights that Keras publishes under this name: its {kind.upper()} is {found}, "
+            f"not {published}. Move it away, and it is downloaded again; or, if these are the weights you mean, "
+            f"give --weights {path}."
+        )
 
 
 def keras_models_folder() -> Path:

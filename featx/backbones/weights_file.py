@@ -56,7 +56,7 @@ def backend_of(path: Path) -> str:
 
 def first_kernel(path: Path) -> NDArray[np.float32]:
     """Return the kernel of the first convolution in a ``.weights.h5`` file."""
-    with h5py.File(path, "r") as file:
+    with h5py.File(path, "r", locking=False) as file:
         kernel: NDArray[np.float32] = file["layers/conv2d/vars/0"][()]
     return kernel
 
@@ -113,7 +113,7 @@ def inner_networks(path: Path, folder: Path) -> Iterator[Path]:
 def _opened(path: Path) -> Iterator[Any]:
     """Open a weights file; of a ``.keras`` archive the one inside."""
     if not zipfile.is_zipfile(path):
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             yield file
         return
     with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
@@ -122,7 +122,7 @@ def _opened(path: Path) -> Iterator[Any]:
         inside = Path(folder) / _INSIDE_KERAS
         with archive.open(_INSIDE_KERAS) as source, inside.open("wb") as target:
             shutil.copyfileobj(source, target)
-        with h5py.File(inside, "r") as file:
+        with h5py.File(inside, "r", locking=False) as file:
             yield file
 
 

@@ -11,10 +11,12 @@ import click
 
 import featx
 from featx.errors import FeatxError, Interrupted, TooManyRejects
-from featx.system.interrupt import interrupt_once
+from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
 from featx.system.quiet import LOG_LEVEL
 
 _EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
+_NO_THREAD = "can't start new thread"  # Python has no type for it
+_FEWER = "Allow more, or give --workers 1 where the command has it."
 _SESSION = (
     *("extract", "audit", "fit", "compare", "finetune", "evaluate", "predict", "export"),
     *("inspect", "verify", "merge", "pack", "backbones", "sample", "demo"),
@@ -41,9 +43,10 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FeatxError as error:
-            raise Failure(str(error), _EXIT_CODES.get(type(error), 1)) from error
+            code = exit_code_of_interrupt() if isinstance(error, Interrupted) else _EXIT_CODES.get(type(error), 1)
+            raise Failure(str(error), code) from error
         except KeyboardInterrupt:
-            raise Failure("interrupted.", 130) from None
+            raise Failure("interrupted.", exit_code_of_interrupt()) from None
         except BrokenPipeError:
             raise  # the reader (head, less) has seen enough; click ends quietly
         except (OSError, MemoryError, RecursionError) as error:
@@ -51,6 +54,10 @@ class Commands(click.Group):
             where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
             raise Failure(f"{where}{reason}. Nothing half-written was kept.", 1) from error
+        except RuntimeError as error:
+            if _NO_THREAD not in str(error):
+                raise
+            raise Failure(f"{error}: the system allows no more threads or processes (ulimit -u). {_FEWER}", 1) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of a session, not of the alphabet."""
@@ -58,9 +65,9 @@ class Commands(click.Group):
 
 
 def run() -> None:
-    """Be the program ``featx``: a process of its own, which Ctrl-C interrupts once, up to its end."""
+    """Be the program ``featx``: a process of its own, which Ctrl-C, SIGTERM or SIGHUP interrupt once, up to its end."""
     _open_closed_streams()
-    interrupt_once()
+    end_as_by_ctrl_c()
     main()
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, SingleClassError
+from featx.system.finite import first_not_finite
 
 LARGEST_SEED = 2**31
 """scikit-learn takes 32 bits; dense counts on from the seed, a layer at a time."""
@@ -75,12 +76,35 @@ def check_class_weight(class_weight: object) -> None:
 
 
 def check_features(X: NDArray[np.floating], n_features: int) -> None:
-    """Refuse features of another width than the head was fitted on.
+    """Refuse features of another width than the head was fitted on, and any that no class could be told from.
 
     Raises
     ------
     HeadError
-        With both widths.
+        With both widths, or as ``check_finite``.
     """
     if X.ndim != 2 or X.shape[1] != n_features:
         raise HeadError(f"head: was fitted on {n_features} features. Received: an array of shape {X.shape}.")
+    check_finite(X)
+
+
+def check_finite(X: NDArray[np.floating], first: int = 0) -> None:
+    """Refuse features that are infinite or no numbers.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Some rows.
+    first : int
+        Number of the first of them, for the message.
+
+    Raises
+    ------
+    HeadError
+        With the number of the row.
+    """
+    row = first_not_finite(X)
+    if row is not None:
+        raise HeadError(
+            f"head: some features are infinite or no numbers, in row {first + row} for one. Extract the images again."
+        )

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from featx.errors import DecoderError, ImageRejected
 from featx.images.picture import SIDE, Picture
 from featx.images.raster import Traits
+from featx.images.turns import Turns
 from featx.images.worker import READY
 from featx.system.elsewhere import calling, command, stderr
 
@@ -29,11 +31,27 @@ _WAITS = 60
 
 _START_SECONDS = 120.0
 
+_END_SECONDS = 10.0
+
 _PROGRAM = calling("featx.images.worker:main")
 
 
+OUT_OF_MEMORY = "the system ended its decoder, most likely for want of memory"
+"""Reason of an image whose decoder was killed, though no other was at work beside it. The next run tries it again."""
+
+
 class DecoderDied(Exception):
-    """The process ended in the middle of an image."""
+    """The process ended in the middle of an image.
+
+    Parameters
+    ----------
+    killed : bool
+        Whether by somebody else, as the system does where memory runs out, and not by what it was doing.
+    """
+
+    def __init__(self, killed: bool) -> None:
+        super().__init__()
+        self.killed = killed
 
 
 class Decoded(NamedTuple):
@@ -125,19 +143,24 @@ class Decoder:
                 raise ImageRejected(f"takes longer than {DECODE_SECONDS:.0f} s to read and decode")
             line = self._answers.readline()
             if not line.endswith(b"\n"):
-                raise DecoderDied
+                raise self._death()
             head = json.loads(line)
             images = np.empty(head.get("shape", (0,)), np.uint8)
             if self._answers.readinto(images.data.cast("B")) != images.size:  # type: ignore[attr-defined] # a buffered pipe has it
-                raise DecoderDied
+                raise self._death()
         except OSError as error:
-            raise DecoderDied from error
+            raise self._death() from error
         self._in_the_middle = False
         if "reason" in head:
             raise ImageRejected(head["reason"])
         if "fault" in head:
             raise RuntimeError(f"in the process that decodes images:\n{head['fault']}")
         return Decoded(bytes.fromhex(head["digest"]), images, _picture_of(head), Traits(*head.get("traits", ())))
+
+    def _death(self) -> DecoderDied:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # its pipes are closed, so it has ended but for its memory
+            self._process.wait(_END_SECONDS)
+        return DecoderDied(self._process.returncode == -signal.SIGKILL)
 
     def _wait_for_answer(self) -> bool:
         return any(self._selector.select(DECODE_SECONDS / _WAITS) for _ in range(_WAITS)) or bool(self._selector.select(0))
@@ -165,6 +188,7 @@ def _picture_of(head: dict[str, Any]) -> Picture | None:
     return Picture(height, width, grey)
 
 
+_turns = Turns()
 _idle: list[Decoder] = []
 _guard = threading.Lock()
 
@@ -194,17 +218,27 @@ def decode_file(path: Path, **request: Any) -> Decoded:
     Raises
     ------
     ImageRejected
-        Also if the process dies of it, twice.
+        Also if the process dies of it, twice; or is killed although no other is at work, as where memory runs out.
     DecoderError
         If no process can be started.
     """
     # The process may have been started in another folder. Not resolved: a link is for the system to follow.
     request |= {"path": str(path.absolute()), "seconds": DECODE_SECONDS}
-    # An idle process may have been killed long ago. Two new processes that die do so of this image, or for want of memory.
+    # An idle process may have been killed long ago. Two new processes that die do so of this image, or for want of memory: then
+    # the next try has all of it.
+    killed = False
     for new in (False, True, True):
-        with contextlib.suppress(DecoderDied), _borrowed(new) as decoder:
-            return decoder.decode(request)
-    raise ImageRejected("crashes the decoder")
+        try:
+            with _turns.one(alone=killed):
+                if killed:
+                    end_idle_decoders()
+                with _borrowed(new) as decoder:
+                    return decoder.decode(request)
+        except DecoderDied as death:
+            killed = death.killed
+            if killed:
+                _turns.fewer()  # its own turn has ended: those that are left are one less
+    raise ImageRejected(OUT_OF_MEMORY if killed else "crashes the decoder")
 
 
 @atexit.register
@@ -217,8 +251,8 @@ def end_idle_decoders() -> None:
 
 def _forget_in_a_fork() -> None:
     """A forked process must not share its parent's pipes: both would read the other's pixels."""
-    global _guard
-    _guard = threading.Lock()
+    global _guard, _turns
+    _guard, _turns = threading.Lock(), Turns()
     _idle.clear()
 
 

@@ -17,6 +17,10 @@ from featx.system.regular import open_regular
 # is a lie or a bomb.
 _LARGEST_RATIO = 1100
 _DEEPEST = 3
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SUPERBLOCK = 3
+"""Its version in HDF5's file format 1.10, in which featx writes."""
+
 _MOST_OBJECTS = 10_000
 _ALLOWED_FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32})
 _ALLOWED_KINDS = "fiu"
@@ -61,14 +65,30 @@ def open_guarded(path: Path) -> h5py.File:
         featx does not use, deep nesting, or more declared bytes than its own size allows.
     """
     with damage_named(path):
-        os.close(open_regular(path, follow=False))  # HDF5 would wait at a pipe
-        file = h5py.File(path, "r")
+        _check_format(path)
+        # Without HDF5's own lock, which not every file system has: what featx wrote once is never written again.
+        file = h5py.File(path, "r", locking=False)
         try:
             _check_group(file, path, _LARGEST_RATIO * path.stat().st_size, depth=1, budget=[_MOST_OBJECTS])
         except BaseException:
             file.close()
             raise
         return file
+
+
+def _check_format(path: Path) -> None:
+    """Refuse older formats of HDF5, whose metadata carries no checksums: changed ones crash the library.
+
+    A file that is cut short or none of HDF5's is left to HDF5 to refuse.
+    """
+    descriptor = open_regular(path, follow=False)  # HDF5 would wait at a pipe
+    try:
+        beginning = os.read(descriptor, len(_SIGNATURE) + 1)
+    finally:
+        os.close(descriptor)
+    if beginning.startswith(_SIGNATURE):
+        version = beginning[-1] if len(beginning) > len(_SIGNATURE) else 0
+        _require(version == _SUPERBLOCK, path, "/", f"HDF5 of an older or newer format (superblock {version})")
 
 
 def _check_group(group: h5py.Group, path: Path, most_bytes: int, depth: int, budget: list[int]) -> None:

@@ -129,7 +129,7 @@ def _is_pack(path: Path) -> bool:
     if not path.is_file():  # a pipe would never open
         return False
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             return _MARK in file.attrs
     except OSError:
         return False

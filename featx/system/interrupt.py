@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment of our choosing, and once."""
+"""Ctrl-C, and what ends a program as it does, at a moment of our choosing, and once."""
 
 import contextlib
 import signal
@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], object]
+
+# What a container, a queue or a service sends before it kills, and what a terminal sends that is closed; on Windows not all.
+_ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+_ended_by: int | None = None
 
 
 @contextlib.contextmanager
@@ -28,13 +33,16 @@ def finishing_first() -> Iterator[None]:
     def note(number: int, frame: FrameType | None) -> None:
         pressed.append(number)
 
-    before = signal.signal(signal.SIGINT, note)
+    # Of the endings only those that are taken as Ctrl-C: what ends the process without Python cannot be held back.
+    held = [signal.SIGINT, *(number for number in _ENDINGS if callable(signal.getsignal(number)))]
+    before = {number: signal.signal(number, note) for number in held}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.default_int_handler)
     if pressed:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(pressed[0])
 
 
 @contextlib.contextmanager
@@ -66,15 +74,45 @@ def interrupt_once() -> Handler | None:
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         return None
-    stopping = False
-
-    def press(number: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        if stopping:
-            return
-        stopping = True
-        before(number, frame)
-        stopping = False  # the handler returned: the process goes on
-
-    signal.signal(signal.SIGINT, press)
+    signal.signal(signal.SIGINT, _Once(before))
     return before
+
+
+class _Once:
+    """Lets one signal through, and the next only if its handler returned: the process went on."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._stopping = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if not self._stopping:
+            self._stopping = True
+            self._handler(number, frame)
+            self._stopping = False
+
+
+def end_as_by_ctrl_c() -> None:
+    """Let SIGTERM and SIGHUP interrupt this process as Ctrl-C does, once of all three, until it ends.
+
+    Process 1 of a container would not even hear them otherwise. Only what would end the process is handled: under ``nohup``
+    SIGHUP goes on being ignored.
+    """
+    ctrl_c = signal.getsignal(signal.SIGINT)
+    once = _Once(_interrupt)
+    if callable(ctrl_c):
+        signal.signal(signal.SIGINT, once)
+    for number in _ENDINGS:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, once)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    global _ended_by
+    _ended_by = number
+    raise KeyboardInterrupt
+
+
+def exit_code_of_interrupt() -> int:
+    """Return what a program that was interrupted ends with: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    return 128 + (_ended_by or signal.SIGINT)

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from featx.errors import BackboneError
 
@@ -103,13 +104,24 @@ def _backend_refused(error: Exception) -> str | None:
     )
 
 
+def _temporary_file() -> IO[bytes] | None:
+    """Return an open file without a name; None where there is no folder for one: notices are better than an error."""
+    with contextlib.suppress(OSError):
+        return tempfile.TemporaryFile()
+    return None
+
+
 @contextlib.contextmanager
 def _held_back() -> Iterator[None]:
     if os.environ.get(LOG_LEVEL) != "3" or sys.stderr is None:
         yield
         return
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
+    file = _temporary_file()
+    if file is None:
+        yield
+        return
+    with file as held:
         before = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:

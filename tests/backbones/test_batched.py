@@ -83,3 +83,13 @@ def test_overflow_in_float16_is_an_error_and_no_feature() -> None:
     batches = Batches(lambda images: {"cells": np.full(images.shape, np.inf, np.float16)}, recipe, 16)
     with pytest.raises(BackboneError, match=r"cells overflows in float16.*--precision bfloat16"):
         batches.run(IMAGES)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_what_is_no_number_is_an_error_in_every_precision(precision: str, bad: float) -> None:
+    """The cache would keep it, and a head give it a class."""
+    recipe = dataclasses.replace(RECIPE, precision=precision)
+    batches = Batches(lambda images: {"cells": np.full(images.shape, bad, np.float32)}, recipe, 16)
+    with pytest.raises(BackboneError, match=f"cells gives values that are infinite or no numbers, with precision {precision}"):
+        batches.run(IMAGES)

@@ -1,5 +1,6 @@
 """Every backbone in the table, built as Keras builds it: with random weights, at its smallest size."""
 
+import hashlib
 import inspect
 import os
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from featx.backbones import BACKBONES, BackboneSpec, load_backbone, resolve_weights
+from featx.backbones.published import PUBLISHED
 from featx.errors import WeightsError
 from featx.recipe import Recipe
 
@@ -80,12 +82,45 @@ def test_weights_files_are_the_ones_that_keras_asks_for(
     name = spec.top_weights_file if with_top else spec.weights_file
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / name).write_bytes(b"weights")
+    if name in PUBLISHED:
+        monkeypatch.setitem(PUBLISHED, name, hashlib.sha256(b"weights").hexdigest())
     if spec.bundled and not with_top:
         assert resolve_weights(spec, "imagenet")[1] == spec.bundled
         return
     digest, path = resolve_weights(spec, "imagenet", spec.top_layers[-1:] if with_top else spec.layers)
     assert path == tmp_path / "models" / name
     assert digest.startswith("sha256:")
+
+
+@pytest.mark.parametrize("spec", NETWORKS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("with_top", [False, True])
+def test_other_weights_under_keras_own_name_are_not_taken_for_imagenets(
+    spec: BackboneSpec, with_top: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Random ones, say, or a download that was cut short; of two networks Keras publishes no digest."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    name = spec.top_weights_file if with_top else spec.weights_file
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / name).write_bytes(b"others")
+    layers = spec.top_layers[-1:] if with_top else spec.layers
+    if (spec.bundled and not with_top) or spec.name in ("mobilenet", "mobilenetv2"):
+        assert name not in PUBLISHED or spec.bundled
+        resolve_weights(spec, "imagenet", layers)
+        return
+    with pytest.raises(WeightsError, match=rf"{name}: is not the file .* Keras publishes .* its (MD5|SHA256) is .*--weights"):
+        resolve_weights(spec, "imagenet", layers)
+    digest = hashlib.sha256(b"others").hexdigest()
+    assert resolve_weights(spec, str(tmp_path / "models" / name), layers)[0] == f"sha256:{digest}"
+
+
+def test_published_digests_are_keras_own() -> None:
+    """Each stands in the installed Keras."""
+    import keras
+
+    folder = Path(keras.__file__).parent / "src" / "applications"
+    source = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    assert len(PUBLISHED) == 2 * (len(NETWORKS) - 2)
+    assert [name for name, digest in PUBLISHED.items() if digest not in source] == []
 
 
 @pytest.mark.parametrize("with_top", [False, True])
@@ -102,6 +137,7 @@ def test_a_missing_download_says_which_file_and_where_to_put_it(
 
     def no_network(fname: str, origin: str, **options: Any) -> str:
         asked.append(fname)
+        assert options.get("file_hash") == PUBLISHED.get(fname)
         print(f"Downloading data from {origin}")  # as Keras does
         raise Exception(f"URL fetch failure on {origin}: None -- [Errno -3] Temporary failure in name resolution")
 
@@ -143,6 +179,7 @@ def test_imagenet_weights_give_what_keras_gives_by_that_name(
     saved.save_weights(tmp_path / "x.weights.h5")
     (tmp_path / "x.weights.h5").rename(path)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setitem(PUBLISHED, spec.weights_file, hashlib.sha256(path.read_bytes()).hexdigest())
 
     # Keras reads a file by its suffix, and its own downloads are of the older of two formats.
     def load_as_new_format(model: Any, weights: str, **options: Any) -> None:

@@ -3,9 +3,13 @@
 import csv
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from PIL import Image
 
 import featx
 from featx.cli import main
+from featx.store.shards.shard import Shard
 from tests.conftest import COLOURS, Run, as_json, write_image
 
 STUB = ("--backbone", "stub", "--image-size", "64", "--batch-size", "8")
@@ -197,24 +202,29 @@ def test_errors_are_one_message_on_stderr_with_exit_1(tmp_path: Path) -> None:
 
 UNDER_FIRE = """
 import atexit, os, signal, sys
+fired = int(sys.argv.pop(1))
 if sys.argv.pop(1) == "ignored":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 from featx.images import decoder  # what closes the decoders is registered before, and so runs after what presses here
 from featx.cli import run
-atexit.register(signal.raise_signal, signal.SIGINT)
+atexit.register(signal.raise_signal, fired)
 import featx.verbs.extract.local, featx.store.shards.shard_writer as shard
 real = shard.ShardWriter._extend
 def extend_under_fire(*arguments, **options):
     real(*arguments, **options)
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), fired)
 shard.ShardWriter._extend = extend_under_fire
 run()
 """
 
 
-def extract_under_fire(photos: Path, folder: Path, ctrl_c: str) -> subprocess.CompletedProcess[str]:
-    """Run an extract in which Ctrl-C is pressed with every batch, and once more as Python ends."""
-    command = [sys.executable, "-c", UNDER_FIRE, ctrl_c, "extract", photos, "--cache", "c", "--backbone", "stub"]
+def extract_under_fire(
+    photos: Path, folder: Path, ctrl_c: str, fired: signal.Signals = signal.SIGINT, before: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run an extract in which a signal comes with every batch, and once more as Python ends."""
+    command = [*before, sys.executable, "-c", UNDER_FIRE, str(int(fired)), ctrl_c]
+    command += ["extract", str(photos), "--cache", "c", "--backbone", "stub"]
     return subprocess.run([*map(str, command), "--batch-size", "8"], cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -226,13 +236,99 @@ def test_ctrl_c_pressed_again_and_again_is_one_message(photos: Path, tmp_path: P
     assert "Traceback" not in done.stderr
 
 
-def test_where_ctrl_c_is_ignored_the_run_goes_on_and_says_nothing_of_it(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fired", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_program_keeps_the_rows_as_ctrl_c_does(photos: Path, tmp_path: Path, fired: signal.Signals) -> None:
+    """A queue, a container, a terminal that is closed: what was done is kept, and the exit code is that of the signal."""
+    done = extract_under_fire(photos, tmp_path, "handled", fired)
+    assert done.returncode == 128 + fired
+    assert done.stderr.strip().splitlines()[-1].startswith("featx: c: stopped after 8 of 36 images; their features are kept.")
+    assert "Traceback" not in done.stderr
+    assert sum(len(Shard(path)) for path in (tmp_path / "c" / "shards").iterdir()) == 8
+
+
+def test_sigterm_ends_a_run_that_does_not_hear_ctrl_c(photos: Path, tmp_path: Path) -> None:
+    """Begun with ``&`` in a script, it ignores Ctrl-C and nothing else."""
+    done = extract_under_fire(photos, tmp_path, "ignored", signal.SIGTERM)
+    assert done.returncode == 143
+    assert "stopped after 8 of 36 images; their features are kept" in done.stderr
+
+
+@pytest.mark.parametrize("fired", [signal.SIGTERM, signal.SIGINT])
+def test_process_1_of_a_container_hears_them_too(photos: Path, tmp_path: Path, fired: signal.Signals) -> None:
+    """The kernel keeps from process 1 whatever it does not handle itself."""
+    own = ("unshare", "--pid", "--fork", "--mount-proc")
+    if subprocess.run([*own, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to make a process namespace")
+    done = extract_under_fire(photos, tmp_path, "handled", fired, own)
+    assert done.returncode == 128 + fired
+    assert "stopped after 8 of 36 images; their features are kept" in done.stderr
+
+
+@pytest.mark.parametrize("fired", [signal.SIGINT, signal.SIGHUP])
+def test_where_it_is_ignored_the_run_goes_on_and_says_nothing_of_it(
+    photos: Path, tmp_path: Path, fired: signal.Signals
+) -> None:
     """As ``nohup`` and ``&`` in a script start it: every image is extracted, and no message speaks of an interruption."""
-    done = extract_under_fire(photos, tmp_path, "ignored")
+    done = extract_under_fire(photos, tmp_path, "ignored", fired)
     assert done.returncode == 0
     assert "36" in done.stdout
     for word in ("Traceback", "stopped", "nterrupt", "Ctrl"):
         assert word not in done.stdout + done.stderr
+
+
+DISK_FULL = """
+import errno, os, pathlib, sys
+from featx.cli import run
+def refuse(*arguments, **options):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+pathlib.Path.touch = refuse
+run()
+"""
+
+
+def test_a_disk_that_is_full_before_the_first_shard_is_one_message(photos: Path, tmp_path: Path) -> None:
+    """Exit code 1, and none of what HDF5 does to a process in which a file is still open when Python has ended."""
+    command = [sys.executable, "-c", DISK_FULL, "extract", str(photos), "--cache", "c", "--backbone", "stub"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done
+    assert "No space left on device" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+NO_FLOCK = """
+#include <errno.h>
+int flock(int descriptor, int operation) { errno = ENOLCK; return -1; }
+"""
+
+
+def test_a_part_needs_no_locks_of_the_file_system(photos: Path, tmp_path: Path) -> None:
+    """Neither featx's own nor HDF5's, which reads every shard: NFS without them, some FUSE."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    (tmp_path / "no_flock.c").write_text(NO_FLOCK)
+    library = tmp_path / "no_flock.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "no_flock.c"], check=True)
+    command = [sys.executable, "-c", "from featx.cli import run; run()", "extract", str(photos), "--cache", "c"]
+    command += ["--backbone", "stub", "--shard", "1/2"]
+    environment = {name: value for name, value in os.environ.items() if name != "HDF5_USE_FILE_LOCKING"}
+    environment["LD_PRELOAD"] = str(library)
+    for _ in range(2):  # the second reads what the first wrote
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_too_few_threads_are_one_message(photos: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a machine is shared by many and each may have some."""
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    result = run("extract", photos, *STUB)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("featx: can't start new thread: the system allows no more threads")
+    assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, run: Run, tmp_path: Path) -> None:

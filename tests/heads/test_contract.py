@@ -72,6 +72,15 @@ def test_columns_are_ordered_by_label(fitted: Head, X_new: NDArray[np.float32]) 
     assert accuracy >= 0.95
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_gets_no_class(fitted: Head, X_new: NDArray[np.float32], bad: float) -> None:
+    """Not even the first one with a probability of NaN: the row is named."""
+    X = X_new.copy()
+    X[7, 2] = bad
+    with pytest.raises(HeadError, match="infinite or no numbers, in row 7"):
+        fitted.predict_proba(X)
+
+
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_a_separable_problem_is_learned(name: str, n_classes: int) -> None:
     """Two classes and four: at least 95 % of unseen rows come out right."""

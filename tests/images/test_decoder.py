@@ -20,6 +20,7 @@ from PIL import Image
 from featx.errors import DecoderError, ImageRejected
 from featx.images import MAX_PIXELS, decoder, load_batches
 from featx.images.decode import TOO_MUCH_MEMORY
+from featx.images.turns import Turns
 from featx.recipe import Recipe
 
 RECIPE = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(6, 5), preprocess="none")
@@ -45,9 +46,10 @@ worker.main()
 
 
 @pytest.fixture(autouse=True)
-def _decoders() -> Iterator[None]:
-    """Decoders of this test alone."""
+def _decoders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Decoders of this test alone, and as many at a time as it likes."""
     decoder.end_idle_decoders()
+    monkeypatch.setattr(decoder, "_turns", Turns())
     yield
     decoder.end_idle_decoders()
 
@@ -207,20 +209,66 @@ if data.endswith(b"slow") and not os.path.exists({str(begun)!r}):
     assert [image[0, 0].tolist() for batch in batches for image in batch.images] == [colour_of(n) for n in range(8)]
 
 
-@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os.abort()", "os._exit(0)", "raise SystemExit"])
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("os.kill(os.getpid(), 9)", decoder.OUT_OF_MEMORY),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "crashes the decoder"),
+        ("os.abort()", "crashes the decoder"),
+        ("os._exit(0)", "crashes the decoder"),
+        ("raise SystemExit", "crashes the decoder"),
+    ],
+)
 def test_file_that_ends_the_process_each_time_is_rejected(
-    image: Callable[..., Path], program: Callable[[str], None], end: str
+    image: Callable[..., Path], program: Callable[[str], None], end: str, reason: str
 ) -> None:
-    """However the process ends, the file has its reason and its neighbours are decoded."""
+    """However the process ends, the file has its reason and its neighbours are decoded; being killed is no crash."""
     program(f"if data.endswith(b'crash'): {end}")
     paths = [image(number, b"crash" if number in (2, 7) else b"") for number in range(8)]
     batches = list(load_batches(paths, RECIPE, 4, workers=2))
     assert [batch.rejected for batch in batches] == [
-        {2: "crashes the decoder"},
-        {7: "crashes the decoder"},
+        {2: reason},
+        {7: reason},
     ]
     colours = [image[0, 0].tolist() for batch in batches for image in batch.images]
     assert colours == [colour_of(number) for number in (0, 1, 3, 4, 5, 6)]
+
+
+def test_where_memory_runs_out_images_are_decoded_one_at_a_time(
+    image: Callable[..., Path], program: Callable[[str], None], tmp_path: Path
+) -> None:
+    """The system kills whichever decodes beside another; alone each image is sound, and from then on fewer are at work."""
+    held, kills = tmp_path / "held", tmp_path / "kills"
+    kills.touch()
+    program(f"""
+try:
+    os.mkdir({str(held)!r})
+except FileExistsError:  # somebody else has the memory
+    with open({str(kills)!r}, "a") as file:
+        print("x", file=file)
+    os.kill(os.getpid(), 9)
+time.sleep(0.1)
+os.rmdir({str(held)!r})
+""")
+    paths = [image(number) for number in range(16)]
+    batches = list(load_batches(paths, RECIPE, 8, workers=4))
+    assert [batch.rejected for batch in batches] == [{}, {}]
+    assert [image[0, 0].tolist() for batch in batches for image in batch.images] == [colour_of(n) for n in range(16)]
+    assert 1 <= len(kills.read_text().splitlines()) <= 8
+
+
+def test_turns_grow_again_after_memory_had_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a machine lacked for a minute does not slow down the rest of a long run."""
+    monkeypatch.setattr("featx.images.turns._IMAGES_UNTIL_MORE", 3)
+    turns = Turns()
+    turns.fewer()
+    with turns.one(alone=False):
+        assert not turns._may_begin(alone=False)
+    for _ in range(2):
+        with turns.one(alone=True):
+            assert not turns._may_begin(alone=True)
+    with turns.one(alone=False):
+        assert turns._may_begin(alone=False)
 
 
 @pytest.mark.parametrize("begun", [b'{"digest": "00", "shape": [1, 6, 5, 3]}\n' + bytes(7), b'{"digest": "0', b""])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -145,6 +146,28 @@ def test_what_featx_never_writes_is_refused(tmp_path: Path, trick: Callable[[h5p
     assert str(path) in str(caught.value)
     with pytest.raises(CacheDamaged):
         Shard(path)
+
+
+@pytest.mark.parametrize(
+    ("libver", "found"),
+    [(None, "older or newer format .superblock 0"), (("v108", "v108"), "older or newer format .superblock 2")],
+)
+def test_formats_that_featx_never_writes_are_refused(tmp_path: Path, libver: Any, found: str) -> None:
+    """Their metadata has no checksums: what is changed in it can crash HDF5 itself."""
+    path = tmp_path / "foreign.h5"
+    with h5py.File(path, "w", libver=libver) as file:
+        file.create_dataset("maps/cells", data=SECRET, chunks=(1,), maxshape=(None,))
+    with pytest.raises(CacheDamaged, match=found):
+        open_guarded(path)
+
+
+def test_a_file_of_an_older_format_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its first bytes are read, by Python."""
+    path = tmp_path / "foreign.h5"
+    h5py.File(path, "w").close()
+    monkeypatch.setattr(h5py, "File", lambda *_, **__: pytest.fail("opened"))
+    with pytest.raises(CacheDamaged, match="superblock 0"):
+        open_guarded(path)
 
 
 def test_a_crowd_of_objects_is_refused(tmp_path: Path) -> None:

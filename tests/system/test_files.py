@@ -1,9 +1,11 @@
 """Files: whole or absent, one writer at a time, known by their content."""
 
+import contextlib
 import errno
 import hashlib
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ from featx.backbones import backbone_spec, resolve_weights
 from featx.errors import CacheDamaged, CacheLocked, CacheWriteError, ModelNotFound, OutputError, WeightsError
 from featx.models import load_model
 from featx.system.files import (
+    TEMPORARY_PREFIX,
     check_file,
     check_folder,
     content_digest,
@@ -425,6 +428,39 @@ def test_without_locks_in_the_file_system_only_sharers_go_on(
         pass
     with pytest.raises(CacheWriteError, match=r"its file system has no locks .*featx merge"), locked(tmp_path / ".lock"):
         pytest.fail("nothing would keep another writer out")
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [(errno.EINVAL, True), (errno.EOPNOTSUPP, True), (errno.EIO, False)])
+def test_a_folder_that_cannot_be_forced_to_disk_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, goes_on: bool
+) -> None:
+    """Where the file system has no such thing; a disk that fails is an error all the same, and so is a file that cannot be."""
+    real = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with (
+        contextlib.nullcontext() if goes_on else pytest.raises(OSError, match="Input/output"),
+        replacing(tmp_path / "x") as new,
+    ):
+        new.write_text("whole")
+    assert (tmp_path / "x").read_text() == "whole"
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(code, os.strerror(code))))
+    with pytest.raises(OSError, match=r"Errno"), replacing(tmp_path / "y") as new:
+        new.write_text("whole")
+
+
+def test_a_folder_called_like_a_leftover_is_left_alone(tmp_path: Path) -> None:
+    """It keeps nobody from sweeping the rest: links, also to folders, and files."""
+    (tmp_path / f"{TEMPORARY_PREFIX}mine").mkdir()
+    (tmp_path / f"{TEMPORARY_PREFIX}file").touch()
+    (tmp_path / f"{TEMPORARY_PREFIX}link").symlink_to(tmp_path)
+    sweep_temporaries(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{TEMPORARY_PREFIX}mine"]
 
 
 # FIPS 180-2, appendix B, and the empty message.

@@ -136,3 +136,22 @@ def test_in_another_thread_the_block_simply_runs() -> None:
     thread.start()
     thread.join()
     assert done == ["done"]
+
+
+def test_an_ending_that_is_handled_is_held_back_too() -> None:
+    """A write is not cut in half by SIGTERM either, where that interrupts as Ctrl-C does."""
+    done = []
+
+    @finishing_first()
+    def write() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        done.append("written")
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write()
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert done == ["written"]

@@ -1,15 +1,18 @@
 """Loading large libraries: what is left of it afterwards."""
 
+import errno
 import gc
 import importlib
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 import featx
-from featx.system.quiet import quiet_loading
+from featx.system.quiet import LOG_LEVEL, quiet_loading
 
 ROOT = Path(featx.__file__).parents[1]
 
@@ -54,3 +57,18 @@ def test_a_command_ends_without_looking_for_garbage_in_what_it_has_loaded() -> N
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-2:] == ["before 0", "frozen True"]
+
+
+def test_without_a_folder_for_temporary_files_the_notices_are_shown(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What only holds them back is no reason not to load."""
+
+    def refuse() -> None:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setenv(LOG_LEVEL, "3")
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with quiet_loading():
+        os.write(2, b"a notice")
+    assert capfd.readouterr().err == "a notice"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError
-from featx.heads.checks import check_class_weight, check_features, is_number
+from featx.heads.checks import check_class_weight, check_features, check_finite, is_number
 from featx.heads.classical.base import (
     ClassicalHead,
     Shapes,
@@ -22,7 +22,7 @@ from featx.heads.classical.column_sums import ColumnSums
 from featx.heads.classical.judged import KeptRows, choose_judged
 from featx.heads.classical.least_squares import LeastSquares, Values
 from featx.heads.classical.platt import fit_sigmoid, sigmoid_planes, sigmoid_probabilities
-from featx.heads.classical.scaling import check_finite, feature_blocks
+from featx.heads.classical.scaling import feature_blocks
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, gram_matrix, weighted_sum
 from featx.heads.head import Features
 from featx.heads.layers import PlainLayer

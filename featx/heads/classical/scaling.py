@@ -7,8 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError
-from featx.heads.checks import check_setting
+from featx.heads.checks import check_finite, check_setting
 from featx.heads.head import Features
 from featx.heads.layers import PlainLayer, SignedRoots, Standardized, UnitRows
 
@@ -102,18 +101,6 @@ class Scaling:
         if self.kind == "standard":
             return (Standardized(self.mean, self.scale),)
         return {"l2": (UnitRows(),), "sqrt": (SignedRoots(), UnitRows())}.get(self.kind, ())
-
-
-def check_finite(X: NDArray[np.floating]) -> None:
-    """Refuse features that are infinite or no numbers; their sum tells, without a copy.
-
-    Raises
-    ------
-    HeadError
-        If there are any.
-    """
-    if not np.isfinite(X.sum(dtype=np.float64)):
-        raise HeadError("head: the features hold values that are infinite or no numbers. Extract the images again.")
 
 
 def scale_rows(kind: str, X: NDArray[np.floating]) -> NDArray[np.float64]:

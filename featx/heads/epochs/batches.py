@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError
+from featx.heads.checks import check_finite
 from featx.heads.head import Features
 
 MEMORY_BYTES = 1_000_000_000
@@ -73,7 +73,7 @@ def _stream(blocks: Iterator[Batch], batch_size: int, order: np.random.Generator
     """
     rest: Batch | None = None
     for positions, block in blocks:
-        _refuse_no_numbers(block)
+        check_finite(block)
         shuffled = order.permutation(len(block))
         n_filled = 0
         if rest is not None:
@@ -103,8 +103,8 @@ def mean_length(X: Features, seed: int) -> float:
         If X is an array in which a value is no number. The rest is looked at when it is read.
     """
     rows = X if isinstance(X, np.ndarray) else next(X.blocks(seed=seed))[1]
-    for _, block in in_order(rows, _BLOCK_ROWS):
-        _refuse_no_numbers(block)
+    for at, block in in_order(rows, _BLOCK_ROWS):
+        check_finite(block, int(at[0]))
     sample = np.linspace(0, len(rows) - 1, min(len(rows), _MEASURED_ROWS)).astype(np.int64)
     total = 0.0
     # A block at a time: all of them in float32 may not fit.
@@ -112,8 +112,3 @@ def mean_length(X: Features, seed: int) -> float:
         block = rows[sample[start : start + _BLOCK_ROWS]].astype(np.float32)
         total += float(np.linalg.norm(block, axis=1).sum(dtype=np.float64))
     return total / len(sample)
-
-
-def _refuse_no_numbers(block: NDArray[np.floating]) -> None:
-    if not np.isfinite(block).all():
-        raise HeadError("head: some features are infinite or no numbers. Extract the images again.")

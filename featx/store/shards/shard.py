@@ -8,9 +8,11 @@
       view          (n,) int64         0 is the clean image
       maps/<layer>  (n, h, w, c)       what the layer gave, float16 or float32
       pooled/<layer>(n, 2, c) float32  average and maximum over height and width
+      crc32/<layer> (n,) uint32        of each pooled row's bytes
       picture/<name>(n, …)             what was measured of the clean picture; NaN or zeros in rows without
 
-``picture`` came later and is optional: shards without it are whole, and a featx that knows nothing of it passes it over.
+``picture`` and ``crc32`` came later and are optional: shards without are whole, and a featx that knows nothing of them passes
+them over.
 """
 
 import itertools
@@ -25,7 +27,9 @@ from numpy.typing import NDArray
 from featx.errors import CacheDamaged
 from featx.store.documents import MEND
 from featx.store.guard import damage_named, open_guarded, read_text_attribute
+from featx.store.shards.chunks import row_checksums
 from featx.system.files import DIGEST_BYTES, file_digest
+from featx.system.finite import first_not_finite
 
 LIBVER = ("v110", "v110")
 """HDF5's file format 1.10: its metadata carries checksums too, down to the index of chunks. In older formats a flipped bit
@@ -37,6 +41,8 @@ _KEY_CHUNK_ROWS = 1024
 _PICTURE_CHUNK_ROWS = 64
 _CHECK_BYTES, _CHECK_CHUNKS = 4_000_000, 256  # HDF5 takes some kilobytes of its own for every chunk of a selection
 
+
+_FEATURES = ("maps/", "pooled/")
 
 Pictures = Mapping[str, NDArray[np.generic]]
 """What was measured of some pictures, by name: arrays of shape (n, …), floats with NaN or whole numbers."""
@@ -56,6 +62,7 @@ class Shard:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._row_shapes: dict[str, tuple[int, ...]] = {}
+        self._crc32: dict[str, NDArray[np.uint32] | None] = {}
         with damage_named(path):
             self._state = _state(path)
         with open_guarded(path) as file, damage_named(path):
@@ -87,7 +94,7 @@ class Shard:
         Raises
         ------
         CacheDamaged
-            If a checksum does not fit: numbers are returned whole or not at all.
+            If a checksum does not fit, or a feature is infinite or no number: numbers are returned whole or not at all.
         """
         with self._open() as file, damage_named(self.path):
             dataset = file[name]
@@ -99,13 +106,15 @@ class Shard:
                 run = rows[first:last]
                 block = dataset[run[0] : run[-1] + 1]
                 values[first:last] = block if len(block) == len(run) else block[run - run[0]]
-            return values
+            checksums = self._checksums(file, name)
+        self._compare(name, values, rows, checksums)
+        return values
 
     def _open(self) -> h5py.File:
         """Open the file; what makes HDF5 dangerous was looked for when it was opened first, unless it is another file now."""
         with damage_named(self.path):
             if _state(self.path) == self._state:
-                return h5py.File(self.path, "r")
+                return h5py.File(self.path, "r", locking=False)
         return open_guarded(self.path)
 
     def row_shape(self, name: str) -> tuple[int, ...]:
@@ -171,11 +180,41 @@ class Shard:
             for name in self._names(file):
                 dataset = file[name]
                 for start in range(0, len(self), n_rows := _rows_a_block(dataset)):
-                    dataset[start : start + n_rows]
+                    values = dataset[start : start + n_rows]
+                    self._compare(name, values, np.arange(start, start + len(values)), self._checksums(file, name))
+
+    def _checksums(self, file: h5py.File, name: str) -> NDArray[np.uint32] | None:
+        """Return the CRC-32 of each row of a dataset; None where they were not kept."""
+        if name not in self._crc32:
+            kind, _, layer = name.partition("/")
+            kept = kind == "pooled" and f"crc32/{layer}" in file
+            self._crc32[name] = file[f"crc32/{layer}"][()] if kept else None
+        return self._crc32[name]
+
+    def _compare(
+        self, name: str, values: NDArray[np.floating], rows: NDArray[np.int64], checksums: NDArray[np.uint32] | None
+    ) -> None:
+        """Refuse rows whose checksum does not fit, and features that no class could be told from.
+
+        A picture's measures are NaN where there was no picture.
+        """
+        if checksums is not None:
+            differ = row_checksums(values) != checksums[rows]
+            if differ.any():
+                raise CacheDamaged(f"{self.path}: row {rows[np.argmax(differ)]} of {name!r} does not fit its checksum. {MEND}")
+        if not name.startswith(_FEATURES):
+            return
+        wrong = first_not_finite(values)
+        if wrong is not None:
+            image = self.digests[rows[wrong]].tobytes().hex()
+            raise CacheDamaged(
+                f"{self.path}: row {rows[wrong]} of {name!r}, of the image with digest {image}, "
+                f"holds values that are infinite or no numbers, which featx never writes. {MEND}"
+            )
 
     def _names(self, file: h5py.File) -> list[str]:
         return ["digest", "view"] + [
-            f"{group}/{name}" for group in ("maps", "pooled", "picture") for name in file.get(group, ())
+            f"{group}/{name}" for group in ("maps", "pooled", "picture", "crc32") for name in file.get(group, ())
         ]
 
 

@@ -1,8 +1,11 @@
 """How a shard is made: rows are compressed and laid out in memory, and the finished file is written at once."""
 
+import atexit
+import contextlib
 import io
 import math
 import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 
 from featx.recipe import FORMAT_VERSION
 from featx.store.documents import writing_named
-from featx.store.shards.chunks import GZIP_LEVEL, append_packed, gzipped, packed_rows
+from featx.store.shards.chunks import GZIP_LEVEL, append_packed, gzipped, packed_rows, row_checksums
 from featx.store.shards.shard import _KEY_CHUNK_ROWS, _PICTURE_CHUNK_ROWS, _POOLED_CHUNK_BYTES, Pictures, Shard
 from featx.system.durable import discard
 from featx.system.files import DIGEST_BYTES, content_digest, publish, temporary_sibling
@@ -73,6 +76,17 @@ def _new_file(image: io.BytesIO) -> h5py.File:
     return h5py.File(made)
 
 
+# As the process ends, HDF5 closes what is open still; in memory that is Python's, which has ended by then: it would crash.
+_open_writers: "weakref.WeakSet[ShardWriter]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for writer in list(_open_writers):
+        with contextlib.suppress(Exception):
+            writer.close()
+
+
 class ShardWriter:
     """Collects rows, compressed, in memory; ``commit`` turns them into a file that is whole or absent.
 
@@ -95,6 +109,7 @@ class ShardWriter:
         self._dtype = dtype
         self._image = io.BytesIO()
         self._file = _new_file(self._image)
+        _open_writers.add(self)
         self._file.attrs["featx_format"] = FORMAT_VERSION
         self._file.attrs["fingerprint"] = np.bytes_(fingerprint.encode())
         self._n_rows = 0
@@ -148,6 +163,7 @@ class ShardWriter:
         for layer, values in pooled.items():
             chunk_rows = max(1, _POOLED_CHUNK_BYTES // values[0].nbytes)
             self._extend(f"pooled/{layer}", values, chunk_rows, compress=False)
+            self._extend(f"crc32/{layer}", row_checksums(values), _KEY_CHUNK_ROWS, compress=False)
         self._append_pictures(pictures, len(keys))
         self._n_rows += len(keys)
 

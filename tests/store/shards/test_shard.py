@@ -110,7 +110,7 @@ def test_a_file_is_guarded_when_it_is_opened_first_and_when_it_has_changed(
     assert opened == []
     other = shard.path.with_name("other.h5")
     shard.path.rename(other)
-    with h5py.File(shard.path, "w") as file:
+    with h5py.File(shard.path, "w", libver=("v110", "v110")) as file:
         file["maps/cells"] = h5py.ExternalLink(str(other), "maps/cells")
     with pytest.raises(CacheDamaged, match="a link that leaves its group"):
         shard.read("maps/cells", np.arange(N_ROWS))
@@ -120,7 +120,7 @@ def test_a_file_is_guarded_when_it_is_opened_first_and_when_it_has_changed(
 def test_h5py_alone_reads_the_same_rows(shard: Shard, maps: NDArray[np.float32]) -> None:
     """The file needs no featx: plain h5py finds the documented datasets with the values written."""
     with h5py.File(shard.path, "r") as file:
-        assert set(file) == {"digest", "view", "maps", "pooled"}
+        assert set(file) == {"digest", "view", "maps", "pooled", "crc32"}
         np.testing.assert_array_equal(file["maps/cells"][()], maps.astype(np.float16))
         np.testing.assert_array_equal(
             file["digest"][()], np.frombuffer(b"".join(made_digests(N_ROWS)), np.uint8).reshape(-1, 32)
@@ -202,7 +202,7 @@ def test_filters_on_disk_are_the_documented_ones(shard: Shard) -> None:
         assert (maps.compression, maps.compression_opts) == ("gzip", 1)
         datasets: list[h5py.Dataset] = []
         file.visititems(lambda _, member: datasets.append(member) if isinstance(member, h5py.Dataset) else None)
-        assert len(datasets) == 4
+        assert len(datasets) == 5
         assert [dataset.name for dataset in datasets if dataset.shuffle or not dataset.fletcher32] == []
         assert file["pooled/cells"].dtype == np.float32
 
@@ -342,3 +342,42 @@ def test_a_shard_appears_only_under_its_final_name(tmp_path: Path, maps: NDArray
     assert list(tmp_path.iterdir()) == []
     writer.close()
     assert [path for path in tmp_path.iterdir() if path.name.startswith(TEMPORARY_PREFIX)] == []
+
+
+def with_words_of_ones(shard: Shard) -> Shard:
+    """Turn a word of zeros of the first pooled row into ones, which Fletcher's sums do not see."""
+    with h5py.File(shard.path, "r") as file:
+        start = int(file["pooled/cells"].id.get_chunk_info(0).byte_offset)  # not compressed
+    content = bytearray(shard.path.read_bytes())
+    assert content[start : start + 2] == b"\0\0"
+    content[start : start + 2] = b"\xff\xff"
+    shard.path.write_bytes(content)
+    return Shard(shard.path)
+
+
+def test_words_of_ones_for_words_of_zeros_are_noticed(tmp_path: Path) -> None:
+    """1.0 becomes 1.0078: a number like any, and Fletcher's checksum fits it as well."""
+    maps = np.ones((N_ROWS, 2, 3, 5), np.float32)
+    damaged = with_words_of_ones(write_shard(tmp_path, maps))
+    with h5py.File(damaged.path, "r") as file:
+        assert file["pooled/cells"][0, 0, 0] != 1.0  # HDF5 has no objection
+    with pytest.raises(CacheDamaged, match="row 0 of 'pooled/cells' does not fit its checksum"):
+        damaged.read("pooled/cells", np.arange(3))
+    np.testing.assert_array_equal(damaged.read("pooled/cells", np.arange(1, 3)), average_and_maximum(maps[1:3]))
+
+
+def test_shards_without_these_checksums_are_read_as_ever(tmp_path: Path) -> None:
+    """Those of an older featx; what is infinite or no number is refused in them too, with its row."""
+    maps = made_maps(N_ROWS)
+    shard = write_shard(tmp_path, maps)
+    with h5py.File(shard.path, "r+", libver=("v110", "v110")) as file:
+        del file["crc32"]
+        file["pooled/cells"][4, 1, 2] = np.nan
+    again = Shard(shard.path)
+    np.testing.assert_array_equal(again.read("pooled/cells", np.arange(4)), average_and_maximum(maps[:4]))
+    with pytest.raises(
+        CacheDamaged, match=r"row 4 of 'pooled/cells', of the image with digest [0-9a-f]{64}, holds values that"
+    ):
+        again.read("pooled/cells", np.arange(N_ROWS))
+    with pytest.raises(CacheDamaged, match="row 4 of 'pooled/cells'"):
+        again.check(expected_digest=hashlib.sha256(shard.path.read_bytes()).digest())

@@ -20,6 +20,7 @@ from featx.errors import (
     CacheError,
     CacheLocked,
     ImageListError,
+    ImageRejected,
     ImageSizeError,
     Interrupted,
     RecipeMismatch,
@@ -94,6 +95,26 @@ def test_unchanged_files_are_not_read_again(photos: Path, extract: Extract, monk
     os.utime(photos / "red" / "3.png")
     extract(photos)
     assert read == [photos / "red" / "3.png"]
+
+
+def test_an_image_that_memory_was_short_for_is_tried_again(
+    photos: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is that of one run alone: the next one, with memory, extracts the image."""
+    from featx.images import decoder, loader
+
+    def short_of_memory(path: Path, **request: Any) -> Any:
+        if path.name == "3.png":
+            raise ImageRejected(decoder.OUT_OF_MEMORY)
+        return decoder.decode_file(path, **request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loader, "decode_file", short_of_memory)
+        result = extract(photos)
+    assert result.reasons == {decoder.OUT_OF_MEMORY: result.rejected}
+    assert result.rejected == 3
+    again = extract(photos)
+    assert (again.extracted, again.rejected, again.reasons) == (3, 0, {})
 
 
 def test_freshly_written_files_are_read_again(photos: Path, extract: Extract) -> None:
