@@ -1,6 +1,5 @@
 """An evaluation as files in a folder."""
 
-import csv
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 from featx.images import REPORT_MARKER, REPORT_PLOTS
 from featx.report.files.folder import REMEDY, check_marked_folder
 from featx.report.page.exhibits import exhibits_of
+from featx.system.cells import TableWriter
 from featx.system.durable import delete, make_folder
 from featx.system.files import replacing, writing_to
 from featx.system.progress import Progress
@@ -189,7 +189,7 @@ def _predictions(evaluation: Evaluation) -> list[Sequence[object]]:
 def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     def write(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = TableWriter(file)
             writer.writerow(header)
             writer.writerows(rows)
 
