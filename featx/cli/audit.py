@@ -8,8 +8,8 @@ import click
 
 import featx
 from featx.cli.group import main
-from featx.cli.options import FOLDER, json_option, workers_option
-from featx.cli.terminal import newest_cache, print_json, show_progress
+from featx.cli.options import FOLDER, json_option, raw_csv_option, workers_option
+from featx.cli.terminal import echo, newest_cache, print_json, show_progress
 from featx.cli.values import Names
 
 
@@ -28,6 +28,7 @@ from featx.cli.values import Names
     help="What leaves an image out of that manifest, with commas.",
 )
 @workers_option
+@raw_csv_option
 @json_option
 def audit(
     cache: Path | None,
@@ -66,8 +67,8 @@ def audit(
         written = {"table": files.table, "page": files.page, "manifest": write_manifest, "manifest_counts": counts}
         print_json(dataclasses.asdict(audited) | written)
         return
-    click.echo(audit_text(audited))
+    echo(audit_text(audited))
     if counts:
         left = ", ".join(f"{name} {counts[name]:,}" for name in drop)
-        click.echo(f"manifest {write_manifest}: {counts['kept']:,} images kept, {counts['left_out']:,} left out ({left})")
-    click.echo(f"audit {folder}: " + ", ".join(path.name for path in (files.table, files.page) if path))
+        echo(f"manifest {write_manifest}: {counts['kept']:,} images kept, {counts['left_out']:,} left out ({left})")
+    echo(f"audit {folder}: " + ", ".join(path.name for path in (files.table, files.page) if path))

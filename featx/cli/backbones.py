@@ -1,10 +1,8 @@
 """The command ``featx backbones``."""
 
-import click
-
 from featx.cli.group import main
 from featx.cli.options import json_option
-from featx.cli.terminal import print_json
+from featx.cli.terminal import echo, print_json
 
 
 @main.command(epilog="Example: featx backbones --json")
@@ -25,4 +23,4 @@ def backbones(as_json: bool) -> None:
     else:
         from featx.report import backbones_text
 
-        click.echo(backbones_text(specs))
+        echo(backbones_text(specs))

@@ -15,11 +15,12 @@ from featx.cli.options import (
     json_option,
     manifest_options,
     max_pixels_option,
+    raw_csv_option,
     tta_option,
     weights_option,
     workers_option,
 )
-from featx.cli.terminal import newest_model, print_json, show_progress
+from featx.cli.terminal import echo, newest_model, print_json, show_progress
 
 
 @main.command(epilog="Example: featx evaluate models/photos-dense.featx --split val")
@@ -47,6 +48,7 @@ from featx.cli.terminal import newest_model, print_json, show_progress
 @device_option
 @workers_option
 @max_pixels_option
+@raw_csv_option
 @json_option
 def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_json: bool, **options: Any) -> None:
     """Measure a model and write a report.
@@ -83,8 +85,8 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_jso
     else:
         from featx.report import evaluation_text
 
-        click.echo(evaluation_text(evaluation))
-        click.echo(f"report {report.folder}: " + ", ".join(_written(report)))
+        echo(evaluation_text(evaluation))
+        echo(f"report {report.folder}: " + ", ".join(_written(report)))
 
 
 def _written(report: Any) -> list[str]:

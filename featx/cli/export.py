@@ -8,7 +8,7 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option, weights_option
-from featx.cli.terminal import print_json
+from featx.cli.terminal import echo, print_json
 
 
 @main.command(epilog="Example: featx export models/photos-dense.featx photos.onnx")
@@ -29,12 +29,10 @@ def export(model: Path, out: Path, as_json: bool, **options: Any) -> None:
         print_json(result)
         return
     height, width = result.image_size
-    click.echo(f"{result.path}: {result.format}, {result.bytes / 1e6:.1f} MB, {result.seconds:.1f} s")
+    echo(f"{result.path}: {result.format}, {result.bytes / 1e6:.1f} MB, {result.seconds:.1f} s")
     if result.format != "joblib":
-        click.echo(
-            f"  from uint8 RGB pixels of {height} x {width} px to the probabilities of {len(result.class_names)} classes"
-        )
-    click.echo(f"  differs from featx by {result.largest_difference:.1e} at most, on {result.images} sample images")
+        echo(f"  from uint8 RGB pixels of {height} x {width} px to the probabilities of {len(result.class_names)} classes")
+    echo(f"  differs from featx by {result.largest_difference:.1e} at most, on {result.images} sample images")
     for note in result.notes:
-        click.echo(f"  {note}")
-    click.echo(f"  class names, image size and versions: {result.sidecar}")
+        echo(f"  {note}")
+    echo(f"  class names, image size and versions: {result.sidecar}")

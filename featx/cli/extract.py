@@ -14,9 +14,10 @@ from featx.cli.options import (
     json_option,
     manifest_options,
     max_pixels_option,
+    raw_csv_option,
     workers_option,
 )
-from featx.cli.terminal import print_json, show_note, show_progress
+from featx.cli.terminal import echo, print_json, show_note, show_progress
 from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddress
 from featx.errors import TooManyRejects
 from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
@@ -141,6 +142,7 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 @click.option(
     "--dry-run", is_flag=True, help="Write nothing: say what would be done, rejected and reused, and what it would take."
 )
+@raw_csv_option
 @json_option
 def extract(
     as_json: bool,
@@ -173,7 +175,7 @@ def extract(
     if as_json:
         print_json(dataclasses.asdict(result) | {"dry_run": dry_run})
     else:
-        click.echo(plan_text(result) if dry_run else extract_text(result))
+        echo(plan_text(result) if dry_run else extract_text(result))
     if dry_run and result.rejected > max_rejects * result.listed:
         raise TooManyRejects(
             f"{result.rejected} of {result.listed} images would be rejected, more than --max-rejects {max_rejects}."

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import featx
+from featx.cli.terminal import echo, printable
 from featx.errors import FeatxError, Interrupted, TooManyRejects
 from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
 from featx.system.quiet import LOG_LEVEL
@@ -32,7 +33,7 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the message, without click's "Error: "."""
-        click.echo(f"featx: {self.message}", file=file, err=file is None)
+        echo(f"featx: {self.message}", file=file, err=file is None)
 
 
 class Commands(click.Group):
@@ -42,6 +43,8 @@ class Commands(click.Group):
         """Run a command."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise click.UsageError(printable(error.format_message()), error.ctx) from error
         except FeatxError as error:
             code = exit_code_of_interrupt() if isinstance(error, Interrupted) else _EXIT_CODES.get(type(error), 1)
             raise Failure(str(error), code) from error

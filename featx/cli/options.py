@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from featx.cli.values import Sizes
+from featx.system.cells import raw_cells
 
 FOLDER = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, on stdout.")
@@ -50,6 +51,18 @@ def manifest_options(command: Any) -> Any:
     return command
 
 
+def _write_raw_cells(context: click.Context, _: click.Parameter, given: bool) -> None:
+    if given:
+        context.with_resource(raw_cells())
+
+
+raw_csv_option = click.option(
+    "--raw-csv",
+    is_flag=True,
+    expose_value=False,
+    callback=_write_raw_cells,
+    help="Write names into CSV as they are, not with ' before those that a spreadsheet takes for a formula (= + - @).",
+)
 weights_option = click.option(
     "--weights", type=FOLDER, default=None, help="The weights file that the features were extracted with, if it has moved."
 )

@@ -8,7 +8,7 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
-from featx.cli.terminal import print_json, show_progress
+from featx.cli.terminal import echo, print_json, show_progress
 
 
 @main.command(epilog="Example: featx pack cache/photos photos.h5")
@@ -28,4 +28,4 @@ def pack(cache: Path, out: Path, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(result)
     else:
-        click.echo(f"{result.images} images, {result.bytes / 1e6:.1f} MB: {result.path}")
+        echo(f"{result.images} images, {result.bytes / 1e6:.1f} MB: {result.path}")

@@ -1,6 +1,7 @@
 """The command ``featx predict``."""
 
 import dataclasses
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from featx.cli.options import (
     device_option,
     json_option,
     max_pixels_option,
+    raw_csv_option,
     tta_option,
     weights_option,
     workers_option,
 )
-from featx.cli.terminal import print_json, show_progress
+from featx.cli.terminal import echo, print_json, printable, show_progress
 from featx.cli.values import Fraction
 
 
@@ -35,6 +37,7 @@ from featx.cli.values import Fraction
 @device_option
 @workers_option
 @max_pixels_option
+@raw_csv_option
 @json_option
 def predict(
     model: Path,
@@ -73,7 +76,10 @@ def predict(
         summary = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": out, "report": report}
         print_json(summary if out else summary | {"predictions": list(map(dataclasses.asdict, predictions))})
     elif out:
-        click.echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
+        echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
     else:
-        write_predictions(predictions, sys.stdout)
-        click.echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)
+        table = io.StringIO()
+        write_predictions(predictions, table)
+        # A terminal obeys what is in names; a file or another program gets them as they are.
+        sys.stdout.write(printable(table.getvalue()) if sys.stdout.isatty() else table.getvalue())
+        echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)

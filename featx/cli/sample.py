@@ -7,7 +7,7 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
-from featx.cli.terminal import print_json
+from featx.cli.terminal import echo, print_json
 
 
 @main.command(epilog="Example: featx sample images")
@@ -24,4 +24,4 @@ def sample(folder: Path, as_json: bool) -> None:
     else:
         from featx.report import sample_text
 
-        click.echo(f"{sample_text(result)}: {result.folder}")
+        echo(f"{sample_text(result)}: {result.folder}")

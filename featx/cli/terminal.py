@@ -3,14 +3,32 @@
 import contextlib
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from featx.errors import CacheNotFound, ModelNotFound
+
+# What a terminal obeys: control characters but for the line's end and the tab, C1 among them, and what turns text around.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    r"""Return a text with every character that a terminal would obey written as an escape, such as ``\x1b``.
+
+    A class, a file or a model of somebody else's can have any name: one that sets the title, clears the screen or writes
+    into the clipboard, say.
+    """
+    return _OBEYED.sub(lambda found: f"\\x{ord(found[0]):02x}" if found[0] < "\u0100" else f"\\u{ord(found[0]):04x}", text)
+
+
+def echo(text: str, file: IO[str] | None = None, err: bool = False) -> None:
+    """Print a line on stdout or stderr, whatever names are in it. No command prints text in another way."""
+    click.echo(printable(text), file=file, err=err)
 
 
 def newest_cache() -> Path:
@@ -20,7 +38,7 @@ def newest_cache() -> Path:
     newest = find_cache(Path("cache"))
     if newest is None:
         raise CacheNotFound("cache/: no finished cache in it. Make one with: featx extract IMAGES")
-    click.echo(f"using cache {newest}", err=True)
+    echo(f"using cache {newest}", err=True)
     return newest
 
 
@@ -31,13 +49,13 @@ def newest_model() -> Path:
     newest = find_model(Path("models"))
     if newest is None:
         raise ModelNotFound("models/: no model in it. Make one with: featx fit")
-    click.echo(f"using model {newest}", err=True)
+    echo(f"using model {newest}", err=True)
     return newest
 
 
 def show_note(note: str) -> None:
     """Say on stderr what a user should know before the end."""
-    click.echo(f"note: {note}", err=True)
+    echo(f"note: {note}", err=True)
 
 
 @contextlib.contextmanager
@@ -88,4 +106,4 @@ def show_epochs() -> Iterator[Any]:
 def print_json(result: Any) -> None:
     """Print a result, whatever paths and dataclasses are in it, as one JSON object."""
     document = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
-    click.echo(json.dumps(document, default=str))
+    echo(json.dumps(document, default=str))

@@ -24,6 +24,7 @@ from featx.models.schema import check_document
 from featx.recipe import Recipe
 from featx.store import check_pooling
 from featx.system.files import check_file, writing_to
+from featx.system.home import with_home, without_home
 from featx.system.zipped import has_member, read_members, write_members
 
 SCHEMA_VERSION = 2
@@ -90,9 +91,10 @@ def save_model(model: Model, path: Path) -> None:
         "head": {"name": model.head_name, "settings": model.head.settings()},
         "class_names": list(model.class_names),
         "history": model.history,
-        "metrics": model.metrics,
+        "metrics": model.metrics
+        | ({"notes": [without_home(note) for note in model.metrics["notes"]]} if "notes" in model.metrics else {}),
         "network": model.network,
-        "source": model.source,
+        "source": {name: without_home(path) for name, path in model.source.items()},
         "versions": model.versions,
         "views": model.views,
         "tuning": model.tuning,
@@ -196,7 +198,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         history=document["history"],
         metrics=document["metrics"],
         network=document["network"],
-        source=document["source"],
+        source={name: with_home(path) if isinstance(path, str) else path for name, path in document["source"].items()},
         versions=document["versions"],
         trained_on=trained_on,
         views=document.get("views", {"augment": "", "seed": 0, "count": 1}),  # the first models know of none

@@ -15,6 +15,7 @@ from featx.errors import OutputError
 from featx.store.cache import FeatureCache
 from featx.store.listing.catalog import SPLITS
 from featx.system.files import replacing, writing_to
+from featx.system.home import without_home
 from featx.system.progress import Progress
 
 _BLOCK_ROWS = 128
@@ -104,7 +105,7 @@ def _write(
             file.attrs["recipe"] = json.dumps(cache.recipe.to_dict())
             file.attrs["fingerprint"] = cache.recipe.fingerprint
             file.attrs["layer"] = layer
-            file.attrs["source"] = _text(catalog.source)
+            file.attrs["source"] = _text(without_home(catalog.source))
             file["labels"] = catalog.labels[rows]
             _write_texts(file, "class_names", list(catalog.class_names))
             _write_texts(file, "paths", [catalog.paths[row] for row in rows])

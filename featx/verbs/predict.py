@@ -1,6 +1,5 @@
 """The verb predict: class and confidence of new images."""
 
-import csv
 import dataclasses
 import json
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import IO
 from featx.errors import OutputError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, classify_files, load_model
+from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import check_file, replacing_text, writing_to
 from featx.system.names import as_list
@@ -123,7 +123,7 @@ def write_predictions(predictions: Sequence[Prediction], file: IO[str], *, json_
     if json_lines:
         file.writelines(json.dumps(dataclasses.asdict(prediction)) + "\n" for prediction in predictions)
         return
-    writer = csv.writer(file, lineterminator="\n")
+    writer = TableWriter(file)
     writer.writerow(COLUMNS)
     for prediction in predictions:
         confidence = "" if prediction.confidence is None else f"{prediction.confidence:.6f}"

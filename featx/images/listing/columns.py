@@ -11,6 +11,9 @@ from featx.images.listing.tables import SEPARATORS, Table
 from featx.images.listing.walk import IMAGE_SUFFIXES
 from featx.system.kinds import check_kind
 
+FLAGS = "audit_flags"
+"""Column of a manifest that featx has written, by which it is known again."""
+
 WANTED = "path,label or path,label,split"
 
 # The first that is there is taken. Compared in lower case, without spaces, "_" and "-".

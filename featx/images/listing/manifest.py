@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from featx.errors import ImageListError
-from featx.images.listing.columns import ManifestOptions, find_columns, has_columns, one_hot_label, say_unknown_splits
+from featx.images.listing.columns import FLAGS, ManifestOptions, find_columns, has_columns, one_hot_label, say_unknown_splits
 from featx.images.listing.names import splits_called
 from featx.images.listing.spelling import spell_as_on_disk
 from featx.images.listing.tables import Table, open_table
 from featx.images.listing.walk import real_path
+from featx.system.cells import unguarded
 
 # No class has such a name; an unclosed quote that swallows a part of the file makes one.
 _LONGEST_LABEL = 1000
@@ -104,6 +105,7 @@ def _read_columns(path: Path, table: Table, options: ManifestOptions) -> tuple[l
     columns = find_columns(path, table, options)
     path_at, label_at, split_at, classes, notes = columns
     n_fields, line = len(table.header), table.line
+    restored = unguarded if FLAGS in table.header else str  # featx audit has written it, as `write_manifest` does
     paths: list[str] = []
     labels: list[str] = []
     splits: list[str] = []
@@ -124,7 +126,7 @@ def _read_columns(path: Path, table: Table, options: ManifestOptions) -> tuple[l
                 "Look for a quote that is never closed there."
             )
         paths.append(fields[path_at])
-        labels.append(unicodedata.normalize("NFC", label.strip()))
+        labels.append(unicodedata.normalize("NFC", restored(label.strip())))
         splits.append(fields[split_at].strip().lower() if split_at is not None else "")
     if not paths:
         raise ImageListError(f"{path}, line {line}: no rows after the header. Write one row for each image.")

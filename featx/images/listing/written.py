@@ -1,15 +1,16 @@
 """Writing a manifest that featx reads again."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from featx.errors import OutputError
+from featx.images.listing.columns import FLAGS
 from featx.images.listing.walk import real_path
+from featx.system.cells import TableWriter, guarded
 from featx.system.durable import make_folder
 from featx.system.files import is_foreign, replacing_text, writing_to
 
-_WRITTEN = ("path", "label", "split", "audit_flags")
+_WRITTEN = ("path", "label", "split", FLAGS)
 
 
 def check_manifest_path(path: Path) -> None:
@@ -50,13 +51,17 @@ def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, s
     with writing_to(path, "Give another manifest."):
         make_folder(path.parent)
         with replacing_text(path) as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = TableWriter(file, always=True)
             writer.writerow(_WRITTEN)
             for name, *others in rows:
                 place = root / name
                 written = str(place.relative_to(folder) if within else place)
                 if not written.isascii():
                     _check_is_text(path, written)
+                # Whoever opens it in a spreadsheet is shown no formula, and the rows are read again exactly as they were: a
+                # path behind ./ is the same path to every program, a text behind an apostrophe is undone by `read_manifest`.
+                if guarded(written) != written:
+                    written = f"./{written}"
                 writer.writerow((written, *others))
 
 

@@ -1,12 +1,12 @@
 """An audit as files in a folder: a table of all findings, and a page that shows it."""
 
-import csv
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 from featx.images import REPORT_MARKER
 from featx.report.files.folder import REMEDY, check_marked_folder
+from featx.system.cells import TableWriter
 from featx.system.durable import delete, make_folder
 from featx.system.files import replacing_text, writing_to
 from featx.system.progress import Progress
@@ -64,7 +64,7 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
         with replacing_text(folder / REPORT_MARKER) as file:
             file.write("featx replaces the files of the report in this folder.\n")
         with replacing_text(files.table) as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = TableWriter(file)
             writer.writerow(_HEADER)
             writer.writerows(_findings(audit))
         if not files.page:

@@ -1,6 +1,5 @@
 """An evaluation as files in a folder."""
 
-import csv
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
@@ -10,8 +9,10 @@ from typing import Any
 from featx.images import REPORT_MARKER, REPORT_PLOTS
 from featx.report.files.folder import REMEDY, check_marked_folder
 from featx.report.page.exhibits import exhibits_of
+from featx.system.cells import TableWriter
 from featx.system.durable import delete, make_folder
 from featx.system.files import replacing, writing_to
+from featx.system.home import without_home
 from featx.system.progress import Progress
 from featx.verbs.evaluate import ClassMeasures, Evaluation, check_map
 
@@ -144,7 +145,7 @@ def write_report(
 
 def _metrics(evaluation: Evaluation) -> dict[str, Any]:
     return {
-        "model": str(evaluation.model_path),
+        "model": without_home(str(evaluation.model_path)),
         "split": evaluation.split,
         "images": len(evaluation.y),
         "accuracy": evaluation.accuracy,
@@ -159,7 +160,7 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "per_class": [dataclasses.asdict(measures) for measures in evaluation.per_class],
         "confusion": {"class_names": list(evaluation.model.class_names), "rows_true": evaluation.confusion.tolist()},
         "rejected": evaluation.rejected,
-        "notes": evaluation.notes,
+        "notes": [without_home(note) for note in evaluation.notes],
         "cautions": evaluation.cautions,
         "recipe": evaluation.model.recipe.to_dict(),
         "head": {"name": evaluation.model.head_name, "settings": evaluation.model.head.settings()},
@@ -189,7 +190,7 @@ def _predictions(evaluation: Evaluation) -> list[Sequence[object]]:
 def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     def write(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = TableWriter(file)
             writer.writerow(header)
             writer.writerows(rows)
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from featx.errors import OutputError
 from featx.system.durable import make_folder
 from featx.system.files import is_foreign, replacing, writing_to
+from featx.system.home import without_home
 
 BEGINNING = b"<!doctype html>\n<!-- featx page -->"
 """How every page of featx begins: any other file is not overwritten."""
@@ -43,7 +44,9 @@ def render_page(template: str, *, scripts: tuple[str, ...] = (), **values: Any) 
         The page; it can be encoded as UTF-8.
     """
     sources = [Markup(_read(name)) for name in ("page.js", *scripts)]
-    return plain(_environment().get_template(template).render(scripts=sources, **values))
+    page = plain(_environment().get_template(template).render(scripts=sources, **values))
+    # A page is mailed: wherever a path stands in it, whose home it was in is nobody's business.
+    return without_home(page)
 
 
 def check_page_path(path: Path, option: str = "--out") -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from featx.errors import CacheDamaged, CacheError, CacheWriteError, ImageListError
 from featx.store.documents import MEND, unreadable
 from featx.store.listing.catalog import REJECTED, Catalog
+from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text
 
@@ -24,7 +25,7 @@ def write_rejects(path: Path, catalog: Catalog) -> None:
     try:
         make_folder(path.parent)
         with replacing_text(path) as file:
-            writer = csv.writer(file)
+            writer = TableWriter(file, "\r\n")
             writer.writerow(("path", "class", "reason"))
             for row in np.flatnonzero(catalog.status == REJECTED):
                 label = int(catalog.labels[row])

@@ -1,6 +1,5 @@
 """The verb compare: which head and pooling does best, by cross-validation inside the training images."""
 
-import csv
 import dataclasses
 import itertools
 import math
@@ -15,6 +14,7 @@ from featx.errors import HeadError, OutputError
 from featx.heads import HeadSettings, head_spec
 from featx.models import find_training_copies
 from featx.store import POOLINGS, FeatureCache
+from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import is_foreign, replacing_text, writing_to
 from featx.system.names import as_list, did_you_mean, keywords_of
@@ -250,7 +250,7 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
     with writing_to(path, "Give another --out."):
         make_folder(path.parent)
         with replacing_text(path) as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = TableWriter(file)
             writer.writerow([*_COLUMNS, "settings"])
             for head in comparison.heads:
                 given = " ".join(f"{name}={value}" for name, value in head.settings.items())

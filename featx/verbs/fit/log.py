@@ -1,11 +1,11 @@
 """The log of a fit: a CSV file with loss and accuracy of each epoch."""
 
-import csv
 from pathlib import Path
 
 from featx.errors import HeadError, OutputError
 from featx.heads import HeadSpec
 from featx.models import Model
+from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import is_foreign, replacing_text, writing_to
 
@@ -40,6 +40,6 @@ def write_log(model: Model, path: Path) -> None:
     with writing_to(path, "The model is kept."):
         make_folder(path.parent)
         with replacing_text(path) as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = TableWriter(file)
             writer.writerow(("epoch", *model.history))
             writer.writerows((number, *values) for number, values in enumerate(zip(*model.history.values(), strict=True), 1))
