@@ -55,7 +55,7 @@ def test_a_prune_that_is_killed_anywhere_and_run_again_loses_no_row(cache: Path,
 
 def refusing(monkeypatch: pytest.MonkeyPatch, victim: Path, code: int) -> None:
     """Let HDF5 and Python be refused one file, as the system would."""
-    real_file, real_open = h5py.File, Path.open
+    real_file, real_open, real_low = h5py.File, Path.open, os.open
 
     def refuse(path: object) -> None:
         if Path(os.fsdecode(path)) == victim:  # type: ignore[arg-type]
@@ -70,6 +70,12 @@ def refusing(monkeypatch: pytest.MonkeyPatch, victim: Path, code: int) -> None:
         refuse(self)
         return real_open(self, *arguments, **keywords)
 
+    def open_low(path: Any, *arguments: Any, **keywords: Any) -> int:
+        if isinstance(path, str | os.PathLike):
+            refuse(path)
+        return real_low(path, *arguments, **keywords)
+
+    monkeypatch.setattr(os, "open", open_low)
     monkeypatch.setattr(h5py, "File", open_hdf5)
     monkeypatch.setattr(Path, "open", open_path)
 
