@@ -24,8 +24,7 @@ DIGEST_BYTES = 32
 TEMPORARY_PREFIX = ".tmp-"
 """Every unfinished file starts with this, which distinguishes it from a finished file and lets it be swept."""
 
-_NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
-
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
@@ -93,14 +92,11 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Force a folder's entries to the disk: a rename is durable only after this.
-
-    Some file systems (FUSE, SMB) do not know that of folders and say so; they are left to keep the entries themselves.
-    """
+    """Force a folder's entries to the disk: a rename is durable only after this, where the file system can do it at all."""
     try:
         sync_file(folder)
     except OSError as error:
-        if error.errno not in _NO_FOLDER_SYNC:
+        if error.errno not in _NO_SYNC:
             raise
 
 
@@ -246,10 +242,7 @@ def is_foreign(path: Path, beginning: bytes) -> bool:
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Delete the unfinished files of dead writers. Call it only while holding the folder's lock.
-
-    A folder that is called like one is not of ours, and stays.
-    """
+    """Delete the unfinished files of dead writers, not folders of such a name. Call it only while holding the folder's lock."""
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
         if leftover.is_symlink() or not leftover.is_dir():
             leftover.unlink(missing_ok=True)
