@@ -53,6 +53,7 @@ LIBRARIES = {
     ("openpyxl", "pyarrow"): ("images/listing/tables.py",),
     ("matplotlib", "jinja2", "markupsafe"): ("report/",),
     ("msgspec",): ("models/schema.py",),
+    ("fcntl", "filelock", "sqlite3"): ("system/locks.py",),
     ("click", "tqdm", "argparse"): ("cli/",),
     ("ray",): ("verbs/extract/ray/",),
     # Heads learn by it, a comparison cuts folds, an evaluation measures, an export is made of it; estimators are its own.

@@ -2,6 +2,7 @@
 
 from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
 from featx.images.decode import decode_image, read_image_file
+from featx.images.decoder import decoder_notes
 from featx.images.listing.columns import ManifestKeywords, ManifestOptions
 from featx.images.listing.given import paths_given, say_rejected
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
@@ -47,6 +48,7 @@ __all__ = [
     "assign_splits",
     "check_manifest_path",
     "decode_image",
+    "decoder_notes",
     "file_faults",
     "find_missing",
     "identify_files",

@@ -4,8 +4,6 @@ import atexit
 import contextlib
 import json
 import os
-import selectors
-import signal
 import subprocess
 import sys
 import threading
@@ -20,7 +18,8 @@ from featx.errors import DecoderError, ImageRejected
 from featx.images.picture import SIDE, Picture
 from featx.images.raster import Traits
 from featx.images.turns import Turns
-from featx.images.worker import READY
+from featx.images.waiting import Waiting
+from featx.images.worker import LIMITS_MEMORY, READY
 from featx.system.elsewhere import calling, command, stderr
 
 DECODE_SECONDS = 60.0
@@ -38,6 +37,16 @@ _PROGRAM = calling("featx.images.worker:main")
 
 OUT_OF_MEMORY = "the system ended its decoder, most likely for want of memory"
 """Reason of an image whose decoder was killed, though no other was at work beside it. The next run tries it again."""
+
+# SIGKILL, which Windows does not name.
+_KILLED = -9
+
+
+def decoder_notes() -> list[str]:
+    """Say what this system cannot hold against a hostile image: Windows and macOS do not limit a process's memory."""
+    if LIMITS_MEMORY:
+        return []
+    return ["this system does not limit a decoder's memory: a damaged or hostile image may take all there is"]
 
 
 class DecoderDied(Exception):
@@ -93,7 +102,9 @@ class Decoder:
                 stderr=stderr(),
                 # NumPy would start a thread for each core, and memory for each, to multiply nothing.
                 env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                process_group=0,  # Ctrl-C is for the run, which then ends this process itself
+                # Ctrl-C is for the run, which then ends this process itself. Each system ignores the other's word for it.
+                process_group=0,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         except OSError as error:
             raise DecoderError(f"{sys.executable}: no process to decode images can be started: {error.strerror}.") from error
@@ -101,9 +112,8 @@ class Decoder:
         assert self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
         self._in_the_middle = False
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._answers, selectors.EVENT_READ)
-        if not self._selector.select(_START_SECONDS) or self._answers.readline() != READY:
+        self._wait = Waiting(self._answers)
+        if not self._wait(_START_SECONDS) or self._answers.readline() != READY:
             self.close()
             raise DecoderError(
                 f"{sys.executable}: the process that decodes images ended as soon as it was started. "
@@ -160,10 +170,10 @@ class Decoder:
     def _death(self) -> DecoderDied:
         with contextlib.suppress(subprocess.TimeoutExpired):  # its pipes are closed, so it has ended but for its memory
             self._process.wait(_END_SECONDS)
-        return DecoderDied(self._process.returncode == -signal.SIGKILL)
+        return DecoderDied(self._process.returncode == _KILLED)
 
     def _wait_for_answer(self) -> bool:
-        return any(self._selector.select(DECODE_SECONDS / _WAITS) for _ in range(_WAITS)) or bool(self._selector.select(0))
+        return any(self._wait(DECODE_SECONDS / _WAITS) for _ in range(_WAITS)) or self._wait(0)
 
     @property
     def alive(self) -> bool:
@@ -173,7 +183,7 @@ class Decoder:
     def close(self) -> None:
         """End the process, whatever it is doing."""
         self._process.kill()
-        self._selector.close()
+        self._wait.close()
         for pipe in (self._requests, self._answers):
             with contextlib.suppress(OSError):  # a request that was never read
                 pipe.close()

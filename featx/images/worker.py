@@ -6,9 +6,9 @@ not the run. Requests come as lines of JSON on stdin; each answer on stdout is a
 
 import contextlib
 import dataclasses
+import faulthandler
 import json
 import os
-import resource
 import select
 import signal
 import sys
@@ -29,7 +29,15 @@ from featx.images.raster import Traits
 from featx.recipe import Recipe
 from featx.system.files import content_digest
 
+try:
+    import resource
+except ImportError:  # Windows, which does not limit a process's memory
+    resource = None  # type: ignore[assignment]
+
 NOTHING = np.empty(0, np.uint8)
+
+LIMITS_MEMORY = resource is not None and sys.platform != "darwin"
+"""Whether the system refuses memory past a limit; macOS takes the limit and gives all the same."""
 
 READY = b"ready\n"
 """What the process writes once it can take requests."""
@@ -42,7 +50,7 @@ _BASE_BYTES = 1 << 30
 # The asking process ends this one after the seconds of the request; past a multiple of them it must be gone itself.
 _PATIENCE = 2.0
 
-_LIMIT_AT_START = resource.getrlimit(resource.RLIMIT_AS)[0]
+_LIMIT_AT_START = resource.getrlimit(resource.RLIMIT_AS)[0] if resource else 0
 
 # For what was asked before the other side went; a decoder that hangs ends after it.
 _GRACE_SECONDS = 2.0
@@ -55,8 +63,8 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     for line in requests:
         request = json.loads(line)
         _limit_memory(request["max_pixels"])
-        # Where the asking process is gone, the system ends this one, even if a decoder never gives Python's lock back.
-        signal.setitimer(signal.ITIMER_REAL, request.get("seconds", 0) * _PATIENCE)
+        # Where the asking process is gone, this one ends, even if a decoder never gives Python's lock back.
+        _end_after(request.get("seconds", 0) * _PATIENCE)
         try:
             digest, images, picture, traits = _decode(request)
             head: dict[str, Any] = {"digest": digest.hex(), "shape": images.shape}
@@ -70,7 +78,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
             head, images = {"reason": TOO_MUCH_MEMORY}, NOTHING
         except Exception:  # a mistake of featx's own must not pass for a damaged image
             head, images = {"fault": traceback.format_exc()}, NOTHING
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _end_after(0)
         answers.write(json.dumps(head).encode() + b"\n")
         answers.write(images.data)
         answers.flush()
@@ -91,8 +99,20 @@ def _decode(request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8], Picture 
     return digest, np.stack(views), None, traits
 
 
+def _end_after(seconds: float) -> None:
+    """End this process after so many seconds; 0 cancels it."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    elif seconds:  # a thread without Python's lock; starting it takes longer
+        faulthandler.dump_traceback_later(seconds, exit=True, file=2)
+    else:
+        faulthandler.cancel_dump_traceback_later()
+
+
 def _limit_memory(max_pixels: int) -> None:
     """Make the system refuse what no sound image needs, as an ordinary ``MemoryError``."""
+    if resource is None:
+        return
     wanted = _BASE_BYTES + _BYTES_A_PIXEL * max_pixels
     with contextlib.suppress(OSError, ValueError):  # a lower limit that featx was started under stays
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
@@ -101,7 +121,12 @@ def _limit_memory(max_pixels: int) -> None:
 
 
 def _end_with_the_other_side() -> None:
-    """Wait until the other end of stdin is closed, even in the middle of an image, and end."""
+    """Wait until the other end of stdin is closed, even in the middle of an image, and end.
+
+    Windows has no such call. There the process ends after that image, or when its time is over.
+    """
+    if not hasattr(select, "poll"):
+        return
     watch = select.poll()
     watch.register(0, 0)  # reports no requests, only that there can be no more
     watch.poll()

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -16,6 +15,7 @@ from typing import IO
 
 from featx.errors import CacheLocked, CacheWriteError, FeatxError, OutputError
 from featx.system.lock_file import open_lock
+from featx.system.locks import holding
 from featx.system.regular import open_regular
 
 DIGEST_BYTES = 32
@@ -25,6 +25,11 @@ TEMPORARY_PREFIX = ".tmp-"
 """Every unfinished file starts with this, which distinguishes it from a finished file and lets it be swept."""
 
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+
+# Windows opens no folder, and forces to the disk only what is open for writing.
+_OPENS_FOLDERS = hasattr(os, "O_DIRECTORY")
+_TO_SYNC = os.O_RDONLY if _OPENS_FOLDERS else os.O_RDWR
+
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
@@ -84,7 +89,7 @@ def file_digest(path: Path) -> bytes:
 
 def sync_file(path: Path) -> None:
     """Force a file's bytes to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, _TO_SYNC)
     try:
         os.fsync(descriptor)
     finally:
@@ -92,7 +97,9 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Force a folder's entries to the disk: a rename is durable only after this, where the file system can do it at all."""
+    """Force a folder's entries to the disk: a rename is durable only after this, where the system can do it at all."""
+    if not _OPENS_FOLDERS:
+        return  # Windows keeps a log of its entries
     try:
         sync_file(folder)
     except OSError as error:
@@ -271,10 +278,11 @@ def locked(path: Path, wait: bool = False, shared_by: str = "") -> Iterator[None
     CacheUnsafe
         If something else than a regular file stands there.
     """
-    descriptor = open_lock(path)
-    try:
+    with contextlib.ExitStack() as stack:
+        descriptor = open_lock(path)
+        stack.callback(os.close, descriptor)
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared_by else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+            stack.enter_context(holding(path, descriptor, shared=bool(shared_by), wait=wait))
         except BlockingIOError:
             noted = os.read(descriptor, 300).decode("utf-8", "replace")
             holder = noted.partition("\n")[0].strip() or "another process"
@@ -294,7 +302,7 @@ def locked(path: Path, wait: bool = False, shared_by: str = "") -> Iterator[None
         if os.fstat(descriptor).st_nlink == 1:
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{text}\n".encode(), 0)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                with open(descriptor, "wb", buffering=0, closefd=False) as file:
+                    file.write(f"{text}\n".encode())
         yield
-    finally:
-        os.close(descriptor)

@@ -2,15 +2,14 @@
 
 import contextlib
 import errno
-import fcntl
 import os
-import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from featx.errors import CacheLocked, CacheUnsafe, CacheWriteError
-from featx.system.regular import NO_FOLLOW, kind_of, open_regular
+from featx.system.locks import holding
+from featx.system.regular import AS_BYTES, NO_FOLLOW, is_own, kind_of, open_regular
 
 
 def open_lock(path: Path) -> int:
@@ -28,7 +27,7 @@ def open_lock(path: Path) -> int:
         If it cannot be made or opened for another reason.
     """
     with contextlib.suppress(FileExistsError):
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o666)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | AS_BYTES | NO_FOLLOW, 0o666)
     if not stat.S_ISREG(mode := path.lstat().st_mode):
         raise CacheUnsafe(f"{path}: is {kind_of(mode)}, and no lock that featx made. Do not use what it stands in.")
     # Without O_CREAT: in shared folders the kernel refuses that for another user's file.
@@ -51,24 +50,25 @@ def taking(path: Path) -> Iterator[None]:
     OSError
         If no file of this user's stands there.
     """
-    descriptor = open_regular(path, follow=False)
-    try:
-        if os.fstat(descriptor).st_uid != os.geteuid():
+    with contextlib.ExitStack() as stack:
+        descriptor = open_regular(path, follow=False)
+        stack.callback(os.close, descriptor)
+        if not is_own(os.fstat(descriptor)):
             raise PermissionError(errno.EPERM, "belongs to another user", str(path))
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(holding(path, descriptor, shared=False, wait=False))
         except BlockingIOError:
             raise CacheLocked(f"{path.parent}: is in use by another process.") from None
         yield
-    finally:
-        os.close(descriptor)
 
 
 def closed_to_others(folder: Path) -> CacheWriteError:
     """Return the error for a folder that another user made, and that this one may not write."""
     owner = folder.stat().st_uid
     name = str(owner)
-    with contextlib.suppress(KeyError):  # a user of another machine
+    with contextlib.suppress(KeyError, ImportError):  # a user of another machine; Windows
+        import pwd
+
         name = pwd.getpwuid(owner).pw_name
     return CacheWriteError(
         f"{folder}: belongs to user {name}, and not all of it can be written by you. Have that user run: "

@@ -19,11 +19,17 @@ _KINDS = {
 # Windows has neither; there a pipe has no place in a folder, and making a link takes rights of its own.
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+AS_BYTES = getattr(os, "O_BINARY", 0)  # which else would turn line ends
 
 
 def kind_of(mode: int) -> str:
     """Name what stands at a path, from its mode."""
     return _KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Return whether a file is this user's. Windows numbers no users: there its own rights decide."""
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow: bool = True) -> int:
@@ -44,7 +50,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow: bool = True) -
         If it is anything but a regular file, or cannot be opened.
     """
     _check(path, path.stat(follow_symlinks=follow).st_mode)
-    descriptor = os.open(path, flags | _NO_WAIT | getattr(os, "O_CLOEXEC", 0) | (0 if follow else NO_FOLLOW))
+    descriptor = os.open(path, flags | AS_BYTES | _NO_WAIT | getattr(os, "O_CLOEXEC", 0) | (0 if follow else NO_FOLLOW))
     try:
         _check(path, os.fstat(descriptor).st_mode)  # it may have been replaced since
     except OSError:

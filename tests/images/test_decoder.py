@@ -735,3 +735,56 @@ def test_answer_is_a_line_of_json_and_the_pixels(image: Callable[..., Path]) -> 
         process.stdin.close()
         assert process.stdout.read() == b""
     assert process.returncode == 0
+
+
+@pytest.fixture
+def in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoders of a system that waits for sockets alone, as Windows does."""
+    monkeypatch.setattr("featx.images.waiting._SELECTS_PIPES", False)
+
+
+@pytest.mark.usefixtures("in_a_thread")
+def test_a_thread_waits_where_the_system_does_not(image: Callable[..., Path], program: Callable[[str], None]) -> None:
+    """Images are decoded, a crash costs its image alone, and no thread is left."""
+    program("if data.endswith(b'crash'): os._exit(1)")
+    paths = [image(number, b"crash" if number == 2 else b"") for number in range(6)]
+    batches = list(load_batches(paths, RECIPE, 3, workers=2))
+    assert [batch.rejected for batch in batches] == [{2: "crashes the decoder"}, {}]
+    assert [i[0, 0].tolist() for batch in batches for i in batch.images] == [colour_of(n) for n in (0, 1, 3, 4, 5)]
+    decoder.end_idle_decoders()
+    assert "featx-decoder" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.usefixtures("in_a_thread")
+def test_a_hang_is_ended_where_a_thread_waits(image: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, hang: Path) -> None:
+    """The thread does not stand in the way of ending the process that it waits for."""
+    monkeypatch.setattr(decoder, "DECODE_SECONDS", 2.0)
+    assert reason_of(image(1, b"hang")) == "takes longer than 2 s to read and decode"
+    assert has_ended(int(hang.read_text()))
+    assert decode(image(2)) == colour_of(2)
+
+
+@pytest.mark.parametrize(("cancelled", "wanted"), [(False, (1, "")), (True, (0, "alive\n"))])
+def test_time_is_over_without_a_timer_of_the_system(cancelled: bool, wanted: tuple[int, str]) -> None:
+    """Without ``setitimer`` too: a decoder ends by itself where nobody is left to end it, but not when it has answered."""
+    program = f"""
+import signal, time
+del signal.setitimer
+from featx.images.worker import _end_after
+_end_after(0.5)
+if {cancelled}:
+    _end_after(0)
+time.sleep(1.5)
+print("alive")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=DEADLINE * 3)
+    assert (done.returncode, done.stdout) == wanted
+
+
+def test_a_system_without_limits_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A note, where a hostile image could take all memory."""
+    monkeypatch.setattr(decoder, "LIMITS_MEMORY", True)
+    assert decoder.decoder_notes() == []
+    monkeypatch.setattr(decoder, "LIMITS_MEMORY", False)
+    (note,) = decoder.decoder_notes()
+    assert "does not limit a decoder's memory" in note

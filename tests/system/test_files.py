@@ -423,7 +423,7 @@ def test_without_locks_in_the_file_system_only_sharers_go_on(
     def refuse(*arguments: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("featx.system.files.fcntl.flock", refuse)
+    monkeypatch.setattr("featx.system.locks.fcntl.flock", refuse)
     with locked(tmp_path / ".lock", shared_by="painters"):
         pass
     with pytest.raises(CacheWriteError, match=r"its file system has no locks .*featx merge"), locked(tmp_path / ".lock"):

@@ -20,9 +20,9 @@ from featx.images.listing.names import some_of
 from featx.images.listing.tables import TABLE_SUFFIXES
 from featx.images.listing.walk import (
     Tally,
+    below,
     cannot_list,
     has_image_names,
-    length_to,
     loose_images,
     mode_of,
     natural_key,
@@ -117,7 +117,7 @@ def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIn
             f"{source}: is a folder; --root, --ext and the --…-column options say how a manifest is to be read."
         )
     tally, empty = Tally(), {}
-    columns, start = _Columns([], [], [], []), length_to(root)
+    columns = _Columns([], [], [], [])
     layout = find_layout(root, tally)
     if layout.splits != [("", root)]:
         columns.add(images_beside(root, layout.splits, tally), reason="beside the split folders, in none of them")
@@ -128,9 +128,9 @@ def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIn
             class_name = unicodedata.normalize("NFC", class_folder.name)
             n_before, skipped_before = len(columns.paths), tally.skipped.copy()
             found = walk_images(class_folder, tally, above)
-            columns.add((path[start:] for path in found), split=split, class_name=class_name)
+            columns.add(below(root, found), split=split, class_name=class_name)
             if len(columns.paths) == n_before and str(class_folder) not in tally.unreadable:
-                empty[str(class_folder)[start:]] = dict(tally.skipped - skipped_before)
+                empty[class_folder.relative_to(root).as_posix()] = dict(tally.skipped - skipped_before)
     if not any(columns.class_of):
         for path, reason in tally.unreadable.items():
             raise cannot_list(path, reason)
@@ -165,8 +165,9 @@ def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
 def _say_unreadable(root: Path, tally: Tally) -> list[str]:
     if not tally.unreadable:
         return []
-    start = length_to(root)
-    named = [f"{path[start:]} ({reason})" for path, reason in tally.unreadable.items()]
+    named = [
+        f"{path} ({reason})" for path, reason in zip(below(root, tally.unreadable), tally.unreadable.values(), strict=True)
+    ]
     return [f"folders that cannot be listed, and whose images are left out: {some_of(named)}"]
 
 

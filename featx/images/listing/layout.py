@@ -8,7 +8,7 @@ from pathlib import Path
 
 from featx.errors import ImageListError
 from featx.images.listing.names import KNOWN_SPLITS, some_of, splits_called, written_alike
-from featx.images.listing.walk import Tally, holds_images, length_to, loose_images, real_path, subfolders, walk_images
+from featx.images.listing.walk import Tally, below, holds_images, loose_images, real_path, subfolders, walk_images
 
 _ORDER = ("train", "val", "test")
 
@@ -175,6 +175,6 @@ def images_beside(root: Path, splits: Sequence[tuple[str, Path]], tally: Tally) 
     """Return the images that lie beside split folders: they belong to no split, and leaving them out must be said."""
     taken = {folder for _, folder in splits}
     others = [folder for folder in subfolders(root, tally) if folder not in taken]
-    above, start = frozenset({real_path(root)}), length_to(root)
-    deep = [path[start:] for folder in others for path in walk_images(folder, tally, above)]
-    return loose_images(root, root, tally) + deep
+    above = frozenset({real_path(root)})
+    deep = below(root, (path for folder in others for path in walk_images(folder, tally, above)))
+    return [*loose_images(root, root, tally), *deep]

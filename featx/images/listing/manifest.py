@@ -1,9 +1,11 @@
 """A manifest (``path,label[,split]``, as CSV or another table): what each row says, in the order of the file."""
 
-import posixpath
+import os
 import unicodedata
 from collections import Counter
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from types import ModuleType
 from typing import NamedTuple
 
 from featx.errors import ImageListError
@@ -11,7 +13,7 @@ from featx.images.listing.columns import FLAGS, ManifestOptions, find_columns, h
 from featx.images.listing.names import splits_called
 from featx.images.listing.spelling import spell_as_on_disk
 from featx.images.listing.tables import Table, open_table
-from featx.images.listing.walk import real_path
+from featx.images.listing.walk import below, real_path
 from featx.system.cells import unguarded
 
 # No class has such a name; an unclosed quote that swallows a part of the file makes one.
@@ -81,7 +83,12 @@ def read_manifest(path: Path, options: ManifestOptions) -> Manifest:
         suffix = options.suffix
         written = [name if name.lower().endswith(suffix.lower()) else name + suffix for name in written]
     base = real_path(options.root if options.root is not None else path.parent)
-    root, paths = _relative_paths(base, written)
+    try:
+        root, paths = relative_paths(base, written)
+    except ValueError:
+        raise ImageListError(
+            f"{path}: names images on several disks, which no folder is above. Write one manifest for each disk."
+        ) from None
     paths = spell_as_on_disk(root, paths)
     split_of = splits_called(set(said)) | {"": ""}
     unknown = Counter(split for split in said if split not in split_of)
@@ -135,16 +142,33 @@ def _read_columns(path: Path, table: Table, options: ManifestOptions) -> tuple[l
     return paths, labels, splits, [*table.notes, *notes]
 
 
-def _relative_paths(folder: str, written: list[str]) -> tuple[str, list[str]]:
-    """Return the root and the paths below it, for paths that are relative to a folder or absolute."""
-    paths = [posixpath.normpath(path) for path in written]
-    if not any(path.startswith(("/", "../")) or path == ".." for path in paths):
-        return folder, paths
-    # Two slashes at the start are a path of their own to POSIX, and the same as one to Linux and macOS.
-    paths = ["/" + posixpath.normpath(posixpath.join(folder, path)).lstrip("/") for path in paths]
-    root = posixpath.commonpath({posixpath.dirname(path) for path in paths})
-    start = len(root.rstrip("/")) + 1
-    return real_path(root), [path[start:] or "." for path in paths]
+def relative_paths(folder: str, written: Sequence[str], system: ModuleType = os.path) -> tuple[str, list[str]]:
+    """Return the root and the paths below it, with ``/``, for paths that are relative to a folder or absolute.
+
+    Parameters
+    ----------
+    folder : str
+        Absolute, as the system writes it.
+    written : sequence of str
+        As the table has them: with ``/``, and on Windows with backslashes and drive letters.
+    system : module
+        ``ntpath`` on Windows, else ``posixpath``.
+
+    Raises
+    ------
+    ValueError
+        If they are on several disks of Windows.
+    """
+    windows = system.sep != "/"
+    paths = [system.normpath(path) for path in written]
+    outside = (system.sep, f"..{system.sep}")
+    if not any(path.startswith(outside) or path == ".." or (windows and path[1:2] == ":") for path in paths):
+        return folder, [path.replace(system.sep, "/") for path in paths] if windows else paths
+    paths = [system.normpath(system.join(folder, path)) for path in paths]
+    if not windows:  # two slashes at the start are a path of their own to POSIX, and the same as one to Linux and macOS
+        paths = ["/" + path.lstrip("/") for path in paths]
+    root = system.commonpath({system.dirname(path) for path in paths})
+    return real_path(root) if system is os.path else root, [path or "." for path in below(PurePath(root), paths, system)]
 
 
 def _find_reasons(paths: list[str], labels: list[str], splits: list[str], split_of: dict[str, str]) -> list[str]:

@@ -84,8 +84,8 @@ class _Disk:
     """Looks for files under names that differ a little, in folders near by."""
 
     def __init__(self, index: ImageIndex) -> None:
-        self._root = str(index.root)
-        self._base = str(index.base)
+        self._root = index.root.as_posix()
+        self._base = (index.base or index.root).as_posix()
         self._names_in: dict[str, dict[str, list[str]]] = {}
         self._folders = list(self._near_by())
 
@@ -136,7 +136,7 @@ class _Disk:
             if not is_image and found_stem == name:
                 return _Near((f"with {found_suffix}",), (f"--ext {found_suffix}",), f"{path}{found_suffix}")
             if found_stem == stem:
-                return _Near((f"with {found_suffix} for {suffix}",), (), os.path.join(above, found))  # noqa: PTH118
+                return _Near((f"with {found_suffix} for {suffix}",), (), f"{above}/{found}" if above else found)
         return self._in_another_case(folder, path)
 
     def _in_another_case(self, folder: str, path: str) -> _Near | None:

@@ -6,8 +6,9 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePath
+from types import ModuleType
 
 from featx.errors import ImageListError
 from featx.images.sniff import SNIFF_BYTES, sniff_format
@@ -187,13 +188,26 @@ def subfolders(folder: Path, tally: Tally) -> list[Path]:
 def loose_images(root: Path, folder: Path, tally: Tally) -> list[str]:
     """Return the images directly inside, relative to ``root``."""
     files = [entry for entry in _entries(folder, tally) if not _is_folder(entry)]
-    start = length_to(root)
-    return [entry.path[start:] for entry in files if _is_image(entry, tally)]
+    return list(below(root, (entry.path for entry in files if _is_image(entry, tally))))
 
 
-def length_to(root: Path) -> int:
-    """Return how many characters of a path below a folder lead to it: cutting them off costs less than ``relative_to``."""
-    return len(str(root).rstrip("/")) + 1
+def below(root: PurePath, paths: Iterable[str], system: ModuleType = os.path) -> Iterator[str]:
+    """Return paths of files below a folder as they are listed: relative to it, with ``/`` on every system.
+
+    Parameters
+    ----------
+    root : PurePath
+        The folder.
+    paths : iterable of str
+        Each begins with the folder, as the system writes it.
+    system : module
+        ``ntpath`` where the system writes backslashes.
+    """
+    # Cutting off costs less than relative_to. Only the root of a disk ends in a separator.
+    start = len(str(root).rstrip(system.sep)) + 1
+    if system.sep == "/":  # a file's name may hold a backslash here
+        return (path[start:] for path in paths)
+    return (path[start:].replace(system.sep, "/") for path in paths)
 
 
 def holds_images(folder: Path, above: frozenset[str]) -> bool:

@@ -55,7 +55,7 @@ def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, s
             writer.writerow(_WRITTEN)
             for name, *others in rows:
                 place = root / name
-                written = str(place.relative_to(folder) if within else place)
+                written = (place.relative_to(folder) if within else place).as_posix()
                 if not written.isascii():
                     _check_is_text(path, written)
                 # Whoever opens it in a spreadsheet is shown no formula, and the rows are read again exactly as they were: a

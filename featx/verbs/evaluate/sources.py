@@ -194,7 +194,7 @@ def from_files(
         probabilities=result.probabilities[kept],
         digests=[result.digests[place] for place in kept],
         rejected=rejected | {index.paths[row]: index.reasons[row] for row in rows if index.reasons[row]},
-        source=str(index.root),
+        source=index.root.as_posix(),
         pooled=None if result.pooled is None else result.pooled[mapped],
         pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
         notes=[*index.notes, *describe_blank(result.blank, len(kept), "measured")],

@@ -231,7 +231,7 @@ def _files_of(place: Path) -> Iterator[tuple[str, Path]]:
         return
     for file in sorted(place.rglob("*")):
         if file.is_symlink() or not file.is_dir():
-            yield str(file.relative_to(place.parent)), file
+            yield file.relative_to(place.parent).as_posix(), file
 
 
 def _digest(file: Path) -> str:

@@ -9,6 +9,7 @@ from featx.errors import ImageListError
 from featx.images import (
     Identities,
     ImageIndex,
+    decoder_notes,
     file_faults,
     listing_faults,
     listing_notes,
@@ -50,7 +51,7 @@ class Checks:
         ImageListError
             If no head could use the images.
         """
-        self._add(listing_notes(self._index), listing_faults(self._index))
+        self._add([*decoder_notes(), *listing_notes(self._index)], listing_faults(self._index))
 
     def after_reading(
         self, listed: ImageIndex, identities: Identities, known: NDArray[np.bool_], *, whole: bool, drawn: bool

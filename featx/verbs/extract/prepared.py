@@ -158,7 +158,7 @@ class Prepared:
         shares = options.val_fraction, options.test_fraction
         splits = draw_splits(index.labels, identities.digests, index.splits, present, shares, options.seed)
         return Catalog(
-            source=str(index.root),
+            source=index.root.as_posix(),
             fingerprint=self.recipe.fingerprint,
             class_names=index.class_names,
             paths=list(index.paths),
@@ -250,7 +250,7 @@ def _take_part(chosen: Part, index: ImageIndex, options: ExtractOptions) -> tupl
 def _refuse_another_folders_cache(index: ImageIndex, listings: list[Catalog], folder: Path) -> None:
     """Keep two folders of one name from taking turns in one default cache, and models from being measured on the other."""
     for listing in listings:
-        if listing.source != str(index.root) and Path(listing.source).exists():
+        if listing.source != index.root.as_posix() and Path(listing.source).exists():
             raise CacheError(
                 f"{folder}: lists the images of {listing.source}, not of {index.root}. "
                 f"Give --cache with another name; or --cache {folder} if it is to list these from now on."
@@ -259,7 +259,7 @@ def _refuse_another_folders_cache(index: ImageIndex, listings: list[Catalog], fo
 
 def _known_files(index: ImageIndex, listings: list[Catalog]) -> KnownFiles | None:
     """Return what the last listings of the same folder knew of each file; for a file in several, the last listing counts."""
-    known = [listing for listing in reversed(listings) if listing.source == str(index.root)]
+    known = [listing for listing in reversed(listings) if listing.source == index.root.as_posix()]
     if not known:
         return None
     columns = [

@@ -105,7 +105,12 @@ def _join_parts(group: Sequence[Listing]) -> Whole:
 def _together(catalogs: Sequence[Catalog]) -> tuple[Catalog, list[str]]:
     """List the images of several folders, each with the class and the split that it had."""
     sources = [catalog.source for catalog in catalogs]
-    root = os.path.commonpath(sources)
+    try:
+        root = Path(os.path.commonpath(sources)).as_posix()
+    except ValueError:  # disks of Windows
+        raise CacheError(
+            f"the images are on several disks ({', '.join(sources)}), which no folder is above. Merge those of each disk apart."
+        ) from None
     names = tuple(sorted({name for catalog in catalogs for name in catalog.class_names}, key=natural_key))
     stack = _stack(
         [
@@ -125,7 +130,7 @@ def _together(catalogs: Sequence[Catalog]) -> tuple[Catalog, list[str]]:
 
 
 def _below(root: str, catalog: Catalog) -> list[str]:
-    between = os.path.relpath(catalog.source, root)
+    between = Path(os.path.relpath(catalog.source, root)).as_posix()
     return catalog.paths if between == "." else [f"{between}/{path}" for path in catalog.paths]
 
 

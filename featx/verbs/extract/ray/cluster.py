@@ -20,6 +20,7 @@ from featx.system.cores import available_cores
 from featx.system.durable import discard, make_folder
 from featx.system.files import locked
 from featx.system.lock_file import taking
+from featx.system.regular import is_own
 from featx.verbs.extract.ray.crew import Crew, OnRay, plan_crew
 
 LOCAL = "local"
@@ -279,7 +280,7 @@ def _temporary_folder() -> Iterator[str]:
 
 def _is_own_folder(path: Path) -> bool:
     status = path.lstat()
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return stat.S_ISDIR(status.st_mode) and is_own(status)
 
 
 def _short_folder() -> str:
