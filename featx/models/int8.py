@@ -17,7 +17,8 @@ from featx.models.file import load_model
 from featx.recipe import Recipe
 from featx.store import QUANTIZED, FeatureCache, read_recipe, writing_named
 from featx.system.durable import delete, make_folder
-from featx.system.files import TEMPORARY_PREFIX, locked, sweep_temporaries, writing_to
+from featx.system.files import TEMPORARY_PREFIX, sweep_temporaries, writing_to
+from featx.system.lock_file import locked
 from featx.system.progress import Progress
 
 # What the network itself depends on; the rest of a recipe is about the pixels before it.

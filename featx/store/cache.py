@@ -18,8 +18,8 @@ from featx.store.listing.catalog import Catalog
 from featx.store.listing.parts import part_path, part_paths
 from featx.store.shards.shard import Shard
 from featx.system.durable import make_folder
-from featx.system.files import locked, sweep_temporaries
-from featx.system.lock_file import closed_to_others
+from featx.system.files import sweep_temporaries
+from featx.system.lock_file import closed_to_others, locked
 
 # How long a reader waits for another process that is between two renames.
 _PAUSE_SECONDS = 0.02

@@ -5,17 +5,13 @@ import errno
 import hashlib
 import os
 import re
-import socket
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from featx.errors import CacheLocked, CacheWriteError, FeatxError, OutputError
-from featx.system.lock_file import open_lock
-from featx.system.locks import holding
+from featx.errors import FeatxError, OutputError
 from featx.system.regular import open_regular
 
 DIGEST_BYTES = 32
@@ -29,8 +25,6 @@ _NO_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 # Windows opens no folder, and forces to the disk only what is open for writing.
 _OPENS_FOLDERS = hasattr(os, "O_DIRECTORY")
 _TO_SYNC = os.O_RDONLY if _OPENS_FOLDERS else os.O_RDWR
-
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 @contextlib.contextmanager
@@ -253,56 +247,3 @@ def sweep_temporaries(folder: Path) -> None:
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
         if leftover.is_symlink() or not leftover.is_dir():
             leftover.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def locked(path: Path, wait: bool = False, shared_by: str = "") -> Iterator[None]:
-    """Hold an advisory lock on a file; the kernel drops it when the process dies, however it dies.
-
-    Parameters
-    ----------
-    path : Path
-        The lock file, made if absent. It stays: deleting it would let two writers in.
-    wait : bool
-        Wait for the holder instead of raising.
-    shared_by : str
-        Share the lock with others that share it, and keep out those that do not; the text names what they all are. Where the
-        file system has no locks, go on without: a holder of a shared lock must do nothing that other holders could spoil.
-
-    Raises
-    ------
-    CacheLocked
-        If another process holds it and ``wait`` is false.
-    CacheWriteError
-        If the file system has no locks and the lock is not to be shared, or the lock belongs to a user who keeps it.
-    CacheUnsafe
-        If something else than a regular file stands there.
-    """
-    with contextlib.ExitStack() as stack:
-        descriptor = open_lock(path)
-        stack.callback(os.close, descriptor)
-        try:
-            stack.enter_context(holding(path, descriptor, shared=bool(shared_by), wait=wait))
-        except BlockingIOError:
-            noted = os.read(descriptor, 300).decode("utf-8", "replace")
-            holder = noted.partition("\n")[0].strip() or "another process"
-            raise CacheLocked(f"{path.parent}: is being written by {holder}. Wait for it to end, or give --wait.") from None
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            if not shared_by:
-                raise CacheWriteError(
-                    f"{path.parent}: its file system has no locks ({error.strerror}), which keep two writers apart. "
-                    "Give a --cache on another one; parts that were extracted here, featx merge joins there."
-                ) from None
-        started = time.strftime("%Y-%m-%d %H:%M:%S")
-        own = f"process {os.getpid()} on {socket.gethostname()} since {started}"
-        text = f"{shared_by}, the last to start being {own}" if shared_by else own
-        # A file with a second name may be somebody's own; one of another user may be readable alone.
-        if os.fstat(descriptor).st_nlink == 1:
-            with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, 0)
-                os.lseek(descriptor, 0, os.SEEK_SET)
-                with open(descriptor, "wb", buffering=0, closefd=False) as file:
-                    file.write(f"{text}\n".encode())
-        yield

@@ -3,13 +3,70 @@
 import contextlib
 import errno
 import os
+import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from featx.errors import CacheLocked, CacheUnsafe, CacheWriteError
 from featx.system.locks import holding
 from featx.system.regular import AS_BYTES, NO_FOLLOW, is_own, kind_of, open_regular
+
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+@contextlib.contextmanager
+def locked(path: Path, wait: bool = False, shared_by: str = "") -> Iterator[None]:
+    """Hold an advisory lock on a file; the kernel drops it when the process dies, however it dies.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file, made if absent. It stays: deleting it would let two writers in.
+    wait : bool
+        Wait for the holder instead of raising.
+    shared_by : str
+        Share the lock with others that share it, and keep out those that do not; the text names what they all are. Where the
+        file system has no locks, go on without: a holder of a shared lock must do nothing that other holders could spoil.
+
+    Raises
+    ------
+    CacheLocked
+        If another process holds it and ``wait`` is false.
+    CacheWriteError
+        If the file system has no locks and the lock is not to be shared, or the lock belongs to a user who keeps it.
+    CacheUnsafe
+        If something else than a regular file stands there.
+    """
+    with contextlib.ExitStack() as stack:
+        descriptor = open_lock(path)
+        stack.callback(os.close, descriptor)
+        try:
+            stack.enter_context(holding(path, descriptor, shared=bool(shared_by), wait=wait))
+        except BlockingIOError:
+            noted = os.read(descriptor, 300).decode("utf-8", "replace")
+            holder = noted.partition("\n")[0].strip() or "another process"
+            raise CacheLocked(f"{path.parent}: is being written by {holder}. Wait for it to end, or give --wait.") from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            if not shared_by:
+                raise CacheWriteError(
+                    f"{path.parent}: its file system has no locks ({error.strerror}), which keep two writers apart. "
+                    "Give a --cache on another one; parts that were extracted here, featx merge joins there."
+                ) from None
+        started = time.strftime("%Y-%m-%d %H:%M:%S")
+        own = f"process {os.getpid()} on {socket.gethostname()} since {started}"
+        text = f"{shared_by}, the last to start being {own}" if shared_by else own
+        # A file with a second name may be somebody's own; one of another user may be readable alone.
+        if os.fstat(descriptor).st_nlink == 1:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                with open(descriptor, "wb", buffering=0, closefd=False) as file:
+                    file.write(f"{text}\n".encode())
+        yield
 
 
 def open_lock(path: Path) -> int:

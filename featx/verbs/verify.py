@@ -26,7 +26,7 @@ from featx.store import (
 )
 from featx.store import prune as drop_rows
 from featx.store import restore as bring_back
-from featx.system.files import locked
+from featx.system.lock_file import locked
 
 
 @dataclasses.dataclass(frozen=True)

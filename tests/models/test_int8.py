@@ -23,7 +23,7 @@ from featx.errors import (
     RecipeMismatch,
 )
 from featx.models import Compute, int8
-from featx.system.files import locked
+from featx.system.lock_file import locked
 from featx.verbs.extract import quantization
 from featx.verbs.extract.options import ExtractOptions
 from featx.verbs.extract.prepared import Prepared

@@ -24,7 +24,6 @@ from featx.system.files import (
     content_digest,
     file_digest,
     keep_owner_and_mode,
-    locked,
     publish,
     reading_from,
     replacing,
@@ -32,6 +31,7 @@ from featx.system.files import (
     temporary_sibling,
     writing_to,
 )
+from featx.system.lock_file import locked
 from featx.system.regular import read_regular
 from featx.verbs.finetune.checkpoint import load_checkpoint
 from featx.verbs.sample import unpack_sample
@@ -39,7 +39,8 @@ from featx.verbs.sample import unpack_sample
 HOLDER = """
 import sys
 from pathlib import Path
-from featx.system.files import locked, replacing
+from featx.system.files import replacing
+from featx.system.lock_file import locked
 with {block}:
     print("ready", flush=True)
     sys.stdin.read()
@@ -146,7 +147,7 @@ AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from featx.errors import FeatxError
-from featx.system.files import locked
+from featx.system.lock_file import locked
 os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(54321)
 try:
     with locked(Path(sys.argv[1])):

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from featx.errors import CacheLocked, CacheWriteError
-from featx.system.files import locked
+from featx.system.lock_file import locked
 
 HOLDER = """
 import sys
 sys.modules["fcntl"] = None
 from pathlib import Path
-from featx.system.files import locked
+from featx.system.lock_file import locked
 with locked(Path(sys.argv[1]), shared_by=sys.argv[2]):
     print("ready", flush=True)
     sys.stdin.read()

@@ -19,12 +19,12 @@ from featx.system.files import (
     content_digest,
     file_digest,
     keep_owner_and_mode,
-    locked,
     replacing,
     replacing_text,
     sync_file,
     writing_to,
 )
+from featx.system.lock_file import locked
 
 _MARK = "featx_export"
 _COMING = "coming"

@@ -18,8 +18,7 @@ from typing import Any
 from featx.errors import CacheLocked, RayError
 from featx.system.cores import available_cores
 from featx.system.durable import discard, make_folder
-from featx.system.files import locked
-from featx.system.lock_file import taking
+from featx.system.lock_file import locked, taking
 from featx.system.regular import is_own
 from featx.verbs.extract.ray.crew import Crew, OnRay, plan_crew
 
