@@ -173,7 +173,7 @@ class Catalog:
             catalog = cls(
                 source=str(head["source"]),
                 fingerprint=str(head["fingerprint"]),
-                class_names=tuple(map(str, head["class_names"])),
+                class_names=_names(head["class_names"]),
                 paths=_read_texts(file, path, "path", n),
                 labels=column("label").astype(np.int32),
                 splits=column("split").astype(np.int8),
@@ -217,6 +217,12 @@ class Catalog:
 def _pack(texts: Sequence[str]) -> NDArray[np.uint8]:
     """Join texts with NUL, which no path contains: a million of them unpack in a tenth of a second."""
     return np.frombuffer("\0".join([*texts, ""]).encode("utf-8", "surrogateescape"), np.uint8)
+
+
+def _names(found: object) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise TypeError("its class names are no list of texts")
+    return tuple(found)
 
 
 def _rows_in(file: h5py.File, path: Path) -> int:
