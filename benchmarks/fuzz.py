@@ -1,10 +1,6 @@
-"""Every change of every file of a cache, one at a time: each verb answers, or gives one typed error.
+"""Every change of every file of a cache, one at a time, and whether each verb answers or gives one typed error.
 
-::
-
-    python -m benchmarks.fuzz
-
-prints the changes that any verb answered with a traceback; the tests take a sample of them.
+``python -m benchmarks.fuzz`` prints the changes that a verb answered with a traceback; the tests take a sample of them.
 """
 
 import contextlib

@@ -52,7 +52,7 @@ LIBRARIES = {
     ("simplejpeg",): ("images/",),
     ("openpyxl", "pyarrow"): ("images/listing/tables.py",),
     ("matplotlib", "jinja2", "markupsafe"): ("report/",),
-    ("msgspec",): ("models/schema.py",),
+    ("msgspec",): ("models/schema.py", "store/network.py", "verbs/finetune/checkpoint.py"),  # types of documents from elsewhere
     ("click", "tqdm", "argparse"): ("cli/",),
     ("ray",): ("verbs/extract/ray/",),
     # Heads learn by it, a comparison cuts folds, an evaluation measures, an export is made of it; estimators are its own.
