@@ -52,7 +52,8 @@ LIBRARIES = {
     ("simplejpeg",): ("images/",),
     ("openpyxl", "pyarrow"): ("images/listing/tables.py",),
     ("matplotlib", "jinja2", "markupsafe"): ("report/",),
-    ("msgspec",): ("models/schema.py",),
+    # Types of documents that come from elsewhere.
+    ("msgspec",): ("models/schema.py", "store/network.py", "verbs/finetune/checkpoint.py"),
     ("fcntl", "filelock", "sqlite3"): ("system/locks.py",),
     ("click", "tqdm", "argparse"): ("cli/",),
     ("ray",): ("verbs/extract/ray/",),

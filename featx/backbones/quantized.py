@@ -25,6 +25,7 @@ from featx.system.zipped import read_members, write_members
 MEMBERS = ("graph", "weights", "description")
 _guard = threading.Lock()
 _LARGEST_FILE = 4_000_000_000
+_LARGEST_TEXT = 16_000_000  # in memory some twenty times as much, at worst
 RESTORE = "Give --calibration MODEL, one that was fitted on these features, to put it back; or --overwrite to extract again."
 """What to do about a network that is lost or damaged: models carry a copy."""
 
@@ -118,6 +119,8 @@ def _check(network: QuantizedNetwork) -> None:
         If the graph has operations that are not OpenVINO's own, or constants from outside.
     """
     try:
+        if max(len(network.graph), len(network.description)) > _LARGEST_TEXT:
+            raise ValueError("it is far larger than featx writes")
         described = json.loads(network.description)
         sound = (
             isinstance(described, dict) and isinstance(described["parameters"], int) and isinstance(described["layers"], list)
@@ -125,7 +128,7 @@ def _check(network: QuantizedNetwork) -> None:
         text = network.graph.decode("utf-8")
     except (ValueError, KeyError, RecursionError) as error:
         raise QuantizedNetworkError(f"quantized network: has no readable description: {error}. {RESTORE}") from error
-    kinds = re.findall(r"<layer\b[^>]*?\bversion=\"([^\"]*)\"", text)
+    kinds = re.findall(r"<layer\b[^<>]*?\bversion=\"([^\"]*)\"", text)
     sound = sound and "<!" not in text and bool(kinds) and text.count("<layer ") == len(kinds)
     sound = sound and all(re.fullmatch(r"opset\d+", kind) for kind in kinds)
     ends = [

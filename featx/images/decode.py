@@ -22,7 +22,7 @@ from featx.images.jpeg import read_jpeg
 from featx.images.netpbm import read_netpbm
 from featx.images.picture import Picture, take_picture
 from featx.images.png import read_png
-from featx.images.raster import MAX_PIXELS, Raster, Traits, Wanted, opened, pillows_limits
+from featx.images.raster import MAX_PIXELS, TOO_LARGE, Raster, Traits, Wanted, opened, pillows_limits
 from featx.images.resize import resize, shrink
 from featx.images.sniff import NOT_AN_IMAGE, SNIFF_BYTES, sniff_format, sniff_raw
 from featx.images.tiff import read_tiff
@@ -170,7 +170,7 @@ def _rejecting(image_format: str, max_pixels: int) -> Iterator[None]:
     except ImageRejected:
         raise
     except Image.DecompressionBombError:
-        raise ImageRejected(f"too large (over {max_pixels} pixels)") from None
+        raise ImageRejected(f"{TOO_LARGE} (over {max_pixels} pixels)") from None
     except UnidentifiedImageError:
         # TIFF is a family of formats, and Pillow reads the usual ones.
         raise ImageRejected(f"{'corrupt or unsupported' if image_format == 'TIFF' else 'corrupt'} {image_format}") from None

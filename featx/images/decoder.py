@@ -15,12 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import DecoderError, ImageRejected
+from featx.images.decode import TOO_MUCH_MEMORY
 from featx.images.picture import SIDE, Picture
-from featx.images.raster import Traits
+from featx.images.raster import TOO_LARGE, Traits
 from featx.images.turns import Turns
 from featx.images.waiting import Waiting
 from featx.images.worker import LIMITS_MEMORY, READY
 from featx.system.elsewhere import calling, command, stderr
+
+KNOWN_PIXELS = 1 << 32
+"""No larger image has been decoded before, whoever says so: a cache may be somebody else's [px]."""
 
 DECODE_SECONDS = 60.0
 """An image that takes longer is rejected: the largest sound images take some ten seconds."""
@@ -201,6 +205,7 @@ def _picture_of(head: dict[str, Any]) -> Picture | None:
 _turns = Turns()
 _idle: list[Decoder] = []
 _guard = threading.Lock()
+_one_large = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -222,8 +227,18 @@ def _borrowed(new: bool) -> Iterator[Decoder]:
             decoder.close()
 
 
-def decode_file(path: Path, **request: Any) -> Decoded:
+def decode_file(path: Path, *, known: bool = False, **request: Any) -> Decoded:
     """Decode one file in another process; see ``Decoder.decode`` for what it gives.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    known : bool
+        Whether its content is listed as decoded before: then it may have up to ``KNOWN_PIXELS``, if memory allows. Larger
+        images than ``max_pixels`` are decoded one at a time, since each may take all the memory that is left.
+    **request
+        As ``worker`` takes it.
 
     Raises
     ------
@@ -234,6 +249,16 @@ def decode_file(path: Path, **request: Any) -> Decoded:
     """
     # The process may have been started in another folder. Not resolved: a link is for the system to follow.
     request |= {"path": str(path.absolute()), "seconds": DECODE_SECONDS}
+    try:
+        return _decode(request)
+    except ImageRejected as rejected:
+        if not (known and rejected.reason.startswith((TOO_LARGE, TOO_MUCH_MEMORY))):
+            raise
+    with _one_large:
+        return _decode(request | {"max_pixels": max(KNOWN_PIXELS, request["max_pixels"])})
+
+
+def _decode(request: dict[str, Any]) -> Decoded:
     # An idle process may have been killed long ago. Two new processes that die do so of this image, or for want of memory: then
     # the next try has all of it.
     killed = False
@@ -261,8 +286,8 @@ def end_idle_decoders() -> None:
 
 def _forget_in_a_fork() -> None:
     """A forked process must not share its parent's pipes: both would read the other's pixels."""
-    global _guard, _turns
-    _guard, _turns = threading.Lock(), Turns()
+    global _guard, _turns, _one_large
+    _guard, _turns, _one_large = threading.Lock(), Turns(), threading.Lock()
     _idle.clear()
 
 

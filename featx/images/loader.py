@@ -81,6 +81,7 @@ def load_batches(
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
     views: Views | None = None,
+    known: bool = False,
 ) -> Iterator[Batch]:
     """Decode images in the order given, two batches ahead of the caller.
 
@@ -103,6 +104,8 @@ def load_batches(
     views : Views or None
         Which view of each; by default the clean image. A path that stands several times in a row, for several views, is
         decoded once for each batch.
+    known : bool
+        Whether these contents are listed as decoded before, as for ``decode_file``.
 
     Raises
     ------
@@ -130,7 +133,7 @@ def load_batches(
 
     def decode(positions: list[int]) -> Decoded:
         numbers = [int(views.numbers[position]) for position in positions] if views else [0] * len(positions)
-        return decode_file(paths[positions[0]], **request, views=numbers)
+        return decode_file(paths[positions[0]], known=known, **request, views=numbers)
 
     with (
         ThreadPoolExecutor(1, thread_name_prefix="featx-gather") as gatherer,

@@ -13,6 +13,9 @@ from PIL import Image, ImageFile
 from featx.errors import ImageRejected
 from featx.recipe import Recipe
 
+TOO_LARGE = "too large"
+"""How the reason of an image with too many pixels begins."""
+
 MAX_PIXELS = 178_956_970
 """Larger images are rejected: Pillow's own limit for decompression bombs, 512 MiB of RGB."""
 
@@ -104,7 +107,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         If it has more pixels than allowed.
     """
     if width * height > max_pixels:
-        raise ImageRejected(f"too large (over {max_pixels} pixels)")
+        raise ImageRejected(f"{TOO_LARGE} (over {max_pixels} pixels)")
 
 
 @contextlib.contextmanager

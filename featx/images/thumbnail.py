@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -74,7 +75,7 @@ def make_thumbnails(
     thumbnails : list of Thumbnail
         In the order of ``paths``.
     """
-    request = {
+    request: dict[str, Any] = {
         "recipe": recipe.to_dict(),
         "max_pixels": max_pixels,
         "augment": None,

@@ -25,9 +25,10 @@ from featx.errors import ImageRejected
 from featx.images.augment import Augmentation, augmented
 from featx.images.decode import TOO_MUCH_MEMORY, decode_and_measure, read_image_file
 from featx.images.picture import Picture
-from featx.images.raster import Traits
+from featx.images.raster import MAX_PIXELS, Traits
 from featx.recipe import Recipe
 from featx.system.files import content_digest
+from featx.system.memory import memory_at_hand
 
 try:
     import resource
@@ -110,10 +111,17 @@ def _end_after(seconds: float) -> None:
 
 
 def _limit_memory(max_pixels: int) -> None:
-    """Make the system refuse what no sound image needs, as an ordinary ``MemoryError``."""
+    """Make the system refuse what no sound image needs, as an ordinary ``MemoryError``.
+
+    Where more pixels than usual are allowed, no more memory is than the machine has left: the system would end this process,
+    or another, without a word.
+    """
     if resource is None:
         return
-    wanted = _BASE_BYTES + _BYTES_A_PIXEL * max_pixels
+    wanted = _BYTES_A_PIXEL * max_pixels
+    if max_pixels > MAX_PIXELS and (left := memory_at_hand()) is not None:
+        wanted = min(wanted, max(left, 0))
+    wanted += _BASE_BYTES
     with contextlib.suppress(OSError, ValueError):  # a lower limit that featx was started under stays
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         lowest = min(limit for limit in (wanted, _LIMIT_AT_START, hard) if limit != resource.RLIM_INFINITY)

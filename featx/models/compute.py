@@ -22,9 +22,6 @@ from featx.recipe import Recipe
 from featx.system.kinds import check_kind, is_whole
 from featx.system.progress import Progress
 
-UNLIMITED = 1 << 40
-"""``max_pixels`` for contents that have been decoded before, when the limit was another [px]."""
-
 Maps = dict[str, NDArray[np.float32]]
 """Each layer's output (n_images, h, w, n_channels)."""
 
@@ -118,6 +115,7 @@ def decode_files(
     compute: Compute,
     views: Views | None = None,
     *,
+    known: bool = False,
     stage: str = "decode",
     progress: Progress | None = None,
 ) -> Iterator[Batch]:
@@ -133,6 +131,8 @@ def decode_files(
         Images in a batch, decoding processes, and the limit.
     views : Views or None
         Which view of each; by default the clean image.
+    known : bool
+        Whether these contents have been decoded before, as ``ListedFiles`` have: then the limit is a far larger one.
     stage : str
         Name of this work in ``progress``.
     progress : callable or None
@@ -151,29 +151,29 @@ def decode_files(
     if progress and len(files):
         progress(stage, 0, len(files))
     way = (recipe, compute, views)
-    for batch in _listed_batches(files, *way) if isinstance(files, ListedFiles) else _batches(files, *way):
+    for batch in _listed_batches(files, *way) if isinstance(files, ListedFiles) else _batches(files, *way, known):
         yield batch
         if progress:
             progress(stage, len(batch.positions) + len(batch.rejected), len(files))
 
 
-def _batches(files: Sequence[Path], recipe: Recipe, compute: Compute, views: Views | None) -> Iterator[Batch]:
-    return load_batches(files, recipe, compute.images_a_batch(recipe), compute.workers, compute.max_pixels, views)
+def _batches(files: Sequence[Path], recipe: Recipe, compute: Compute, views: Views | None, known: bool) -> Iterator[Batch]:
+    size = compute.images_a_batch(recipe)
+    return load_batches(files, recipe, size, compute.workers, compute.max_pixels, views, known)
 
 
 def _listed_batches(files: ListedFiles, recipe: Recipe, compute: Compute, views: Views | None) -> Iterator[Batch]:
     rejected: dict[int, str] = {}
-    for batch in map(files.compared, _batches(files, recipe, compute, views)):
+    for batch in map(files.compared, _batches(files, recipe, compute, views, known=False)):
         rejected |= batch.rejected
         yield dataclasses.replace(batch, rejected={})
     if not rejected:
         return
-    # Once more, from files that have been found to hold the listed content: it was decoded before, so there is no limit.
+    # Once more, from files that have been found to hold the listed content: its limit was another.
     twins = files.standing_in(sorted(rejected))
     again = list(twins)
     numbers = views and dataclasses.replace(views, numbers=[views.numbers[position] for position in again])
-    without = dataclasses.replace(compute, max_pixels=UNLIMITED)
-    for batch in _batches(list(twins.values()), recipe, without, numbers):
+    for batch in _batches(list(twins.values()), recipe, compute, numbers, known=True):
         placed = dataclasses.replace(
             batch,
             positions=[again[place] for place in batch.positions],
@@ -252,7 +252,7 @@ class Extractor:
         Parameters
         ----------
         known : bool
-            Whether these contents have been decoded before: then there is no limit.
+            Whether these contents have been decoded before: then the limit is a far larger one.
 
         Yields
         ------
@@ -274,8 +274,7 @@ class Extractor:
         progress: Progress | None = None,
     ) -> Iterator[Batch]:
         """Decode alone, in batches of the backbone's size."""
-        compute = dataclasses.replace(self._compute, max_pixels=UNLIMITED) if known else self._compute
-        return decode_files(files, self._engine.recipe, compute, views, stage=stage, progress=progress)
+        return decode_files(files, self._engine.recipe, self._compute, views, known=known, stage=stage, progress=progress)
 
     def maps(self, batch: Batch) -> Maps:
         """Run the backbone over the decoded images of a batch, if there are any."""

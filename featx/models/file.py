@@ -6,10 +6,8 @@ and without Keras' deserialization; the head is rebuilt by its own builder from 
 
 import hashlib
 import importlib.metadata
-import io
 import json
 import platform
-import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,13 @@ from numpy.typing import NDArray
 from featx.backbones import QuantizedNetwork
 from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
 from featx.heads import rebuild_head
-from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model, _npy
+from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.schema import check_document
 from featx.recipe import Recipe
 from featx.store import check_pooling
 from featx.system.files import check_file, writing_to
 from featx.system.home import with_home, without_home
+from featx.system.npy import array_of, npy_bytes
 from featx.system.zipped import has_member, read_members, write_members
 
 SCHEMA_VERSION = 2
@@ -33,10 +32,9 @@ SCHEMA_VERSION = 2
 _SCHEMA_OF_PLAIN = 1
 
 _TAIL, _QUANTIZED = "tail/", "quantized/"
-_DOCUMENT, _LARGEST_DOCUMENT = "model.json", 64_000_000
+_DOCUMENT, _LARGEST_DOCUMENT = "model.json", 16_000_000  # in memory some twenty times as much, at worst
 _SEALED = ("schema", "recipe", "layer", "pooling", "head", "class_names", "tail", "temperature", "views")
 _MOST_MEMBERS = 5000
-_ALLOWED_KINDS = "fiub"
 _LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
 
 
@@ -75,12 +73,12 @@ def save_model(model: Model, path: Path) -> None:
         If it cannot be written, or another file stands there.
     """
     check_model_path(path)
-    members = {f"head/{name}.npy": _npy(array) for name, array in model.head.arrays().items()}
-    members["trained_on.npy"] = _npy(model.trained_on)
+    members = {f"head/{name}.npy": npy_bytes(array) for name, array in model.head.arrays().items()}
+    members["trained_on.npy"] = npy_bytes(model.trained_on)
     if model.tail:
-        members |= {f"{_TAIL}{name}.npy": _npy(array) for name, array in model.tail.arrays.items()}
+        members |= {f"{_TAIL}{name}.npy": npy_bytes(array) for name, array in model.tail.arrays.items()}
     if model.quantized:
-        members |= {f"{_QUANTIZED}{name}.npy": _npy(array) for name, array in model.quantized.arrays().items()}
+        members |= {f"{_QUANTIZED}{name}.npy": npy_bytes(array) for name, array in model.quantized.arrays().items()}
     document = {
         # An older featx would leave fine-tuned layers or a temperature out and give other probabilities: it is to refuse.
         "schema": SCHEMA_VERSION if model.tail or model.temperature != 1.0 else _SCHEMA_OF_PLAIN,
@@ -104,6 +102,8 @@ def save_model(model: Model, path: Path) -> None:
     }
     document["sealed"] = _seal(document)
     members[_DOCUMENT] = (json.dumps(document, indent=2) + "\n").encode()
+    if len(members[_DOCUMENT]) > _LARGEST_DOCUMENT:  # nobody could load it
+        raise OutputError(f"{path}: class names and history take over {_LARGEST_DOCUMENT} bytes, which no model may have.")
     with writing_to(path, "Give another --out."):
         write_members(path, dict(sorted(members.items())))
 
@@ -137,7 +137,7 @@ def load_model(path: Path | str) -> Model:
                 name for name in {*digests, *document["members"]} if digests.get(name) != document["members"].get(name)
             )
             raise ModelDamaged(f"{path}: {', '.join(wrong[:5])} is not what was written. Fit the model again.")
-        return _rebuild(document, {name: _array(data) for name, data in members.items()})
+        return _rebuild(document, {name: array_of(data) for name, data in members.items()})
     except ModelDamaged:
         raise
     except FeatxError as error:
@@ -244,23 +244,3 @@ def _check_seal(document: dict[str, Any]) -> None:
     # In models of earlier versions the schema tells whether they have a tail or a temperature.
     if document["schema"] == SCHEMA_VERSION and not document.keys() & {"tail", "temperature"}:
         raise ValueError("model.json, temperature: is missing")
-
-
-def _array(data: bytes) -> NDArray[Any]:
-    """Read one array whose declared shape must account for every byte."""
-    buffer = io.BytesIO(data)
-    if np.lib.format.read_magic(buffer) != (1, 0):
-        raise ValueError("an array is of another npy version")
-    try:
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(buffer)
-    except (tokenize.TokenError, SyntaxError) as error:  # NumPy parses the header as Python literals
-        raise ValueError(f"an array has no readable header: {error}") from error
-    if dtype.kind not in _ALLOWED_KINDS or fortran:
-        raise ValueError(f"an array is of type {dtype}, which featx never writes")
-    declared = dtype.itemsize
-    for side in shape:
-        declared *= side
-    body = data[buffer.tell() :]
-    if declared != len(body) or any(side < 0 for side in shape):
-        raise ValueError(f"an array declares {declared} bytes and holds {len(body)}")
-    return np.frombuffer(body, dtype).reshape(shape)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from featx.backbones import QuantizedNetwork
 from featx.heads import Head, best_epoch, scaled
 from featx.recipe import Recipe
+from featx.system.npy import npy_bytes
 
 TRAINED_ON_BYTES = 8
 """How much of a training image's digest a model keeps, which later reveals whether an image was among them."""
@@ -43,7 +43,7 @@ class FineTuned:
         """First layer and digest of the weights, as the recipe has it."""
         digest = hashlib.sha256()
         for name in sorted(self.arrays):
-            digest.update(name.encode() + b"\0" + _npy(self.arrays[name]))
+            digest.update(name.encode() + b"\0" + npy_bytes(self.arrays[name]))
         return f"{self.start}:{digest.hexdigest()}"
 
 
@@ -137,9 +137,3 @@ class Model:
         """Return which images, by content, the head was fitted on."""
         seen = {row.tobytes() for row in self.trained_on}
         return np.array([digest[:TRAINED_ON_BYTES] in seen for digest in digests], np.bool_)
-
-
-def _npy(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-    return buffer.getvalue()

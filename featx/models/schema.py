@@ -10,10 +10,9 @@ from typing import Annotated, Any
 import msgspec
 
 from featx.heads import HIGHEST, LOWEST
+from featx.store import Count, Name, Network
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class HeadFields(msgspec.Struct):
@@ -28,22 +27,6 @@ class TailFields(msgspec.Struct):
 
     start: Name
     end: Name
-
-
-class Layer(msgspec.Struct):
-    """One layer of the backbone."""
-
-    name: Name
-    type: Name
-    output_shape: list[Count | None]
-    parameters: Count
-
-
-class Network(msgspec.Struct):
-    """The backbone as it was when it ran; empty where that is unknown."""
-
-    parameters: Count = 0
-    layers: list[Layer] = []
 
 
 class Metrics(msgspec.Struct):

@@ -12,6 +12,7 @@ from featx.store.listing.part import NOT_GIVEN, PartOf
 from featx.store.listing.parts import part_path, part_paths, rejects_path, write_part
 from featx.store.listing.rejects import check_something_is_left, write_rejects
 from featx.store.listing.repeats import Repeats, find_repeats
+from featx.store.network import Count, Name, Network
 from featx.store.packed import pack
 from featx.store.pooling import POOLINGS, check_pooling, pool_maps
 from featx.store.pruning import Listed, drop_foreign, find_repeated, prune
@@ -34,9 +35,12 @@ __all__ = [
     "CacheWriter",
     "CachedRows",
     "Catalog",
+    "Count",
     "Damage",
     "FeatureCache",
     "Listed",
+    "Name",
+    "Network",
     "PartOf",
     "Repeats",
     "Shard",

@@ -10,12 +10,13 @@ from typing import Any
 from featx.errors import CacheDamaged, CacheError
 from featx.recipe import Recipe
 from featx.store.cache_writer import CacheWriter
-from featx.store.documents import PATIENCE, read_json, read_recipe, writing_named
+from featx.store.documents import PATIENCE, read_recipe, writing_named
 from featx.store.features import CachedFeatures
 from featx.store.folder import foreign_entries, no_cache, refuse_another_recipe
 from featx.store.inside import PARTS, check_inside
 from featx.store.listing.catalog import Catalog
 from featx.store.listing.parts import part_path, part_paths
+from featx.store.network import read_network
 from featx.store.shards.shard import Shard
 from featx.system.durable import make_folder
 from featx.system.files import sweep_temporaries
@@ -138,7 +139,7 @@ class FeatureCache(CachedFeatures):
     def network(self) -> dict[str, Any]:
         """Layers and parameter counts of the backbone, as it was when it ran; empty before that."""
         path = self.folder / "network.json"
-        return read_json(path) if path.exists() else {}
+        return read_network(path) if path.exists() else {}
 
     @contextlib.contextmanager
     def writing(self, wait: bool = False, as_part: bool = False) -> Iterator[CacheWriter]:

@@ -137,8 +137,8 @@ def _is_pack(path: Path) -> bool:
 
 
 def _text(text: str) -> str:
-    """Return a text that HDF5 can hold: a name need not be UTF-8 on disk, HDF5 text must be."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return a text that HDF5 can hold: a name need not be UTF-8 on disk, HDF5 text must be, and has no NUL."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
 def _write_texts(file: h5py.File, name: str, texts: list[str]) -> None:

@@ -4,6 +4,7 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from featx.system.durable import make_folder
 from featx.system.files import replacing
@@ -31,12 +32,12 @@ def write_members(path: Path, members: Mapping[str, bytes]) -> None:
             archive.writestr(zipfile.ZipInfo(name, _DATE), data)
 
 
-def read_members(path: Path, most: int, largest: Mapping[str, int] | None = None) -> dict[str, bytes]:
+def read_members(path: Path | IO[bytes], most: int, largest: Mapping[str, int] | None = None) -> dict[str, bytes]:
     """Read all members of a zip such as ``write_members`` makes; they take no more memory than the file has bytes.
 
     Parameters
     ----------
-    path : Path
+    path : Path or binary file
         The file.
     most : int
         Number of members at most.

@@ -20,6 +20,7 @@ from PIL import Image
 from featx.errors import DecoderError, ImageRejected
 from featx.images import MAX_PIXELS, decoder, load_batches
 from featx.images.decode import TOO_MUCH_MEMORY
+from featx.images.decoder import decode_file
 from featx.images.turns import Turns
 from featx.recipe import Recipe
 
@@ -385,6 +386,33 @@ def test_file_that_takes_too_much_memory_is_rejected(image: Callable[..., Path],
     assert decode(greedy, max_pixels=100_000_000) == colour_of(1)
     assert reason_of(greedy, max_pixels=1000) == TOO_MUCH_MEMORY
     assert idle_pids() == [pid]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit a process's address space")
+@pytest.mark.parametrize("known", [False, True])
+def test_more_pixels_allowed_are_never_more_memory_than_there_is(
+    known: bool, image: Callable[..., Path], program: Callable[[str], None]
+) -> None:
+    """Neither a large limit nor a list that says "decoded before" lets an image take the machine's memory."""
+    program("if data.endswith(b'greedy'): import numpy; numpy.empty(3 << 29, 'u1')\nworker.memory_at_hand = lambda: 1 << 20")
+    wanted: dict[str, Any] = {"recipe": RECIPE.to_dict(), "augment": None, "seed": 0, "views": [0], "known": known}
+    decode_file(image(2), max_pixels=71 if known else 1 << 40, **wanted)  # which sets the process's limit
+    with pytest.raises(ImageRejected, match=TOO_MUCH_MEMORY):
+        decode_file(image(1, b"greedy"), max_pixels=71 if known else 1 << 40, **wanted)
+    assert len(idle_pids()) == 1
+
+
+def test_content_decoded_before_has_a_larger_limit_and_no_endless_one(
+    image: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Today's limit is no matter to it; whoever says that it was decoded before may be wrong."""
+    wanted: dict[str, Any] = {"recipe": RECIPE.to_dict(), "augment": None, "seed": 0, "views": [0]}
+    assert decode_file(image(1), known=True, max_pixels=71, **wanted).images.shape == (1, 6, 5, 3)
+    with pytest.raises(ImageRejected, match=r"too large \(over 71 pixels\)"):
+        decode_file(image(1), max_pixels=71, **wanted)
+    monkeypatch.setattr(decoder, "KNOWN_PIXELS", 60)
+    with pytest.raises(ImageRejected, match=r"too large \(over 71 pixels\)"):
+        decode_file(image(1), known=True, max_pixels=71, **wanted)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit a process's address space")

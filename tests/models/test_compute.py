@@ -1,6 +1,8 @@
 """The one way of files through decode and backbone: progress, limits, listed contents and their twins, and the start."""
 
 import shutil
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from featx.errors import DeviceError
 from featx.images import Augmentation, Views
 from featx.models import Compute, Engine, Extractor, ListedFiles, decode_files
 from featx.store import FeatureCache
+from featx.system.files import file_digest
 from tests.conftest import write_image
 
 Extract = Callable[..., featx.ExtractResult]
@@ -79,6 +82,18 @@ def test_listed_content_is_not_too_large_but_another_is(photos: Path, twins: Fea
     assert found(twins, ["red/0.png", "red/1.png"], Compute(max_pixels=100)) == ([0], {1: "too large (over 100 pixels)"})
     (batch,) = decode_files([photos / "red" / "0.png"], twins.recipe, Compute(max_pixels=100))
     assert batch.rejected == {0: "too large (over 100 pixels)"}
+
+
+def test_bomb_that_a_cache_lists_as_extracted_is_rejected(photos: Path, twins: FeatureCache) -> None:
+    """A cache comes from anybody, with its folder of images; nobody has decoded 4.9 thousand million pixels of it before."""
+    header = struct.pack(">IIBBBBB", 70_000, 70_000, 1, 0, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(10_000))), (b"IEND", b""))
+    chunks = (struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts)
+    bomb = b"".join(chunks)
+    (photos / "red" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bomb)
+    row = twins.catalog.paths.index("red/1.png")
+    twins.catalog.digests[row] = np.frombuffer(file_digest(photos / "red" / "1.png"), np.uint8)
+    assert found(twins, ["red/0.png", "red/1.png"], Compute()) == ([0], {1: f"too large (over {1 << 32} pixels)"})
 
 
 def test_progress_comes_to_the_total_after_each_batch(photos: Path, twins: FeatureCache) -> None:

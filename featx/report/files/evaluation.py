@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from featx.images import REPORT_MARKER, REPORT_PLOTS
 from featx.report.files.folder import REMEDY, check_marked_folder
 from featx.report.page.exhibits import exhibits_of
@@ -27,6 +30,9 @@ NAMES = (
     *REPORT_PLOTS,
 )
 """Every file that a report may have."""
+
+MOST_IN_FULL = 300
+"""Classes: of more, the confusion matrix is mostly zeros, and by far the largest part of a report."""
 
 _PER_CLASS = tuple("class" if field.name == "class_name" else field.name for field in dataclasses.fields(ClassMeasures))
 
@@ -127,8 +133,7 @@ def write_report(
     _write(files.metrics, lambda path: path.write_text(json.dumps(_metrics(evaluation), indent=2) + "\n", "utf-8"))
     _write_csv(files.per_class, _PER_CLASS, [dataclasses.astuple(measures) for measures in evaluation.per_class])
     names = evaluation.model.class_names
-    counts = [[name, *row] for name, row in zip(names, evaluation.confusion.tolist(), strict=True)]
-    _write_csv(files.confusion_table, ("true \\ predicted", *names), counts)
+    _write_csv(files.confusion_table, *_confusion_table(names, evaluation.confusion))
     _write_csv(files.predictions, ("path", "label", "predicted", "confidence", "correct"), _predictions(evaluation))
     _write(files.confusion, lambda path: plot_confusion(evaluation.confusion, evaluation.model.class_names, title, path))
     if files.curves and files.history:
@@ -158,13 +163,29 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "counts": evaluation.counts,
         "accuracy_without_near_duplicates": evaluation.accuracy_without_near_duplicates,
         "per_class": [dataclasses.asdict(measures) for measures in evaluation.per_class],
-        "confusion": {"class_names": list(evaluation.model.class_names), "rows_true": evaluation.confusion.tolist()},
+        "confusion": _confusion(evaluation),
         "rejected": evaluation.rejected,
         "notes": [without_home(note) for note in evaluation.notes],
         "cautions": evaluation.cautions,
         "recipe": evaluation.model.recipe.to_dict(),
         "head": {"name": evaluation.model.head_name, "settings": evaluation.model.head.settings()},
     }
+
+
+def _confusion(evaluation: Evaluation) -> dict[str, Any]:
+    names = evaluation.model.class_names
+    few = len(names) <= MOST_IN_FULL
+    where = {} if few else {"file": "confusion_matrix.csv"}
+    return {"class_names": list(names), "rows_true": evaluation.confusion.tolist() if few else None, **where}
+
+
+def _confusion_table(names: Sequence[str], confusion: NDArray[np.int64]) -> tuple[tuple[str, ...], list[Sequence[object]]]:
+    """Return header and rows: the whole matrix, or of very many classes the cells that are not empty."""
+    if len(names) <= MOST_IN_FULL:
+        return ("true \\ predicted", *names), [[name, *row] for name, row in zip(names, confusion.tolist(), strict=True)]
+    true, predicted = np.nonzero(confusion)
+    cells = zip(true.tolist(), predicted.tolist(), confusion[true, predicted].tolist(), strict=True)
+    return ("true", "predicted", "images"), [(names[row], names[column], count) for row, column, count in cells]
 
 
 def _calibration(evaluation: Evaluation) -> dict[str, Any]:

@@ -26,6 +26,9 @@ _MOST_NUMBERS = 25
 """Cells of a larger confusion matrix are too small to write into."""
 
 
+_MOST_NAMES, _MOST_CELLS = 200, 1000
+
+
 def plot_confusion(confusion: NDArray[np.int64], class_names: tuple[str, ...], title: str, path: Path) -> None:
     """Draw a confusion matrix: rows true, columns predicted; colour is the share of the row, numbers are images."""
     n = len(class_names)
@@ -33,19 +36,29 @@ def plot_confusion(confusion: NDArray[np.int64], class_names: tuple[str, ...], t
     # Figure, not pyplot: no global state, no window, nothing to close.
     figure = Figure(figsize=(side, side * 0.9), layout="constrained", dpi=110)
     axes = figure.add_subplot()
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    shares = _drawable(confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1))
+    edges = (-0.5, n - 0.5, n - 0.5, -0.5)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, extent=edges)
     if n <= _MOST_NUMBERS:
         for row, column in np.ndindex(n, n):
             if confusion[row, column]:
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour)
-    names = [_plain(name, 30) for name in class_names]
-    axes.set_xticks(range(n), names, rotation=45 if n <= _MOST_NUMBERS else 90, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(n), names)
+    if n <= _MOST_NAMES:  # more cannot be read; the axes then count the classes
+        names = [_plain(name, 30) for name in class_names]
+        axes.set_xticks(range(n), names, rotation=45 if n <= _MOST_NUMBERS else 90, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(n), names)
     axes.set(xlabel="predicted", ylabel="true", title=_plain(title, 300))
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
     _save(figure, path)
+
+
+def _drawable(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a matrix of at most so many cells a side as can be drawn, each the largest of those that it stands for."""
+    step = -(-len(shares) // _MOST_CELLS)
+    starts = np.arange(0, len(shares), step)
+    larger: NDArray[np.float64] = np.maximum.reduceat(np.maximum.reduceat(shares, starts, axis=0), starts, axis=1)
+    return larger
 
 
 def plot_curves(history: dict[str, list[float]], best_epoch: int, path: Path) -> None:

@@ -15,13 +15,18 @@ from numpy.typing import NDArray
 from featx.errors import CacheDamaged
 from featx.recipe import FORMAT_VERSION
 from featx.store.documents import MEND, writing_named
-from featx.store.guard import damage_named, open_guarded
+from featx.store.guard import damage_named, open_guarded, read_array
 from featx.store.listing.part import PartOf
 from featx.store.shards.shard import LIBVER
 from featx.system.files import DIGEST_BYTES, replacing
 
 SPLITS = ("train", "val", "test")
 """The order gives the code that the catalog stores."""
+
+# Python makes an object of every name in the head, some twenty times as large at worst.
+_LARGEST_HEAD = 16_000_000
+_DIGESTS_OF_ZEROS, _DIGESTS_SHRINK = 32_000_000, 8
+_TEXT_BYTES, _TEXT_BYTES_A_ROW = 16_000_000, 512
 
 EXTRACTED, REJECTED = 0, 1
 """Status of a listed image: it has a row, or a reason."""
@@ -158,25 +163,30 @@ class Catalog:
             If it is not a whole, sound catalog.
         """
         with open_guarded(path) as file, damage_named(path):
-            head = json.loads(bytes(file["head"][()]))
+            n = _rows_in(file, path)
+
+            def column(name: str, *inner: int) -> NDArray[Any]:
+                return read_array(file, path, name, "iu", (n, *inner))
+
+            head = json.loads(_read_bytes(file, path, "head", _LARGEST_HEAD))
             views = head.get("views", {"augment": "", "seed": 0, "keys": []})
             catalog = cls(
                 source=str(head["source"]),
                 fingerprint=str(head["fingerprint"]),
-                class_names=tuple(map(str, head["class_names"])),
-                paths=_unpack(file["path"][()]),
-                labels=file["label"][()].astype(np.int32),
-                splits=file["split"][()].astype(np.int8),
-                digests=file["digest"][()].astype(np.uint8),
-                sizes=file["size"][()].astype(np.int64),
-                mtimes=file["mtime"][()].astype(np.int64),
-                ctimes=file["ctime"][()].astype(np.int64),
-                status=file["status"][()].astype(np.uint8),
-                reasons=_unpack(file["reason"][()]),
+                class_names=_names(head["class_names"]),
+                paths=_read_texts(file, path, "path", n),
+                labels=column("label").astype(np.int32),
+                splits=column("split").astype(np.int8),
+                digests=column("digest", DIGEST_BYTES).astype(np.uint8),
+                sizes=column("size").astype(np.int64),
+                mtimes=column("mtime").astype(np.int64),
+                ctimes=column("ctime").astype(np.int64),
+                status=column("status").astype(np.uint8),
+                reasons=_read_texts(file, path, "reason", n),
                 augment=str(views["augment"]),
                 view_seed=int(views["seed"]),
                 view_keys=tuple(int(np.int64(key)) for key in views["keys"]),
-                part=PartOf.read(head["part"], file) if "part" in head else None,
+                part=PartOf.read(head["part"], column("position"), column("given")) if "part" in head else None,
             )
         catalog._check(path)
         return catalog
@@ -209,5 +219,33 @@ def _pack(texts: Sequence[str]) -> NDArray[np.uint8]:
     return np.frombuffer("\0".join([*texts, ""]).encode("utf-8", "surrogateescape"), np.uint8)
 
 
-def _unpack(packed: NDArray[np.uint8]) -> list[str]:
-    return packed.tobytes().decode("utf-8", "surrogateescape").split("\0")[:-1]
+def _names(found: object) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise TypeError("its class names are no list of texts")
+    return tuple(found)
+
+
+def _rows_in(file: h5py.File, path: Path) -> int:
+    """Return the number of rows; no column is read before all are found to have as many."""
+    n = len(file["label"])
+    digests, part = file["digest"], [name for name in ("position", "given") if name in file]
+    shapes = {file[name].shape for name in ("label", "split", "size", "mtime", "ctime", "status", *part)}
+    # Digests are noise: where they take few bytes, the rows are a bomb. Some are zeros, of files that could not be read.
+    few = digests.nbytes <= max(_DIGESTS_OF_ZEROS, _DIGESTS_SHRINK * digests.id.get_storage_size())
+    if shapes != {(n,)} or digests.shape != (n, DIGEST_BYTES) or not few:
+        raise CacheDamaged(f"{path}: its columns do not fit together. {MEND}")
+    return n
+
+
+def _read_texts(file: h5py.File, path: Path, name: str, n: int) -> list[str]:
+    """Read what ``_pack`` wrote of n texts."""
+    packed = _read_bytes(file, path, name, _TEXT_BYTES + _TEXT_BYTES_A_ROW * n)
+    if packed.count(b"\0") != n or not packed.endswith(b"\0" * (n > 0)):
+        raise CacheDamaged(f"{path}: its columns do not fit together: {name!r} has not one text a row. {MEND}")
+    return packed.decode("utf-8", "surrogateescape").split("\0")[:-1]
+
+
+def _read_bytes(file: h5py.File, path: Path, name: str, most: int) -> bytes:
+    if file[name].size > most:
+        raise ValueError(f"{name!r} is {file[name].size} bytes long, far more than featx writes")
+    return read_array(file, path, name, "u", (None,)).astype(np.uint8, copy=False).tobytes()

@@ -1,15 +1,10 @@
 """PartOf: which part of which listing."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    pass
-
 
 NOT_GIVEN = -1
 """Marks an image to which neither folder nor manifest gives a split."""
@@ -58,12 +53,12 @@ class PartOf:
         return {name: getattr(self, name) for name in names}
 
     @classmethod
-    def read(cls, head: dict[str, Any], file: h5py.File) -> "PartOf":
+    def read(cls, head: dict[str, Any], positions: NDArray[np.integer], given: NDArray[np.integer]) -> "PartOf":
         """Rebuild it from ``head``'s result and the columns of a file."""
         kinds = (int, int, str, str, int, float, float, int)
         names = [field.name for field in dataclasses.fields(cls)][: len(kinds)]
         settings = {name: kind(head[name]) for name, kind in zip(names, kinds, strict=True)}
-        return cls(**settings, positions=file["position"][()].astype(np.int64), given=file["given"][()].astype(np.int8))
+        return cls(**settings, positions=positions.astype(np.int64), given=given.astype(np.int8))
 
     def is_sound(self, n: int, n_splits: int) -> bool:
         """Return whether the columns fit a catalog of n rows and point nowhere outside."""

@@ -80,6 +80,8 @@ class ShardRows:
         ends = np.cumsum(np.bincount(back, minlength=len(ascending)))
         for shard, local, at in self._pieces(ascending, name, dtype):
             values = shard.read(name, local)
+            if values.shape[1:] != shape:
+                raise CacheDamaged(f"{shard.path}: {name!r} has rows of shape {values.shape[1:]}, others have {shape}. {MEND}")
             # Where in the result each of these rows goes: one place, or several if it was asked for more than once.
             first = 0 if at == 0 else ends[at - 1]
             targets = order[first : ends[at + len(local) - 1]]

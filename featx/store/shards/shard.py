@@ -19,6 +19,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheDamaged
 from featx.store.documents import MEND
-from featx.store.guard import damage_named, open_guarded, read_text_attribute
+from featx.store.guard import check_chunks, damage_named, open_guarded, read_array, read_text_attribute
 from featx.store.shards.chunks import row_checksums
 from featx.system.files import DIGEST_BYTES, file_digest
 from featx.system.finite import first_not_finite
@@ -61,17 +62,25 @@ class Shard:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._row_shapes: dict[str, tuple[int, ...]] = {}
         self._crc32: dict[str, NDArray[np.uint32] | None] = {}
+        self._checked: set[str] = set()
         with damage_named(path):
             self._state = _state(path)
         with open_guarded(path) as file, damage_named(path):
             self.fingerprint = read_text_attribute(file, "fingerprint")
-            self.digests: NDArray[np.uint8] = file["digest"][()]
-            self.views: NDArray[np.int64] = file["view"][()]
-            lengths = {len(file[name]) for name in self._names(file)}
-            if lengths != {len(self.views)} or self.digests.shape != (len(self.views), DIGEST_BYTES):
+            self.digests = read_array(file, path, "digest", "u", (None, DIGEST_BYTES)).astype(np.uint8, copy=False)
+            self.views = read_array(file, path, "view", "i", (None,)).astype(np.int64, copy=False)
+            kept = {name: file[name] for name in _names(file)}
+            if {len(self.digests), *map(len, kept.values())} != {len(self.views)}:
                 raise CacheDamaged(f"{path}: its datasets have different numbers of rows. {MEND}")
+            self._kinds = {name: (dataset.shape[1:], dataset.dtype) for name, dataset in kept.items()}
+        for name, (shape, dtype) in self._kinds.items():
+            if name.startswith("crc32/"):
+                fits = dtype == np.uint32 and shape == ()
+            else:
+                fits = (dtype.kind == "f" or name.startswith("picture/")) and dtype.itemsize <= 8
+            if not fits or (name.startswith("pooled/") and (len(shape), *shape[:1]) != (2, 2)):
+                raise CacheDamaged(f"{path}: {name!r} holds rows of shape {shape} and type {dtype}. {MEND}")
 
     def __len__(self) -> int:
         return len(self.views)
@@ -98,6 +107,9 @@ class Shard:
         """
         with self._open() as file, damage_named(self.path):
             dataset = file[name]
+            if name not in self._checked:
+                check_chunks(dataset, self.path)
+                self._checked.add(name)
             values = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
             # One call per run; h5py's own list selection costs more than the read itself. A run goes on over rows that
             # were not asked for where they are in a chunk that is read anyway.
@@ -119,10 +131,7 @@ class Shard:
 
     def row_shape(self, name: str) -> tuple[int, ...]:
         """Shape of a row of one dataset."""
-        if name not in self._row_shapes:
-            with open_guarded(self.path) as file, damage_named(self.path):
-                self._row_shapes[name] = file[name].shape[1:]
-        return self._row_shapes[name]
+        return self._kind(name)[0]
 
     @property
     def n_bytes(self) -> int:
@@ -132,9 +141,12 @@ class Shard:
     @property
     def maps_dtype(self) -> np.dtype[np.floating]:
         """Type of the maps in this shard."""
-        with open_guarded(self.path) as file, damage_named(self.path):
-            dtype: np.dtype[np.floating] = next(iter(file["maps"].values())).dtype
-            return dtype
+        return self._kind(f"maps/{next(iter(self.layers('maps')), '')}")[1]
+
+    def _kind(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        if name not in self._kinds:
+            raise CacheDamaged(f"{self.path}: has no {name!r}. {MEND}")
+        return self._kinds[name]
 
     def check_layers(self, layers: Sequence[str]) -> None:
         """Check that the shard keeps exactly these layers.
@@ -144,15 +156,13 @@ class Shard:
         CacheDamaged
             If it keeps others.
         """
-        with open_guarded(self.path) as file, damage_named(self.path):
-            kept = sorted(file["maps"])
+        kept = self.layers("maps")
         if kept != sorted(layers):
             raise CacheDamaged(f"{self.path}: keeps the layers {kept}, but its recipe names {sorted(layers)}.")
 
     def layers(self, kind: str) -> list[str]:
-        """Return the layers in ``maps`` or ``pooled``, or the names in ``picture``."""
-        with open_guarded(self.path) as file, damage_named(self.path):
-            return list(file.get(kind, ()))
+        """Return the layers in ``maps`` or ``pooled``, or the names in ``picture``, in order."""
+        return sorted(name.removeprefix(f"{kind}/") for name in self._kinds if name.startswith(f"{kind}/"))
 
     def check(self, expected_digest: bytes | None = None, expected_rows: int | None = None) -> None:
         """Read every byte of the file and every checksum in it.
@@ -177,8 +187,9 @@ class Shard:
         if expected_rows is not None and len(self) != expected_rows:
             raise CacheDamaged(f"{self.path}: holds {len(self)} rows, but {expected_rows} were written.")
         with open_guarded(self.path) as file, damage_named(self.path):
-            for name in self._names(file):
+            for name in ("digest", "view", *self._kinds):
                 dataset = file[name]
+                check_chunks(dataset, self.path)
                 for start in range(0, len(self), n_rows := _rows_a_block(dataset)):
                     values = dataset[start : start + n_rows]
                     self._compare(name, values, np.arange(start, start + len(values)), self._checksums(file, name))
@@ -212,10 +223,9 @@ class Shard:
                 f"holds values that are infinite or no numbers, which featx never writes. {MEND}"
             )
 
-    def _names(self, file: h5py.File) -> list[str]:
-        return ["digest", "view"] + [
-            f"{group}/{name}" for group in ("maps", "pooled", "picture", "crc32") for name in file.get(group, ())
-        ]
+
+def _names(file: h5py.File) -> list[str]:
+    return [f"{group}/{name}" for group in ("maps", "pooled", "picture", "crc32") for name in file.get(group, ())]
 
 
 def _rows_a_block(dataset: h5py.Dataset) -> int:

@@ -172,10 +172,10 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
 
 
 def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> Confidence:
-    from sklearn.metrics import log_loss
-
     bins = reliability(probabilities, y)
-    loss = float(log_loss(y, probabilities, labels=np.arange(probabilities.shape[1])))
+    # As scikit-learn has it, which makes a table of zeros and ones for it: of 5,000 classes that takes 16 s.
+    least = np.finfo(probabilities.dtype).eps
+    loss = float(-np.log(np.clip(probabilities[np.arange(len(y)), y], least, 1 - least)).mean())
     return Confidence(loss, expected_calibration_error(bins), bins)
 
 

@@ -143,8 +143,10 @@ def top_k_accuracy(probabilities: NDArray[np.float64], y: NDArray[np.integer], k
     """
     if k >= probabilities.shape[1]:
         return None
-    first = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-    return float((first == y[:, None]).any(axis=1).mean())
+    places = np.arange(probabilities.shape[1])
+    own = np.take_along_axis(probabilities, y[:, None], axis=1)
+    before = (probabilities > own).sum(axis=1) + ((probabilities == own) & (places < y[:, None])).sum(axis=1)
+    return float((before < k).mean())
 
 
 def reliability(probabilities: NDArray[np.float64], y: NDArray[np.integer], n_bins: int = BINS) -> list[ReliabilityBin]:
@@ -193,25 +195,29 @@ def answered_from(probabilities: NDArray[np.float64], y: NDArray[np.integer]) ->
 
 def precision_recall_curves(probabilities: NDArray[np.float64], y: NDArray[np.integer]) -> list[PrecisionRecall]:
     """Return the curve of each class that has images here; none at all past some twenty million probabilities."""
-    # Here, not above: importing featx must not import scikit-learn.
-    from sklearn.metrics import average_precision_score, precision_recall_curve
-
     if probabilities.size > _MOST_PROBABILITIES:
         return []
     curves = []
     for label in np.unique(y).tolist():
-        own, column = y == label, probabilities[:, label]
-        precision, recall, _ = precision_recall_curve(own, column)
+        recall, precision = _precision_recall(y == label, probabilities[:, label])
         kept = _thinned(len(recall))
         curves.append(
             PrecisionRecall(
                 label=label,
-                average_precision=float(average_precision_score(own, column)),
-                recall=recall[::-1][kept].tolist(),
-                precision=precision[::-1][kept].tolist(),
+                average_precision=float(np.sum(np.diff(recall) * precision[1:])),
+                recall=recall[kept].tolist(),
+                precision=precision[kept].tolist(),
             )
         )
     return curves
+
+
+def _precision_recall(own: NDArray[np.bool_], column: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return recall, ascending from 0, and precision of one class; as scikit-learn does, which checks its input for each."""
+    order = np.argsort(-column, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(column[order])), len(column) - 1)  # the last of equal probabilities
+    hits = np.cumsum(own[order])[ends]
+    return np.append(0.0, hits / hits[-1]), np.append(1.0, hits / (ends + 1))
 
 
 def _thinned(n_points: int) -> NDArray[np.int64]:

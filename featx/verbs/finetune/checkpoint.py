@@ -3,20 +3,37 @@
 import hashlib
 import io
 import json
-import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import OutputError
 from featx.system.files import is_foreign, replacing, writing_to
+from featx.system.npy import array_of
 from featx.system.regular import read_regular
+from featx.system.zipped import read_members
 
 _MAGIC = b"featx checkpoint 1\n"
 
+_MOST_MEMBERS, _LARGEST_TEXT = 5000, 16_000_000
+
 Arrays = dict[str, NDArray[Any]]
+
+
+class _Done(msgspec.Struct):
+    epoch: Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+    step: Annotated[int, msgspec.Meta(ge=0)]
+    sums: tuple[float, float, float]
+    seconds: float
+
+
+class _Document(msgspec.Struct):
+    done: _Done
+    history: dict[str, list[float]]
+    before: dict[str, float]
 
 
 def check_checkpoint_path(path: Path) -> None:
@@ -71,11 +88,30 @@ def load_checkpoint(path: Path, identity: str) -> tuple[dict[str, Any], Arrays] 
     data = content[head:]
     if content[:head] != _MAGIC + hashlib.sha256(data).hexdigest().encode() + b"\n":
         return None
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as members:
-            arrays = {name: members[name] for name in members.files}
-        written = json.loads(arrays.pop("").tobytes())
     # A file that was made to fit its digest can still hold anything.
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    try:
+        members = read_members(io.BytesIO(data), _MOST_MEMBERS)
+        text = array_of(members.pop(".npy")).tobytes()
+        if len(text) > _LARGEST_TEXT:
+            raise ValueError("it is far larger than featx writes")
+        written = json.loads(text)
+        arrays = {name.removesuffix(".npy"): array_of(member).copy() for name, member in members.items()}
+        _check(written["document"])
+        return (written["document"], arrays) if written["identity"] == identity else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return (written["document"], arrays) if written.get("identity") == identity else None
+
+
+def _check(document: object) -> None:
+    """Refuse what no training has written.
+
+    Raises
+    ------
+    ValueError
+        If a field is missing or of another type, or there are not as many values as epochs.
+    """
+    found = msgspec.convert(document, _Document)
+    if {len(values) for values in found.history.values()} - {0} not in (set(), {found.done.epoch}):
+        raise ValueError("history: its lists must have one value an epoch each")
+    if not found.before.keys() <= {"val_loss", "val_accuracy"} or len(found.before) == 1:
+        raise ValueError("before: has other measures")

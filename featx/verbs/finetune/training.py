@@ -205,6 +205,10 @@ class Tuning:
         if checkpoint is None:
             return
         document, arrays = checkpoint
+        wanted = {f"{kind}/{place}": array for kind in ("now", "best") for place, array in enumerate(self._best)}
+        kinds = [{name: (array.shape, array.dtype) for name, array in some.items()} for some in (arrays, wanted)]
+        if kinds[0] != kinds[1] or document["history"].keys() != self.history.keys():
+            return  # made to look like one
         count = len(self._best)
         self._steps.restore([arrays[f"now/{place}"] for place in range(count)])
         self._best = [arrays[f"best/{place}"] for place in range(count)]

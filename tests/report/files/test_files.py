@@ -1,5 +1,7 @@
 """A report's folder: marked as its own, and nobody else's file in it touched."""
 
+import csv
+import json
 import os
 import warnings
 from collections.abc import Callable
@@ -167,3 +169,28 @@ def test_any_name_can_be_drawn_without_a_warning(tmp_path: Path, evaluate: Evalu
         files = write_report(evaluate(2, class_names, stem=class_names[0]), tmp_path / "report")
     with Image.open(files.confusion) as image:
         assert image.size > (300, 300)
+
+
+def test_matrix_of_very_many_classes_is_a_list_of_cells(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, evaluate: Evaluate
+) -> None:
+    """``metrics.json`` then names the file instead, and the picture counts the classes instead of naming them."""
+    evaluation = evaluate()
+    monkeypatch.setattr("featx.report.files.evaluation.MOST_IN_FULL", 1)
+    monkeypatch.setattr("featx.report.files.plots._MOST_NAMES", 1)
+    monkeypatch.setattr("featx.report.files.plots._MOST_CELLS", 1)
+    monkeypatch.setattr("featx.report.files.plots._MOST_NUMBERS", 1)
+    files = write_report(evaluation, tmp_path / "r", page=False)
+    confusion = json.loads(files.metrics.read_text())["confusion"]
+    assert confusion == {
+        "class_names": list(evaluation.model.class_names), "rows_true": None, "file": files.confusion_table.name
+    }  # fmt: skip
+    with files.confusion_table.open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    names = evaluation.model.class_names
+    found = np.zeros_like(evaluation.confusion)
+    for cell in cells:
+        found[names.index(cell["true"]), names.index(cell["predicted"])] = int(cell["images"])
+    np.testing.assert_array_equal(found, evaluation.confusion)
+    assert all(int(cell["images"]) for cell in cells)
+    assert files.confusion.stat().st_size > 1000

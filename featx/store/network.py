@@ -1,0 +1,48 @@
+"""What ``network.json`` says of the backbone: its fields and their types, so that what is read can be relied on."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from featx.errors import CacheDamaged
+from featx.store.documents import MEND, read_json
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Layer(msgspec.Struct):
+    """One layer of the backbone."""
+
+    name: Name
+    type: Name
+    output_shape: list[Count | None]
+    parameters: Count
+
+
+class Network(msgspec.Struct):
+    """The backbone as it was when it ran; empty where that is not known."""
+
+    parameters: Count = 0
+    layers: list[Layer] = []
+
+
+class _Kept(Network):
+    weights_file: str = ""
+
+
+def read_network(path: Path) -> dict[str, Any]:
+    """Read ``network.json``.
+
+    Raises
+    ------
+    CacheDamaged
+        If it cannot be read, or a field is of another type than featx writes.
+    """
+    document = read_json(path)
+    try:
+        msgspec.convert(document, _Kept)
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+        raise CacheDamaged(f"{path}: {error}. {MEND}") from error
+    return document
