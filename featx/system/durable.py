@@ -99,7 +99,11 @@ def exchange(new: Path, place: Path, kept: Path) -> None:
         If it cannot be done.
     """
     if _exchanged(new, place):
-        new.rename(kept)
+        try:
+            new.rename(kept)
+        except BaseException:  # Ctrl-C too: what stood there must not be taken for the new one, and deleted as such
+            _exchanged(new, place)
+            raise
     elif place.is_dir() or new.is_dir():
         place.rename(kept)
         new.rename(place)

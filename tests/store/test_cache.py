@@ -506,7 +506,8 @@ def test_a_catalog_of_another_recipe_is_refused(folder: Path, other_recipe: Reci
 def test_the_network_is_kept_as_it_was_recorded(folder: Path, stub_recipe: Recipe) -> None:
     """Layers and parameter counts come back; before any, there are none."""
     assert FeatureCache.open(folder).network == {}
-    network = {"parameters": 14_714_688, "layers": [{"name": "cells", "shape": [2, 3, 4]}]}
+    layer = {"name": "cells", "type": "Stub", "output_shape": [2, 3, 4], "parameters": 0}
+    network = {"parameters": 14_714_688, "layers": [layer]}
     with FeatureCache.open_or_create(folder, stub_recipe).writing() as writer:
         writer.record_network(network)
         writer.append([digest_of(N_ROWS)], {"cells": np.zeros((1, 2, 3, 4), np.float32)})
