@@ -72,7 +72,9 @@ def weights_hint(model: Model, given: Path | None) -> Path | None:
     WeightsError
         If the file given is not there.
     """
-    if given is not None and not given.is_file():
+    recorded = model.source.get("weights_file")
+    hint = Path(recorded) if recorded else None
+    # The model's own hint, passed on, may be of another machine: the weights that it names may be bundled here.
+    if given not in (None, hint) and not given.is_file():
         raise WeightsError(f"{given}: no such weights file. Give the one that the features were extracted with, or none.")
-    hint = model.source.get("weights_file")
-    return given or (Path(hint) if hint else None)
+    return given or hint

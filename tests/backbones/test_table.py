@@ -42,7 +42,12 @@ def test_every_classifier_of_keras_applications_is_in_the_table() -> None:
     assert all(spec.name == spec.builder.lower() for spec in NETWORKS)
 
 
-@pytest.mark.parametrize("spec", NETWORKS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize(
+    "spec",
+    # All of Keras' networks take minutes; the two that are in every run differ in preprocessing and in batch normalisation.
+    [s if s.name in ("vgg16", "mobilenetv2") else pytest.param(s, marks=pytest.mark.slow) for s in NETWORKS],
+    ids=lambda spec: spec.name,
+)
 def test_a_backbone_gives_what_keras_gives(spec: BackboneSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """Map shape, layers and parameters are those of the table; the features those of Keras' own model and preprocessing."""
     import keras
