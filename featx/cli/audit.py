@@ -9,7 +9,8 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option, raw_csv_option, workers_option
-from featx.cli.terminal import echo, newest_cache, print_json, show_progress
+from featx.cli.progress import progress_options, show_progress
+from featx.cli.terminal import echo, newest_cache, print_json
 from featx.cli.values import Names
 
 
@@ -29,6 +30,7 @@ from featx.cli.values import Names
 )
 @workers_option
 @raw_csv_option
+@progress_options
 @json_option
 def audit(
     cache: Path | None,

@@ -15,7 +15,8 @@ from featx.cli.options import (
     json_option,
     training_options,
 )
-from featx.cli.terminal import echo, newest_cache, print_json, show_progress
+from featx.cli.progress import progress_options, show_progress
+from featx.cli.terminal import echo, newest_cache, print_json
 from featx.cli.values import Names
 
 
@@ -34,6 +35,7 @@ from featx.cli.values import Names
 @training_options
 @click.option("--out", type=FOLDER, help="A CSV file for the table.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the folds and of the fits.")
+@progress_options
 @json_option
 def compare(cache: Path | None, as_json: bool, out: Path | None, **options: Any) -> None:
     """Compare heads by cross-validation.

@@ -8,7 +8,8 @@ import click
 
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
-from featx.cli.terminal import echo, print_json, show_epochs, show_progress
+from featx.cli.progress import progress_options, show_epochs, show_progress
+from featx.cli.terminal import echo, print_json
 
 if TYPE_CHECKING:
     from featx.verbs.demo import StepResult
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 @main.command(epilog="Example: featx demo featx-demo")
 @click.argument("folder", type=FOLDER, default=Path("featx-demo"), required=False)
+@progress_options
 @json_option
 def demo(folder: Path, as_json: bool) -> None:
     """Run a whole session on the sample.

@@ -20,7 +20,8 @@ from featx.cli.options import (
     weights_option,
     workers_option,
 )
-from featx.cli.terminal import echo, newest_model, print_json, show_progress
+from featx.cli.progress import progress_options, show_progress
+from featx.cli.terminal import echo, newest_model, print_json
 
 
 @main.command(epilog="Example: featx evaluate models/photos-dense.featx --split val")
@@ -49,6 +50,7 @@ from featx.cli.terminal import echo, newest_model, print_json, show_progress
 @workers_option
 @max_pixels_option
 @raw_csv_option
+@progress_options
 @json_option
 def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_json: bool, **options: Any) -> None:
     """Measure a model and write a report.

@@ -17,7 +17,8 @@ from featx.cli.options import (
     raw_csv_option,
     workers_option,
 )
-from featx.cli.terminal import echo, print_json, show_note, show_progress
+from featx.cli.progress import progress_options, show_progress
+from featx.cli.terminal import echo, print_json, show_note
 from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddress
 from featx.errors import TooManyRejects
 from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
@@ -143,6 +144,7 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
     "--dry-run", is_flag=True, help="Write nothing: say what would be done, rejected and reused, and what it would take."
 )
 @raw_csv_option
+@progress_options
 @json_option
 def extract(
     as_json: bool,

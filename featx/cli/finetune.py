@@ -12,7 +12,8 @@ from featx.cli.options import (
     json_option,
     workers_option,
 )
-from featx.cli.terminal import echo, newest_cache, print_json, show_epochs, show_progress
+from featx.cli.progress import progress_options, show_epochs, show_progress
+from featx.cli.terminal import echo, newest_cache, print_json
 
 
 @main.command(epilog="Example: featx finetune cache/photos --from block5_conv1 --epochs 5")
@@ -53,6 +54,7 @@ from featx.cli.terminal import echo, newest_cache, print_json, show_epochs, show
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order of images, and of dropout.")
 @workers_option
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
+@progress_options
 @json_option
 def finetune(cache: Path | None, as_json: bool, **options: Any) -> None:
     """Retrain the last layers of the backbone together with a dense head.

@@ -14,7 +14,8 @@ from featx.cli.options import (
     json_option,
     training_options,
 )
-from featx.cli.terminal import echo, newest_cache, print_json, show_epochs, show_progress
+from featx.cli.progress import progress_options, show_epochs, show_progress
+from featx.cli.terminal import echo, newest_cache, print_json
 
 
 @main.command(epilog="Example: featx fit cache/photos --head dense --out models/photos-dense.featx")
@@ -36,6 +37,7 @@ from featx.cli.terminal import echo, newest_cache, print_json, show_epochs, show
 )
 @click.option("--log", type=FOLDER, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
+@progress_options
 @json_option
 def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
     """Fit a head on cached features.

@@ -7,7 +7,8 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option, raw_csv_option
-from featx.cli.terminal import echo, print_json, show_progress
+from featx.cli.progress import progress_options, show_progress
+from featx.cli.terminal import echo, print_json
 
 
 @main.command(epilog="Example: featx merge part-1 part-2 --cache cache/photos")
@@ -18,6 +19,7 @@ from featx.cli.terminal import echo, print_json, show_progress
 @click.option("--partial", is_flag=True, help="Take the parts that are here for the whole, though others are missing.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
 @raw_csv_option
+@progress_options
 @json_option
 def merge(as_json: bool, **options: Any) -> None:
     """Join caches of one recipe, without copying features.

@@ -8,7 +8,8 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
-from featx.cli.terminal import echo, print_json, show_progress
+from featx.cli.progress import progress_options, show_progress
+from featx.cli.terminal import echo, print_json
 
 
 @main.command(epilog="Example: featx pack cache/photos photos.h5")
@@ -16,6 +17,7 @@ from featx.cli.terminal import echo, print_json, show_progress
 @click.argument("out", type=FOLDER)
 @click.option("--layer", help="A cached layer.  [default: the last]")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier pack of that name.")
+@progress_options
 @json_option
 def pack(cache: Path, out: Path, as_json: bool, **options: Any) -> None:
     """Write a cache as one plain HDF5 file.

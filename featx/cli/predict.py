@@ -21,7 +21,8 @@ from featx.cli.options import (
     weights_option,
     workers_option,
 )
-from featx.cli.terminal import echo, print_json, printable, show_progress
+from featx.cli.progress import progress_options, show_progress
+from featx.cli.terminal import echo, print_json, printable
 from featx.cli.values import Fraction
 
 
@@ -38,6 +39,7 @@ from featx.cli.values import Fraction
 @workers_option
 @max_pixels_option
 @raw_csv_option
+@progress_options
 @json_option
 def predict(
     model: Path,

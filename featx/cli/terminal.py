@@ -1,11 +1,8 @@
-"""What commands show: progress bars, JSON, and which cache or model was taken."""
+"""What commands show: text, JSON, and which cache or model was taken."""
 
-import contextlib
 import dataclasses
 import json
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +28,31 @@ def echo(text: str, file: IO[str] | None = None, err: bool = False) -> None:
     click.echo(printable(text), file=file, err=err)
 
 
+_LOUDNESS = "featx.loudness"  # in click's context: what --quiet and --verbose said
+
+
+def set_loudness(context: click.Context, option: click.Parameter, given: bool) -> None:
+    """Take --quiet or --verbose; of both the last one in click's order counts."""
+    if given:
+        context.meta[_LOUDNESS] = option.name
+        if option.name == "verbose":
+            from featx.models import library_versions
+
+            echo(", ".join(f"{name} {version}" for name, version in library_versions().items()), err=True)
+
+
+def is_quiet() -> bool:
+    """Return whether only results and errors are wanted."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get(_LOUDNESS) == "quiet")
+
+
+def is_verbose() -> bool:
+    """Return whether more than usual is wanted."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get(_LOUDNESS) == "verbose")
+
+
 def newest_cache() -> Path:
     """Find the newest cache and name it on stderr."""
     from featx.store import find_cache
@@ -38,7 +60,7 @@ def newest_cache() -> Path:
     newest = find_cache(Path("cache"))
     if newest is None:
         raise CacheNotFound("cache/: no finished cache in it. Make one with: featx extract IMAGES")
-    echo(f"using cache {newest}", err=True)
+    _say(f"using cache {newest}")
     return newest
 
 
@@ -49,58 +71,18 @@ def newest_model() -> Path:
     newest = find_model(Path("models"))
     if newest is None:
         raise ModelNotFound("models/: no model in it. Make one with: featx fit")
-    echo(f"using model {newest}", err=True)
+    _say(f"using model {newest}")
     return newest
 
 
 def show_note(note: str) -> None:
     """Say on stderr what a user should know before the end."""
-    echo(f"note: {note}", err=True)
+    _say(f"note: {note}")
 
 
-@contextlib.contextmanager
-def show_progress() -> Iterator[Any]:
-    """Yield a callback that draws one bar a stage on stderr, if that is a terminal."""
-    bars: dict[str, Any] = {}
-
-    def step(stage: str, done: int, total: int) -> None:
-        if stage not in bars:
-            from tqdm import tqdm
-
-            for bar in bars.values():  # one line at a time, and what took no time leaves none
-                bar.close()
-            quick = {"delay": 0.5, "leave": False} if stage == "index" else {}
-            unit = " fits" if stage == "cross-validate" else " images"
-            bars[stage] = tqdm(total=total, desc=stage, unit=unit, file=sys.stderr, disable=None, **quick)
-        bars[stage].update(done)
-
-    try:
-        yield step
-    finally:
-        for bar in bars.values():
-            bar.close()
-
-
-@contextlib.contextmanager
-def show_epochs() -> Iterator[Any]:
-    """Yield a callback that draws a bar of epochs on stderr, if that is a terminal."""
-    bars: list[Any] = []
-
-    def step(epoch: int, epochs: int, values: dict[str, float]) -> None:
-        if not bars:
-            from tqdm import tqdm
-
-            form = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed}, {rate_fmt}{postfix}"
-            bars.append(tqdm(total=epochs, desc="epoch", bar_format=form, unit="", file=sys.stderr, disable=None))
-        shown = {name: f"{values[name]:.3f}" for name in ("val_loss", "val_accuracy") if name in values}
-        bars[0].set_postfix(shown, refresh=False)
-        bars[0].update(epoch - bars[0].n)
-
-    try:
-        yield step
-    finally:
-        for bar in bars:
-            bar.close()
+def _say(text: str) -> None:
+    if not is_quiet():
+        echo(text, err=True)
 
 
 def print_json(result: Any) -> None:

@@ -1,0 +1,214 @@
+"""What commands show while they work: bars on a terminal, lines in a log, or nothing."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import click
+
+from featx.cli.terminal import echo, is_quiet, is_verbose, set_loudness
+
+STYLES = ("auto", "bar", "lines", "none")
+
+# A line is due after a minute, and after 5 % where these took ten seconds: a short run needs none.
+_SECONDS, _SHARE, _LEAST_SECONDS = 60.0, 0.05, 10.0
+
+# What takes no time in most runs shows no bar there, and leaves none.
+_QUICK = ("index",)
+
+_UNITS = {"cross-validate": "fits", "duplicates": "pairs"}
+
+
+class Shown(Protocol):
+    """How far one stage is, as a reader sees it."""
+
+    def update(self, done: int, values: str = "") -> None:
+        """Take so many more as done; ``values`` are figures of the last of them."""
+        ...
+
+    def close(self) -> None:
+        """Show nothing more."""
+        ...
+
+
+def progress_options(command: Any) -> Any:
+    """Add --progress, --quiet and --verbose to a command."""
+    for option in (
+        click.option(
+            *("-v", "--verbose"),
+            is_flag=True,
+            expose_value=False,
+            callback=set_loudness,
+            help="Say on stderr, too, what it runs on and how long each stage took.",
+        ),
+        click.option(
+            *("-q", "--quiet"),
+            is_flag=True,
+            expose_value=False,
+            callback=set_loudness,
+            help="Print results and errors alone: no notes, no progress.",
+        ),
+        click.option(
+            "--progress",
+            type=click.Choice(STYLES),
+            default="auto",
+            show_default=True,
+            expose_value=False,
+            callback=_choose,
+            help="How far a run is, on stderr: auto is a bar on a terminal, and elsewhere a line a minute or every 5 %.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@contextlib.contextmanager
+def show_progress() -> Iterator[Any]:
+    """Yield a callback that shows how far each stage is."""
+    shown: dict[str, Shown] = {}
+    started = time.monotonic()
+
+    def step(stage: str, done: int, total: int) -> None:
+        if stage not in shown:
+            for earlier in shown.values():  # one at a time
+                earlier.close()
+            shown[stage] = _show(stage, total, _UNITS.get(stage, "images"))
+        shown[stage].update(done)
+
+    try:
+        yield step
+    finally:
+        for stage in shown.values():
+            stage.close()
+        if is_verbose():
+            names = ", ".join(shown) or "all"
+            echo(f"{names}: {time.monotonic() - started:.1f} s", err=True)
+
+
+@contextlib.contextmanager
+def show_epochs() -> Iterator[Any]:
+    """Yield a callback that shows how many epochs are done, and the figures of the last."""
+    shown: list[Shown] = []
+    reached, started = 0, time.monotonic()
+
+    def step(epoch: int, epochs: int, values: dict[str, float]) -> None:
+        nonlocal reached
+        if not shown:
+            shown.append(_show("epoch", epochs, "epochs", started))
+        figures = ", ".join(f"{name} {values[name]:.3f}" for name in ("val_loss", "val_accuracy") if name in values)
+        shown[0].update(epoch - reached, figures)
+        reached = epoch
+
+    try:
+        yield step
+    finally:
+        for epochs in shown:
+            epochs.close()
+
+
+def _choose(context: click.Context, _: click.Parameter, style: str) -> None:
+    context.meta["featx.progress"] = style
+
+
+def _show(stage: str, total: int, unit: str, started: float | None = None) -> Shown:
+    """Return what shows a stage that began just now, or at a time of the monotonic clock."""
+    context = click.get_current_context(silent=True)
+    style = context.meta.get("featx.progress", "auto") if context else "auto"
+    if style == "auto":
+        style = "none" if is_quiet() else "bar" if sys.stderr.isatty() else "lines"
+    kinds: dict[str, Callable[[str, int, str, float], Shown]] = {"bar": _Bar, "lines": _Lines, "none": _Nothing}
+    return kinds[style](stage, total, unit, time.monotonic() if started is None else started)
+
+
+class _Nothing:
+    """Shows nothing."""
+
+    def __init__(self, stage: str, total: int, unit: str, started: float) -> None:
+        pass
+
+    def update(self, done: int, values: str = "") -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Show nothing."""
+
+
+class _Bar:
+    """A bar of tqdm's. What comes before the first that is done, such as loading a network, is no part of its rate."""
+
+    def __init__(self, stage: str, total: int, unit: str, started: float) -> None:
+        from tqdm import tqdm
+
+        self._stage = stage
+        quick: dict[str, Any] = {"delay": 0.5, "leave": False} if stage in _QUICK else {}
+        self._bar = tqdm(total=total, desc=f"{stage}: starting", unit=f" {unit}", file=sys.stderr, **quick)
+
+    def update(self, done: int, values: str = "") -> None:
+        """Move the bar."""
+        bar = self._bar
+        if done and not bar.n:
+            bar.set_description(self._stage, refresh=False)
+            bar.n = bar.last_print_n = bar.initial = done
+            bar.start_t = bar.last_print_t = time.time()
+            done = 0
+        if values:
+            bar.set_postfix_str(values, refresh=False)
+        bar.update(done)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self._bar.close()
+
+
+class _Lines:
+    """A line now and then, for a log."""
+
+    def __init__(self, stage: str, total: int, unit: str, started: float) -> None:
+        self._stage, self._total, self._unit = stage, total, unit
+        self._done = self._first = self._said = 0
+        self._values = ""
+        self._started = self._began = self._said_at = started
+
+    def update(self, done: int, values: str = "") -> None:
+        """Say how far it is, if that is due."""
+        now = time.monotonic()
+        self._values = values
+        if done and not self._done:  # what came before was start-up
+            self._first, self._began = done, now
+        self._done += done
+        waited = now - self._said_at
+        if waited >= _SECONDS or (waited >= _LEAST_SECONDS and self._done - self._said >= _SHARE * self._total):
+            self._say(now)
+
+    def close(self) -> None:
+        """Say what it came to, if it ever said anything."""
+        if self._said_at != self._started and self._said != self._done:
+            self._say(time.monotonic())
+
+    def _say(self, now: float) -> None:
+        self._said, self._said_at = self._done, now
+        parts = [f"{self._stage} {self._done:,}/{self._total:,}"]
+        since = now - self._began
+        if self._done > self._first and since > 0:
+            rate = (self._done - self._first) / since
+            parts.append(f"{_rounded(rate)} {self._unit}/s")
+            if self._done < self._total:
+                parts.append(f"about {_duration((self._total - self._done) / rate)} left")
+        if self._done >= self._total:
+            parts.append(f"in {_duration(now - self._started)}")
+        echo(", ".join([*parts, *([self._values] if self._values else [])]), err=True)
+
+
+def _rounded(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if minutes < 90:
+        return f"{round(minutes)} min"
+    return f"{round(minutes / 60)} h" if minutes < 48 * 60 else f"{round(minutes / 60 / 24)} days"
