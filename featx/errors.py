@@ -42,7 +42,23 @@ from collections.abc import Mapping, Sequence
 
 
 class FeatxError(Exception):
-    """Base of every error that featx raises on purpose; its text is one message for the user."""
+    """Base of every error that featx raises on purpose; its text is one message for the user.
+
+    Parameters
+    ----------
+    *args : object
+        The message.
+    wrong_value : bool or None
+        Whether an argument or option has a value that it can never have: wrong usage, which the command line ends with exit
+        code 2. By default as the class has it.
+    """
+
+    wrong_value: bool = False
+
+    def __init__(self, *args: object, wrong_value: bool | None = None) -> None:
+        super().__init__(*args)
+        if wrong_value is not None:
+            self.wrong_value = wrong_value
 
 
 class ImageListError(FeatxError):
@@ -66,9 +82,13 @@ class ImageRejected(FeatxError):
 class ImageSizeError(FeatxError):
     """An image size that the backbone cannot take, or pixels of another size than the recipe's."""
 
+    wrong_value = True
+
 
 class AugmentError(FeatxError):
     """A description of augmented views that cannot be used, or views that are not there."""
+
+    wrong_value = True
 
 
 class DecoderError(FeatxError):
@@ -82,9 +102,13 @@ class RayError(FeatxError):
 class RecipeError(FeatxError):
     """A setting outside its range, or a recipe that cannot be read."""
 
+    wrong_value = True
+
 
 class RecipeMismatch(RecipeError):
     """A cache or model was made with another recipe than was asked for."""
+
+    wrong_value = False
 
 
 class CacheError(FeatxError):
@@ -122,9 +146,13 @@ class BackboneError(FeatxError):
 class UnknownBackbone(BackboneError):
     """No backbone has that name."""
 
+    wrong_value = True
+
 
 class UnknownLayer(BackboneError):
     """The backbone has no layer of that name."""
+
+    wrong_value = True
 
 
 class WeightsError(BackboneError):
@@ -138,6 +166,8 @@ class QuantizedNetworkError(BackboneError):
 class DeviceError(BackboneError):
     """There is no such device to compute on."""
 
+    wrong_value = True
+
 
 class MemoryExhausted(BackboneError):
     """Memory ran out with a single image in the forward pass."""
@@ -149,6 +179,8 @@ class HeadError(FeatxError):
 
 class UnknownHead(HeadError):
     """No head has that name."""
+
+    wrong_value = True
 
 
 class SingleClassError(HeadError):

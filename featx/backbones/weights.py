@@ -135,4 +135,4 @@ def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
 def _check_random(weights: str) -> None:
     seed = weights.removeprefix("random:")
     if not (seed.isdecimal() and len(seed) < 16):
-        raise WeightsError(f"{weights}: random weights need a whole number as seed, such as random:0.")
+        raise WeightsError(f"{weights}: random weights need a whole number as seed, such as random:0.", wrong_value=True)

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import itertools
 import logging
 import os
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.terminal import echo, printable
+from featx.cli.terminal import echo, expect_json, print_error, printable
 from featx.errors import FeatxError, Interrupted, TooManyRejects
 from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
 from featx.system.quiet import LOG_LEVEL
@@ -25,11 +26,12 @@ _SESSION = (
 
 
 class Failure(click.ClickException):
-    """An error for the user: a message on stderr, and an exit code."""
+    """An error for the user: a message on stderr, an exit code, and the name of its kind for ``--json``."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    def __init__(self, message: str, exit_code: int, kind: str) -> None:
         super().__init__(message)
         self.exit_code = exit_code  # type: ignore[misc] # click declares it on the class, and reads it from the instance
+        self.kind = kind
 
     def show(self, file: Any = None) -> None:
         """Print the message, without click's "Error: "."""
@@ -39,28 +41,41 @@ class Failure(click.ClickException):
 class Commands(click.Group):
     """Turns featx's errors, and Ctrl-C, into messages and exit codes."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note whether JSON is wanted, before anything can be wrong."""
+        expect_json(ctx, "--json" in itertools.takewhile(lambda word: word != "--", args))
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
+        """Run a command; what goes wrong in it is one JSON object too, where JSON is wanted."""
+        try:
+            return self._invoke(ctx)
+        except click.ClickException as error:
+            print_error(error.format_message(), getattr(error, "kind", type(error).__name__))
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
             raise click.UsageError(printable(error.format_message()), error.ctx) from error
         except FeatxError as error:
             code = exit_code_of_interrupt() if isinstance(error, Interrupted) else _EXIT_CODES.get(type(error), 1)
-            raise Failure(str(error), code) from error
+            raise Failure(str(error), 2 if error.wrong_value else code, type(error).__name__) from error
         except KeyboardInterrupt:
-            raise Failure("interrupted.", exit_code_of_interrupt()) from None
+            raise Failure("interrupted.", exit_code_of_interrupt(), Interrupted.__name__) from None
         except BrokenPipeError:
             raise  # the reader (head, less) has seen enough; click ends quietly
         except (OSError, MemoryError, RecursionError) as error:
             # What the system refuses is no mistake of featx's, and a traceback would be of no help.
             where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-            raise Failure(f"{where}{reason}. Nothing half-written was kept.", 1) from error
+            raise Failure(f"{where}{reason}. Nothing half-written was kept.", 1, type(error).__name__) from error
         except RuntimeError as error:
             if _NO_THREAD not in str(error):
                 raise
-            raise Failure(f"{error}: the system allows no more threads or processes (ulimit -u). {_FEWER}", 1) from error
+            text = f"{error}: the system allows no more threads or processes (ulimit -u). {_FEWER}"
+            raise Failure(text, 1, type(error).__name__) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of a session, not of the alphabet."""

@@ -24,6 +24,7 @@ from featx.cli.options import (
 from featx.cli.progress import progress_options, show_progress
 from featx.cli.terminal import echo, print_json, printable
 from featx.cli.values import Fraction
+from featx.errors import TooManyRejects
 
 
 @main.command(epilog="Example: featx predict models/photos-dense.featx new/ --out new.csv")
@@ -32,6 +33,13 @@ from featx.cli.values import Fraction
 @click.option("--out", type=FOLDER, help="CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]")
 @click.option("--report", type=FOLDER, help="A page (.html) of the images by predicted class, the surest first.")
 @click.option("--min-confidence", type=Fraction(), help='With --report: less confident images stand under "unsure".')
+@click.option(
+    "--max-rejects",
+    type=Fraction(),
+    default=1.0,
+    show_default=True,
+    help="Exit with 3 if a larger share of the images has no class, and always if none has one.",
+)
 @tta_option
 @weights_option
 @batch_option
@@ -47,6 +55,7 @@ def predict(
     out: Path | None,
     report: Path | None,
     min_confidence: float | None,
+    max_rejects: float,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -85,3 +94,9 @@ def predict(
         # A terminal obeys what is in names; a file or another program gets them as they are.
         sys.stdout.write(printable(table.getvalue()) if sys.stdout.isatty() else table.getvalue())
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)
+    if rejected > max_rejects * len(predictions) or rejected == len(predictions):
+        first = next(prediction for prediction in predictions if prediction.error)
+        raise TooManyRejects(
+            f"{rejected} of {len(predictions)} images were rejected, more than --max-rejects {max_rejects} allows or all of "
+            f"them; the first: {first.path}: {first.error}."
+        )

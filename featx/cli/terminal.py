@@ -28,7 +28,8 @@ def echo(text: str, file: IO[str] | None = None, err: bool = False) -> None:
     click.echo(printable(text), file=file, err=err)
 
 
-_LOUDNESS = "featx.loudness"  # in click's context: what --quiet and --verbose said
+# In click's context: what --quiet and --verbose said, and whether a JSON object is still to be printed.
+_LOUDNESS, _JSON = "featx.loudness", "featx.json"
 
 
 def set_loudness(context: click.Context, option: click.Parameter, given: bool) -> None:
@@ -85,7 +86,19 @@ def _say(text: str) -> None:
         echo(text, err=True)
 
 
+def expect_json(context: click.Context, wanted: bool) -> None:
+    """Note whether a command is to print one JSON object."""
+    context.meta[_JSON] = wanted
+
+
+def print_error(message: str, kind: str) -> None:
+    """Print an error as one JSON object, if one is wanted and none was printed yet."""
+    if click.get_current_context().meta.get(_JSON):
+        print_json({"error": message, "kind": kind})
+
+
 def print_json(result: Any) -> None:
     """Print a result, whatever paths and dataclasses are in it, as one JSON object."""
+    expect_json(click.get_current_context(), False)  # this is the one
     document = dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else result
     echo(json.dumps(document, default=str))

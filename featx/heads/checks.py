@@ -35,7 +35,7 @@ def check_setting(name: str, value: object, holds: bool, rule: str) -> None:
         With the rule and the value received.
     """
     if not holds:
-        raise HeadError(f"{name} must be {rule}. Received: {value!r}.")
+        raise HeadError(f"{name} must be {rule}. Received: {value!r}.", wrong_value=True)
 
 
 def is_number(value: object) -> TypeGuard[float]:

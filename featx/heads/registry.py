@@ -91,7 +91,10 @@ class HeadSpec:
             With the poolings that it takes.
         """
         if pooling not in self.poolings:
-            raise HeadError(f"head {self.name}: takes {', '.join(self.poolings)} features only. Received: pooling {pooling!r}.")
+            raise HeadError(
+                f"head {self.name}: takes {', '.join(self.poolings)} features only. Received: pooling {pooling!r}.",
+                wrong_value=True,
+            )
 
     def make(self, **settings: Any) -> Head:
         """Make an unfitted head.

@@ -122,7 +122,8 @@ def load_batches(
     if recipe.decode_version != DECODE_VERSION:
         raise RecipeError(
             f"the features were made by decode rules {recipe.decode_version}, this featx has rules {DECODE_VERSION}. "
-            "Extract and fit again, or use the featx that made them."
+            "Extract and fit again, or use the featx that made them.",
+            wrong_value=False,
         )
     request = {
         "recipe": recipe.to_dict(),

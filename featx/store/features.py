@@ -222,7 +222,9 @@ class CachedFeatures:
     def _dataset(self, layer: str | None, pooling: str) -> str:
         layer = layer or self.recipe.layers[-1]
         if layer not in self.recipe.layers:
-            raise CacheError(f"{self.folder}: keeps no layer {layer!r}. It keeps: {', '.join(self.recipe.layers)}.")
+            raise CacheError(
+                f"{self.folder}: keeps no layer {layer!r}. It keeps: {', '.join(self.recipe.layers)}.", wrong_value=True
+            )
         return f"{'maps' if pooling == 'flatten' else 'pooled'}/{layer}"
 
     def _places(self, rows: NDArray[np.int64], views: Views = 0) -> NDArray[np.int64]:

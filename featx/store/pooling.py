@@ -21,7 +21,7 @@ def check_pooling(pooling: str) -> None:
         With the known poolings.
     """
     if pooling not in POOLINGS:
-        raise CacheError(f"pooling {pooling!r}: unknown. Give one of {', '.join(POOLINGS)}.")
+        raise CacheError(f"pooling {pooling!r}: unknown. Give one of {', '.join(POOLINGS)}.", wrong_value=True)
 
 
 def average_and_maximum(maps: NDArray[np.float32]) -> NDArray[np.float32]:

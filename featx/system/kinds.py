@@ -33,4 +33,4 @@ def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted:
     """
     numbers = kinds in (Integral, Real) or (isinstance(kinds, tuple) and not {Integral, Real}.isdisjoint(kinds))
     if not isinstance(value, kinds) or (numbers and isinstance(value, bool)):
-        raise error(f"{name} must be {wanted}. Received: {value!r}.")
+        raise error(f"{name} must be {wanted}. Received: {value!r}.", wrong_value=True)

@@ -55,4 +55,6 @@ def check_keywords(
     """
     for name in given:
         if name not in known:
-            raise error(f"{problem} {name!r}. {did_you_mean(name, (*known, *beside))}It has: {', '.join(known)}.")
+            raise error(
+                f"{problem} {name!r}. {did_you_mean(name, (*known, *beside))}It has: {', '.join(known)}.", wrong_value=True
+            )

@@ -139,7 +139,9 @@ def check_output(path: Path) -> None:
         If the name promises another format, something else than a file stands there, or its folder cannot be written.
     """
     if path.suffix.lower() not in _SUFFIXES:
-        raise OutputError(f"{path}: predictions are written as CSV or JSON lines. Give a name that ends in .csv or .jsonl.")
+        raise OutputError(
+            f"{path}: predictions are written as CSV or JSON lines. Give a name that ends in .csv or .jsonl.", wrong_value=True
+        )
     with writing_to(path, "Give another --out."):
         check_file(path)
 

@@ -353,7 +353,7 @@ def test_command_line_takes_precision_calibration_and_device(copy: Path, run: Ru
     lost = run("verify", copy / "cache")
     assert lost.exit_code == 0
     refused = run("predict", copy / "m.featx", copy / "photos" / "red", "--device", "gpu:3")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "--device gpu:3: int8 networks run on the processor" in refused.stderr
 
 

@@ -138,7 +138,8 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
         if asked is not None and places[kind] is None:
             raise ImageListError(
                 f"{path}, line {table.line}: no column {asked!r}, which --{kind}-column asks for. "
-                f"The columns are: {_shown(header)}."
+                f"The columns are: {_shown(header)}.",
+                wrong_value=True,
             )
         _refuse_twice(path, table, places[kind])
     path_at, label_at, split_at = places["path"], places["label"], places["split"]

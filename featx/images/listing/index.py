@@ -114,7 +114,8 @@ def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIn
     root = _existing_folder(source)
     if options:
         raise ImageListError(
-            f"{source}: is a folder; --root, --ext and the --…-column options say how a manifest is to be read."
+            f"{source}: is a folder; --root, --ext and the --…-column options say how a manifest is to be read.",
+            wrong_value=True,
         )
     tally, empty = Tally(), {}
     columns = _Columns([], [], [], [])

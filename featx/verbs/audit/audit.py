@@ -265,7 +265,10 @@ def write_clean_manifest(audit: Audit, path: Path | str, drop: Sequence[str] = F
     path = Path(path)
     check_manifest_path(path)
     if unknown := [name for name in drop if name not in FLAGS]:
-        raise OutputError(f"{path}: there is no flag {unknown[0]!r} to leave images out for. Give some of {', '.join(FLAGS)}.")
+        raise OutputError(
+            f"{path}: there is no flag {unknown[0]!r} to leave images out for. Give some of {', '.join(FLAGS)}.",
+            wrong_value=True,
+        )
     flags = flags_of(audit)
     listing = FeatureCache.open(audit.cache).catalog
     images = _Listing(listing, listing.rows())

@@ -147,7 +147,7 @@ def compare_heads(
     (24, 3)
     """
     if not heads:
-        raise HeadError("compare needs at least one head.")
+        raise HeadError("compare needs at least one head.", wrong_value=True)
     candidates = _candidates(as_list(heads), as_list(poolings), {**settings, "seed": seed})
     store = FeatureCache.open(Path(cache))
     groups = find_training_copies(store, progress).groups if group_duplicates else None
@@ -165,16 +165,20 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
             # A setting of another head is spelt as it should be.
             misspelt = name not in HeadSettings.__annotations__
             hint = did_you_mean(name, itertools.chain(keywords_of(compare_heads), *known.values())) if misspelt else ""
-            raise HeadError(f"compare: none of the heads {', '.join(known)} has a setting {name!r}. {hint}".rstrip())
+            raise HeadError(
+                f"compare: none of the heads {', '.join(known)} has a setting {name!r}. {hint}".rstrip(), wrong_value=True
+            )
     for pooling in poolings:
         if pooling not in POOLINGS:
             raise HeadError(
-                f"pooling {pooling!r}: unknown. {did_you_mean(str(pooling), POOLINGS)}Give some of {', '.join(POOLINGS)}."
+                f"pooling {pooling!r}: unknown. {did_you_mean(str(pooling), POOLINGS)}Give some of {', '.join(POOLINGS)}.",
+                wrong_value=True,
             )
     for spec in specs:
         if poolings and not set(poolings) & set(spec.poolings):
             raise HeadError(
-                f"head {spec.name}: takes {', '.join(spec.poolings)} features only. Received: {', '.join(poolings)}."
+                f"head {spec.name}: takes {', '.join(spec.poolings)} features only. Received: {', '.join(poolings)}.",
+                wrong_value=True,
             )
     return [
         Candidate(spec.name, pooling, {name: value for name, value in settings.items() if name in known[spec.name]})

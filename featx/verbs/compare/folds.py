@@ -75,7 +75,7 @@ def cut_into_folds(
     """
     check_seed(seed)
     if not isinstance(n_folds, int) or not 2 <= n_folds <= 100:
-        raise HeadError(f"--folds must be from 2 to 100. Received: {n_folds}.")
+        raise HeadError(f"--folds must be from 2 to 100. Received: {n_folds}.", wrong_value=True)
     catalog = store.catalog
     rows = catalog.rows("train")
     present, labels = np.unique(catalog.labels[rows], return_inverse=True)

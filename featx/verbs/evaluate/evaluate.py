@@ -97,7 +97,9 @@ def evaluate_model(
     compute = Compute(batch_size, workers, max_pixels, device)
     listing = ManifestOptions(**manifest)
     if listing and images is None:
-        raise ImageListError("--root, --ext and the names of columns say how the manifest of --images is read. Give --images.")
+        raise ImageListError(
+            "--root, --ext and the names of columns say how the manifest of --images is read. Give --images.", wrong_value=True
+        )
     path = Path(model)
     loaded = load_model(path)
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)

@@ -54,7 +54,7 @@ def check_map(method: str) -> None:
         With the known maps.
     """
     if method not in MAPS:
-        raise FeatxError(f"map {method!r}: unknown. Give one of {', '.join(MAPS)}.")
+        raise FeatxError(f"map {method!r}: unknown. Give one of {', '.join(MAPS)}.", wrong_value=True)
 
 
 def choose_mapped(n_images: int, seed: int = 0) -> NDArray[np.int64]:

@@ -135,7 +135,7 @@ def check_split(split: str | None) -> None:
         With those that there are.
     """
     if split not in (None, *SPLITS, EVERY_SPLIT):
-        raise ImageListError(f"split {split!r}: unknown. Give one of {', '.join((*SPLITS, EVERY_SPLIT))}.")
+        raise ImageListError(f"split {split!r}: unknown. Give one of {', '.join((*SPLITS, EVERY_SPLIT))}.", wrong_value=True)
 
 
 def _shared(catalog: Catalog, model: Model) -> list[str]:

@@ -58,7 +58,8 @@ def format_of(path: Path) -> Format:
             return one
     raise ExportError(
         f"{path}: {path.suffix or 'this name'} is no format to export to. There are: .keras, .onnx, .tflite, .xml (OpenVINO), "
-        ".joblib, and no suffix or .savedmodel for TensorFlow's SavedModel folder."
+        ".joblib, and no suffix or .savedmodel for TensorFlow's SavedModel folder.",
+        wrong_value=True,
     )
 
 

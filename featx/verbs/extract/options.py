@@ -135,7 +135,8 @@ class ExtractOptions:
         shares = self.val_fraction, self.test_fraction
         if not (min(shares) >= 0 and sum(shares) < 1):
             raise ImageListError(
-                f"val and test fractions must be at least 0 and together below 1. Received: {shares[0]} and {shares[1]}."
+                f"val and test fractions must be at least 0 and together below 1. Received: {shares[0]} and {shares[1]}.",
+                wrong_value=True,
             )
         if not 1 <= self.n_views <= MOST_VIEWS:
             raise AugmentError(f"--views must be from 1 to {MOST_VIEWS}, the clean image included. Received: {self.views}.")

@@ -21,7 +21,9 @@ def check_log(path: Path, spec: HeadSpec) -> None:
         If the place cannot be written, or holds a file that is no log.
     """
     if spec.classical:
-        raise HeadError(f"head {spec.name}: learns without epochs, so that there is nothing to log. Leave --log out.")
+        raise HeadError(
+            f"head {spec.name}: learns without epochs, so that there is nothing to log. Leave --log out.", wrong_value=True
+        )
     with writing_to(path, "Give another --log."):
         # A file of another kind must not be lost to a slip of the fingers.
         foreign = is_foreign(path, b"epoch,loss,")

@@ -24,7 +24,7 @@ def one_recipe(folders: Sequence[Path]) -> Recipe:
         if recipe is None:
             raise no_cache(folder)
     if not recipes or recipes[0] is None:
-        raise CacheError("merge: no cache was given. Give the folders of the caches to join.")
+        raise CacheError("merge: no cache was given. Give the folders of the caches to join.", wrong_value=True)
     for folder in folders[1:]:
         check_recipe(folders[0], recipes[0], folder)
     return recipes[0]

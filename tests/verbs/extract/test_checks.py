@@ -230,7 +230,7 @@ def test_options_of_a_manifest_are_refused_without_one(run: Callable[..., Any], 
     """An evaluation of cached images reads none; a misspelt keyword is an error whatever is measured."""
     assert run("fit", stub_cache, "--head", "logreg", "--out", "m.featx").exit_code == 0
     refused = run("evaluate", "m.featx", "--root", "photos")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "Give --images." in refused.stderr
     with pytest.raises(TypeError, match="label_colum"):
         featx.evaluate_model("m.featx", label_colum="x")  # type: ignore[call-arg]

@@ -68,9 +68,9 @@ def test_pixels_are_scaled_as_asked(photos: Path, run: Run) -> None:
     ids=str,
 )
 def test_a_slip_is_answered_with_what_to_do(photos: Path, run: Run, options: tuple[str, str], said: str) -> None:
-    """One message, exit code 1, nothing left behind."""
+    """One message, exit code 2, nothing left behind."""
     result = run("extract", photos, *SMALL, "--cache", "c", *options)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert said in result.stderr
     assert not Path("c", "catalog.h5").exists()
 

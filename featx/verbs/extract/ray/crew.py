@@ -88,7 +88,7 @@ def plan_crew(nodes: list[dict[str, float]], workers: int | None, gpus_per_worke
     """
     share = gpus_per_worker
     if share is not None and not (math.isfinite(share) and share >= 0 and (share <= 1 or share == int(share))):
-        raise RayError(f"--gpus-per-worker must be from 0 to 1, or a whole number. Received: {share}.")
+        raise RayError(f"--gpus-per-worker must be from 0 to 1, or a whole number. Received: {share}.", wrong_value=True)
     gpus = [node.get("GPU", 0.0) for node in nodes]
     cores = [node.get("CPU", 0.0) for node in nodes]
     if gpus_per_worker is None:
