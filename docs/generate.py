@@ -311,7 +311,11 @@ def exit_codes() -> str:
     rows = [
         ("0", "done", ""),
         ("1", "an error, with its message", "every error that is not below"),
-        (str(click.UsageError.exit_code), "wrong usage", "an unknown command or option, or a value that it can never have, whoever finds it"),
+        (
+            str(click.UsageError.exit_code),
+            "wrong usage",
+            "an unknown command or option, or a value that it can never have, whoever finds it",
+        ),
     ]
     for error, code in sorted(group._EXIT_CODES.items(), key=lambda item: item[1]):
         link = f"{{py:exc}}`~featx.errors.{error.__name__}`"
