@@ -79,6 +79,7 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
             },
         ),
     ),
+    "doctor": (Document(result="featx.verbs.doctor:Diagnosis"),),
     "fit": (Document(result="featx:FitResult"),),
     "compare": (Document(result="featx:Comparison", added={"out": ("Path or None", "The CSV file, or null.")}),),
     "finetune": (Document(result="featx:FineTuneResult"),),

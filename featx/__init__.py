@@ -125,6 +125,10 @@ def open_cache(folder: "Path | str") -> "FeatureCache":
     return FeatureCache.open(Path(folder))
 
 
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'featx' has no attribute {name!r}")

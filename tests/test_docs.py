@@ -158,6 +158,7 @@ CALLS = {
     ("merge", 0): "merge cache/photos --cache joined",
     ("pack", 0): "pack cache/photos photos.h5",
     ("backbones", 0): "backbones",
+    ("doctor", 0): "doctor",
     ("sample", 0): "sample images",
     ("demo", 0): "demo",
 }

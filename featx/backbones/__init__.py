@@ -1,6 +1,14 @@
 """Backbones: which networks exist, and running one. Importing this loads no Keras; ``load_backbone`` does."""
 
-from featx.backbones.load import Backbone, check_device, check_image_size, choose_batch_size, load_backbone, load_tail
+from featx.backbones.load import (
+    Backbone,
+    check_device,
+    check_image_size,
+    choose_batch_size,
+    list_devices,
+    load_backbone,
+    load_tail,
+)
 from featx.backbones.quantize import check_int8_installed, quantize_backbone
 from featx.backbones.quantized import RESTORE, QuantizedNetwork
 from featx.backbones.table import BACKBONES, BackboneSpec, backbone_spec
@@ -18,6 +26,7 @@ __all__ = [
     "check_int8_installed",
     "choose_batch_size",
     "find_weights",
+    "list_devices",
     "load_backbone",
     "load_tail",
     "quantize_backbone",

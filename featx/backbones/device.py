@@ -33,11 +33,15 @@ def choose_device(asked: str | None) -> str:
     wanted = name if ":" in name else f"{name}:0"
     if not _can_list() or wanted in _devices(wanted.split(":")[0]):
         return wanted
-    found = [device for kind in _KINDS for device in _devices(kind)]
     raise DeviceError(
-        f"--device {asked}: Keras on {keras.backend.backend()} has no such device. Give one of: {', '.join(found)}; "
+        f"--device {asked}: Keras on {keras.backend.backend()} has no such device. Give one of: {', '.join(every_device())}; "
         "or none, for the one that Keras takes by itself."
     )
+
+
+def every_device() -> list[str]:
+    """Return the names of all devices that the backend of Keras lists, processors first; empty where it lists none."""
+    return [device for kind in _KINDS for device in _devices(kind)] if _can_list() else []
 
 
 def on_device(name: str) -> Any:

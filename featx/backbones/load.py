@@ -77,6 +77,22 @@ def check_device(device: str | None, precision: str) -> None:
         raise DeviceError(f"--device {device}: int8 networks run on the processor. Leave --device out, or take bfloat16.")
 
 
+def list_devices() -> tuple[str, list[str]]:
+    """Load Keras, and return the name of its backend and the devices that this lists, such as ``cpu:0``; some list none.
+
+    Raises
+    ------
+    BackboneError
+        If Keras is set to a backend that there is not.
+    """
+    with quiet_loading():
+        import keras
+
+        from featx.backbones.device import every_device
+
+        return keras.backend.backend(), every_device()
+
+
 def choose_batch_size(recipe: Recipe, device: str | None = None) -> int:
     """Return how many images a forward pass takes, where nobody has said so.
 

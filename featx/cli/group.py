@@ -21,7 +21,7 @@ _NO_THREAD = "can't start new thread"  # Python has no type for it
 _FEWER = "Allow more, or give --workers 1 where the command has it."
 _SESSION = (
     *("extract", "audit", "fit", "compare", "finetune", "evaluate", "predict", "export"),
-    *("inspect", "verify", "merge", "pack", "backbones", "sample", "demo"),
+    *("inspect", "verify", "merge", "pack", "backbones", "doctor", "sample", "demo"),
 )
 
 

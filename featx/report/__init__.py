@@ -6,6 +6,7 @@ from featx.report.page.predictions import check_prediction_page, write_predictio
 from featx.report.text.audit import audit_text
 from featx.report.text.backbones import backbones_text
 from featx.report.text.compare import comparison_text
+from featx.report.text.doctor import doctor_text
 from featx.report.text.evaluate import evaluation_text
 from featx.report.text.extract import extract_text, plan_text
 from featx.report.text.finetune import finetune_text
@@ -25,6 +26,7 @@ __all__ = [
     "check_prediction_page",
     "check_report_folder",
     "comparison_text",
+    "doctor_text",
     "evaluation_text",
     "extract_text",
     "finetune_text",

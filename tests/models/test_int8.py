@@ -372,7 +372,7 @@ def test_bfloat16_is_a_recipe_of_its_own(folder: Path, tmp_path: Path) -> None:
 
 def test_what_int8_would_save_is_said_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """10,000 images at 9 a second: 19 minutes, or 5 and the quantization; for 100 images it would save nothing."""
-    monkeypatch.setattr(quantization, "_has_int8_products", lambda: True)
+    monkeypatch.setattr(quantization, "has_int8_products", lambda: True)
     recipe, _ = ExtractOptions().make_recipe()
     seconds = quantization.seconds_in_int8(recipe, 10_000, 9.0)
     assert seconds == pytest.approx(10_000 / (9 * 3.6) + 32 / 9 + 17, rel=0.01)
@@ -380,5 +380,5 @@ def test_what_int8_would_save_is_said_where_it_is_known(monkeypatch: pytest.Monk
     assert quantization.seconds_in_int8(recipe, 0, 0.0) is None
     for field, other in (("precision", "int8"), ("precision", "bfloat16"), ("backbone", "mobilenetv2")):
         assert quantization.seconds_in_int8(dataclasses.replace(recipe, **{field: other}), 10_000, 9.0) is None
-    monkeypatch.setattr(quantization, "_has_int8_products", lambda: False)
+    monkeypatch.setattr(quantization, "has_int8_products", lambda: False)
     assert quantization.seconds_in_int8(recipe, 10_000, 9.0) is None

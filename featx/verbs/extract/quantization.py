@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from featx.models import Compute, decode_files
 from featx.recipe import Recipe
+from featx.system.processor import has_int8_products
 
 MOST_IMAGES = 32
 """Images that set the ranges of int8 numbers. Twice as many came no nearer to float32, neither on the sample nor in colour."""
@@ -18,7 +19,6 @@ MOST_IMAGES = 32
 # pass over the images [s].
 _GAIN, _SECONDS_TO_CONVERT = 3.6, 17.0
 _WORTH_REPORTING = 0.75
-_INT8_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 
 
 def quantization_images(
@@ -64,16 +64,7 @@ def seconds_in_int8(recipe: Recipe, n_images: int, rate: float) -> float | None:
     None also where the gain was not measured: for backbones other than VGG16, and on processors without instructions for
     int8 products.
     """
-    if recipe.precision != "float32" or recipe.backbone != "vgg16" or not n_images or not rate or not _has_int8_products():
+    if recipe.precision != "float32" or recipe.backbone != "vgg16" or not n_images or not rate or not has_int8_products():
         return None
     seconds = n_images / (rate * _GAIN) + min(n_images, MOST_IMAGES) / rate + _SECONDS_TO_CONVERT
     return seconds if seconds < _WORTH_REPORTING * n_images / rate else None
-
-
-def _has_int8_products() -> bool:
-    try:
-        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
-    except OSError:
-        return False
-    features = {word for line in text.splitlines() if line.startswith(("flags", "Features")) for word in line.split()}
-    return bool(features & _INT8_PRODUCTS)

@@ -1,0 +1,28 @@
+"""The command ``featx doctor``."""
+
+import click
+
+from featx.cli.group import main
+from featx.cli.options import json_option
+from featx.cli.terminal import echo, print_json
+
+
+@main.command(epilog="Example: featx doctor --json")
+@json_option
+def doctor(as_json: bool) -> None:
+    """Say what featx finds on this machine, and what would make a run fail.
+
+    Versions, processor, memory, devices, and which extras are installed: the text that a report of a problem needs. Exits
+    with 1 if a run would fail.
+    """
+    from featx.verbs.doctor import diagnose
+
+    diagnosis = diagnose()
+    if as_json:
+        print_json(diagnosis)
+    else:
+        from featx.report import doctor_text
+
+        echo(doctor_text(diagnosis))
+    if diagnosis.problems:
+        raise click.exceptions.Exit(1)

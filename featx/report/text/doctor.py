@@ -1,0 +1,34 @@
+"""A diagnosis as text for a terminal, and for a report of a problem."""
+
+from typing import TYPE_CHECKING
+
+from featx.report.text.words import number_of, size_text
+from featx.system.home import without_home
+
+if TYPE_CHECKING:
+    from featx.verbs.doctor import Diagnosis
+
+
+def doctor_text(diagnosis: "Diagnosis") -> str:
+    """List what was found, the problems last."""
+    processor = f"{diagnosis.processor}, {number_of(diagnosis.cores, 'core')}"
+    features = ", ".join(diagnosis.processor_features) or "not known"
+    memory = "not known" if diagnosis.memory_bytes is None else f"{size_text(diagnosis.memory_bytes)} left"
+    int8 = "has" if diagnosis.int8_products else "has no"
+    lines = [
+        ", ".join(f"{name} {version}" for name, version in diagnosis.versions.items()),
+        f"system     {diagnosis.system}",
+        f"processor  {processor}",
+        f"           {features}: {int8} instructions for int8 products",
+        f"memory     {memory}",
+        f"backend    {diagnosis.backend or 'none'}: {', '.join(diagnosis.devices) or 'lists no devices'}",
+        "extras",
+    ]
+    for name, missing in diagnosis.extras.items():
+        what = f"missing {', '.join(missing)}: pip install 'featx[{name}]'" if missing else "works"
+        lines.append(f"  {name:<9}{what}")
+    if diagnosis.variables:
+        lines.append("variables")
+        lines += [f"  {name}={without_home(value)}" for name, value in diagnosis.variables.items()]
+    lines += [f"problem: {problem}" for problem in diagnosis.problems] or ["no problem found"]
+    return "\n".join(lines)
