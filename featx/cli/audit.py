@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import featx
+from featx.cli.complete import complete_cached_layers
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option, raw_csv_option, workers_option
 from featx.cli.progress import progress_options, show_progress
@@ -18,7 +19,7 @@ from featx.cli.values import Names
 @click.argument("cache", type=FOLDER, required=False)
 @click.option("--out", type=FOLDER, help="Folder of audit.csv and audit.html.  [default: reports/<cache>-audit]")
 @click.option("--page/--no-page", default=True, help="Write audit.html, which shows the images.  [default: page]")
-@click.option("--layer", help="A cached layer.  [default: the last]")
+@click.option("--layer", shell_complete=complete_cached_layers, help="A cached layer.  [default: the last]")
 @click.option("--measure", is_flag=True, help="Measure pictures from their files where an older featx did not.")
 @click.option("--write-manifest", type=FOLDER, help="A CSV manifest of the images without those flagged, for a next extract.")
 @click.option(

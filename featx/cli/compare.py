@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import featx
+from featx.cli.complete import complete_cached_layers, complete_heads
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
@@ -22,7 +23,14 @@ from featx.cli.values import Names
 
 @main.command(epilog="Example: featx compare cache/photos --heads dense,logreg,svm")
 @click.argument("cache", type=FOLDER, required=False)
-@click.option("--heads", type=Names(), default="dense,logreg,svm,ridge,knn", show_default=True, help="Heads, with commas.")
+@click.option(
+    "--heads",
+    type=Names(),
+    shell_complete=complete_heads,
+    default="dense,logreg,svm,ridge,knn",
+    show_default=True,
+    help="Heads, with commas.",
+)
 @click.option(
     "--pooling",
     "poolings",
@@ -31,7 +39,7 @@ from featx.cli.values import Names
 )
 @click.option("--folds", type=int, default=5, show_default=True, help="Parts that the training images are cut into.")
 @group_duplicates_option
-@click.option("--layer", help="A cached layer.  [default: the last]")
+@click.option("--layer", shell_complete=complete_cached_layers, help="A cached layer.  [default: the last]")
 @training_options
 @click.option("--out", type=FOLDER, help="A CSV file for the table.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the folds and of the fits.")

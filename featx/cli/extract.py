@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import featx
+from featx.cli.complete import complete_backbones, complete_layers
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
@@ -27,9 +28,20 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 @main.command(epilog="Example: featx extract photos --cache cache/photos --image-size 224")
 @click.argument("images", type=FOLDER)
 @click.option("--cache", type=FOLDER, help="The cache's folder.  [default: cache/<name of IMAGES>]")
-@click.option("--backbone", default="vgg16", show_default=True, help="The convolutional base; see featx backbones.")
+@click.option(
+    "--backbone",
+    shell_complete=complete_backbones,
+    default="vgg16",
+    show_default=True,
+    help="The convolutional base; see featx backbones.",
+)
 @click.option("--weights", default="imagenet", show_default=True, help="imagenet, random, random:SEED, or a weights file.")
-@click.option("--layers", type=Names(), help="Layers to keep, with commas, from one forward pass.  [default: the last]")
+@click.option(
+    "--layers",
+    type=Names(),
+    shell_complete=complete_layers,
+    help="Layers to keep, with commas, from one forward pass.  [default: the last]",
+)
 @click.option(
     "--preprocess",
     type=click.Choice(["auto", "caffe", "torch", "tf", "rescale", "none"]),

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import featx
+from featx.cli.complete import complete_cached_layers, complete_heads
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
@@ -20,9 +21,11 @@ from featx.cli.terminal import echo, newest_cache, print_json
 
 @main.command(epilog="Example: featx fit cache/photos --head dense --out models/photos-dense.featx")
 @click.argument("cache", type=FOLDER, required=False)
-@click.option("--head", default="dense", show_default=True, help="dense, conv, logreg, svm, ridge or knn.")
+@click.option(
+    "--head", shell_complete=complete_heads, default="dense", show_default=True, help="dense, conv, logreg, svm, ridge or knn."
+)
 @click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-<head>.featx]")
-@click.option("--layer", help="A cached layer.  [default: the last]")
+@click.option("--layer", shell_complete=complete_cached_layers, help="A cached layer.  [default: the last]")
 @click.option(
     "--pooling",
     type=click.Choice(POOLINGS),

@@ -6,11 +6,14 @@ import itertools
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 import featx
+from featx.cli.defaults import FILE, PREFIX, forget_refused_variables, read_defaults
+from featx.cli.help import Command
 from featx.cli.terminal import echo, expect_json, print_error, printable
 from featx.errors import FeatxError, Interrupted, TooManyRejects
 from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
@@ -40,6 +43,8 @@ class Failure(click.ClickException):
 
 class Commands(click.Group):
     """Turns featx's errors, and Ctrl-C, into messages and exit codes."""
+
+    command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Note whether JSON is wanted, before anything can be wrong."""
@@ -101,9 +106,13 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "auto_envvar_prefix": PREFIX}
+
+
+@click.group(cls=Commands, context_settings=_SETTINGS)
 @click.version_option(featx.__version__, prog_name="featx")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Turn a folder of labelled images into a working classifier.
 
     A frozen VGG16 runs once over all images, its features are cached, and a head learns from them in seconds:
@@ -116,6 +125,11 @@ def main() -> None:
 
     Without images at hand: featx demo
     """  # noqa: D301 - click wants the real control character, which keeps the lines apart
+    forget_refused_variables()
+    if Path(FILE).is_file():
+        context.default_map = read_defaults(main.commands, Path(FILE))
+        if context.invoked_subcommand in (name for name, options in context.default_map.items() if options):
+            echo(f"using defaults of {FILE}", err=True)
     # TensorFlow's C++ side writes a page of notices to stderr while it loads. Set before anything imports it.
     os.environ.setdefault(LOG_LEVEL, "3")
     # As it ends, Python would look for garbage among all that TensorFlow has loaded: a second, to free what ends anyway.

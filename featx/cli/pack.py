@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import featx
+from featx.cli.complete import complete_cached_layers
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
 from featx.cli.progress import progress_options, show_progress
@@ -15,7 +16,7 @@ from featx.cli.terminal import echo, print_json
 @main.command(epilog="Example: featx pack cache/photos photos.h5")
 @click.argument("cache", type=FOLDER)
 @click.argument("out", type=FOLDER)
-@click.option("--layer", help="A cached layer.  [default: the last]")
+@click.option("--layer", shell_complete=complete_cached_layers, help="A cached layer.  [default: the last]")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier pack of that name.")
 @progress_options
 @json_option

@@ -78,7 +78,7 @@ def diagnose() -> Diagnosis:
     problems = []
     own = {**GROWTH, LOG_LEVEL: "3", "HDF5_PLUGIN_PATH": "disable"}  # what featx sets itself
     variables = {n: value for n, value in sorted(os.environ.items()) if _VARIABLES.match(n) and own.get(n) != value}
-    backend, devices = "", []
+    backend, devices = "", list[str]()
     try:
         backend, devices = list_devices()
     except (FeatxError, ImportError) as error:

@@ -1,0 +1,47 @@
+"""How a command shows its options in ``--help``: in groups, where there are many of them."""
+
+import click
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Images": (
+        *("images", "split", "root", "path_column", "label_column", "split_column", "ext", "val_fraction", "test_fraction"),
+        *("image_size", "resize", "background", "exact_decode", "allow_truncated", "depth", "color_profile", "max_pixels"),
+        *("augment", "views", "tta", "max_rejects", "yes", "measure"),
+    ),
+    "Network": ("backbone", "weights", "layers", "preprocess", "precision", "calibration", "device", "start"),
+    "Cache": ("cache", "layer", "pooling", "poolings", "partial", "overwrite", "wait", "dry_run"),
+    "Head": (
+        *("head", "heads", "model", "hidden", "filters", "dropout", "activation", "loss", "optimizer", "learning_rate"),
+        *("schedule", "momentum", "weight_decay", "epochs", "steps_per_epoch", "monitor", "patience", "min_delta"),
+        *("label_smoothing", "class_weight", "C", "kernel", "alpha", "neighbors", "scale", "tune", "folds", "calibrate"),
+        *("group_duplicates",),
+    ),
+    "Results": ("out", "report", "page", "map_", "min_confidence", "log", "write_manifest", "drop", "raw_csv", "as_json"),
+    "Run": ("batch_size", "workers", "ray", "gpus_per_worker", "shard", "seed", "progress", "quiet", "verbose"),
+}
+"""Options by what they are about, in the order of a session; the options of a group stay in the order of the command."""
+
+FEW = 8
+"""Up to so many options stand in one list."""
+
+_GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
+
+
+class Command(click.Command):
+    """A command whose options stand in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, a list for each group."""
+        rows: dict[str, list[tuple[str, str]]] = {group: [] for group in (*GROUPS, "Other")}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                own = parameter is self.get_help_option(ctx)  # click calls it by a name of its own
+                rows["Run" if own else _GROUP_OF.get(parameter.name or "", "Other")].append(record)
+        if sum(map(len, rows.values())) <= FEW:
+            super().format_options(ctx, formatter)
+            return
+        for group, records in rows.items():
+            if records:
+                with formatter.section(group):
+                    formatter.write_dl(records)

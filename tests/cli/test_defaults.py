@@ -1,0 +1,70 @@
+"""Defaults of options from ``featx.toml`` and from variables."""
+
+from pathlib import Path
+
+import pytest
+
+import featx
+from tests.conftest import Run, as_json
+
+
+def test_options_have_the_defaults_of_the_file(photos: Path, run: Run) -> None:
+    """What is typed counts more; a list is written as one."""
+    Path("featx.toml").write_text(
+        'seed = 7\n[extract]\nbackbone = "stub"\nimage-size = "64x96"\nlayers = ["cells"]\nval_fraction = 0.25\n'
+        '[fit]\nhead = "ridge"\n'
+    )
+    done = run("extract", "photos", "--json")
+    assert "using defaults of featx.toml" in done.stderr
+    assert as_json(done)["splits"]["val"] == 9
+    recipe = featx.open_cache("cache/photos").recipe
+    assert (recipe.backbone, recipe.image_size) == ("stub", (64, 96))
+    run("extract", "photos", "--image-size", "64", "--cache", "typed")
+    assert featx.open_cache("typed").recipe.image_size == (64, 64)
+    assert as_json(run("fit", "cache/photos", "--json"))["head"] == "ridge"
+    assert featx.load_model("models/photos-ridge.featx").head.settings()["seed"] == 7
+
+
+def test_options_have_the_defaults_of_variables(photos: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By command and option; a variable counts more than the file, and less than what is typed."""
+    Path("featx.toml").write_text('[extract]\nbackbone = "stub"\nimage-size = 96\n')
+    monkeypatch.setenv("FEATX_EXTRACT_IMAGE_SIZE", "64")
+    run("extract", "photos")
+    assert featx.open_cache("cache/photos").recipe.image_size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[extract", "featx.toml: cannot be read: "),
+        ("\xff", "featx.toml: cannot be read: "),
+        ("[extrct]\nseed = 1", "there is no command 'extrct'. Did you mean extract?"),
+        ("[extract]\nimage-sise = 64", "there is no option 'image-sise' of featx extract. Did you mean image-size?"),
+        ("sed = 64", "there is no option 'sed'. Did you mean seed?"),
+        ("[extract]\noverwrite = true", "'overwrite' is to be given on the command line, each time."),
+        ("yes = true", "'yes' is to be given on the command line, each time."),
+        ("[verify]\nprune = true", "'prune' is to be given on the command line, each time."),
+        ("[extract]\nseed = 'many'", "'many' is not a valid integer"),
+    ],
+)
+def test_a_file_that_says_nothing_possible_is_wrong_usage(text: str, said: str, photos: Path, run: Run) -> None:
+    """Exit code 2, with the file's name, before anything is done."""
+    Path("featx.toml").write_bytes(text.encode("latin-1"))
+    done = run("extract", "photos")
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.split())
+    assert not Path("cache").exists()
+
+
+def test_what_is_to_be_typed_comes_from_no_variable(stub_cache: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment of somebody else's must not replace features."""
+    monkeypatch.setenv("FEATX_EXTRACT_OVERWRITE", "1")
+    done = run("extract", "photos", "--cache", stub_cache, "--backbone", "stub", "--image-size", "96")
+    assert done.exit_code == 1
+    assert "image_size=[64, 64]" in done.stderr
+
+
+def test_without_the_file_nothing_is_said(stub_cache: Path, run: Run) -> None:
+    """And a folder of that name is no such file."""
+    Path("featx.toml").mkdir()
+    assert "featx.toml" not in run("inspect", stub_cache).output
