@@ -128,7 +128,7 @@ def main(context: click.Context) -> None:
     forget_refused_variables()
     if Path(FILE).is_file():
         context.default_map = read_defaults(main.commands, Path(FILE))
-        if context.invoked_subcommand in (name for name, options in context.default_map.items() if options):
+        if context.default_map.get(str(context.invoked_subcommand)):
             echo(f"using defaults of {FILE}", err=True)
     # TensorFlow's C++ side writes a page of notices to stderr while it loads. Set before anything imports it.
     os.environ.setdefault(LOG_LEVEL, "3")
