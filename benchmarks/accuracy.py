@@ -32,8 +32,8 @@ STAMPS = Path("/usr/share/tuxpaint/stamps")
 _LEAST_STAMPS = 12
 
 
-def link_stamps(folder: Path) -> Path:
-    """Link to the pictures that come with Tux Paint, a class for each folder of folders that has enough; letters left out."""
+def link_stamps(folder: Path, least: int = _LEAST_STAMPS) -> Path:
+    """Link to the pictures that come with Tux Paint, a class for each folder that has ``least`` of them; letters left out."""
     for path in sorted(STAMPS.rglob("*.png")):
         parts = path.relative_to(STAMPS).parts
         if "alphabets" in parts or "cartoon" in parts or len(parts) < 2:
@@ -43,7 +43,7 @@ def link_stamps(folder: Path) -> Path:
         if not target.exists():
             target.symlink_to(path)
     for group in sorted(folder.iterdir()):
-        if len(list(group.iterdir())) < _LEAST_STAMPS:
+        if len(list(group.iterdir())) < least:
             for link in group.iterdir():
                 link.unlink()
             group.rmdir()

@@ -13,7 +13,13 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
 
 # What touches Keras, and of the long files those tests that compare numbers.
-NETWORKS = ("backbones/test_forward.py", "backbones/test_network.py", "backbones/test_tail.py", "verbs/export/test_network.py")
+NETWORKS = (
+    "backbones/test_forward.py",
+    "backbones/test_lite.py",
+    "backbones/test_network.py",
+    "backbones/test_tail.py",
+    "verbs/export/test_network.py",
+)
 # Left out is a test of reading rows in blocks, which compares two trainings by how well they end, not by their numbers.
 HEADS = (
     "heads/epochs/test_conv.py",

@@ -1,4 +1,4 @@
-"""A network of ``keras.applications``, and the weights that are put into it: a file's, or drawn ones."""
+"""A backbone's network, and the weights that are put into it: a file's, or drawn ones."""
 
 import tempfile
 import warnings
@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.backbones.lite import build_lite0
 from featx.backbones.table import BackboneSpec
 from featx.backbones.weights_file import backend_of, first_kernel, inner_networks, named_arrays, say_shapes, shapes_in
 from featx.errors import WeightsError
@@ -22,6 +23,8 @@ _ALIKE = 0.9
 
 def build_empty(spec: BackboneSpec, image_size: tuple[int, int], *, with_top: bool) -> Any:
     """Build a network for a backbone, without any weights that mean something."""
+    if not spec.of_keras:
+        return build_lite0(image_size)
     builder = getattr(keras.applications, spec.builder)
     with warnings.catch_warnings():
         # MobileNets warn that weights for another size would be loaded; none are, here.
@@ -62,7 +65,7 @@ def _load(network: Any, weights: Path) -> None:
 
 def _copy_from_whole(base: Any, spec: BackboneSpec, weights: Path) -> bool:
     """Fill the base from a file of the network with its top, if it is one."""
-    if not shapes_in(weights) or len(shapes_in(weights)) <= len(base.weights):
+    if not spec.top_layers or not shapes_in(weights) or len(shapes_in(weights)) <= len(base.weights):
         return False
     whole = build_empty(spec, spec.image_size, with_top=True)
     try:
@@ -160,17 +163,30 @@ _IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 """Of red, green and blue, for pixels from 0 to 1; Keras' own constant."""
 
 
-def draw_weights(base: Any, seed: int) -> None:
+def draw_weights(base: Any, seed: int, *, depthwise: bool = False) -> None:
     """Fill a network with He-normal weights from NumPy, so that every Keras backend gets the same ones.
 
     What normalises stays as it is: means of 0, variances and factors of 1.
+
+    Parameters
+    ----------
+    base : keras.Model
+        The network.
+    seed : int
+        Of the random numbers.
+    depthwise : bool
+        Whether each channel of a ``DepthwiseConv2D`` is drawn as one that sees itself alone. In Keras' own networks it never
+        was, since that kernel's name does not tell, and so features of 32 to 1,152 channels are far smaller than they should
+        be: but what ``random:SEED`` means in a recipe does not change.
     """
     rng = np.random.default_rng(seed)
+    kernels = [id(layer.kernel) for layer in base.layers if type(layer) is keras.layers.DepthwiseConv2D] if depthwise else []
     for variable in base.weights:
         shape = tuple(variable.shape)
         is_kernel = len(shape) > 1
         # Each channel of a depthwise kernel (h, w, c, 1) sees itself alone.
-        fan_in = int(np.prod(shape[:2] if "depthwise" in variable.name else shape[:-1])) or 1
+        alone = "depthwise" in variable.name or id(variable) in kernels
+        fan_in = int(np.prod(shape[:2] if alone else shape[:-1])) or 1
         values = rng.normal(0.0, np.sqrt(2.0 / fan_in) if is_kernel else 0.0, shape).astype(np.float32)
         if variable.name in ("gamma", "moving_variance", "variance"):
             values = np.ones(shape, np.float32)

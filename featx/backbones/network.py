@@ -22,7 +22,7 @@ from featx.system.keras_settings import plain_keras
 
 
 class KerasBackbone:
-    """A network of ``keras.applications``, cut at the recipe's layers.
+    """A network of Keras' layers, cut at the recipe's layers.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def _build(spec: BackboneSpec, recipe: Recipe, weights: Path | None, *, with_top
         )
     base = build_empty(spec, recipe.image_size, with_top=with_top)
     if weights is None:
-        draw_weights(base, seed=int(recipe.weights.removeprefix("random:")))
+        draw_weights(base, seed=int(recipe.weights.removeprefix("random:")), depthwise=not spec.of_keras)
         return base
     fill_network(base, spec, weights, with_top=with_top)
     return base

@@ -1,4 +1,7 @@
-"""Which backbones exist: every image classifier of ``keras.applications``, by one table. Nothing here loads Keras."""
+"""Which backbones exist: every image classifier of ``keras.applications``, by one table, and one of featx' own.
+
+Nothing here loads Keras.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -32,11 +35,11 @@ class BackboneSpec:
     parameters : int
         Of the network without its top.
     builder : str
-        Its name in ``keras.applications``; empty for the stub.
+        Its name in ``keras.applications``, or among those that featx builds itself; empty for the stub.
     top_layers : tuple of str
         Layers that only the network with its top has.
     weights_file, top_weights_file : str
-        What Keras calls the ImageNet weights without and with the top.
+        What Keras calls the ImageNet weights without and with the top; empty where Keras has none.
     rescales : bool
         Whether Keras adds a layer to it where ``weights="imagenet"``.
     bundled : Path or None
@@ -64,6 +67,11 @@ class BackboneSpec:
     def is_stub(self) -> bool:
         """Whether it is no network at all."""
         return not self.builder
+
+    @property
+    def of_keras(self) -> bool:
+        """Whether Keras builds it, and downloads its weights."""
+        return bool(self.weights_file)
 
     @property
     def top_is_pooled(self) -> bool:
@@ -198,7 +206,21 @@ def _spec(family: _Family, builder: str, stem: str, side: int, map_side: int, ch
 # Not a network: the mean colour of each cell. Tests and fault injection run the whole pipeline in seconds on it.
 _STUB = BackboneSpec("stub", "none", (224, 224), 32, ("cells",), (7, 7, 3), 0)
 
-BACKBONES: dict[str, BackboneSpec] = {spec.name: spec for spec in (*(_spec(*row) for row in _NETWORKS), _STUB)}
+# It has no top here: 1,280,000 more parameters that no feature comes from.
+_LITE0 = BackboneSpec(
+    name="efficientnet-lite0",
+    preprocess="none",
+    image_size=(224, 224),
+    smallest_side=32,
+    layers=("top_activation",),
+    map_shape=(7, 7, 1280),
+    parameters=3_413_024,
+    builder="EfficientNetLite0",
+    bundled=_WEIGHTS_FOLDER / "efficientnet-lite0-imagenet-notop.weights.h5",
+    bundled_digest="99d49f549894d8a165f77918462caea60d3025ddce487fc35251ed83ef0a824d",
+)
+
+BACKBONES: dict[str, BackboneSpec] = {spec.name: spec for spec in (*(_spec(*row) for row in _NETWORKS), _LITE0, _STUB)}
 
 
 def backbone_spec(name: str) -> BackboneSpec:

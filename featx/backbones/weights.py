@@ -116,11 +116,15 @@ def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
     if recipe.weights.startswith("random:"):
         _check_random(recipe.weights)
         return None
-    downloaded = keras_models_folder() / (spec.top_weights_file if spec.needs_top(recipe.layers) else spec.weights_file)
-    path = spec.bundled if spec.bundled and recipe.weights == f"sha256:{spec.bundled_digest}" else weights_file or downloaded
-    if not path.is_file():
+    if spec.bundled and recipe.weights == f"sha256:{spec.bundled_digest}":
+        weights_file = spec.bundled
+    elif weights_file is None and spec.of_keras:
+        weights_file = keras_models_folder() / (spec.top_weights_file if spec.needs_top(recipe.layers) else spec.weights_file)
+    path = weights_file
+    if path is None or not path.is_file():
+        looked = f" (looked for {path})" if path else ""
         raise WeightsError(
-            f"{spec.name}: the weights {recipe.weights} are not at hand (looked for {path}). "
+            f"{spec.name}: the weights {recipe.weights} are not at hand{looked}. "
             "Give --weights FILE, the file that the features were extracted with."
         )
     found = f"sha256:{file_digest(path).hex()}"

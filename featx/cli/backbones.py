@@ -10,8 +10,8 @@ from featx.cli.terminal import echo, print_json
 def backbones(as_json: bool) -> None:
     """List the convolutional bases.
 
-    Image size, parameters without the top, and features an image at that size. vgg16 comes with its weights; the ImageNet
-    weights of the others are downloaded by Keras, once.
+    Image size, parameters without the top, and features an image at that size. vgg16 and
+    efficientnet-lite0 come with their weights; the ImageNet weights of the others are downloaded by Keras, once.
     """
     from featx.verbs.backbones import list_backbones
 

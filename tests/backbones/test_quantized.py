@@ -93,6 +93,28 @@ def test_numbers_without_a_histogram_get_ranges_all_the_same() -> None:
     assert json.loads(network.description)["ranges"] == "mean extremes"
 
 
+def test_lite0_in_int8_is_close_to_float32() -> None:
+    """All 49 convolutions, depthwise ones too; on pieces that calibration has not seen."""
+    draft = dataclasses.replace(
+        DRAFT,
+        backbone="efficientnet-lite0",
+        weights=f"sha256:{BACKBONES['efficientnet-lite0'].bundled_digest}",
+        layers=("top_activation", "block5c_add"),
+        preprocess="none",
+    )
+    network = quantize_backbone(draft, None, cuttings(24))
+    graph = network.graph.decode()
+    assert graph.count('type="Convolution"') + graph.count('type="GroupConvolution"') == 49
+    assert graph.count('type="GroupConvolution"') == 16
+    assert graph.count('element_type="i8"') >= 49
+    images = cuttings(10, seed=1)
+    quantized = load_backbone(dataclasses.replace(draft, quantized=network.identity), batch_size=4, quantized=network)(images)
+    plain = load_backbone(dataclasses.replace(draft, precision="float32"), batch_size=4)(images)
+    for layer in draft.layers:
+        assert quantized[layer].shape == plain[layer].shape
+        assert np.corrcoef(quantized[layer].ravel(), plain[layer].ravel())[0, 1] > 0.95
+
+
 def test_arithmetic_is_of_int8(network: QuantizedNetwork) -> None:
     """The kernels of 13 convolutions lie in the file as bytes, a fourth of float32, with quantization before each."""
     graph = network.graph.decode()

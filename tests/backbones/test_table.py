@@ -15,7 +15,7 @@ from featx.backbones.published import PUBLISHED
 from featx.errors import WeightsError
 from featx.recipe import Recipe
 
-NETWORKS = [spec for spec in BACKBONES.values() if not spec.is_stub]
+NETWORKS = [spec for spec in BACKBONES.values() if spec.of_keras]
 SIZE_DEPENDENT = ("nasnetlarge", "nasnetmobile")  # their blocks have other layers where a map's side is odd
 
 

@@ -202,6 +202,32 @@ def test_vgg16_is_exported_with_its_weights(photos: Path, tmp_path: Path, weight
     np.testing.assert_allclose(np.load(tmp_path / "answer.npy"), wanted, rtol=0, atol=5e-5)
 
 
+@pytest.fixture(scope="module")
+def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photos, and ``m.featx``: a dense head on averages of EfficientNet-Lite0's last maps at 64 x 96 px."""
+    folder = tmp_path_factory.mktemp("lite0")
+    for label, (colour, rgb) in enumerate(COLOURS.items()):
+        for number in range(5):
+            write_image(folder / "photos" / colour / f"{number}.png", rgb, seed=10 * label + number, size=(80, 70))
+    featx.extract_features(folder / "photos", folder / "cache", backbone="efficientnet-lite0", image_size=SIZE)
+    featx.fit_head(folder / "cache", "dense", pooling="avg", epochs=3, out=folder / "m.featx")
+    return folder
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_lite0_is_exported_to_every_format(lite0: Path, tmp_path: Path, name: str) -> None:
+    """Depthwise layers, ReLU6, padding on one side and the scaling of pixels: the very probabilities, without featx."""
+    need(name)
+    model, files = featx.load_model(lite0 / "m.featx"), sorted((lite0 / "photos").rglob("*.png"))
+    result = featx.export_model(lite0 / "m.featx", tmp_path / f"m{NETWORKS[name]}")
+    assert result.bytes > 13.5e6, "the weights of the network must be in it"
+    np.save(tmp_path / "pixels.npy", pixels_of(model, files))
+    run_without_featx(name, [(result.path, tmp_path / "pixels.npy", tmp_path / "answer.npy")], tmp_path)
+    wanted = classify_files(model, files, Compute()).probabilities
+    assert wanted.max() - wanted.min() > 0.1
+    np.testing.assert_allclose(np.load(tmp_path / "answer.npy"), wanted, rtol=0, atol=5e-5)
+
+
 def facts_in(name: str, path: Path) -> dict[str, Any]:
     """Return the metadata inside an exported file, read as a user of the format would."""
     if name == "onnx":

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import featx
+from featx.backbones import BACKBONES, load_tail
 from featx.errors import (
     BackboneError,
     FeatxError,
@@ -432,3 +433,22 @@ def test_the_command_says_what_it_did(home: Path, run: Run) -> None:
     assert {"model", "val_accuracy_before", "val_accuracy", "seconds_per_epoch", "parameters"} <= set(document)
     shown = run("inspect", "a.featx")
     assert "fine-tuned from block5_conv3" in shown.stdout or not document["improved"]
+
+
+def test_lite0_is_fine_tuned_from_its_sixth_stage(home: Path, here: Path) -> None:
+    """The default start has two fifths of the parameters behind it; statistics of batch normalisation stay; and back."""
+    options: dict[str, Any] = {"backbone": "efficientnet-lite0", "image_size": SIZE}
+    layers = ("block6c_add", "top_activation")
+    cache = featx.extract_features(home / "photos", here / "cache", layers=layers, **options).cache
+    featx.fit_head(cache, "dense", layer="top_activation", pooling="avg", out=here / "dense.featx", epochs=3)
+    tuned = featx.fine_tune(cache, model=here / "dense.featx", out=here / "tuned.featx", monitor="val_loss", **GENTLE)
+    assert (tuned.start, tuned.improved) == ("block6d_expand_conv", True)
+    model = load_model(tuned.model)
+    assert model.tail is not None
+    frozen = load_tail(model.recipe, BACKBONES["efficientnet-lite0"].bundled, "block6d_expand_conv", "top_activation").arrays()
+    assert frozen.keys() == model.tail.arrays.keys()
+    same = {name for name, array in frozen.items() if np.array_equal(array, model.tail.arrays[name])}
+    assert same == {name for name in frozen if name.endswith(("moving_mean", "moving_variance"))}
+    cached = probabilities(featx.evaluate_model(tuned.model, split="all"))
+    for path, row in probabilities(featx.evaluate_model(tuned.model, images=home / "photos", split="all")).items():
+        np.testing.assert_allclose(cached[path], row, atol=1e-4)
