@@ -67,7 +67,8 @@ const featx = (() => {
     const picture = image.source
       ? make("img", { src: image.source, alt: image.alt })
       : make("span", { class: "absent", role: "img", "aria-label": image.alt }, "no preview");
-    return make("figure", { class: "thumbnail" }, picture, make("figcaption", {}, image.caption));
+    const shown = image.source && image.cover ? image.cover(picture) : picture;
+    return make("figure", { class: "thumbnail" }, shown, make("figcaption", {}, image.caption));
   }
 
   const AT_ONCE = 60;
@@ -96,12 +97,22 @@ const featx = (() => {
     aside.textContent = note;
     aside.hidden = !note;
     viewer.classList.toggle("one", images.length === 1);
+    const cells = viewer.querySelector(".cells-choice");
+    cells.hidden = !images.some((image) => image.source && image.cover);
+    chooseCells(!cells.hidden && images.length === 1); // of many, the pictures are what to look at first
     viewer.showModal();
     viewer.scrollTop = 0;
   }
 
+  function chooseCells(shown) {
+    const viewer = document.getElementById("viewer");
+    viewer.classList.toggle("explaining", shown);
+    viewer.querySelector(".cells-choice button").setAttribute("aria-pressed", String(shown));
+  }
+
   function startViewer() {
     const viewer = document.getElementById("viewer");
+    viewer.querySelector(".cells-choice button").addEventListener("click", () => chooseCells(!viewer.classList.contains("explaining")));
     viewer.querySelector(".close").addEventListener("click", () => viewer.close());
     viewer.addEventListener("click", (event) => { if (event.target === viewer) viewer.close(); });
     document.addEventListener("click", (event) => {
@@ -109,7 +120,9 @@ const featx = (() => {
       if (!opener) return;
       const image = opener.querySelector("img");
       const caption = opener.parentElement.querySelector("figcaption").textContent;
-      show(image.alt, [{ source: image.src, alt: image.alt, caption }]);
+      // A page whose script knows more of its images than a thumbnail shows gives each its place.
+      const more = opener.dataset.place === undefined ? {} : featx.known(Number(opener.dataset.place));
+      show(image.alt, [{ source: image.src, alt: image.alt, caption, ...more }]);
     });
   }
 
