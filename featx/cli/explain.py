@@ -17,7 +17,9 @@ from featx.cli.options import (
     weights_option,
     workers_option,
 )
-from featx.cli.terminal import echo, print_json, show_progress
+from featx.cli.progress import progress_options, show_progress
+from featx.cli.terminal import echo, print_json, show_note
+from featx.errors import TooManyRejects
 
 
 @main.command(epilog="Example: featx explain models/photos-logreg.featx new/ --out why.html")
@@ -31,6 +33,7 @@ from featx.cli.terminal import echo, print_json, show_progress
 @device_option
 @workers_option
 @max_pixels_option
+@progress_options
 @json_option
 def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bool, **options: Any) -> None:
     """Show which part of an image spoke for its class.
@@ -69,11 +72,14 @@ def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bo
                 "explanations": listed,
             }
         )
-        return
-    from featx.report import explanation_text
+    else:
+        from featx.report import explanation_text
 
-    echo(explanation_text(explanations))
-    for sentence in limits:
-        echo(f"note: {sentence}")
-    if out:
-        echo(f"page {out}")
+        echo(explanation_text(explanations))
+        for sentence in limits:
+            show_note(sentence)
+        if out:
+            echo(f"page {out}")
+    if rejected == len(explanations):
+        first = explanations[0]
+        raise TooManyRejects(f"all {rejected} images were rejected; the first: {first.path}: {first.error}.")

@@ -32,7 +32,7 @@ def check_explanation_page(path: Path) -> None:
     from featx.report.page.render import check_page_path  # here, not above: it loads Jinja
 
     if path.suffix.lower() not in (".html", ".htm"):
-        raise OutputError(f"{path}: a page is written as HTML. Give --out a name that ends in .html.")
+        raise OutputError(f"{path}: a page is written as HTML. Give --out a name that ends in .html.", wrong_value=True)
     check_page_path(path)
 
 

@@ -29,7 +29,8 @@ class CachedCells:
     others : ndarray of shape (n,), int64
         The runner-up of each image.
     cells : ndarray of shape (n, h, w), float64
-        As in ``Explanation``. A cache rounds maps to float16, so that with the bias they give the margin to about 0.1 %.
+        As in ``Explanation``. A cache rounds maps to float16: with the bias they give the margin to 2**-11 of the sum of the
+        sizes of what its features add, and cells whose maxima the rounding makes equal share what is one cell's.
     """
 
     quantity: str

@@ -82,7 +82,9 @@ def explain_images(
     loaded = load_model(model)
     wanted = (_class_of(loaded, "label", label), _class_of(loaded, "against", against))
     if None not in wanted and wanted[0] == wanted[1]:
-        raise ClassMismatch(f"label and against are both {label!r}. Give two classes, or leave one of them out.")
+        raise ClassMismatch(
+            f"label and against are both {label!r}. Give two classes, or leave one of them out.", wrong_value=True
+        )
     explainer = Explainer(loaded)
     files = list_unlabelled([Path(path) for path in as_list(images)])
     found = [Explanation(str(file)) for file in files]
@@ -135,6 +137,7 @@ def _class_of(model: Model, option: str, name: str | None) -> int | None:
     if name not in model.class_names:
         known = ", ".join(map(repr, model.class_names[:10])) + (" …" if len(model.class_names) > 10 else "")
         raise ClassMismatch(
-            f"{option} {name!r}: the model has no such class. {did_you_mean(name, model.class_names)}It knows {known}."
+            f"{option} {name!r}: the model has no such class. {did_you_mean(name, model.class_names)}It knows {known}.",
+            wrong_value=True,
         )
     return model.class_names.index(name)
