@@ -218,6 +218,40 @@ def test_the_image_in_the_dialog_is_the_file(show: Show, site: Path) -> None:
         np.testing.assert_allclose(mean, np.asarray(file).mean(axis=(0, 1)), atol=3)
 
 
+def test_what_spoke_for_an_image_is_drawn_over_it(show: Show, site: Path) -> None:
+    """Of one image at once, of many when the button is pressed; the cells lie where they are on the picture."""
+    browser = show()
+    classes = json.loads((site / "r" / "metrics.json").read_text())["confusion"]["class_names"]
+    browser.find_element("css selector", "#mistakes .open").click()
+    found = browser.execute_async_script(
+        "const done = arguments[0], viewer = document.getElementById('viewer'), image = viewer.querySelector('img');"
+        "image.decode().then(() => setTimeout(() => { const drawn = viewer.querySelector('.covered .cells');"
+        "const squares = [...drawn.querySelectorAll('.for, .against')].map(p => p.getAttribute('d').split('M').length - 1);"
+        "const [outer, inner] = [image, drawn.querySelector('.rules')].map(e => e.getBoundingClientRect());"
+        "done({squares: squares.reduce((a, b) => a + b, 0), shown: getComputedStyle(drawn).display,"
+        " text: viewer.querySelector('figure .cells-note').textContent,"
+        " limits: viewer.querySelector('.cells-note').textContent,"
+        " apart: Math.abs(outer.left - inner.left), share: inner.width / outer.width}) }, 100))"
+    )
+    assert 1 <= found["squares"] <= 4
+    assert found["shown"] != "none"
+    assert found["share"] == pytest.approx(1, abs=0.05)
+    assert found["apart"] < 3
+    plain = [name.encode("utf-8", "backslashreplace").decode() for name in classes]
+    assert found["text"] in {f"cells: {one} against {other}" for one in plain for other in plain}
+    assert "does not tell whether that evidence is the object itself" in found["limits"]
+    press(browser, "\ue00c")
+    displays = (
+        "return [...document.querySelectorAll('#viewer .covered .cells, #viewer .scale')].map(c => getComputedStyle(c).display)"
+    )
+    cell = max(browser.find_elements("css selector", "button.cell"), key=lambda one: int(one.text))
+    cell.click()
+    browser.execute_async_script("setTimeout(arguments[0], 200)")
+    assert set(browser.execute_script(displays)) == {"none"}
+    browser.find_element("css selector", ".cells-choice button").click()
+    assert "none" not in browser.execute_script(displays)
+
+
 def test_a_point_of_the_map_opens_its_image_by_mouse_and_by_keys(show: Show, site: Path) -> None:
     """The click; the arrows, which say where they are; Enter."""
     browser = show()

@@ -11,7 +11,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const cover = cells && featx.cells(cells);
   // What the script knows of an image beside its thumbnail.
   featx.known = (place) => (cells?.letters[place] ? {
-    caption: `${captionOf(place)}\ncells: ${classes[predicted[place]]} against ${classes[cells.others[place]]}`,
+    covered: `cells: ${classes[predicted[place]]} against ${classes[cells.others[place]]}`,
     cover: (picture) => cover(picture, cells.letters[place]),
   } : {});
   const imageOf = (place) => ({

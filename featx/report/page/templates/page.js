@@ -68,12 +68,13 @@ const featx = (() => {
       ? make("img", { src: image.source, alt: image.alt })
       : make("span", { class: "absent", role: "img", "aria-label": image.alt }, "no preview");
     const shown = image.source && image.cover ? image.cover(picture) : picture;
-    return make("figure", { class: "thumbnail" }, shown, make("figcaption", {}, image.caption));
+    const beside = image.covered ? [make("p", { class: "cells-note small" }, image.covered)] : [];
+    return make("figure", { class: "thumbnail" }, shown, make("figcaption", {}, image.caption), ...beside);
   }
 
   const AT_ONCE = 60;
 
-  // Show images, objects with source, caption and alt, in the dialog.
+  // Show images, objects with source, caption and alt, in the dialog; with cover, which draws over the picture, and covered, what.
   function show(title, images, note = "") {
     const viewer = document.getElementById("viewer");
     const [grid, more, aside] = [".grid", ".more", ".viewer-note"].map((name) => viewer.querySelector(name));
