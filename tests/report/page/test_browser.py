@@ -252,6 +252,31 @@ def test_what_spoke_for_an_image_is_drawn_over_it(show: Show, site: Path) -> Non
     assert "none" not in browser.execute_script(displays)
 
 
+@pytest.mark.parametrize(
+    ("resize", "placed"),
+    [
+        ("stretch", "translate(0 0) scale(50 25)"),
+        ("crop", "translate(25 0) scale(25 25)"),
+        ("pad", "translate(0 -25) scale(50 50)"),
+    ],
+)
+def test_cells_lie_where_the_network_saw_them(resize: str, placed: str, show: Show) -> None:
+    """On a picture of 100 x 50 px for a square network: all of it, its middle, or more than it, with the margins."""
+    drawn = show().execute_script(
+        "const picture = new Image();"
+        "const facts = { naturalWidth: 100, naturalHeight: 50, complete: true };"
+        "for (const [name, value] of Object.entries(facts)) Object.defineProperty(picture, name, { value });"
+        "const cover = featx.cells({ rows: 2, columns: 2, height: 64, width: 64, resize: arguments[0], steps: 5 });"
+        "const drawn = cover(picture, 'kfea').querySelector('g');"
+        "const squares = [...drawn.querySelectorAll('.for, .against')];"
+        "const paths = squares.map((square) => [square.getAttribute('class'), square.getAttribute('d')]);"
+        "return { placed: drawn.getAttribute('transform'), paths }",
+        resize,
+    )
+    assert drawn["placed"] == placed
+    assert drawn["paths"] == [["for l5", "M0 0h1v1h-1z"], ["against l1", "M0 1h1v1h-1z"], ["against l5", "M1 1h1v1h-1z"]]
+
+
 def test_a_point_of_the_map_opens_its_image_by_mouse_and_by_keys(show: Show, site: Path) -> None:
     """The click; the arrows, which say where they are; Enter."""
     browser = show()
