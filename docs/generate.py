@@ -109,6 +109,17 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
             }
         ),
     ),
+    "explain": (
+        Document(
+            added={
+                "explained": ("int", "Number of images explained."),
+                "rejected": ("int", "Number of images that could not be."),
+                "limits": ("list of str", "How the cells were computed, and what they tell and do not."),
+                "out": ("Path or None", "The page, or null."),
+                "explanations": ("list of Explanation", "Of each image, with `cells` as lists, a list a row."),
+            }
+        ),
+    ),
     "export": (Document(result="featx:ExportResult"),),
     "inspect": (
         Document("of a cache", "featx.verbs.inspect:CacheSummary", added=_FINGERPRINT),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from featx.verbs.audit import Audit, audit_cache, write_clean_manifest
     from featx.verbs.compare import Comparison, compare_heads
     from featx.verbs.evaluate import Evaluation, evaluate_model
+    from featx.verbs.explain import Explanation, explain_images
     from featx.verbs.export import ExportResult, export_model
     from featx.verbs.extract import ExtractPlan, ExtractResult, extract_features, plan_extract
     from featx.verbs.finetune import FineTuneResult, fine_tune
@@ -35,6 +36,7 @@ _PUBLIC = {
     "Comparison": "featx.verbs.compare",
     "Evaluation": "featx.verbs.evaluate",
     "ExportResult": "featx.verbs.export",
+    "Explanation": "featx.verbs.explain",
     "ExtractPlan": "featx.verbs.extract",
     "ExtractResult": "featx.verbs.extract",
     "FeatureCache": "featx.store",
@@ -49,6 +51,7 @@ _PUBLIC = {
     "audit_cache": "featx.verbs.audit",
     "compare_heads": "featx.verbs.compare",
     "evaluate_model": "featx.verbs.evaluate",
+    "explain_images": "featx.verbs.explain",
     "export_model": "featx.verbs.export",
     "extract_features": "featx.verbs.extract",
     "fine_tune": "featx.verbs.finetune",
@@ -69,6 +72,7 @@ __all__ = [
     "Audit",
     "Comparison",
     "Evaluation",
+    "Explanation",
     "ExportResult",
     "ExtractPlan",
     "ExtractResult",
@@ -84,6 +88,7 @@ __all__ = [
     "audit_cache",
     "compare_heads",
     "evaluate_model",
+    "explain_images",
     "export_model",
     "extract_features",
     "fine_tune",

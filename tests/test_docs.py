@@ -152,6 +152,7 @@ CALLS = {
     ("compare", 0): "compare --heads ridge,knn --folds 2 --out table.csv",
     ("evaluate", 0): "evaluate",
     ("predict", 0): "predict models/photos-logreg.featx photos",
+    ("explain", 0): "explain models/photos-logreg.featx photos",
     ("inspect", 0): "inspect",
     ("inspect", 1): "inspect models/photos-logreg.featx",
     ("verify", 0): "verify",

@@ -5,6 +5,7 @@ from featx.heads.classical.scaling import Scaling, check_scale
 from featx.heads.classical.span import Span
 from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
 from featx.heads.head import Features, Head, Rows
+from featx.heads.linear_form import LinearForm
 from featx.heads.registry import HEADS, HeadSpec, head_spec, make_head, rebuild_head
 from featx.heads.settings import HeadSettings
 from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
@@ -17,6 +18,7 @@ __all__ = [
     "Head",
     "HeadSettings",
     "HeadSpec",
+    "LinearForm",
     "Rows",
     "Scaling",
     "Span",

@@ -17,7 +17,7 @@ from featx.images.loader import Batch, Views, load_batches
 from featx.images.noticed import Noticed, are_many_blank
 from featx.images.picture import BLANK, MEASURES, PICTURE_SIDE, Picture
 from featx.images.raster import MAX_PIXELS, Traits
-from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, make_thumbnails
+from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, as_webp, make_thumbnails
 
 __all__ = [
     "BLANK",
@@ -45,6 +45,7 @@ __all__ = [
     "Traits",
     "Views",
     "are_many_blank",
+    "as_webp",
     "assign_splits",
     "check_manifest_path",
     "decode_image",

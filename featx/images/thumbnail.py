@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from featx.errors import ImageRejected
 from featx.images.decoder import decode_file
 from featx.images.raster import MAX_PIXELS
+from featx.images.resize import shrink
 from featx.recipe import Recipe
 from featx.system.cores import available_cores
 
@@ -39,6 +42,14 @@ class Thumbnail:
 
     data: bytes
     reason: str
+
+
+def as_webp(pixels: NDArray[np.uint8], longest: int | None = None) -> bytes:
+    """Return pixels (height, width, 3) as a file of ``THUMBNAIL_TYPE``, its longer side brought down to ``longest`` [px]."""
+    image = Image.fromarray(pixels)
+    file = io.BytesIO()
+    (shrink(image, longest) if longest else image).save(file, "WEBP", quality=_QUALITY, method=2)
+    return file.getvalue()
 
 
 def make_thumbnails(
@@ -91,9 +102,7 @@ def make_thumbnails(
             return Thumbnail(b"", rejected.reason)
         if digests is not None and digest != digests[position]:
             return Thumbnail(b"", "changed since it was measured")
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "WEBP", quality=_QUALITY, method=2)
-        return Thumbnail(file.getvalue(), "")
+        return Thumbnail(as_webp(pixels), "")
 
     made = []
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="featx-thumbnail") as pool:

@@ -38,12 +38,22 @@ class HeadFeatures:
 
     def of_maps(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn maps of the model's layer (n, h, w, c) into features (n, n_features), rounded as a cache would have."""
+        return self.pooled(self.head_maps(maps))
+
+    def head_maps(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the maps that the head's features are pooled from, of maps of the model's layer (n, h, w, c).
+
+        Behind fine-tuned layers they are what these give; whole maps are rounded as a cache would have.
+        """
         model = self._model
-        dtype = model.recipe.stored_dtype
-        if not model.tail:
-            return pool_maps(maps, model.pooling, dtype)
-        rounded = pool_maps(maps, "flatten", dtype).reshape(maps.shape)
-        return pool_maps(self._ready_tail()(rounded), model.pooling, "float32")
+        if not model.tail and model.pooling != "flatten":
+            return maps
+        rounded = pool_maps(maps, "flatten", model.recipe.stored_dtype).reshape(maps.shape)
+        return np.asarray(self._ready_tail()(rounded)) if model.tail else rounded
+
+    def pooled(self, head_maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn what ``head_maps`` gave into features (n, n_features)."""
+        return pool_maps(head_maps, self._model.pooling, "float32")
 
     def of_cache(self, store: FeatureCache, rows: NDArray[np.int64]) -> Any:
         """Yield (positions, features) of catalog rows a block at a time, in order."""

@@ -2,12 +2,14 @@
 
 from featx.report.files.audit import AuditFiles, check_audit_folder, write_audit
 from featx.report.files.evaluation import ReportFiles, check_report_folder, write_report
+from featx.report.page.explain import check_explanation_page, write_explanation_page
 from featx.report.page.predictions import check_prediction_page, write_prediction_page
 from featx.report.text.audit import audit_text
 from featx.report.text.backbones import backbones_text
 from featx.report.text.compare import comparison_text
 from featx.report.text.doctor import doctor_text
 from featx.report.text.evaluate import evaluation_text
+from featx.report.text.explain import explanation_text
 from featx.report.text.extract import extract_text, plan_text
 from featx.report.text.finetune import finetune_text
 from featx.report.text.fit import fit_text
@@ -23,11 +25,13 @@ __all__ = [
     "backbones_text",
     "cache_text",
     "check_audit_folder",
+    "check_explanation_page",
     "check_prediction_page",
     "check_report_folder",
     "comparison_text",
     "doctor_text",
     "evaluation_text",
+    "explanation_text",
     "extract_text",
     "finetune_text",
     "fit_text",
@@ -37,6 +41,7 @@ __all__ = [
     "sample_text",
     "verify_text",
     "write_audit",
+    "write_explanation_page",
     "write_prediction_page",
     "write_report",
 ]

@@ -14,7 +14,7 @@ from featx.store.listing.rejects import check_something_is_left, write_rejects
 from featx.store.listing.repeats import Repeats, find_repeats
 from featx.store.network import Count, Name, Network
 from featx.store.packed import pack
-from featx.store.pooling import POOLINGS, check_pooling, pool_maps
+from featx.store.pooling import POOLINGS, check_pooling, pool_maps, sums_by_cell
 from featx.store.pruning import Listed, drop_foreign, find_repeated, prune
 from featx.store.repair import Damage, Survey, is_unfinished, missing_rows, restore, set_aside, survey
 from featx.store.rows import CachedRows
@@ -72,6 +72,7 @@ __all__ = [
     "restore",
     "set_aside",
     "shards_of",
+    "sums_by_cell",
     "survey",
     "write_part",
     "write_rejects",

@@ -94,3 +94,38 @@ def pool_maps(maps: NDArray[np.float32], pooling: str, stored_dtype: str) -> NDA
     rounded = flat.copy()
     rounded[fits] = flat[fits].astype(np.float16)
     return rounded
+
+
+def sums_by_cell(maps: NDArray[np.floating], weights: NDArray[np.float64], pooling: str) -> NDArray[np.float64]:
+    """Divide a weighted sum of features among the cells of the maps that the features were pooled from.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (n, h, w, c)
+        A layer's output.
+    weights : ndarray of shape (n, n_features), float64
+        What each feature of each row is multiplied by.
+    pooling : str
+        How the features were made: ``flatten``, ``avg``, ``max`` or ``avgmax``.
+
+    Returns
+    -------
+    sums : ndarray of shape (n, h, w), float64
+        Of each row they add up to the sum of its features times their weights. A maximum is its cell's, or is divided equally
+        among the cells that share it.
+    """
+    check_pooling(pooling)
+    n, height, width, channels = maps.shape
+    values = maps.astype(np.float64)
+    if pooling == "flatten":
+        whole: NDArray[np.float64] = np.einsum("nhwc,nhwc->nhw", values, weights.reshape(values.shape))
+        return whole
+    sums = np.zeros((n, height, width))
+    if pooling in ("avg", "avgmax"):
+        sums += np.einsum("nhwc,nc->nhw", values, weights[:, :channels]) / (height * width)
+    if pooling in ("max", "avgmax"):
+        largest = values.max(axis=(1, 2), keepdims=True)
+        holders = values == largest
+        shares = largest / holders.sum(axis=(1, 2), keepdims=True)
+        sums += np.einsum("nhwc,nc->nhw", holders * shares, weights[:, -channels:])
+    return sums

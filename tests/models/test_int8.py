@@ -66,6 +66,15 @@ def no_quantization(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(int8, "quantize_backbone", refuse)
 
 
+def test_an_explanation_is_exact_in_int8_too(folder: Path) -> None:
+    """From the maps that the quantized network gives; the margin is the head's."""
+    (one,) = featx.explain_images(folder / "m.featx", folder / "photos/red/0.png")
+    (predicted,) = featx.predict_images(folder / "m.featx", folder / "photos/red/0.png")
+    assert (one.label, one.confidence, one.method) == (predicted.label, pytest.approx(predicted.confidence), "exact")
+    assert one.cells is not None
+    assert one.cells.sum() + one.bias == pytest.approx(one.margin, abs=1e-5)
+
+
 @pytest.mark.usefixtures("no_quantization")
 def test_prediction_is_that_of_the_cached_features_without_the_cache(copy: Path) -> None:
     """The network travels inside the model: evaluate on the cache and predict on the files give the same, bit for bit."""

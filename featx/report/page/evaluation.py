@@ -11,8 +11,10 @@ from featx.report.page.exhibits import Exhibits
 from featx.report.page.render import data_uri, render_page
 from featx.report.page.sections import (
     about_section,
+    cells_data,
     confidence_section,
     curves_section,
+    explained_part,
     map_data,
     map_section,
     rejected_section,
@@ -43,7 +45,7 @@ def evaluation_page(evaluation: Evaluation, exhibits: Exhibits) -> str:
     has_matrix = len(names) <= _MOST_IN_MATRIX
     return render_page(
         "evaluation.html",
-        scripts=("evaluation.js",),
+        scripts=("cells.js", "evaluation.js"),
         name=evaluation.model_path.stem,
         split=evaluation.split,
         lead=_lead(evaluation),
@@ -65,6 +67,7 @@ def evaluation_page(evaluation: Evaluation, exhibits: Exhibits) -> str:
         training=training_section(evaluation),
         about=about_section(evaluation),
         rejected=rejected_section(evaluation),
+        explained=explained_part(evaluation, exhibits),
         listed=len(exhibits.listed) if len(exhibits.listed) < len(evaluation.y) else None,
         page_data=_page_data(evaluation, exhibits, predicted),
     )
@@ -87,6 +90,7 @@ def _page_data(evaluation: Evaluation, exhibits: Exhibits, predicted: NDArray[np
             for number, place in zip(np.searchsorted(listed, shown), shown, strict=True)
         },
         "map": map_data(evaluation, exhibits),
+        "cells": cells_data(evaluation, exhibits),
     }
 
 
@@ -192,7 +196,7 @@ def _galleries(evaluation: Evaluation, exhibits: Exhibits) -> list[dict[str, Any
     mistakes = mistakes[np.argsort(-confidence[mistakes], kind="stable")][:_MOST_MISTAKES]
     unsure = hits[np.argsort(confidence[hits], kind="stable")][:_MOST_UNSURE]
 
-    def show(place: int) -> dict[str, str]:
+    def show(place: int) -> dict[str, Any]:
         true, answer = names[evaluation.y[place]], names[predicted[place]]
         data = exhibits.thumbnails.get(place)
         caption = f"{answer} {confidence[place]:.3f}" + ("" if true == answer else f", is {true}")
@@ -200,6 +204,7 @@ def _galleries(evaluation: Evaluation, exhibits: Exhibits) -> list[dict[str, Any
             "source": data_uri(data, THUMBNAIL_TYPE) if data else "",
             "caption": f"{caption}\n{evaluation.paths[place]}",
             "alt": f"{true}, predicted {answer}",
+            **({"place": int(np.searchsorted(exhibits.listed, place))} if place in exhibits.listed else {}),
         }
 
     return [

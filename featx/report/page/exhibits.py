@@ -13,6 +13,7 @@ from featx.images import Thumbnail, make_thumbnails
 from featx.recipe import Recipe
 from featx.system.progress import Progress
 from featx.verbs.evaluate import Evaluation, FeatureMap, map_features
+from featx.verbs.explain import CachedCells, cells_in_cache
 from featx.verbs.predict import Prediction
 
 MOST_THUMBNAILS = 4000
@@ -39,6 +40,10 @@ class Exhibits:
         Reason to number of images that could not be shown.
     map : FeatureMap or None
         The map of the features, where there is one.
+    cells : CachedCells or None
+        What the cells of the images in ``explained`` spoke for, where the cache tells it without a forward pass.
+    explained : ndarray of shape (n_explained,), int64
+        Positions of these images.
     listed : ndarray of shape (n_listed,), int64
         Positions, ascending, of the images that the page knows by name: of very many, those on the map and the most useful.
     """
@@ -48,6 +53,8 @@ class Exhibits:
     tried: set[int]
     missing: dict[str, int]
     map: FeatureMap | None = None
+    cells: CachedCells | None = None
+    explained: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
     listed: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
 
 
@@ -72,7 +79,13 @@ def exhibits_of(evaluation: Evaluation, *, map: str = "auto", progress: Progress
     if evaluation.pooled is not None and len(evaluation.pooled):
         mapped = map_features(evaluation.pooled, evaluation.pooled_rows, map)
     listed = np.union1d(order[:MOST_LISTED], evaluation.pooled_rows)
-    return dataclasses.replace(exhibits, map=mapped, listed=listed)
+    seen = np.array([place for place in shown if place in exhibits.thumbnails], np.int64)
+    cells = None
+    if evaluation.cache is not None:
+        rows, probabilities = evaluation.rows[seen], evaluation.probabilities[seen]
+        cells = cells_in_cache(evaluation.model, evaluation.cache, rows, probabilities)
+    explained = seen[: len(cells.others)] if cells else seen[:0]
+    return dataclasses.replace(exhibits, map=mapped, listed=listed, cells=cells, explained=explained)
 
 
 def group_predictions(predictions: Sequence[Prediction], min_confidence: float) -> tuple[dict[str, list[int]], list[int]]:

@@ -168,6 +168,8 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
         digests=measured.digests,
         pooled=measured.pooled,
         pooled_rows=measured.pooled_rows,
+        cache=measured.cache,
+        rows=measured.rows,
         counts=counts,
         accuracy_without_near_duplicates=without,
     )

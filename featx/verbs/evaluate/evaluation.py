@@ -92,6 +92,10 @@ class Evaluation:
         Content digests of the images.
     pooled, pooled_rows : ndarray
         Average features (n_mapped, n_channels) of some images, for a map, and which they are.
+    cache : Path or None
+        Of what features the probabilities are; None for images outside a cache, and for a mean over views.
+    rows : ndarray of shape (n_images,), int64
+        With ``cache``: each image's row in its catalog.
     counts : dict of str to int
         ``duplicates`` among the images, how many of them were ``seen_in_training``, and how many others are
         ``near_duplicates`` of training images, where that is known.
@@ -136,5 +140,7 @@ class Evaluation:
     digests: list[bytes] = dataclasses.field(default_factory=list)
     pooled: NDArray[np.float32] | None = None
     pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
+    cache: Path | None = None
+    rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
     accuracy_without_near_duplicates: float | None = None

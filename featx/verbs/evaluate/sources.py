@@ -40,6 +40,8 @@ class Measured:
     unknown: int = 0  # images of classes that had no training image, left out
     pooled: NDArray[np.float32] | None = None  # average features of some images, for a map
     pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # which they are
+    cache: Path | None = None  # that the probabilities are of
+    rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # of its catalog
     shown: NDArray[np.bool_] | None = None  # exact and near duplicates of training images; None where nobody could look
 
 
@@ -122,6 +124,8 @@ def from_cache(
         unknown=unknown,
         pooled=pooled.astype(np.float32),
         pooled_rows=pooled_rows,
+        cache=None if classify else folder,
+        rows=measured[kept],
         shown=showing_training_images(model, store, contents, progress=progress),
     )
 

@@ -218,6 +218,65 @@ def test_the_image_in_the_dialog_is_the_file(show: Show, site: Path) -> None:
         np.testing.assert_allclose(mean, np.asarray(file).mean(axis=(0, 1)), atol=3)
 
 
+def test_what_spoke_for_an_image_is_drawn_over_it(show: Show, site: Path) -> None:
+    """Of one image at once, of many when the button is pressed; the cells lie where they are on the picture."""
+    browser = show()
+    classes = json.loads((site / "r" / "metrics.json").read_text())["confusion"]["class_names"]
+    browser.find_element("css selector", "#mistakes .open").click()
+    found = browser.execute_async_script(
+        "const done = arguments[0], viewer = document.getElementById('viewer'), image = viewer.querySelector('img');"
+        "image.decode().then(() => setTimeout(() => { const drawn = viewer.querySelector('.covered .cells');"
+        "const squares = [...drawn.querySelectorAll('.for, .against')].map(p => p.getAttribute('d').split('M').length - 1);"
+        "const [outer, inner] = [image, drawn.querySelector('.rules')].map(e => e.getBoundingClientRect());"
+        "done({squares: squares.reduce((a, b) => a + b, 0), shown: getComputedStyle(drawn).display,"
+        " text: viewer.querySelector('figure .cells-note').textContent,"
+        " limits: viewer.querySelector('.cells-note').textContent,"
+        " apart: Math.abs(outer.left - inner.left), share: inner.width / outer.width}) }, 100))"
+    )
+    assert 1 <= found["squares"] <= 4
+    assert found["shown"] != "none"
+    assert found["share"] == pytest.approx(1, abs=0.05)
+    assert found["apart"] < 3
+    plain = [name.encode("utf-8", "backslashreplace").decode() for name in classes]
+    assert found["text"] in {f"cells: {one} against {other}" for one in plain for other in plain}
+    assert "does not tell whether that evidence is the object itself" in found["limits"]
+    press(browser, "\ue00c")
+    displays = (
+        "return [...document.querySelectorAll('#viewer .covered .cells, #viewer .scale')].map(c => getComputedStyle(c).display)"
+    )
+    cell = max(browser.find_elements("css selector", "button.cell"), key=lambda one: int(one.text))
+    cell.click()
+    browser.execute_async_script("setTimeout(arguments[0], 200)")
+    assert set(browser.execute_script(displays)) == {"none"}
+    browser.find_element("css selector", ".cells-choice button").click()
+    assert "none" not in browser.execute_script(displays)
+
+
+@pytest.mark.parametrize(
+    ("resize", "placed"),
+    [
+        ("stretch", "translate(0 0) scale(50 25)"),
+        ("crop", "translate(25 0) scale(25 25)"),
+        ("pad", "translate(0 -25) scale(50 50)"),
+    ],
+)
+def test_cells_lie_where_the_network_saw_them(resize: str, placed: str, show: Show) -> None:
+    """On a picture of 100 x 50 px for a square network: all of it, its middle, or more than it, with the margins."""
+    drawn = show().execute_script(
+        "const picture = new Image();"
+        "const facts = { naturalWidth: 100, naturalHeight: 50, complete: true };"
+        "for (const [name, value] of Object.entries(facts)) Object.defineProperty(picture, name, { value });"
+        "const cover = featx.cells({ rows: 2, columns: 2, height: 64, width: 64, resize: arguments[0], steps: 5 });"
+        "const drawn = cover(picture, 'kfea').querySelector('g');"
+        "const squares = [...drawn.querySelectorAll('.for, .against')];"
+        "const paths = squares.map((square) => [square.getAttribute('class'), square.getAttribute('d')]);"
+        "return { placed: drawn.getAttribute('transform'), paths }",
+        resize,
+    )
+    assert drawn["placed"] == placed
+    assert drawn["paths"] == [["for l5", "M0 0h1v1h-1z"], ["against l1", "M0 1h1v1h-1z"], ["against l5", "M1 1h1v1h-1z"]]
+
+
 def test_a_point_of_the_map_opens_its_image_by_mouse_and_by_keys(show: Show, site: Path) -> None:
     """The click; the arrows, which say where they are; Enter."""
     browser = show()

@@ -25,6 +25,7 @@ from featx.errors import (
 )
 from featx.models import Compute
 from featx.models.file import load_model, save_model
+from featx.verbs.explain import cells_in_cache
 from tests.conftest import COLOURS, Run, as_json, write_image
 
 SIZE = (32, 32)
@@ -90,6 +91,19 @@ def test_prediction_from_cached_features_equals_the_one_from_pixels(home: Path, 
     for path, row in cached.items():
         if path.startswith("red/"):
             assert predicted[Path(path).name].confidence == pytest.approx(row.max(), abs=1e-5)
+
+
+def test_an_explanation_is_of_the_maps_behind_the_tuned_layers(home: Path, tuned: featx.FineTuneResult) -> None:
+    """Exact as of any linear head; a report has no cells of them, as they take a forward pass."""
+    image = home / "photos" / "red" / "0.png"
+    (one,) = featx.explain_images(tuned.model, image)
+    (predicted,) = featx.predict_images(tuned.model, image)
+    assert (one.label, one.method) == (predicted.label, "exact")
+    assert one.cells is not None
+    assert one.cells.sum() + one.bias == pytest.approx(one.margin, abs=1e-5)
+    assert one.margin == pytest.approx(np.log(one.confidence / one.other_confidence), abs=1e-4)
+    evaluation = featx.evaluate_model(tuned.model, split="val")
+    assert cells_in_cache(evaluation.model, home / "both", evaluation.rows, evaluation.probabilities) is None
 
 
 def test_prediction_equals_keras_with_the_tuned_weights(home: Path, tuned: featx.FineTuneResult) -> None:

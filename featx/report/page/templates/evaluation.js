@@ -1,17 +1,24 @@
 "use strict";
 // The page of an evaluation: cells and points that open their images, curves to choose.
 document.addEventListener("DOMContentLoaded", () => {
-  const { classes, paths, truth, predicted, confidence, thumbnails, kind, map } = featx.data("evaluation");
+  const { classes, paths, truth, predicted, confidence, thumbnails, kind, map, cells } = featx.data("evaluation");
 
   const captionOf = (place) => {
     const found = `${classes[predicted[place]]} ${confidence[place].toFixed(3)}`;
     const wrong = truth[place] === predicted[place] ? "" : `, is ${classes[truth[place]]}`;
     return `${found}${wrong}\n${paths[place]}`;
   };
+  const cover = cells && featx.cells(cells);
+  // What the script knows of an image beside its thumbnail.
+  featx.known = (place) => (cells?.letters[place] ? {
+    covered: `cells: ${classes[predicted[place]]} against ${classes[cells.others[place]]}`,
+    cover: (picture) => cover(picture, cells.letters[place]),
+  } : {});
   const imageOf = (place) => ({
     source: thumbnails[place] ? `data:${kind};base64,${thumbnails[place]}` : "",
     caption: captionOf(place),
     alt: `${classes[truth[place]]}, predicted ${classes[predicted[place]]}`,
+    ...featx.known(place),
   });
 
   function openCell(row, column) {

@@ -67,12 +67,14 @@ const featx = (() => {
     const picture = image.source
       ? make("img", { src: image.source, alt: image.alt })
       : make("span", { class: "absent", role: "img", "aria-label": image.alt }, "no preview");
-    return make("figure", { class: "thumbnail" }, picture, make("figcaption", {}, image.caption));
+    const shown = image.source && image.cover ? image.cover(picture) : picture;
+    const beside = image.covered ? [make("p", { class: "cells-note small" }, image.covered)] : [];
+    return make("figure", { class: "thumbnail" }, shown, make("figcaption", {}, image.caption), ...beside);
   }
 
   const AT_ONCE = 60;
 
-  // Show images, objects with source, caption and alt, in the dialog.
+  // Show images, objects with source, caption and alt, in the dialog; with cover, which draws over the picture, and covered, what.
   function show(title, images, note = "") {
     const viewer = document.getElementById("viewer");
     const [grid, more, aside] = [".grid", ".more", ".viewer-note"].map((name) => viewer.querySelector(name));
@@ -96,12 +98,22 @@ const featx = (() => {
     aside.textContent = note;
     aside.hidden = !note;
     viewer.classList.toggle("one", images.length === 1);
+    const cells = viewer.querySelector(".cells-choice");
+    cells.hidden = !images.some((image) => image.source && image.cover);
+    chooseCells(!cells.hidden && images.length === 1); // of many, the pictures are what to look at first
     viewer.showModal();
     viewer.scrollTop = 0;
   }
 
+  function chooseCells(shown) {
+    const viewer = document.getElementById("viewer");
+    viewer.classList.toggle("explaining", shown);
+    viewer.querySelector(".cells-choice button").setAttribute("aria-pressed", String(shown));
+  }
+
   function startViewer() {
     const viewer = document.getElementById("viewer");
+    viewer.querySelector(".cells-choice button").addEventListener("click", () => chooseCells(!viewer.classList.contains("explaining")));
     viewer.querySelector(".close").addEventListener("click", () => viewer.close());
     viewer.addEventListener("click", (event) => { if (event.target === viewer) viewer.close(); });
     document.addEventListener("click", (event) => {
@@ -109,7 +121,9 @@ const featx = (() => {
       if (!opener) return;
       const image = opener.querySelector("img");
       const caption = opener.parentElement.querySelector("figcaption").textContent;
-      show(image.alt, [{ source: image.src, alt: image.alt, caption }]);
+      // A page whose script knows more of its images than a thumbnail shows gives each its place.
+      const more = opener.dataset.place === undefined ? {} : featx.known(Number(opener.dataset.place));
+      show(image.alt, [{ source: image.src, alt: image.alt, caption, ...more }]);
     });
   }
 

@@ -1,0 +1,85 @@
+"""The command ``featx explain``."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.group import main
+from featx.cli.options import (
+    FOLDER,
+    batch_option,
+    device_option,
+    json_option,
+    max_pixels_option,
+    weights_option,
+    workers_option,
+)
+from featx.cli.progress import progress_options, show_progress
+from featx.cli.terminal import echo, print_json, show_note
+from featx.errors import TooManyRejects
+
+
+@main.command(epilog="Example: featx explain models/photos-logreg.featx new/ --out why.html")
+@click.argument("model", type=FOLDER)
+@click.argument("images", type=FOLDER, nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--out", type=FOLDER, help="A page (.html) that shows the cells over each image.")
+@click.option("--label", metavar="NAME", help="The class to explain.  [default: the most probable of each image]")
+@click.option("--against", metavar="NAME", help="The class to hold it against.  [default: the most probable of the others]")
+@weights_option
+@batch_option
+@device_option
+@workers_option
+@max_pixels_option
+@progress_options
+@json_option
+def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bool, **options: Any) -> None:
+    """Show which part of an image spoke for its class.
+
+    Divides the margin between the class and the runner-up among the cells of the map that the head starts from: exactly for
+    linear heads, by taking each cell away in turn for the others but knn.
+    """
+    if out:
+        from featx.report import check_explanation_page
+
+        check_explanation_page(out)  # before minutes of work, not after
+    with show_progress() as progress:
+        explanations = featx.explain_images(model, images, progress=progress, **options)
+    if out:
+        from featx.report import write_explanation_page
+
+        with show_progress() as progress:
+            write_explanation_page(explanations, out, model, progress=progress)
+    rejected = sum(1 for one in explanations if one.error)
+    explained = next((one for one in explanations if not one.error), None)
+    from featx.verbs.explain import limits_of
+
+    limits = []
+    if explained and explained.cells is not None:
+        limits = limits_of(featx.load_model(model), explained.method, explained.quantity, explained.cells.shape)
+    if as_json:
+        listed = [
+            dataclasses.asdict(one) | {"cells": None if one.cells is None else one.cells.tolist()} for one in explanations
+        ]
+        print_json(
+            {
+                "explained": len(explanations) - rejected,
+                "rejected": rejected,
+                "limits": limits,
+                "out": out,
+                "explanations": listed,
+            }
+        )
+    else:
+        from featx.report import explanation_text
+
+        echo(explanation_text(explanations))
+        for sentence in limits:
+            show_note(sentence)
+        if out:
+            echo(f"page {out}")
+    if rejected == len(explanations):
+        first = explanations[0]
+        raise TooManyRejects(f"all {rejected} images were rejected; the first: {first.path}: {first.error}.")

@@ -1,0 +1,28 @@
+"""Explanations of ``featx explain`` as text."""
+
+from collections.abc import Sequence
+
+from featx.verbs.explain import Explanation
+
+_MOST = 20
+
+
+def explanation_text(explanations: Sequence[Explanation]) -> str:
+    """Give of each image class, runner-up, what spoke for and against, and the strongest cells."""
+    lines: list[str] = []
+    for one in explanations[:_MOST]:
+        if one.cells is None:
+            lines.append(f"rejected {one.path}: {one.error}")
+            continue
+        bias = "" if one.bias is None else f", bias {one.bias:+.2f}"
+        strongest = ", ".join(f"({row + 1}, {column + 1}) {value:+.2f}" for row, column, value in one.strongest())
+        height, width = one.cells.shape
+        lines += [
+            f"{one.path}: {one.label} {one.confidence:.3f} against {one.other} {one.other_confidence:.3f}",
+            f"  margin {one.margin:+.2f} ({one.quantity}): "
+            f"for {one.speaking_for:+.2f}, against {one.speaking_against:+.2f}{bias}",
+            f"  strongest of {height} x {width} cells (row, column): {strongest}",
+        ]
+    if len(explanations) > _MOST:
+        lines.append(f"… and {len(explanations) - _MOST} more images, in --json and --out")
+    return "\n".join(lines)

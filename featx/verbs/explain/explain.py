@@ -1,0 +1,143 @@
+"""The verb explain: which cells of an image's map spoke for a class and against another."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import ClassMismatch
+from featx.images import MAX_PIXELS, list_unlabelled
+from featx.models import Compute, Engine, Extractor, HeadFeatures, Model, load_model, weights_hint
+from featx.system.names import as_list, did_you_mean
+from featx.system.progress import Progress
+from featx.verbs.explain.cells import Explainer
+from featx.verbs.explain.explanation import Explanation
+
+
+def explain_images(
+    model: Path | str,
+    images: Path | str | Sequence[Path | str],
+    *,
+    label: str | None = None,
+    against: str | None = None,
+    weights: Path | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> list[Explanation]:
+    """Divide a head's decision about each image among the cells of the map that it starts from.
+
+    Of a linear head (``logreg``, ``svm`` with a linear kernel, ``ridge``, ``dense`` without hidden layers) the division is
+    exact. Of ``dense`` with hidden layers, ``conv`` and ``svm`` with kernel rbf each cell is taken away in turn.
+
+    Parameters
+    ----------
+    model : Path or str
+        The model file.
+    images : Path, str, or sequence of Path or str
+        Files are taken as they are; folders are searched for images.
+    label : str or None
+        The class to explain; by default the most probable of each image.
+    against : str or None
+        The class to hold it against; by default the most probable of the others.
+    weights : Path or None
+        The backbone's weights file, if it is not at hand.
+    batch_size, workers : int or None
+        Images a forward pass, by default as many as memory allows; decoding processes.
+    max_pixels : int
+        Larger images are rejected [px].
+    device : str or None
+        Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
+    progress : callable or None
+        Called as (stage, newly done, total).
+
+    Returns
+    -------
+    explanations : list of Explanation
+        One for each image, in the order of the files; no image is left out.
+
+    Raises
+    ------
+    RecipeError
+        If a number is outside its range.
+    ModelError
+        If the model cannot be read, or does not know ``label`` or ``against`` (``ClassMismatch``).
+    HeadError
+        If the head is ``knn``, whose votes cannot be divided.
+    ImageListError
+        If a path does not exist or there is no image.
+    BackboneError
+        If there is no such device, or the backbone's weights are not at hand.
+
+    Examples
+    --------
+    >>> (red,) = featx.explain_images("models/photos-logreg.featx", ["photos/red/0.png"], against="blue")
+    >>> red.label, red.other, red.cells.shape, red.speaking_for > 0
+    ('red', 'blue', (2, 2), True)
+    """
+    compute = Compute(batch_size, workers, max_pixels, device)
+    loaded = load_model(model)
+    wanted = (_class_of(loaded, "label", label), _class_of(loaded, "against", against))
+    if None not in wanted and wanted[0] == wanted[1]:
+        raise ClassMismatch(
+            f"label and against are both {label!r}. Give two classes, or leave one of them out.", wrong_value=True
+        )
+    explainer = Explainer(loaded)
+    files = list_unlabelled([Path(path) for path in as_list(images)])
+    found = [Explanation(str(file)) for file in files]
+    weights = weights_hint(loaded, weights)
+    extractor = Extractor(Engine(loaded.cached_recipe, weights, loaded.quantized), compute, most_images=len(files))
+    features = HeadFeatures(loaded, weights, extractor.batch_size, compute.device)
+    for batch, maps in extractor(files, stage="explain", progress=progress):
+        for position, reason in batch.rejected.items():
+            found[position] = Explanation(str(files[position]), error=reason)
+        if not maps:
+            continue
+        head_maps = features.head_maps(maps[loaded.layer])
+        X = features.pooled(head_maps)
+        probabilities = loaded.predict_proba(X)
+        labels, others = choose_classes(probabilities, *wanted)
+        divided = explainer(head_maps, X, labels, others)
+        for n, position in enumerate(batch.positions):
+            found[position] = Explanation(
+                path=str(files[position]),
+                label=loaded.class_names[labels[n]],
+                other=loaded.class_names[others[n]],
+                confidence=float(probabilities[n, labels[n]]),
+                other_confidence=float(probabilities[n, others[n]]),
+                method=explainer.method,
+                quantity=explainer.quantity,
+                margin=float(divided.margin[n]),
+                bias=None if divided.bias is None else float(divided.bias[n]),
+                cells=divided.cells[n],
+                digest=batch.digests[n].hex(),
+            )
+    return found
+
+
+def choose_classes(
+    probabilities: NDArray[np.float64], label: int | None = None, other: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for each row (n, n_classes) the most probable class and the runner-up, but for what is given: (n,) and (n,)."""
+    left = probabilities.copy()
+    if other is not None:
+        left[:, other] = -np.inf
+    labels = left.argmax(axis=1) if label is None else np.full(len(left), label)
+    left[np.arange(len(left)), labels] = -np.inf
+    others = left.argmax(axis=1) if other is None else np.full(len(left), other)
+    return labels.astype(np.int64), others.astype(np.int64)
+
+
+def _class_of(model: Model, option: str, name: str | None) -> int | None:
+    if name is None:
+        return None
+    if name not in model.class_names:
+        known = ", ".join(map(repr, model.class_names[:10])) + (" …" if len(model.class_names) > 10 else "")
+        raise ClassMismatch(
+            f"{option} {name!r}: the model has no such class. {did_you_mean(name, model.class_names)}It knows {known}.",
+            wrong_value=True,
+        )
+    return model.class_names.index(name)
