@@ -27,6 +27,7 @@ SPEED: dict[str, list[str]] = {
     "memory": ["memory"],
     "storage": ["storage"],
     "accuracy": ["accuracy"],
+    "confidence": ["confidence"],
     "demo": ["demo"],
     "pipeline": ["pipeline"],
     "gpu": ["gpu"],

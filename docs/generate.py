@@ -92,7 +92,19 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
                 "images": ("int", "Number of images measured."),
                 "rejected": ("int", "Number of images that could not be measured."),
                 "ece": ("float or None", "Expected calibration error of the confidences; null where it cannot be computed."),
-                "temperature": ("float", "What the logarithms of the probabilities are divided by; 1 without --calibrate."),
+                "ece_interval": ("list of float or None", "Its 95 % bootstrap interval, low and high."),
+                "temperature": ("float", "What the logarithms of the probabilities are divided by; 1 leaves them as they are."),
+                "calibration": ("str", "`none`, `temperature` or `isotonic`."),
+                "sets": (
+                    "dict or None",
+                    "Sets of classes: `level`, `method`, `coverage`, its `interval`, `mean_size`, `sizes` (classes in a set to "
+                    "number of sets), `per_class`, `calibration_images`, `notes`; null for a model without scores.",
+                ),
+                "surest": (
+                    "dict",
+                    "The surest images: `aurc`, `table` (`share`, `images`, `accuracy`, `confidence`), and the curve, `share` "
+                    "and `accuracy`.",
+                ),
                 "report": ("Path", "The report's folder."),
                 "page": _PAGE,
             },
@@ -105,7 +117,11 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
                 "rejected": ("int", "Number of images without one."),
                 "out": ("Path or None", "The file, or null."),
                 "report": ("Path or None", "The page, or null."),
-                "predictions": ("list of dict", "Without --out: a list with path, label, confidence and error of each image."),
+                "predictions": (
+                    "list of dict",
+                    "Without --out: a list with path, label, confidence and error of each image; with --sets, set.",
+                ),
+                "notes": ("list of str", "Remarks on the sets of --sets."),
             }
         ),
     ),

@@ -57,8 +57,12 @@ LIBRARIES = {
     ("fcntl", "filelock", "sqlite3"): ("system/locks.py",),
     ("click", "tqdm", "argparse"): ("cli/",),
     ("ray",): ("verbs/extract/ray/",),
-    # Heads learn by it, a comparison cuts folds, an evaluation measures, an export is made of it; estimators are its own.
-    ("sklearn",): ("heads/classical/linear.py", "verbs/compare/folds.py", "verbs/evaluate/", "verbs/export/", "estimators.py"),
+    # Heads and a curve learn by it, a comparison cuts folds, an evaluation measures, an export is made of it; estimators are
+    # its own.
+    ("sklearn",): (
+        *("heads/classical/linear.py", "heads/isotonic.py", "verbs/compare/folds.py", "verbs/evaluate/", "verbs/export/"),
+        "estimators.py",
+    ),
     # One function each: a root, an interval, a graph's connected parts.
     ("scipy",): ("heads/temperature.py", "verbs/compare/compare.py", "models/alike/duplicates.py"),
     ("isal",): ("store/shards/chunks.py",),

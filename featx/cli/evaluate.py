@@ -16,6 +16,7 @@ from featx.cli.options import (
     manifest_options,
     max_pixels_option,
     raw_csv_option,
+    sets_options,
     tta_option,
     weights_option,
     workers_option,
@@ -43,6 +44,7 @@ from featx.cli.terminal import echo, newest_model, print_json
     default="auto",
     help="How the page lays the features out.  [default: t-SNE for up to 500 images, else PCA]",
 )
+@sets_options
 @tta_option
 @weights_option
 @batch_option
@@ -75,6 +77,9 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_jso
         figures |= {name: getattr(evaluation, name) for name in ("top3_accuracy", "intervals", "cautions", "counts")}
         figures["accuracy_without_near_duplicates"] = evaluation.accuracy_without_near_duplicates
         figures |= {"ece": evaluation.confidence and evaluation.confidence.ece, "temperature": evaluation.model.temperature}
+        figures |= {"calibration": evaluation.model.calibration.kind, "sets": None, "surest": None}
+        figures |= {name: dataclasses.asdict(found) for name in ("sets", "surest") if (found := getattr(evaluation, name))}
+        figures["ece_interval"] = evaluation.confidence and evaluation.confidence.interval
         print_json(
             {
                 "images": len(evaluation.y),

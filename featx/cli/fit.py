@@ -35,8 +35,11 @@ from featx.cli.terminal import echo, newest_cache, print_json
 @click.option("--tune", is_flag=True, help="Choose what is not given by cross-validation inside the training images.")
 @click.option("--folds", type=int, default=5, show_default=True, help="For --tune.")
 @group_duplicates_option
+@click.option("--calibrate", is_flag=True, help="Calibrate on the validation images: confidences closer to the truth.")
 @click.option(
-    "--calibrate", is_flag=True, help="Fit one temperature on the validation images: confidences closer to the truth."
+    "--calibration",
+    type=click.Choice(["auto", "temperature", "isotonic"]),
+    help="How to calibrate.  [default: auto, the better of the two from 200 validation images on, else temperature]",
 )
 @click.option("--log", type=FOLDER, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from featx.cli.values import Sizes
+from featx.cli.values import Level, Sizes
 from featx.system.cells import raw_cells
 
 FOLDER = click.Path(path_type=Path)
@@ -35,6 +35,17 @@ tta_option = click.option(
 group_duplicates_option = click.option(
     "--group-duplicates", is_flag=True, help="Look for near duplicates, and keep them in one fold as exact ones always are."
 )
+
+
+def sets_options(command: Any) -> Any:
+    """Add the options that say which sets of classes are made."""
+    method = click.option(
+        "--set-method",
+        type=click.Choice(["lac", "aps"]),
+        help="lac: the smallest sets; aps: larger for open cases.  [default: lac]",
+    )
+    level = click.option("--sets", type=Level(), help="Such as 0.9: the classes that hold the right one in 90 % of cases.")
+    return level(method(command))
 
 
 def manifest_options(command: Any) -> Any:

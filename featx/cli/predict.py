@@ -1,6 +1,5 @@
 """The command ``featx predict``."""
 
-import dataclasses
 import io
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from featx.cli.options import (
     json_option,
     max_pixels_option,
     raw_csv_option,
+    sets_options,
     tta_option,
     weights_option,
     workers_option,
@@ -40,6 +40,7 @@ from featx.errors import TooManyRejects
     show_default=True,
     help="Exit with 3 if a larger share of the images has no class, and always if none has one.",
 )
+@sets_options
 @tta_option
 @weights_option
 @batch_option
@@ -84,8 +85,9 @@ def predict(
             write_prediction_page(predictions, report, model, min_confidence=min_confidence or 0.0, progress=progress)
     rejected = sum(1 for prediction in predictions if prediction.error)
     if as_json:
-        summary = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": out, "report": report}
-        print_json(summary if out else summary | {"predictions": list(map(dataclasses.asdict, predictions))})
+        summary: dict[str, Any] = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": out, "report": report}
+        summary |= {"notes": predictions.notes}
+        print_json(summary if out else summary | {"predictions": [one.as_json() for one in predictions]})
     elif out:
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
     else:
@@ -94,6 +96,8 @@ def predict(
         # A terminal obeys what is in names; a file or another program gets them as they are.
         sys.stdout.write(printable(table.getvalue()) if sys.stdout.isatty() else table.getvalue())
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)
+    for note in () if as_json else predictions.notes:
+        echo(f"note: {note}", err=True)
     if rejected > max_rejects * len(predictions) or rejected == len(predictions):
         first = next(prediction for prediction in predictions if prediction.error)
         raise TooManyRejects(

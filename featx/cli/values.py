@@ -46,6 +46,19 @@ class Fraction(click.ParamType[float]):
         raise click.BadParameter(f"{value!r} is not a number from 0 to 1.", ctx, param)
 
 
+class Level(click.ParamType[float]):
+    """A number between 0 and 1, neither of them."""
+
+    name = "level"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a value, or refuse it with the expected form."""
+        with contextlib.suppress(ValueError):
+            if 0 < float(value) < 1:
+                return float(value)
+        raise click.BadParameter(f"{value!r} is not a number between 0 and 1.", ctx, param)
+
+
 class Parts(click.ParamType[tuple[int, int]]):
     """``I/N``: part I of N."""
 

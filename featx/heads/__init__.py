@@ -1,10 +1,13 @@
 """Heads: classifiers on cached features. Importing this loads neither Keras nor scikit-learn."""
 
+from featx.heads.calibration import LEAST_FOR_CURVE, Calibration, CalibrationKind, fit_calibration
 from featx.heads.checks import check_seed
 from featx.heads.classical.scaling import Scaling, check_scale
 from featx.heads.classical.span import Span
+from featx.heads.conformal import METHODS, MOST_SCORES, Conformal
 from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
 from featx.heads.head import Features, Head, Rows
+from featx.heads.isotonic import Isotonic
 from featx.heads.linear_form import LinearForm
 from featx.heads.registry import HEADS, HeadSpec, head_spec, make_head, rebuild_head
 from featx.heads.settings import HeadSettings
@@ -13,11 +16,18 @@ from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, un
 __all__ = [
     "HEADS",
     "HIGHEST",
+    "LEAST_FOR_CURVE",
     "LOWEST",
+    "METHODS",
+    "MOST_SCORES",
+    "Calibration",
+    "CalibrationKind",
+    "Conformal",
     "Features",
     "Head",
     "HeadSettings",
     "HeadSpec",
+    "Isotonic",
     "LinearForm",
     "Rows",
     "Scaling",
@@ -26,6 +36,7 @@ __all__ = [
     "best_epoch",
     "check_scale",
     "check_seed",
+    "fit_calibration",
     "fit_temperature",
     "head_spec",
     "make_head",

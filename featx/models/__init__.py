@@ -3,6 +3,7 @@
 from featx.models.blank import blank_notes, describe_blank
 from featx.models.classify import FileProbabilities, classify_files
 from featx.models.compute import Compute, Engine, Extractor, Maps, decode_files
+from featx.models.confidence import SetMaker
 from featx.models.copies import Copies, TrainingCopies, find_copies, find_training_copies
 from featx.models.features import HeadFeatures, weights_hint
 from featx.models.file import check_model_path, find_model, library_versions, load_model, save_model
@@ -38,6 +39,7 @@ __all__ = [
     "Maps",
     "MeasuredPictures",
     "Model",
+    "SetMaker",
     "TrainingCopies",
     "Transform",
     "blank_notes",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from featx.backbones import QuantizedNetwork
 from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
 from featx.heads import rebuild_head
+from featx.models.confidence import confidence_document, confidence_of
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.schema import check_document
 from featx.recipe import Recipe
@@ -26,14 +27,18 @@ from featx.system.home import with_home, without_home
 from featx.system.npy import array_of, npy_bytes
 from featx.system.zipped import has_member, read_members, write_members
 
-SCHEMA_VERSION = 2
-"""Raised whenever an older featx could no longer read the file. Models that are neither fine-tuned nor calibrated need less."""
+SCHEMA_VERSION = 3
+"""Raised whenever an older featx could no longer read the file. Most models need less."""
 
-_SCHEMA_OF_PLAIN = 1
+_SCHEMA_OF = {"isotonic": 3, "tail": 2, "temperature": 2}
+"""An older featx would leave these fields out and give other probabilities: it is to refuse. Without any of them it is 1."""
 
 _TAIL, _QUANTIZED = "tail/", "quantized/"
 _DOCUMENT, _LARGEST_DOCUMENT = "model.json", 16_000_000  # in memory some twenty times as much, at worst
-_SEALED = ("schema", "recipe", "layer", "pooling", "head", "class_names", "tail", "temperature", "views")
+_SEALED = (
+    *("schema", "recipe", "layer", "pooling", "head", "class_names", "tail", "temperature", "views"),
+    *("isotonic", "conformal"),
+)
 _MOST_MEMBERS = 5000
 _LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
 
@@ -80,8 +85,7 @@ def save_model(model: Model, path: Path) -> None:
     if model.quantized:
         members |= {f"{_QUANTIZED}{name}.npy": npy_bytes(array) for name, array in model.quantized.arrays().items()}
     document = {
-        # An older featx would leave fine-tuned layers or a temperature out and give other probabilities: it is to refuse.
-        "schema": SCHEMA_VERSION if model.tail or model.temperature != 1.0 else _SCHEMA_OF_PLAIN,
+        "schema": 1,
         "recipe": model.recipe.to_dict(),
         "fingerprint": model.recipe.fingerprint,
         "layer": model.layer,
@@ -98,8 +102,10 @@ def save_model(model: Model, path: Path) -> None:
         "tuning": model.tuning,
         **({"tail": {"start": model.tail.start, "end": model.tail.end}} if model.tail else {}),
         **({} if model.temperature == 1.0 else {"temperature": model.temperature}),
+        **confidence_document(model),
         "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
+    document["schema"] = max((schema for name, schema in _SCHEMA_OF.items() if name in document), default=1)
     document["sealed"] = _seal(document)
     members[_DOCUMENT] = (json.dumps(document, indent=2) + "\n").encode()
     if len(members[_DOCUMENT]) > _LARGEST_DOCUMENT:  # nobody could load it
@@ -206,6 +212,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         tail=tail,
         temperature=float(document.get("temperature", 1.0)),
         quantized=quantized,
+        **confidence_of(document),
     )
 
 
@@ -242,5 +249,6 @@ def _check_seal(document: dict[str, Any]) -> None:
     if wrong:
         raise ValueError(f"model.json, {', '.join(wrong)}: not what was written")
     # In models of earlier versions the schema tells whether they have a tail or a temperature.
-    if document["schema"] == SCHEMA_VERSION and not document.keys() & {"tail", "temperature"}:
-        raise ValueError("model.json, temperature: is missing")
+    for name, schema in (("temperature", 2), ("isotonic", 3)):
+        if document["schema"] == schema and schema not in {_SCHEMA_OF.get(field) for field in document}:
+            raise ValueError(f"model.json, {name}: is missing")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
-from featx.heads import Head, best_epoch, scaled
+from featx.heads import Calibration, Conformal, Head, Isotonic, best_epoch
 from featx.recipe import Recipe
 from featx.system.npy import npy_bytes
 
@@ -86,6 +86,11 @@ class Model:
         What the logarithms of the head's probabilities are divided by; 1 leaves them as they are.
     quantized : QuantizedNetwork or None
         The network that its features were made with, if they are int8.
+    isotonic : Isotonic or None
+        The curve that its probabilities are bent by, in place of a temperature.
+    conformal : Conformal or None
+        Scores of the validation images, which sets of classes are made by; None without validation images, and in models of
+        earlier versions.
 
     Examples
     --------
@@ -111,6 +116,8 @@ class Model:
     tail: FineTuned | None = None
     temperature: float = 1.0
     quantized: QuantizedNetwork | None = None
+    isotonic: Isotonic | None = None
+    conformal: Conformal | None = None
 
     @property
     def cached_recipe(self) -> Recipe:
@@ -118,8 +125,13 @@ class Model:
         return dataclasses.replace(self.recipe, tail="")
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return class probabilities (n_samples, n_classes) of features: the head's, at the model's temperature."""
-        return scaled(self.head.predict_proba(X), self.temperature)
+        """Return class probabilities (n_samples, n_classes) of features: the head's, calibrated."""
+        return self.calibration(self.head.predict_proba(X))
+
+    @property
+    def calibration(self) -> Calibration:
+        """How the head's probabilities are changed."""
+        return Calibration(self.temperature, self.isotonic)
 
     @property
     def parameters(self) -> dict[str, int]:

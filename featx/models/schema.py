@@ -5,11 +5,11 @@ that went astray is part of a history.
 """
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from featx.heads import HIGHEST, LOWEST
+from featx.heads import HIGHEST, LOWEST, MOST_SCORES
 from featx.store import Count, Name, Network
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -70,6 +70,36 @@ class Tried(msgspec.Struct):
     seconds: float
 
 
+class IsotonicFields(msgspec.Struct):
+    """The corners of a curve."""
+
+    x: Annotated[list[Share], msgspec.Meta(min_length=1)]
+    y: list[Share]
+
+    def __post_init__(self) -> None:
+        """Refuse a curve that falls or turns back."""
+        if len(self.x) != len(self.y) or sorted(set(self.x)) != self.x or sorted(self.y) != self.y:
+            raise ValueError("x must rise, and y as long must not fall")
+
+
+Scores = Annotated[list[Share], msgspec.Meta(min_length=1, max_length=MOST_SCORES)]
+
+
+class ConformalFields(msgspec.Struct):
+    """The scores that sets of classes are made by."""
+
+    lac: Scores
+    aps: Scores
+    images: Count
+    chose: Literal["", "epoch"]
+
+    def __post_init__(self) -> None:
+        """Refuse scores in another order, and other counts of images."""
+        for scores in (self.lac, self.aps):
+            if sorted(scores) != scores or len(scores) != min(self.images, MOST_SCORES):
+                raise ValueError("lac and aps must have a score an image each, ascending")
+
+
 class Document(msgspec.Struct, rename={"schema_": "schema"}):
     """The whole of it."""
 
@@ -90,6 +120,8 @@ class Document(msgspec.Struct, rename={"schema_": "schema"}):
     tuning: list[Tried] = []
     tail: TailFields | msgspec.UnsetType = msgspec.UNSET
     temperature: Annotated[float, msgspec.Meta(ge=LOWEST, le=HIGHEST)] = 1.0
+    isotonic: IsotonicFields | msgspec.UnsetType = msgspec.UNSET
+    conformal: ConformalFields | msgspec.UnsetType = msgspec.UNSET
     sealed: dict[str, str] = {}
 
 

@@ -4,11 +4,14 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from featx.errors import OutputError
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import HeadError, OutputError
 from featx.images import MAX_PIXELS, list_unlabelled
-from featx.models import Compute, classify_files, load_model
+from featx.models import Compute, Model, SetMaker, classify_files, load_model
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import check_file, replacing_text, writing_to
@@ -35,6 +38,8 @@ class Prediction:
         The class's probability; None if rejected.
     error : str
         Reason of the rejection; empty otherwise.
+    set : tuple of str or None
+        With ``sets``: the classes that hold the right one in that share of cases, the most probable first; empty if rejected.
 
     Examples
     --------
@@ -47,6 +52,18 @@ class Prediction:
     label: str
     confidence: float | None
     error: str
+    set: tuple[str, ...] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON has of it: ``set`` where it was asked for."""
+        fields = dataclasses.asdict(self)
+        return fields if self.set is not None else {name: fields[name] for name in COLUMNS}
+
+
+class Predictions(list[Prediction]):
+    """Predictions, and ``notes``: remarks for the user."""
+
+    notes: tuple[str, ...] = ()
 
 
 def predict_images(
@@ -59,8 +76,10 @@ def predict_images(
     max_pixels: int = MAX_PIXELS,
     device: str | None = None,
     tta: bool = False,
+    sets: float | None = None,
+    set_method: str | None = None,
     progress: Progress | None = None,
-) -> list[Prediction]:
+) -> Predictions:
     """Classify image files and everything below folders.
 
     Parameters
@@ -79,20 +98,27 @@ def predict_images(
         Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     tta : bool
         Average over augmented views made as those were that the head learned from.
+    sets : float or None
+        Give each image the classes that hold the right one in this share of cases, such as 0.9: by split conformal prediction
+        from the model's validation images.
+    set_method : str or None
+        How: ``lac`` (the default, the smallest sets) or ``aps`` (sets that grow with what an image leaves open).
     progress : callable or None
         Called as (stage, newly done, total).
 
     Returns
     -------
     predictions : list of Prediction
-        A prediction for each image, in the order of the files; no image is left out.
+        A prediction for each image, in the order of the files; no image is left out. Its ``notes`` are remarks for the user.
 
     Raises
     ------
     RecipeError
         If a number is outside its range.
     ModelError
-        If the model cannot be read.
+        If the model cannot be read, or has no scores for ``sets``.
+    HeadError
+        If ``sets`` or ``set_method`` is outside its range, or ``sets`` is given with ``tta``.
     ImageListError
         If a path does not exist or there is no image.
     BackboneError
@@ -106,28 +132,57 @@ def predict_images(
     """
     compute = Compute(batch_size, workers, max_pixels, device)
     loaded = load_model(model)
+    maker = _set_maker(loaded, Path(model), sets, set_method, tta)
     files = list_unlabelled([Path(path) for path in as_list(paths)])
     result = classify_files(loaded, files, compute, weights=weights, tta=tta, progress=progress)
-    predictions = []
+    predictions = Predictions()
     for place, (file, row) in enumerate(zip(files, result.probabilities, strict=True)):
         if place in result.rejected:
             predictions.append(Prediction(str(file), "", None, result.rejected[place]))
         else:
             best = int(row.argmax())
             predictions.append(Prediction(str(file), loaded.class_names[best], float(row[best]), ""))
-    return predictions
+    return _with_sets(predictions, maker, loaded.class_names, result.probabilities) if maker else predictions
+
+
+def _set_maker(model: Model, path: Path, level: float | None, method: str | None, tta: bool) -> SetMaker | None:
+    if level is None:
+        if method is not None:
+            raise HeadError("--set-method says how sets are made. Give --sets too, such as --sets 0.9.", wrong_value=True)
+        return None
+    return SetMaker.of(model, path, level, method, tta=tta)
+
+
+def _with_sets(
+    predictions: Predictions, maker: SetMaker, class_names: tuple[str, ...], probabilities: NDArray[np.float64]
+) -> Predictions:
+    given = Predictions(dataclasses.replace(prediction, set=()) for prediction in predictions)
+    given.notes = tuple(maker.notes)
+    places = np.flatnonzero([not prediction.error for prediction in predictions])
+    chosen, order = maker(probabilities[places]), np.argsort(-probabilities[places], axis=1, kind="stable")
+    for place, members, labels in zip(places, chosen, order, strict=True):
+        names = tuple(class_names[label] for label in labels[: members.sum()])
+        given[place] = dataclasses.replace(given[place], set=names)
+    return given
+
+
+def joined(names: Sequence[str]) -> str:
+    """Return names in one cell, with ``|`` between them; one within a name, and a backslash, stands behind a backslash."""
+    return "|".join(name.replace("\\", "\\\\").replace("|", "\\|") for name in names)
 
 
 def write_predictions(predictions: Sequence[Prediction], file: IO[str], *, json_lines: bool = False) -> None:
     """Write predictions as CSV with a header, or as one JSON object a line."""
     if json_lines:
-        file.writelines(json.dumps(dataclasses.asdict(prediction)) + "\n" for prediction in predictions)
+        file.writelines(json.dumps(prediction.as_json()) + "\n" for prediction in predictions)
         return
     writer = TableWriter(file)
-    writer.writerow(COLUMNS)
+    with_sets = any(prediction.set is not None for prediction in predictions)
+    writer.writerow((*COLUMNS, "set") if with_sets else COLUMNS)
     for prediction in predictions:
         confidence = "" if prediction.confidence is None else f"{prediction.confidence:.6f}"
-        writer.writerow((prediction.path, prediction.label, confidence, prediction.error))
+        sets = (joined(prediction.set or ()),) if with_sets else ()
+        writer.writerow((prediction.path, prediction.label, confidence, prediction.error, *sets))
 
 
 def check_output(path: Path) -> None:

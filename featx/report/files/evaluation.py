@@ -160,6 +160,8 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "top3_accuracy": evaluation.top3_accuracy,
         "intervals": evaluation.intervals,
         "calibration": _calibration(evaluation),
+        "sets": dataclasses.asdict(evaluation.sets) if evaluation.sets else None,
+        "surest": dataclasses.asdict(evaluation.surest) if evaluation.surest else None,
         "counts": evaluation.counts,
         "accuracy_without_near_duplicates": evaluation.accuracy_without_near_duplicates,
         "per_class": [dataclasses.asdict(measures) for measures in evaluation.per_class],
@@ -191,8 +193,11 @@ def _confusion_table(names: Sequence[str], confusion: NDArray[np.int64]) -> tupl
 def _calibration(evaluation: Evaluation) -> dict[str, Any]:
     now, before = evaluation.confidence, evaluation.uncalibrated
     return {
+        "kind": evaluation.model.calibration.kind,
         "temperature": evaluation.model.temperature,
         "ece": now.ece if now else None,
+        "ece_interval": now.interval if now else None,
+        "ece_by_chance": now.by_chance if now else None,
         "ece_before": before.ece if before else None,
         "log_loss_before": before.log_loss if before else None,
         "bins": [dataclasses.asdict(bin_) for bin_ in now.bins] if now else [],

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.images import THUMBNAIL_TYPE
+from featx.report.page.confidence import sets_section, surest_section
 from featx.report.page.exhibits import Exhibits
 from featx.report.page.render import data_uri, render_page
 from featx.report.page.sections import (
@@ -62,6 +63,8 @@ def evaluation_page(evaluation: Evaluation, exhibits: Exhibits) -> str:
         galleries=_galleries(evaluation, exhibits),
         missing=_missing(exhibits),
         confidence=confidence_section(evaluation),
+        surest=surest_section(evaluation),
+        sets=sets_section(evaluation),
         **curves_section(evaluation),
         map=map_section(evaluation, exhibits),
         training=training_section(evaluation),
@@ -111,6 +114,8 @@ def _contents(evaluation: Evaluation, exhibits: Exhibits) -> list[tuple[str, str
         ("confusion", "Confusions"),
         *([("mistakes", "Mistakes")] if wrong else []),
         *([("confidence", "Confidence")] if evaluation.confidence else []),
+        *([("surest", "The surest")] if evaluation.surest else []),
+        *([("sets", "Sets")] if evaluation.sets else []),
         *([("precision-recall", "Precision and recall")] if evaluation.curves else []),
         *([("map-section", "Map")] if exhibits.map else []),
         *([("training", "Training")] if evaluation.model.history.get("loss") else []),
@@ -145,7 +150,8 @@ def _figures(evaluation: Evaluation) -> list[dict[str, str]]:
     before = evaluation.uncalibrated
     rows.append(("Log loss", f"{evaluation.log_loss:.3f}", f"{before.log_loss:.3f} before calibration" if before else ""))
     if evaluation.confidence:
-        note = f"{before.ece:.3f} before calibration" if before else ""
+        parts = ["{:.3f} to {:.3f}".format(*evaluation.confidence.interval)] if evaluation.confidence.interval else []
+        note = ", ".join(parts + ([f"{before.ece:.3f} before calibration"] if before else []))
         rows.append(("Calibration error", f"{evaluation.confidence.ece:.3f}", note))
     without, near = evaluation.accuracy_without_near_duplicates, evaluation.counts.get("near_duplicates", 0)
     if near and without is not None:

@@ -90,6 +90,7 @@ def write_prediction_page(
         rejected=rejected[:_MOST_REJECTED],
         n_rejected=len(rejected),
         temperature=loaded.temperature,
+        isotonic=loaded.isotonic is not None,
     )
     save_page(page, path, _OPTION)
 

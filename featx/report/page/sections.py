@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from featx.heads import Calibration
 from featx.report.page.cells import STEPS, Scale, legend
 from featx.report.page.draw import Frame, colours
 from featx.report.page.exhibits import Exhibits
@@ -28,16 +29,19 @@ def confidence_section(evaluation: Evaluation) -> dict[str, Any] | None:
     text = (
         f"Its mean confidence is {mean:.3f} and {evaluation.accuracy:.3f} of the images are right: on the whole it is {way}. "
         "Where a bar ends on the dashed line, confidence can be taken at its word; a larger dot stands for more images. "
-        f"The expected calibration error, the mean distance, is {now.ece:.3f} over {len(now.bins)} bins."
+        f"The expected calibration error, the mean distance, is {now.ece:.3f} over {len(now.bins)} bins{_precision(now)}."
     )
+    calibration = evaluation.model.calibration
     if before:
+        what = "One rising curve" if calibration.isotonic else f"One temperature, {calibration.temperature:.2f},"
         text += (
-            f" One temperature, {evaluation.model.temperature:.2f}, was fitted on the validation images"
+            f" {what} was fitted on the validation images"
             f"{', which chose the epoch too' if evaluation.model.history else ''}. "
             "It changes no prediction, only how sure each is."
         )
-    elif evaluation.model.temperature != 1.0:
-        text += " The model has a temperature, but it cannot be taken out of a mean over views."
+    elif calibration.kind != "none":
+        what = "curve" if calibration.isotonic else "temperature"
+        text += f" The model has a {what}, but it cannot be taken out of a mean over views."
 
     def plot(measured: Confidence, title: str) -> dict[str, Any]:
         label = "; ".join(
@@ -49,7 +53,18 @@ def confidence_section(evaluation: Evaluation) -> dict[str, Any] | None:
 
     plots = [plot(before, f"before, error {before.ece:.3f}")] if before else []
     plots.append(plot(now, f"after calibration, error {now.ece:.3f}" if before else f"calibration error {now.ece:.3f}"))
-    return {"text": text, "plots": plots, "before": before, "after": now, "temperature": evaluation.model.temperature}
+    return {"text": text, "plots": plots, "before": before, "after": now, "calibration": _calibration(calibration)}
+
+
+def _calibration(found: Calibration) -> str:
+    return {"none": "none", "isotonic": "isotonic curve"}.get(found.kind, f"temperature {found.temperature:.2f}")
+
+
+def _precision(found: Confidence) -> str:
+    if found.interval is None or found.by_chance is None:
+        return ""
+    low, high = found.interval
+    return f" ({low:.3f} to {high:.3f} with 95 % confidence; an exact confidence would show {found.by_chance:.3f} by chance)"
 
 
 def curves_section(evaluation: Evaluation) -> dict[str, Any]:
@@ -166,7 +181,7 @@ def about_section(evaluation: Evaluation) -> list[dict[str, Any]]:
         ("settings", settings or "none"),
         ("fitted on", f"{metrics.get('train_images', '?')} images of {model.source.get('images') or 'a folder not named'}"),
         ("parameters", ", ".join(f"{count:,} {name}" for name, count in model.parameters.items())),
-        ("temperature", f"{model.temperature:.3f}" if model.temperature != 1.0 else "none"),
+        ("calibration", _calibration(model.calibration)),
         ("made with", ", ".join(f"{name} {version}" for name, version in model.versions.items())),
     ]
     if model.views.get("count", 1) != 1:

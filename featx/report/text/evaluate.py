@@ -1,5 +1,6 @@
 """The figures of ``featx evaluate`` as text."""
 
+from featx.report.text.confidence import confidence_lines
 from featx.report.text.words import _MOST_CLASSES, near_path, number_of, table
 from featx.verbs.evaluate import Evaluation
 
@@ -20,6 +21,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         f"balanced accuracy {evaluation.balanced_accuracy:.3f}   macro F1 {evaluation.macro_f1:.3f}   "
         f"log loss {evaluation.log_loss:.3f}",
     ]
+    lines += confidence_lines(evaluation)
     lines.append(f"images of {near_path(evaluation.source)}")
     lines += [f"rejected {path}: {reason}" for path, reason in list(evaluation.rejected.items())[:10]]
     lines += [f"note: {note}" for note in evaluation.notes]

@@ -45,6 +45,10 @@ def model_text(summary: ModelSummary) -> str:
     if metrics.get("val_accuracy") is not None:
         epoch = f", epoch {model.best_epoch} of {len(model.history['loss'])}" if model.history.get("loss") else ""
         lines.append(f"  validation accuracy {metrics['val_accuracy']:.3f} on {metrics['val_images']} images{epoch}")
+    if model.isotonic:
+        lines.append("  calibrated by an isotonic curve, fitted on the validation images")
+    if model.conformal:
+        lines.append(f"  makes sets of classes (predict --sets) by {number_of(model.conformal.images, 'validation image')}")
     if model.temperature != 1.0:
         lines.append(f"  calibrated temperature {model.temperature:.2f}, fitted on the validation images")
     if model.tuning:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ImageListError
-from featx.heads import unscaled
 from featx.images import MAX_PIXELS, ManifestKeywords, ManifestOptions
-from featx.models import Compute, HeadFeatures, Model, classify_files, load_model
+from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, load_model
 from featx.system.progress import Progress
+from featx.verbs.evaluate.calibration_error import calibration_precision
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
 from featx.verbs.evaluate.measures import (
     answered_from,
@@ -21,10 +21,15 @@ from featx.verbs.evaluate.measures import (
     reliability,
     top_k_accuracy,
 )
+from featx.verbs.evaluate.sets import choose_sets, measure_sets
 from featx.verbs.evaluate.sources import Measured, check_classes, check_split, from_cache, from_files, list_to_measure
+from featx.verbs.evaluate.surest import risk_coverage
 
 FEW_IMAGES = 30
 """The figures of a class with fewer images are hardly more than an impression."""
+
+_MOST_UNDONE = 5_000_000
+"""Probabilities that a curve is taken back from: some three seconds."""
 
 
 def evaluate_model(
@@ -39,6 +44,8 @@ def evaluate_model(
     max_pixels: int = MAX_PIXELS,
     device: str | None = None,
     tta: bool = False,
+    sets: float | None = None,
+    set_method: str | None = None,
     progress: Progress | None = None,
     **manifest: Unpack[ManifestKeywords],
 ) -> Evaluation:
@@ -64,6 +71,10 @@ def evaluate_model(
         Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     tta : bool
         Average over augmented views made as those were that the head learned from; the files must still be there.
+    sets : float or None
+        The level of the sets of classes that are measured; 0.9 by default, where the model can make any.
+    set_method : str or None
+        ``lac`` or ``aps``, as for ``predict_images``.
     progress : callable or None
         Called as (stage, newly done, total).
     **manifest
@@ -77,7 +88,9 @@ def evaluate_model(
     Raises
     ------
     ModelError
-        If the model cannot be read, or does not know the images' classes.
+        If the model cannot be read, does not know the images' classes, or has no scores for ``sets``.
+    HeadError
+        If ``sets`` or ``set_method`` is outside its range, or given with ``tta``.
     CacheError, ImageListError
         If there is nothing to measure on, or no such split.
     RecipeError
@@ -102,6 +115,7 @@ def evaluate_model(
         )
     path = Path(model)
     loaded = load_model(path)
+    maker = choose_sets(loaded, path, sets, set_method, tta)
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
     if images is not None:
         measured = from_files(loaded, list_to_measure(Path(images), listing), split, classify)
@@ -115,10 +129,18 @@ def evaluate_model(
     check_classes(loaded, path, measured)
     label_of = {name: label for label, name in enumerate(loaded.class_names)}
     y = np.array([label_of[name] for name in measured.class_of], np.int64)
-    return _measure(loaded, path, measured, y, notes, tta)
+    return _measure(loaded, path, measured, y, notes, tta, maker)
 
 
-def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64], notes: list[str], tta: bool) -> Evaluation:
+def _measure(
+    model: Model,
+    path: Path,
+    measured: Measured,
+    y: NDArray[np.int64],
+    notes: list[str],
+    tta: bool,
+    maker: SetMaker | None,
+) -> Evaluation:
     # Here, not above: importing featx must not import scikit-learn.
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -129,8 +151,9 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
     confusion = confusion_matrix(y, predicted, labels=labels)
     confidence = _confidence(measured.probabilities, y)
     uncalibrated = None
-    if model.temperature != 1.0 and not tta:  # the temperature cannot be taken out of a mean over views
-        uncalibrated = _confidence(unscaled(measured.probabilities, model.temperature), y)
+    # No calibration can be taken out of a mean over views; a curve can only be searched back.
+    if model.calibration.kind != "none" and not tta and (model.isotonic is None or measured.probabilities.size <= _MOST_UNDONE):
+        uncalibrated = _confidence(model.calibration.undone(measured.probabilities), y)
     curves = precision_recall_curves(measured.probabilities, y)
     average_precision = {curve.label: curve.average_precision for curve in curves}
     seen = model.saw_in_training(measured.digests)
@@ -172,6 +195,8 @@ def _measure(model: Model, path: Path, measured: Measured, y: NDArray[np.int64],
         rows=measured.rows,
         counts=counts,
         accuracy_without_near_duplicates=without,
+        sets=measure_sets(maker, measured.probabilities, y, model.class_names) if maker else None,
+        surest=risk_coverage(measured.probabilities, y),
     )
 
 
@@ -180,7 +205,7 @@ def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> Con
     # As scikit-learn has it, which makes a table of zeros and ones for it: of 5,000 classes that takes 16 s.
     least = np.finfo(probabilities.dtype).eps
     loss = float(-np.log(np.clip(probabilities[np.arange(len(y)), y], least, 1 - least)).mean())
-    return Confidence(loss, expected_calibration_error(bins), bins)
+    return Confidence(loss, expected_calibration_error(bins), bins, *calibration_precision(probabilities, y))
 
 
 def _note_source(model: Model, measured: Measured) -> list[str]:
@@ -223,10 +248,9 @@ def _notes(
         notes.append(f"near duplicates of training images: {near} of {n_images}; {rest}")
     if measured.split == "val" and model.history:
         notes.append("these validation images chose the epoch that was kept: expect slightly less on new images")
-    if measured.split == "val" and model.temperature != 1.0:
-        notes.append(
-            "these validation images set the temperature too: only new images show how well confidence matches accuracy"
-        )
+    if measured.split == "val" and model.calibration.kind != "none":
+        what = "curve" if model.isotonic else "temperature"
+        notes.append(f"these validation images set the {what} too: only new images show how well confidence matches accuracy")
     if (support == 0).any():
         absent = [model.class_names[i] for i in np.flatnonzero(support == 0)]
         notes.append(f"no images of {', '.join(map(repr, absent[:10]))} were measured")

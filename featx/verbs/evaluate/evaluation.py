@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from featx.models import Model
 from featx.verbs.evaluate.measures import PrecisionRecall, ReliabilityBin, Threshold
+from featx.verbs.evaluate.sets import SetMeasures
+from featx.verbs.evaluate.surest import RiskCoverage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +39,17 @@ class Confidence:
         Expected calibration error: the mean gap between confidence and accuracy.
     bins : list of ReliabilityBin
         The bins that it is the mean of.
+    interval : (low, high) or None
+        95 % bootstrap interval of the calibration error.
+    by_chance : float or None
+        The error that as few images would show of a model whose confidence is exact.
     """
 
     log_loss: float
     ece: float
     bins: list[ReliabilityBin]
+    interval: tuple[float, float] | None = None
+    by_chance: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Evaluation:
     confidence : Confidence or None
         Of the probabilities as they are.
     uncalibrated : Confidence or None
-        The same before the model's temperature; None for a model without a temperature.
+        The same before the model's calibration; None for a model without one, with ``tta``, and for very many probabilities.
     curves : list of PrecisionRecall
         Of the classes that have images here.
     thresholds : list of Threshold
@@ -103,6 +111,10 @@ class Evaluation:
         Accuracy on the images that are neither exact nor near duplicates of training images; None where there are none, or
         near duplicates are not known: for images outside the cache, with more than 10,000 different images, and where an
         older featx did not measure their pictures.
+    sets : SetMeasures or None
+        Sets of classes at a level, by default 0.9; None for a model without scores of validation images, and with ``tta``.
+    surest : RiskCoverage or None
+        Accuracy of the surest images.
 
     Examples
     --------
@@ -144,3 +156,5 @@ class Evaluation:
     rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
     accuracy_without_near_duplicates: float | None = None
+    sets: SetMeasures | None = None
+    surest: RiskCoverage | None = None

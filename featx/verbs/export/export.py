@@ -166,6 +166,7 @@ def _network_writer(model: Model, name: Path | str, form: Format, weights: Path 
             f"{name}: was fitted on features in {model.recipe.precision}, and what is exported computes in float32. Extract in "
             "float32 and fit again; or export to .joblib, which takes features."
         )
+    _refuse_curve(model, name)
     *layers, last = plain_layers(model.head, model.head_name)
     if not isinstance(last, Probabilities):
         raise ExportError(f"{model.head_name}: ends in {type(last).__name__}, which no network has. Export it as .joblib.")
@@ -181,8 +182,17 @@ def _network_writer(model: Model, name: Path | str, form: Format, weights: Path 
     return lambda path, images, facts: export_network(form.name, path, images, facts, whole)
 
 
+def _refuse_curve(model: Model, name: Path | str) -> None:
+    if model.isotonic:
+        raise ExportError(
+            f"{name}: is calibrated by an isotonic curve, which no export computes. Fit with --calibration temperature, which "
+            "networks do, or without --calibrate."
+        )
+
+
 def _pipeline_writer(model: Model, name: Path | str, weights: Path | None) -> Write:
     """Return what writes the scikit-learn pipeline from features to probabilities."""
+    _refuse_curve(model, name)
     if model.temperature != 1.0:
         raise ExportError(
             f"{name}: is calibrated by a temperature of {model.temperature:.3g}, and no classifier of scikit-learn has "

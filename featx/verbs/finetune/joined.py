@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from featx.heads import rebuild_head
+from featx.heads import Conformal, rebuild_head
 from featx.models import FineTuned, Model, library_versions
 from featx.store import pool_maps
 from featx.verbs.finetune.origin import trained_on
@@ -92,5 +92,7 @@ class JoinedNetwork:
             trained_on=trained_on(deep, images),
             tuning=[],
             tail=tuned,
-            temperature=1.0,  # a calibrated head's was fitted to other probabilities
+            temperature=1.0,  # a calibrated head's was fitted to other probabilities, and so was its curve
+            isotonic=None,
+            conformal=Conformal.of(tuning.probabilities(prepared.val), prepared.val.y, "epoch") if prepared.val else None,
         )

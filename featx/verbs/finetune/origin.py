@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import FeatxError, HeadError, RecipeMismatch
-from featx.heads import make_head
+from featx.heads import Conformal, make_head
 from featx.models import TRAINED_ON_BYTES, Model, library_versions, load_model
 from featx.store import FeatureCache, pool_maps
 from featx.verbs.finetune.training import Examples
@@ -105,6 +105,10 @@ def fit_start(
     """Fit a dense head on what the frozen layers give, with its default settings."""
     X_val = TailRows(tail, val, "flatten") if val else None
     head = make_head("dense", seed=seed).fit(TailRows(tail, train, "flatten"), images.y, X_val, images.y_val if val else None)
+    conformal = None
+    if X_val is not None and val:
+        probabilities = np.concatenate([head.predict_proba(block) for _, block in X_val.blocks()])
+        conformal = Conformal.of(probabilities, val.y, "epoch")
     return Model(
         recipe=store.recipe,
         layer=tail.end,
@@ -123,6 +127,7 @@ def fit_start(
         versions=library_versions(),
         trained_on=trained_on(deep, images),
         views={"augment": deep.catalog.augment, "seed": deep.catalog.view_seed, "count": 1 + len(deep.catalog.view_keys)},
+        conformal=conformal,
     )
 
 

@@ -194,6 +194,11 @@ class Tuning:
             hits += float((probabilities_of(logits, rules.activation).argmax(axis=1) == labels).sum())
         return {"val_loss": loss / len(val.y), "val_accuracy": hits / len(val.y)}
 
+    def probabilities(self, some: Examples) -> NDArray[np.float64]:
+        """Return class probabilities (n_rows, n_classes), as the network is now."""
+        logits = [self._logits(some.maps(rows)) for _, rows in batches.in_order(some.X, _BLOCK_ROWS)]
+        return probabilities_of(np.concatenate(logits).astype(np.float64), self._rules.activation)
+
     def _save(self) -> None:
         arrays: Arrays = {f"now/{place}": array for place, array in enumerate(self._steps.state())}
         arrays |= {f"best/{place}": array for place, array in enumerate(self._best)}

@@ -8,13 +8,14 @@ from typing import Any, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError, TooFewImages
-from featx.heads import Head, HeadSettings, fit_temperature
+from featx.errors import TooFewImages
+from featx.heads import CalibrationKind, Head, HeadSettings
 from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, save_model
 from featx.system.names import keywords_of
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.compare import cut_into_folds, search_settings
 from featx.verbs.fit.assemble import assemble_model
+from featx.verbs.fit.confidence import check_calibration, learn_confidence
 from featx.verbs.fit.learning import LearningImages, choose_images
 from featx.verbs.fit.log import write_log
 from featx.verbs.fit.request import FitRequest
@@ -51,7 +52,9 @@ class FitResult:
     tuning : list of dict
         With ``tune``: the candidates, the best first.
     temperature : float
-        With ``calibrate``: what the logarithms of the probabilities are divided by; else 1.
+        What the logarithms of the probabilities are divided by; 1 leaves them as they are.
+    calibration : str
+        ``temperature`` or ``isotonic``: how the probabilities were calibrated; ``none`` if they were not.
 
     Examples
     --------
@@ -75,6 +78,7 @@ class FitResult:
     notes: list[str]
     tuning: list[dict[str, Any]]
     temperature: float = 1.0
+    calibration: str = "none"
 
     @classmethod
     def of(cls, model: Model, path: Path) -> Self:
@@ -95,6 +99,7 @@ class FitResult:
             notes=model.metrics["notes"],
             tuning=model.tuning,
             temperature=model.temperature,
+            calibration=model.calibration.kind,
         )
 
 
@@ -109,6 +114,7 @@ def fit_head(
     tune: bool = False,
     folds: int = 5,
     calibrate: bool = False,
+    calibration: CalibrationKind | None = None,
     group_duplicates: bool = False,
     log: Path | str | None = None,
     on_epoch: OnEpoch | None = None,
@@ -136,7 +142,11 @@ def fit_head(
     folds : int
         For ``tune``.
     calibrate : bool
-        Fit one temperature on the validation images, so that confidence matches accuracy.
+        Calibrate on the validation images, so that confidence matches accuracy.
+    calibration : str or None
+        How: ``temperature``, ``isotonic`` (one rising curve), or ``auto``, the default of ``calibrate``: the curve where there
+        are 200 validation images, or 50 for knn, and it serves those better by cross-validation; else one temperature. Given,
+        it calibrates without ``calibrate``.
     group_duplicates : bool
         Look for near duplicates: with ``tune`` they share a fold, as exact duplicates always do; the notes count the validation
         and test images that are near duplicates of training images.
@@ -188,11 +198,8 @@ def fit_head(
     request.spec.make(**request.settings)  # a wrong setting must not wait for a search
     started = time.monotonic()
     images = choose_images(request.store.catalog, request.store.folder)
-    if calibrate and not len(images.val):
-        raise HeadError(
-            f"{request.store.folder}: has no validation images to calibrate on. "
-            "Put some into val/, extract with a larger --val-fraction, or leave --calibrate out."
-        )
+    kind = calibration or ("auto" if calibrate else None)
+    check_calibration(kind, images, request.store.folder)
     notes = images.notes + blank_notes(request.store, images.train, "training")
     copies = find_training_copies(request.store, progress) if group_duplicates else None
     if copies:
@@ -201,18 +208,15 @@ def fit_head(
     if tune:
         request, tuning = _tune(request, folds, copies, progress)
     fitted, probabilities = _fit(request, images, on_epoch)
-    temperature = None
-    if calibrate:
-        temperature = fit_temperature(probabilities, images.y_val)
-        notes.append(_describe_temperature(temperature, len(images.val), bool(fitted.history_)))
+    confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
     metrics = {
         "train_images": len(images.train),
         "val_images": len(images.val),
         "val_accuracy": float((probabilities.argmax(axis=1) == images.y_val).mean()) if len(images.val) else None,
         "seconds": time.monotonic() - started,
-        "notes": notes + fitted.notes_,
+        "notes": notes + confidence.notes + fitted.notes_,
     }
-    model = assemble_model(request, images, fitted, metrics, tuning, temperature or 1.0)
+    model = assemble_model(request, images, fitted, metrics, tuning, confidence)
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
@@ -253,17 +257,6 @@ def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) 
     if X_val is None:
         return fitted, np.empty((0, len(images.class_names)))
     return fitted, np.concatenate([fitted.predict_proba(block) for _, block in X_val.blocks()])
-
-
-def _describe_temperature(temperature: float | None, n_val: int, has_epochs: bool) -> str:
-    if temperature is None:
-        return (
-            f"all {n_val} validation images are right: no temperature can be fitted to them, the probabilities stay as they are"
-        )
-    also = ", which chose the epoch too" if has_epochs else ""
-    return (
-        f"temperature {temperature:.2f}, fitted on the {n_val} validation images{also}: judge the probabilities by test images"
-    )
 
 
 def _describe_copies(copies: TrainingCopies, images: LearningImages) -> str:

@@ -1,0 +1,129 @@
+"""What makes a model's confidence worth its name: a curve, and the scores that sets are made by, as fields of ``model.json``.
+
+They stand in the document and not in arrays of their own: an older featx leaves a field alone that it does not know, and
+refuses an array.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Self, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import HeadError, ModelError
+from featx.heads import METHODS, Conformal, Isotonic
+from featx.models.model import Model
+
+
+class ConfidenceFields(TypedDict):
+    """The fields of a model."""
+
+    isotonic: Isotonic | None
+    conformal: Conformal | None
+
+
+def confidence_document(model: Model) -> dict[str, Any]:
+    """Return the fields that a model has of these."""
+    curve, scores = model.isotonic, model.conformal
+    return {
+        **({"isotonic": {"x": curve.x.tolist(), "y": curve.y.tolist()}} if curve else {}),
+        **(
+            {
+                "conformal": {
+                    "lac": scores.lac.tolist(),
+                    "aps": scores.aps.tolist(),
+                    "images": scores.images,
+                    "chose": scores.chose,
+                }
+            }
+            if scores
+            else {}
+        ),
+    }
+
+
+def confidence_of(document: dict[str, Any]) -> ConfidenceFields:
+    """Read them again; the document is as ``schema`` has it."""
+    curve, scores = document.get("isotonic"), document.get("conformal")
+    return {
+        "isotonic": Isotonic(np.array(curve["x"], np.float64), np.array(curve["y"], np.float64)) if curve else None,
+        "conformal": Conformal(
+            np.array(scores["lac"], np.float64),
+            np.array(scores["aps"], np.float64),
+            images=scores["images"],
+            chose=scores["chose"],
+        )
+        if scores
+        else None,
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class SetMaker:
+    """Makes sets of classes that hold the right one in a share of cases.
+
+    Parameters
+    ----------
+    conformal : Conformal
+        The model's scores.
+    level : float
+        The share.
+    method : str
+        ``lac`` or ``aps``.
+    """
+
+    conformal: Conformal
+    level: float
+    method: str = METHODS[0]
+
+    @classmethod
+    def of(cls, model: Model, path: Path, level: float, method: str | None = None, *, tta: bool = False) -> Self:
+        """Take the scores of a model.
+
+        Raises
+        ------
+        HeadError
+            If the level is not between 0 and 1, there is no such method, or several views of an image are averaged.
+        ModelError
+            If the model has no scores.
+        """
+        method = method or METHODS[0]
+        if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+            raise HeadError(
+                f"sets {level!r}: must be a number between 0 and 1, such as 0.9, the share of sets that are to be right.",
+                wrong_value=True,
+            )
+        if method not in METHODS:
+            raise HeadError(f"set method {method!r}: unknown. Give one of {', '.join(METHODS)}.", wrong_value=True)
+        if tta:
+            raise HeadError(
+                "--sets rests on single views of the validation images, --tta averages several. Leave one of them out.",
+                wrong_value=True,
+            )
+        if model.conformal is None:
+            raise ModelError(
+                f"{path}: has no scores of validation images, which sets are made by: it was fitted without any, or by an "
+                "earlier version. Fit it again on a cache with validation images, or leave --sets out."
+            )
+        return cls(model.conformal, float(level), method)
+
+    def __call__(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which classes (n, n_classes) are in the sets of images."""
+        return self.conformal.sets(probabilities, self.level, self.method)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of these sets."""
+        scores = self.conformal
+        if wanted := scores.images_wanted(self.level):
+            return [
+                f"{scores.images} validation images are too few for sets at {self.level:g}, which take {wanted}: each set has "
+                "all classes"
+            ]
+        if scores.chose:
+            return [
+                f"the sets at {self.level:g} rest on {scores.images} validation images, which chose the {scores.chose} too: "
+                "see featx evaluate for how often they are right on test images"
+            ]
+        return []
