@@ -47,7 +47,7 @@ LIBRARIES = {
     ("onnx", "tf2onnx", "onnxruntime", "ai_edge_litert"): ("verbs/export/",),
     ("openvino",): ("backbones/", "verbs/export/"),
     ("nncf",): ("backbones/",),
-    ("h5py",): ("store/", "backbones/weights_file.py"),  # weights files are HDF5 too
+    ("h5py",): ("store/", "backbones/weights_file.py", "backbones/weights_check.py"),  # weights files are HDF5 too
     ("PIL",): ("images/",),
     ("simplejpeg",): ("images/",),
     ("openpyxl", "pyarrow"): ("images/listing/tables.py",),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featx.backbones.lite import build_lite0
 from featx.backbones.table import BackboneSpec
+from featx.backbones.weights_check import check_weights_file
 from featx.backbones.weights_file import backend_of, first_kernel, inner_networks, named_arrays, say_shapes, shapes_in
 from featx.errors import WeightsError
 
@@ -42,8 +43,11 @@ def fill_network(network: Any, spec: BackboneSpec, weights: Path, *, with_top: b
     Raises
     ------
     WeightsError
-        If it is of another network, of a network on Theano (kernels turned round), or holds values that are no numbers.
+        If it is of another network, of a network on Theano (kernels turned round), or holds values that are no numbers, or
+        what Keras never writes.
     """
+    if weights != spec.bundled:
+        check_weights_file(weights)
     try:
         _load(network, weights)
     except _REFUSALS as error:

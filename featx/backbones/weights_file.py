@@ -18,6 +18,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.system.zipped import opened_zip
+
 Shape = tuple[int, ...]
 
 _MOST_SHOWN = 3
@@ -25,7 +27,7 @@ _MOST_SHOWN = 3
 _INSIDE_KERAS = "model.weights.h5"
 
 # Whatever HDF5 and zipfile say of a file that is damaged or none of their own.
-_DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, zipfile.BadZipFile, NotImplementedError, EOFError)
+DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, zipfile.BadZipFile, NotImplementedError, EOFError)
 
 
 def shapes_in(path: Path) -> list[Shape]:
@@ -37,9 +39,9 @@ def shapes_in(path: Path) -> list[Shape]:
             found.append(tuple(member.shape or ()))
 
     try:
-        with _opened(path) as file:
+        with opened_weights(path) as file:
             file.visititems(note)
-    except _DAMAGED:
+    except DAMAGED:
         return []
     return found
 
@@ -47,10 +49,10 @@ def shapes_in(path: Path) -> list[Shape]:
 def backend_of(path: Path) -> str:
     """Return the backend that Keras wrote into an ``.h5`` file, such as ``theano``; empty where it wrote none."""
     try:
-        with _opened(path) as file:
+        with opened_weights(path) as file:
             backend = file.attrs.get("backend", _layers_of(file).attrs.get("backend", ""))
             return backend.decode() if isinstance(backend, bytes) else str(backend)
-    except _DAMAGED:
+    except DAMAGED:
         return ""
 
 
@@ -74,7 +76,7 @@ def named_arrays(path: Path, wanted: Container[str]) -> dict[str, NDArray[Any]]:
     found: dict[str, NDArray[Any]] = {}
     twice = set()
     try:
-        with _opened(path) as file:
+        with opened_weights(path) as file:
             groups = [member for member in _layers_of(file).values() if isinstance(member, h5py.Group)]
             for group in groups:
                 for written in group.attrs.get("weight_names", ()):
@@ -84,7 +86,7 @@ def named_arrays(path: Path, wanted: Container[str]) -> dict[str, NDArray[Any]]:
                         twice.add(name)
                     elif name in wanted:
                         found[name] = group[full][()]
-    except _DAMAGED:
+    except DAMAGED:
         return {}
     return {name: array for name, array in found.items() if name not in twice}
 
@@ -99,7 +101,7 @@ def inner_networks(path: Path, folder: Path) -> Iterator[Path]:
     folder : Path
         Empty, for these files.
     """
-    with contextlib.suppress(*_DAMAGED), _opened(path) as file:
+    with contextlib.suppress(*DAMAGED), opened_weights(path) as file:
         inner: list[str] = []
         file.visit(lambda name: inner.append(name) if name.endswith("/layers") else None)
         for number, name in enumerate(inner):
@@ -110,13 +112,13 @@ def inner_networks(path: Path, folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened_weights(path: Path) -> Iterator[Any]:
     """Open a weights file; of a ``.keras`` archive the one inside."""
     if not zipfile.is_zipfile(path):
         with h5py.File(path, "r", locking=False) as file:
             yield file
         return
-    with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
+    with opened_zip(path) as archive, TemporaryDirectory() as folder:
         if archive.getinfo(_INSIDE_KERAS).file_size > path.stat().st_size:
             raise ValueError(f"{_INSIDE_KERAS} is compressed, which Keras does not do")
         inside = Path(folder) / _INSIDE_KERAS

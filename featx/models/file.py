@@ -22,6 +22,7 @@ from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.schema import check_document
 from featx.recipe import Recipe
 from featx.store import check_pooling
+from featx.system.digests import json_digest
 from featx.system.files import check_file, writing_to
 from featx.system.home import with_home, without_home
 from featx.system.npy import array_of, npy_bytes
@@ -237,17 +238,16 @@ def _take_tail(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Fin
 
 
 def _seal(document: dict[str, Any]) -> dict[str, str]:
-    """Return a digest of each field that predictions rest on; arrays have theirs in ``members``."""
-    fields = [name for name in _SEALED if name in document]
-    return {name: hashlib.sha256(json.dumps(document[name], sort_keys=True).encode()).hexdigest() for name in fields}
+    """Return a digest of each field; arrays have theirs in ``members``."""
+    return {name: json_digest(value) for name, value in document.items() if name != "sealed"}
 
 
 def _check_seal(document: dict[str, Any]) -> None:
-    """Refuse an edited field; models of earlier versions have no digests of them."""
+    """Refuse an edited field; models of earlier versions have no digests, or only of what predictions rest on."""
     sealed, actual = document.get("sealed"), _seal(document)
-    wrong = [name for name in _SEALED if sealed and sealed.get(name) != actual.get(name)]
+    wrong = [name for name in {*_SEALED, *sealed} if sealed.get(name) != actual.get(name)] if sealed else []
     if wrong:
-        raise ValueError(f"model.json, {', '.join(wrong)}: not what was written")
+        raise ValueError(f"model.json, {', '.join(sorted(wrong))}: not what was written")
     # In models of earlier versions the schema tells whether they have a tail or a temperature.
     for name, schema in (("temperature", 2), ("isotonic", 3)):
         if document["schema"] == schema and schema not in {_SCHEMA_OF.get(field) for field in document}:

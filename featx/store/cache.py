@@ -75,7 +75,7 @@ class FeatureCache(CachedFeatures):
             # The catalog first: shards only ever come on top, so those listed after it hold every row that it names.
             if not (folder / "catalog.h5").exists():
                 break
-            catalog = Catalog.read(folder / "catalog.h5")
+            catalog = Catalog.read_whole(folder / "catalog.h5")
             if catalog.fingerprint == recipe.fingerprint:
                 cache.adopt_catalog(catalog)
                 break
@@ -116,7 +116,7 @@ class FeatureCache(CachedFeatures):
     def previous_catalog(self) -> Catalog | None:
         """Return the last finished listing, of whatever recipe, for its content digests; None if there is no sound listing."""
         try:
-            return Catalog.read(self.folder / "catalog.h5")
+            return Catalog.read_whole(self.folder / "catalog.h5")
         except CacheDamaged:
             return None
 
@@ -139,7 +139,7 @@ class FeatureCache(CachedFeatures):
     def network(self) -> dict[str, Any]:
         """Layers and parameter counts of the backbone, as it was when it ran; empty before that."""
         path = self.folder / "network.json"
-        return read_network(path) if path.exists() else {}
+        return read_network(path, self.recipe.fingerprint) if path.exists() else {}
 
     @contextlib.contextmanager
     def writing(self, wait: bool = False, as_part: bool = False) -> Iterator[CacheWriter]:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheDamaged, CacheUnreadable
-from featx.store.documents import read_recipe, shard_paths, write_json, write_recipe, writing_named
+from featx.store.documents import read_recipe, shard_paths, write_recipe, writing_named
 from featx.store.features import CachedFeatures
 from featx.store.folder import refuse_another_recipe
 from featx.store.inside import UNFINISHED
 from featx.store.listing.catalog import Catalog
 from featx.store.listing.parts import drop_parts, write_part
+from featx.store.network import write_network
 from featx.store.shards.shard import Pictures, Shard
 from featx.store.shards.shard_writer import ShardWriter
 from featx.store.writer import ShardsWriter
@@ -102,7 +103,7 @@ class CacheWriter(ShardsWriter):
 
     def _write_network(self) -> None:
         if self._network:
-            write_json(self._folder / "network.json", self._network)
+            write_network(self._folder / "network.json", self._network, self._recipe.fingerprint)
 
     def record_network(self, network: dict[str, Any]) -> None:
         """Keep what the backbone looks like, for ``inspect`` and parameter counts without loading it.
@@ -142,6 +143,8 @@ class CacheWriter(ShardsWriter):
             catalog.write(self._folder / "catalog.h5")
             self._cache.adopt_catalog(catalog)
             if read_recipe(self._folder) != self._recipe:
+                with writing_named(self._folder):  # killed in between, the new recipe has none rather than the old one's
+                    delete(self._folder / "network.json")
                 write_recipe(self._folder, self._recipe)
                 self._write_network()
                 self._drop_other_recipes()

@@ -10,10 +10,12 @@ from typing import Any
 from featx.errors import CacheDamaged, CacheError, CacheUnreadable, CacheWriteError, RecipeError
 from featx.recipe import FORMAT_VERSION, Recipe
 from featx.store.inside import check_inside
+from featx.system.digests import json_digest
 from featx.system.files import reading_from, replacing, writing_to
 from featx.system.regular import read_regular
 
 _LARGEST_JSON = 10_000_000
+_SEAL = "sealed"
 _KEPT = "What was finished is kept: make room, mend the disk or give another --cache, then run the same command again."
 
 _NOT_DAMAGED = "Nothing shows that it is damaged: mend that, then try again."
@@ -116,7 +118,7 @@ def read_json(path: Path) -> dict[str, Any]:
     CacheUnreadable
         If the system refuses.
     CacheDamaged
-        If the file is anything else.
+        If the file is anything else, or does not fit the digest in it; the first featx wrote none.
     """
     try:
         if path.stat().st_size > _LARGEST_JSON:
@@ -128,11 +130,14 @@ def read_json(path: Path) -> dict[str, Any]:
         raise CacheDamaged(f"{path}: cannot be read: {error}. {MEND}") from error
     if not isinstance(document, dict):
         raise CacheDamaged(f"{path}: is not a JSON object. {MEND}")
+    sealed = document.pop(_SEAL, None)
+    if sealed is not None and sealed != json_digest(document):
+        raise CacheDamaged(f"{path}: is not what was written: it does not fit its digest. {MEND}")
     return document
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a JSON object, atomically.
+    """Write a JSON object and a digest of it, atomically.
 
     Raises
     ------
@@ -140,4 +145,4 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
         If the disk refuses.
     """
     with writing_named(path), replacing(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        temporary.write_text(json.dumps(document | {_SEAL: json_digest(document)}, indent=2) + "\n", "utf-8")

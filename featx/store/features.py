@@ -63,7 +63,7 @@ class CachedFeatures:
             path = self.folder / "catalog.h5"
             if not path.exists():
                 raise not_finished(self.folder)
-            catalog = Catalog.read(path)
+            catalog = Catalog.read_whole(path)
             if catalog.fingerprint != self.recipe.fingerprint:
                 raise CacheDamaged(f"{path}: belongs to another recipe. Run featx extract again to bring it up to date.")
             self._catalog = catalog

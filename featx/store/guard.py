@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheDamaged
 from featx.store.documents import MEND, unreadable
+from featx.store.headers import old_format
 from featx.system.regular import open_regular
 
 # Deflate cannot do better than 1032 : 1, so a dataset that declares more than this many times its stored bytes is a lie or
@@ -75,28 +76,26 @@ def open_guarded(path: Path) -> h5py.File:
         featx does not use, deep nesting, or more declared bytes than its own size allows.
         Compressed chunks are left to ``check_chunks``, which takes time.
     """
-    with damage_named(path):
-        _check_format(path)
+    with damage_named(path), open(open_regular(path, follow=False), "rb") as plain:  # noqa: PTH123 - HDF5 would wait at a pipe
+        _check_format(path, plain.fileno())
         # Without HDF5's own lock, which not every file system has: what featx wrote once is never written again.
         file = h5py.File(path, "r", locking=False)
         try:
-            _check_group(file, path, depth=1, left=_Left(_MOST_OBJECTS, path.stat().st_size))
+            left = _Left(_MOST_OBJECTS, path.stat().st_size, plain.fileno())
+            _check_header(file, path, left)
+            _check_group(file, path, depth=1, left=left)
         except BaseException:
             file.close()
             raise
         return file
 
 
-def _check_format(path: Path) -> None:
+def _check_format(path: Path, descriptor: int) -> None:
     """Refuse older formats of HDF5, whose metadata carries no checksums: changed ones crash the library.
 
     A file that is cut short or none of HDF5's is left to HDF5 to refuse.
     """
-    descriptor = open_regular(path, follow=False)  # HDF5 would wait at a pipe
-    try:
-        beginning = os.read(descriptor, len(_SIGNATURE) + 1)
-    finally:
-        os.close(descriptor)
+    beginning = os.read(descriptor, len(_SIGNATURE) + 1)
     if beginning.startswith(_SIGNATURE):
         version = beginning[-1] if len(beginning) > len(_SIGNATURE) else 0
         _require(version == _SUPERBLOCK, path, "/", f"HDF5 of an older or newer format (superblock {version})")
@@ -104,10 +103,16 @@ def _check_format(path: Path) -> None:
 
 @dataclasses.dataclass
 class _Left:
-    """How many objects, and how many stored bytes, a file may still have."""
+    """How many objects, and how many stored bytes, a file may still have; and a descriptor of it."""
 
     objects: int
     stored: int
+    descriptor: int
+
+
+def _check_header(member: h5py.HLObject, path: Path, left: _Left) -> None:
+    found = old_format(left.descriptor, h5py.h5o.get_info(member.id).addr)
+    _require(not found, path, str(member.name), found)
 
 
 def _check_group(group: h5py.Group, path: Path, depth: int, left: _Left) -> None:
@@ -116,6 +121,7 @@ def _check_group(group: h5py.Group, path: Path, depth: int, left: _Left) -> None
         _require(left.objects > 0, path, name, f"more than {_MOST_OBJECTS} objects")
         _require(isinstance(group.get(name, getlink=True), h5py.HardLink), path, name, "a link that leaves its group")
         member = group[name]
+        _check_header(member, path, left)
         if isinstance(member, h5py.Group):
             _require(depth < _DEEPEST, path, name, f"groups nested deeper than {_DEEPEST}")
             _check_group(member, path, depth + 1, left)

@@ -11,11 +11,12 @@ import numpy as np
 from featx.errors import CacheDamaged, CacheError, CacheUnreadable
 from featx.recipe import Recipe
 from featx.store.cache import FeatureCache
-from featx.store.documents import PATIENCE, read_json, read_recipe, shard_paths, writing_named
-from featx.store.inside import ASIDE, PARTS, QUANTIZED, UNFINISHED
+from featx.store.documents import MEND, PATIENCE, read_json, read_recipe, shard_paths, writing_named
+from featx.store.inside import ALIKE, ASIDE, PARTS, QUANTIZED, UNFINISHED
 from featx.store.listing.catalog import EXTRACTED, Catalog
-from featx.store.listing.parts import part_paths
+from featx.store.listing.parts import part_paths, rejects_path
 from featx.store.listing.rejects import check_rejects
+from featx.store.network import read_network
 from featx.store.shards.shard import Shard
 from featx.system.durable import make_folder, move
 from featx.system.files import TEMPORARY_PREFIX, file_digest
@@ -75,9 +76,12 @@ def survey(folder: Path, recipe: Recipe) -> Survey:
     foreign = [shard.path for shard in shards if shard.fingerprint != recipe.fingerprint]
     errors = {path: found for path in paths if isinstance(found := looked_at[path], CacheError)}
     beside: list[tuple[Path, Callable[[Path], object]]] = [
-        *((listing, Catalog.read) for listing in (folder / "catalog.h5", *part_paths(folder))),
-        (folder / "network.json", read_json),
+        (folder / "catalog.h5", functools.partial(_check_listing, recipe=recipe)),
+        *((listing, Catalog.read) for listing in part_paths(folder)),
+        (folder / "network.json", functools.partial(read_network, fingerprint=recipe.fingerprint)),
         (folder / "rejects.csv", functools.partial(check_rejects, folder / "catalog.h5")),
+        *((rejects_path(listing), functools.partial(check_rejects, listing)) for listing in part_paths(folder)),
+        (folder / ALIKE, read_json),
     ]
     for path, read in beside:
         if path.exists():
@@ -92,6 +96,13 @@ def survey(folder: Path, recipe: Recipe) -> Survey:
     places = folder, folder / "shards", folder / PARTS, folder / QUANTIZED
     leftovers = sorted(path for where in places for path in where.glob(f"{TEMPORARY_PREFIX}*"))
     return Survey(damages, unreadable, sound, foreign, leftovers)
+
+
+def _check_listing(path: Path, recipe: Recipe) -> None:
+    catalog = Catalog.read_whole(path)
+    # While an extract puts another recipe in force, and after it was killed doing so, the mark stands.
+    if catalog.fingerprint != recipe.fingerprint and not is_unfinished(path.parent):
+        raise CacheDamaged(f"{path}: is the listing of another recipe than the cache's. {MEND}")
 
 
 def _shard_or_error(path: Path, recipe: Recipe) -> Shard | CacheError:

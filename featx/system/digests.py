@@ -1,6 +1,9 @@
-"""Content digests of many files at once: which are alike, without a Python object for each."""
+"""Digests: of JSON values, and of the contents of many files at once, without a Python object for each."""
 
+import hashlib
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +12,11 @@ from featx.system.files import DIGEST_BYTES
 
 Digests = NDArray[np.uint8]
 """Content digests, an array of shape (n, 32)."""
+
+
+def json_digest(value: Any) -> str:
+    """Return the SHA-256 of a JSON value, in hexadecimal; the order of an object's keys does not count."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def as_digests(digests: Sequence[bytes] | Digests) -> Digests:

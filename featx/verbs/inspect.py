@@ -7,7 +7,7 @@ from typing import Any
 from featx.errors import ModelNotFound
 from featx.models import Model, load_model
 from featx.recipe import Recipe
-from featx.store import REJECTED, SPLITS, FeatureCache
+from featx.store import REJECTED, SPLITS, FeatureCache, missing_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,8 @@ class CacheSummary:
         Views of each training image, the clean one included.
     augment : str
         How the other views were made; empty without any.
+    missing : int
+        Rows of listed images that are in no shard: they were lost, or the listing is of another cache.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class CacheSummary:
     reasons: dict[str, int]
     views: int
     augment: str
+    missing: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +117,7 @@ def _inspect_cache(path: Path) -> CacheSummary:
         reasons=catalog.reason_counts(),
         views=1 + len(catalog.view_keys),
         augment=catalog.augment,
+        missing=missing_rows(catalog, store),
     )
 
 

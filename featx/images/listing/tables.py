@@ -6,10 +6,11 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 from featx.errors import ExtraMissing, ImageListError
 from featx.system.files import reading_from
+from featx.system.zipped import opened_zip
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".parquet"})
 """Suffixes of files that are read as a manifest."""
@@ -19,6 +20,13 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 Rows = Iterator[tuple[int, list[str]]]
 """The line that a row begins on, and its fields."""
+
+_LARGEST_WORKBOOK, _LARGEST_BESIDE = 128_000_000, 8_000_000
+"""Bytes of the sheets and texts of a workbook, and of all else in it, unpacked. A row of three short cells takes a hundred."""
+
+_MOST_EXCEL_ROWS, _MOST_CELLS = 1_048_576, 100_000_000
+_MOST_ROWS, _ROWS_A_BYTE = 1_000_000, 4
+_LONGEST_LINE = 10_000_000
 
 _SAVE_AS_UTF8 = 'Save it as "CSV UTF-8".'
 
@@ -99,7 +107,7 @@ def _after(rows: Rows, skipped: int) -> Rows:
 def _text_rows(path: Path, data: bytes, separator: str) -> Rows:
     """Yield the rows; those without anything in them, as spreadsheets leave them at the end, are passed over."""
     text = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
-    reader = csv.reader(text, strict=True, delimiter=separator)
+    reader = csv.reader(_lines(text), strict=True, delimiter=separator)
     line = 1
     try:
         for fields in reader:
@@ -112,6 +120,14 @@ def _text_rows(path: Path, data: bytes, separator: str) -> Rows:
             f"{path}, line {line}: the row that begins there is no CSV: {error}. "
             'Close every quote, and write a quote inside quotes twice: "12"" disc.png",record'
         ) from None
+
+
+def _lines(text: IO[str]) -> Iterator[str]:
+    """Yield the lines of a text; of a line's fields, the reader makes an object each."""
+    for line in text:
+        if len(line) > _LONGEST_LINE:
+            raise csv.Error(f"a line of {len(line):,} characters")
+        yield line
 
 
 def _read_utf8(path: Path) -> bytes:
@@ -153,19 +169,43 @@ def _open_excel(path: Path) -> Table:
     except ImportError:
         raise _extra_missing(path, "openpyxl") from None
     try:
+        _check_workbook(path)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         sheet, others = book.active, [name for name in book.sheetnames if name != book.active.title]
-        table = [[_cell_text(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
+        table = list(_sheet_rows(sheet))
         book.close()
     except OSError:
         raise
     except Exception as error:  # a damaged workbook gives errors of zip, XML and openpyxl
         raise ImageListError(f"{path}: is no Excel workbook that can be read: {error}. Save it as CSV UTF-8.") from None
-    width = max((at + 1 for row in table for at, text in enumerate(row) if text), default=0)
-    full = [(line, (row + [""] * width)[:width]) for line, row in enumerate(table, 1) if any(row)]
+    width = max((len(row) for _, row in table), default=0)
+    full = [(line, row + [""] * (width - len(row))) for line, row in table]
     notes = [f"sheet {sheet.title!r} is read; {len(others)} other sheets are not: {', '.join(others[:5])}"] if others else []
     line, header = full[0] if full else (1, [])
     return Table(line, header, lambda wanted: iter(full[1:]), notes)
+
+
+def _check_workbook(path: Path) -> None:
+    """Refuse a workbook that would grow: it is a zip of XML, and openpyxl makes objects of that."""
+    with opened_zip(path) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+    beside = {name: size for name, size in sizes.items() if not re.search("worksheets|sharedStrings|media", name)}
+    if sum(sizes.values()) > _LARGEST_WORKBOOK + path.stat().st_size or sum(beside.values()) > _LARGEST_BESIDE:
+        raise ValueError(f"it unpacks to {sum(sizes.values()):,} bytes")
+
+
+def _sheet_rows(sheet: Any) -> Rows:
+    """Yield the rows of a sheet that have anything in them, as far as they have it."""
+    n_cells = 0
+    for line, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+        n_cells += len(cells)
+        if line > _MOST_EXCEL_ROWS or n_cells > _MOST_CELLS:
+            raise ValueError("it has more rows or cells than Excel takes")
+        row = [_cell_text(cell) for cell in cells]
+        while row and not row[-1]:
+            row.pop()
+        if row:
+            yield line, row
 
 
 def _open_parquet(path: Path) -> Table:
@@ -179,6 +219,8 @@ def _open_parquet(path: Path) -> Table:
         raise
     except Exception as error:
         raise ImageListError(f"{path}: is no Parquet file that can be read: {error}. Save it as CSV UTF-8.") from None
+    if file.metadata.num_rows > _MOST_ROWS + _ROWS_A_BYTE * path.stat().st_size:
+        raise ImageListError(f"{path}: has {file.metadata.num_rows:,} rows in so few bytes, which no list of images has.")
     names = [str(name) for name in file.schema_arrow.names]
 
     def rows(wanted: frozenset[int] | None) -> Rows:

@@ -19,6 +19,8 @@ def cache_text(summary: CacheSummary) -> str:
         f"  listed     {number_of(summary.listed, 'image')}, {summary.rejected:,} rejected",
     ]
     lines += [f"             {count:,}: {reason}" for reason, count in summary.reasons.items()]
+    if summary.missing:
+        lines.append(f"             {number_of(summary.missing, 'row')} missing: see featx verify")
     if summary.augment:
         lines.append(f"  views      {summary.views} of each training image: {summary.augment}")
     splits = list(summary.splits)

@@ -191,6 +191,14 @@ class Catalog:
         catalog._check(path)
         return catalog
 
+    @classmethod
+    def read_whole(cls, path: Path) -> "Catalog":
+        """Read the catalog of a whole listing; errors as for ``read``, also for a part's, which has a place of its own."""
+        catalog = cls.read(path)
+        if catalog.part:
+            raise CacheDamaged(f"{path}: lists the images of part {catalog.part} alone. {MEND}")
+        return catalog
+
     def _check(self, path: Path) -> None:
         """Refuse a catalog whose columns do not fit together or point outside."""
         n = len(self.paths)

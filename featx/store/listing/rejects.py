@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from featx.errors import CacheDamaged, CacheError, CacheWriteError, ImageListError
 from featx.store.documents import MEND, unreadable
 from featx.store.listing.catalog import REJECTED, Catalog
-from featx.system.cells import TableWriter
+from featx.system.cells import TableWriter, unguarded
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text
 
@@ -27,16 +28,20 @@ def write_rejects(path: Path, catalog: Catalog) -> None:
         with replacing_text(path) as file:
             writer = TableWriter(file, "\r\n")
             writer.writerow(("path", "class", "reason"))
-            for row in np.flatnonzero(catalog.status == REJECTED):
-                label = int(catalog.labels[row])
-                class_name = catalog.class_names[label] if label >= 0 else ""
-                writer.writerow((catalog.paths[row], class_name, catalog.reasons[row]))
+            writer.writerows(_rejected(catalog))
     except OSError as error:
         raise CacheWriteError(f"{path}: {error.strerror}. The features are kept: make room and run again.") from error
 
 
+def _rejected(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
+    """Yield path, class and reason of every rejected image."""
+    for row in np.flatnonzero(catalog.status == REJECTED):
+        label = int(catalog.labels[row])
+        yield catalog.paths[row], catalog.class_names[label] if label >= 0 else "", catalog.reasons[row]
+
+
 def check_rejects(catalog_path: Path, path: Path) -> None:
-    """Make sure that a cache's table has a row for each image that its catalog says was rejected.
+    """Make sure that a cache's table holds the images that its catalog says were rejected, with their reasons.
 
     Raises
     ------
@@ -46,18 +51,21 @@ def check_rejects(catalog_path: Path, path: Path) -> None:
         If it has not. Where the catalog itself is damaged, there is nothing to say.
     """
     try:
-        wanted = int((Catalog.read(catalog_path).status == REJECTED).sum()) if catalog_path.exists() else 0
+        wanted = [[unguarded(cell) for cell in row] for row in _rejected(Catalog.read(catalog_path))]
     except CacheError:
         return
     try:
         with path.open(encoding="utf-8", errors="backslashreplace", newline="") as file:
-            found = sum(1 for _ in csv.reader(file)) - 1
+            found = [[unguarded(cell) for cell in row] for row in csv.reader(file)][1:]
     except OSError as error:
         raise unreadable(path, error.strerror or str(error)) from error
     except csv.Error as error:
         raise CacheDamaged(f"{path}: is no table: {error}. {MEND}") from error
-    if found < wanted:
-        raise CacheDamaged(f"{path}: has {max(found, 0)} images, but {wanted} were rejected. {MEND}")
+    if len(found) < len(wanted):
+        raise CacheDamaged(f"{path}: has {len(found)} images, but {len(wanted)} were rejected. {MEND}")
+    # A name's bytes that are no text are written as escapes.
+    if found != [[cell.encode("utf-8", "backslashreplace").decode() for cell in row] for row in wanted]:
+        raise CacheDamaged(f"{path}: its images or reasons are not those of the catalog. {MEND}")
 
 
 def check_something_is_left(catalog: Catalog, rejects: Path) -> None:

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from featx.errors import OutputError
 from featx.system.files import is_foreign, replacing, writing_to
 from featx.system.npy import array_of
-from featx.system.regular import read_regular
+from featx.system.regular import open_regular
 from featx.system.zipped import read_members
 
 _MAGIC = b"featx checkpoint 1\n"
 
 _MOST_MEMBERS, _LARGEST_TEXT = 5000, 16_000_000
+_DIGEST = 65
+"""Digits of a SHA-256, and the end of their line."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -80,22 +82,20 @@ def save_checkpoint(path: Path, identity: str, document: dict[str, Any], arrays:
 
 def load_checkpoint(path: Path, identity: str) -> tuple[dict[str, Any], Arrays] | None:
     """Return document and arrays, or None if there is no whole checkpoint of this training."""
-    try:
-        content = read_regular(path)
-    except OSError:
-        return None
-    head = len(_MAGIC) + 65
-    data = content[head:]
-    if content[:head] != _MAGIC + hashlib.sha256(data).hexdigest().encode() + b"\n":
-        return None
     # A file that was made to fit its digest can still hold anything.
     try:
-        members = read_members(io.BytesIO(data), _MOST_MEMBERS)
+        with open(open_regular(path), "rb", buffering=0) as file:  # noqa: PTH123 - of a descriptor
+            head = file.read(len(_MAGIC) + _DIGEST)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if head != _MAGIC + digest.encode() + b"\n":
+                return None
+            members = read_members(file, _MOST_MEMBERS)  # zipfile looks for the beginning behind the head by itself
         text = array_of(members.pop(".npy")).tobytes()
         if len(text) > _LARGEST_TEXT:
             raise ValueError("it is far larger than featx writes")
         written = json.loads(text)
-        arrays = {name.removesuffix(".npy"): array_of(member).copy() for name, member in members.items()}
+        # One after the other: a checkpoint is read in little more memory than it has bytes.
+        arrays = {name.removesuffix(".npy"): array_of(members.pop(name)).copy() for name in [*members]}
         _check(written["document"])
         return (written["document"], arrays) if written["identity"] == identity else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
