@@ -4,11 +4,11 @@ import functools
 import sys
 from pathlib import Path
 
-from benchmarks.kills import Counts, Held, load, undisturbed
+from benchmarks.kills import Counts, Held, broken, load, undisturbed
 from benchmarks.replay import crash_states, restore
 from benchmarks.scene import complain, decoding_here, result_of, run_child
 from benchmarks.strace import breaches, record
-from benchmarks.verbs import VERBS, fresh, sound_shards
+from benchmarks.verbs import VERBS, digests_of, fresh, sound_shards
 
 
 def protocol(work: Path, n: int) -> Counts:
@@ -51,14 +51,17 @@ def trace(what: str, work: Path, n: int) -> Counts:
         raise RuntimeError("strace recorded no rename: nothing would be tested")
     fresh(prepared, place)
     load(result_of(run_child(lambda: (verb.run(place), verb.result(place), list(sys.modules))[2])))
-    counts = {"system calls": len(operations), "crash states": 0, "rows lost": 0, "states that do not resume": 0}
-    held = Held()
+    counts = {"system calls": len(operations), "crash states": 0, "rows lost": 0, "half-written files": 0}
+    counts |= {"states that do not resume": 0}
+    held, earlier = Held(), digests_of(prepared)
     with decoding_here():
         wanted = undisturbed(verb, fresh(prepared, place))[1]
+        finished = digests_of(place)
         for state in crash_states(operations, prepared, place):
             restore(state, place)
             counts["crash states"] += 1
             before, moved = held.rows(place), 0
+            counts["half-written files"] += len(broken(verb, place, earlier, finished))
             try:
                 same = undisturbed(verb, place)[1] == wanted
                 moved = len(sound_shards(place))

@@ -5,6 +5,7 @@ Every experiment runs a real verb (stub backbone, real files) and counts what mu
 """
 
 import argparse
+import contextlib
 import ctypes
 import errno
 import functools
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.crashes import protocol, trace
 from benchmarks.kills import Counts, kills
-from benchmarks.scene import UNTYPED, complain, extract, make_images, outcome_of, rows_of, run_child
+from benchmarks.scene import UNTYPED, complain, decoding_here, extract, make_images, outcome_of, rows_of, run_child
 from benchmarks.verbs import VERBS
 from featx.errors import FeatxError
 from featx.store.shards.shard import Shard
@@ -266,7 +267,8 @@ def main() -> None:
     for name, experiment in experiments(options).items():
         with tempfile.TemporaryDirectory(prefix="featx-faults-") as work:
             started = time.monotonic()
-            results[name] = experiment(Path(work).resolve())
+            with decoding_here() if name in ("errors", "crowd") else contextlib.nullcontext():
+                results[name] = experiment(Path(work).resolve())
         if not options.json:
             counted = ", ".join(f"{count:,} {what}" for what, count in results[name].items())
             print(f"| {name} | {counted} | {time.monotonic() - started:.0f} s |", flush=True)

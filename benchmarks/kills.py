@@ -69,8 +69,7 @@ def kills(what: str, work: Path, n: int, images: int | None = None) -> Counts:
     load(result_of(run_child(lambda: (verb.run(place), verb.result(place), list(sys.modules))[2])))
     with decoding_here():
         seconds, wanted = undisturbed(verb, fresh(prepared, place))
-    finished = {name: digest for name, digest in digests_of(place).items() if name in verb.whole}
-    earlier = digests_of(prepared)
+    finished, earlier = digests_of(place), digests_of(prepared)
     held, rng = Held(), random.Random(n)
     held.rows(prepared)
     damaged = held.unreadable
@@ -92,7 +91,7 @@ def kills(what: str, work: Path, n: int, images: int | None = None) -> Counts:
                 counts["rows held"] += len(after)
                 counts["rows lost"] += len(before - after)
                 counts["half-written files"] += len(held.unreadable - damaged)
-                counts["half-written files"] += len(_broken(verb, place, earlier, finished))
+                counts["half-written files"] += len(broken(verb, place, earlier, finished))
                 before = after
         try:
             same = undisturbed(verb, place)[1] == wanted or not verb.repeats
@@ -127,18 +126,15 @@ def undisturbed(verb: Verb, place: Path) -> tuple[float, Any]:
     return float(seconds), result
 
 
-def _broken(verb: Verb, place: Path, earlier: dict[str, str], finished: dict[str, str]) -> list[str]:
+def broken(verb: Verb, place: Path, earlier: dict[str, str], finished: dict[str, str]) -> list[str]:
     """Return the files under final names that are neither what stood there before nor what comes in the end."""
-    broken = []
-    for name in verb.whole:
-        digest = digests_of((place / name).parent).get(Path(name).name)
-        if digest not in (earlier.get(name), finished[name]):
-            broken.append(name)
+    standing = digests_of(place)
+    found = [name for name in verb.whole if standing.get(name) not in (earlier.get(name), finished[name])]
     for path in place.rglob("[!.]*.featx"):
         try:
             featx.load_model(path)
         except FeatxError as error:
-            broken.append(f"{path.name}: {error}")
-    for text in broken:
+            found.append(f"{path.name}: {error}")
+    for text in found:
         complain(text)
-    return broken
+    return found
