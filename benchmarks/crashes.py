@@ -63,7 +63,7 @@ def trace(what: str, work: Path, n: int) -> Counts:
             before, moved = held.rows(place), 0
             counts["half-written files"] += len(broken(verb, place, earlier, finished))
             try:
-                same = undisturbed(verb, place)[1] == wanted
+                same = undisturbed(verb, place)[1] == wanted or not verb.repeats
                 moved = len(sound_shards(place))
             except RuntimeError as error:
                 same = False

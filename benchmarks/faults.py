@@ -232,7 +232,7 @@ def experiments(options: argparse.Namespace) -> dict[str, Callable[[Path], Count
     for name in (what,) if what else KILLS:
         if options.experiment in ("all", "kills"):
             count = n or KILLS.get(name, 100)
-            chosen[f"kills --what {name}"] = functools.partial(_kills, name, count, options.images)
+            chosen[f"kills --what {name}"] = functools.partial(_kills, name, count, options.images, options.seed)
     for name in (what,) if what else TRACED:
         if options.experiment in ("all", "trace"):
             chosen[f"trace --what {name}"] = functools.partial(_trace, name, n or VERBS[name].traced)
@@ -246,8 +246,8 @@ def _counted(experiment: Callable[[Path, int], Counts], n: int, work: Path) -> C
     return experiment(work, n)
 
 
-def _kills(what: str, n: int, images: int | None, work: Path) -> Counts:
-    return kills(what, work, n, images)
+def _kills(what: str, n: int, images: int | None, seed: int, work: Path) -> Counts:
+    return kills(what, work, n, images, seed)
 
 
 def _trace(what: str, n: int, work: Path) -> Counts:
@@ -261,6 +261,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, help="how many (trace and errors: images); by default the full form")
     parser.add_argument("--what", choices=list(VERBS), help="which verb is killed or traced; by default each in turn")
     parser.add_argument("--images", type=int, help="how many images a killed verb works on")
+    parser.add_argument("--seed", type=int, default=0, help="of the instants of kills; another one, other instants")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     results: dict[str, Counts] = {}

@@ -55,7 +55,7 @@ class Held:
         return rows
 
 
-def kills(what: str, work: Path, n: int, images: int | None = None) -> Counts:
+def kills(what: str, work: Path, n: int, images: int | None = None, seed: int = 0) -> Counts:
     """End a verb at a random instant, run it again, end that too, and so on until it is done; n times in all.
 
     After each end nothing that was held may be gone, and every file under a final name must be whole; in the end the result
@@ -70,7 +70,7 @@ def kills(what: str, work: Path, n: int, images: int | None = None) -> Counts:
     with decoding_here():
         seconds, wanted = undisturbed(verb, fresh(prepared, place))
     finished, earlier = digests_of(place), digests_of(prepared)
-    held, rng = Held(), random.Random(n)
+    held, rng = Held(), random.Random(seed)
     held.rows(prepared)
     damaged = held.unreadable
     counts = {"kills": 0, "runs ended": 0, "rows held": 0, "rows lost": 0, "sound files moved": 0, "half-written files": 0}
@@ -99,6 +99,7 @@ def kills(what: str, work: Path, n: int, images: int | None = None) -> Counts:
             same = False
             complain(str(error))
         counts["runs ended"] += 1
+        print(f"  {counts['kills']} of {n}", end="\r", file=sys.stderr, flush=True)
         counts["rows lost"] += len(before - held.rows(place))
         counts["results that differ"] += not same
         counts["sound files moved"] += len(sound_shards(place))
