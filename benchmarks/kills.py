@@ -79,9 +79,10 @@ def kills(what: str, work: Path, n: int, images: int | None = None, seed: int = 
         fresh(prepared, place)
         before = held.rows(place)
         with contextlib.nullcontext() if counts["runs ended"] % WITH_DECODERS == 0 else decoding_here():
+            ended = False
             for _ in range(min(MOST_IN_A_ROW, n - counts["kills"])):
                 kind, told = outcome_of(run_child(lambda: verb.run(place) and None, rng.uniform(0, seconds) or seconds))
-                if kind == "done":
+                if ended := kind == "done":
                     break
                 if kind != "killed":
                     counts["results that differ"] += 1
@@ -94,7 +95,8 @@ def kills(what: str, work: Path, n: int, images: int | None = None, seed: int = 
                 counts["half-written files"] += len(broken(verb, place, earlier, finished))
                 before = after
         try:
-            same = undisturbed(verb, place)[1] == wanted or not verb.repeats
+            told = result_of(run_child(lambda: verb.result(place))) if ended else undisturbed(verb, place)[1]
+            same = told == wanted or not verb.repeats
         except RuntimeError as error:
             same = False
             complain(str(error))
