@@ -1,19 +1,18 @@
 """Fault injection on the cache: ``python -m benchmarks.faults [all|kills|trace|errors|bits|crowd|protocol] [--n N]``.
 
-Every experiment runs a real extract (stub backbone, real files) and counts what must be zero. Exits with 1 if it is not.
-``kills --what prune`` (repair, merge, export, finetune, pack) kills that verb instead.
+Every experiment runs a real verb (stub backbone, real files) and counts what must be zero. Exits with 1 if it is not.
+``kills`` and ``trace`` take ``--what``: extract (the default), prune, repair, merge, export, finetune, pack and others.
 """
 
 import argparse
+import contextlib
 import ctypes
 import errno
 import functools
-import importlib
 import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,13 +20,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.replay import breaches, crash_states, record, record_trace, restore
-from benchmarks.scene import UNTYPED, complain, extract, make_images, outcome_of, rows_of, run_child
-from benchmarks.verbs import VERBS, WRITERS, Verb, fresh, sound_shards
+from benchmarks.crashes import protocol, trace
+from benchmarks.kills import Counts, kills
+from benchmarks.scene import UNTYPED, complain, decoding_here, extract, make_images, outcome_of, rows_of, run_child
+from benchmarks.verbs import VERBS
 from featx.errors import FeatxError
 from featx.store.shards.shard import Shard
-
-Counts = dict[str, int]
 
 KINDS = {"open": 0, "write": 1, "fsync": 2, "rename": 3, "mkdir": 4}
 ERRORS = {
@@ -65,125 +63,6 @@ def resumed(images: Path, cache: Path, whole: dict[str, bytes]) -> bool:
     if kind != "done":
         complain(f"{kind}: {told}")
     return kind == "done" and told == whole
-
-
-def kills(work: Path, n: int) -> Counts:
-    """Kill -9 at a random instant of an extract, n times, and resume it each time."""
-    images = make_images(work / "images", 60)
-    extract(images, work / "whole")
-    whole = rows_of(work / "whole")
-    started = time.monotonic()
-    outcome_of(run_child(lambda: extract(images, work / "timed")))
-    seconds = time.monotonic() - started
-    rng = random.Random(n)
-    counts = {"kills": 0, "rows kept": 0, "committed rows lost": 0, "unreadable final files": 0, "results that differ": 0}
-    while counts["kills"] < n:  # an extract that ended before its kill came does not count
-        cache = work / "cache"
-        process, reading = run_child(lambda cache=cache: extract(images, cache))  # type: ignore[misc]
-        time.sleep(rng.uniform(0, seconds))
-        os.kill(process, signal.SIGKILL)
-        counts["kills"] += outcome_of((process, reading))[0] == "killed"
-        before, unreadable = committed_rows(cache)
-        same = resumed(images, cache, whole)
-        after, unreadable_after = committed_rows(cache)
-        counts["rows kept"] += len(before)
-        counts["committed rows lost"] += len(before - after)
-        counts["unreadable final files"] += unreadable + unreadable_after
-        counts["results that differ"] += not same
-        shutil.rmtree(cache)
-    return counts
-
-
-def kills_of(what: str, work: Path, n: int) -> Counts:
-    """Kill -9 at a random instant of a verb, run it again, kill that too, and so on until it ends; n kills in all."""
-    verb = VERBS[what]
-    for module in verb.preload:
-        importlib.import_module(module)
-    prepared = work / "prepared"
-    prepared.mkdir()
-    kind, told = outcome_of(run_child(lambda: verb.prepare(prepared)))
-    if kind != "done":
-        raise RuntimeError(told)
-    place = work / "place"
-    started = time.monotonic()
-    wanted = _result_after(verb, fresh(prepared, place))
-    seconds = time.monotonic() - started
-    rng = random.Random(n)
-    counts = {"kills": 0, "runs ended": 0, "results that differ": 0, "sound files moved": 0}
-    while counts["kills"] < n:
-        fresh(prepared, place)
-        for _ in range(20):
-            process, reading = run_child(lambda: verb.run(place) and None)
-            time.sleep(rng.uniform(0, seconds))
-            os.kill(process, signal.SIGKILL)
-            killed = outcome_of((process, reading))[0] == "killed"
-            counts["kills"] += killed
-            if not killed:
-                break
-        try:
-            same = _result_after(verb, place) == wanted
-        except RuntimeError as error:
-            same = False
-            complain(str(error))
-        counts["runs ended"] += 1
-        counts["results that differ"] += not same
-        counts["sound files moved"] += len(sound_shards(place))
-    return counts
-
-
-def _result_after(verb: Verb, place: Path) -> object:
-    """Run a verb to its end, and return what came of it."""
-    kind, told = outcome_of(run_child(lambda: (verb.run(place), verb.result(place))[1]))
-    if kind != "done":
-        raise RuntimeError(f"{kind}: {told}")
-    return told
-
-
-def protocol(work: Path, n: int) -> Counts:
-    """Trace the system calls of every verb that writes: each change of a name must be forced, and each file whole before."""
-    counts = {"verbs": 0, "changes": 0, "changes that a power cut could undo": 0, "files written under their name": 0}
-    everything = VERBS | WRITERS
-    for what in [name for name in everything if name != "finetune"][:n]:
-        place = work / what
-        place.mkdir()
-        kind, told = outcome_of(run_child(functools.partial(everything[what].prepare, place)))
-        if kind != "done":
-            raise RuntimeError(told)
-        script = f"from benchmarks.verbs import VERBS, WRITERS; (VERBS | WRITERS)[{what!r}].run(Path({str(place)!r}))"
-        changes, unforced, in_place = breaches(record(script, place, work))
-        if not changes:
-            raise RuntimeError(f"{what} changed nothing: nothing would be tested")
-        counts["verbs"] += 1
-        counts["changes"] += changes
-        counts["changes that a power cut could undo"] += len(unforced)
-        counts["files written under their name"] += len(in_place)
-        for text in unforced[:5] + in_place[:5]:
-            complain(f"{what}: {text}")
-    return counts
-
-
-def trace(work: Path, n: int) -> Counts:
-    """Crash after each system call of an extract, and lose each write and rename that was not synced by then."""
-    images = make_images(work / "images", n)
-    extract(images, work / "whole")
-    whole = rows_of(work / "whole")
-    cache = work / "traced"
-    operations = record_trace(images, cache)
-    counts = {"system calls": len(operations), "crash states": 0, "states that neither open nor resume": 0}
-    for state in crash_states(operations):
-        restore(state, cache)
-        counts["crash states"] += 1
-        readable = True
-        if (cache / "catalog.h5").exists():
-            try:
-                readable = rows_of(cache) == whole
-            except FeatxError as error:
-                readable = False
-                complain(f"after {state.what}: {error}")
-        if not readable or not resumed(images, cache, whole):
-            counts["states that neither open nor resume"] += 1
-            complain(f"after {state.what}")
-    return counts
 
 
 def errors(work: Path, n: int) -> Counts:
@@ -320,18 +199,21 @@ def _read_until_whole(cache: Path, whole: dict[str, bytes]) -> int:
 
 
 EXPERIMENTS: dict[str, tuple[Callable[[Path, int], Counts], int]] = {
-    "kills": (kills, 300),
-    "trace": (trace, 6),
     "errors": (errors, 10),
     "bits": (bits, 10_000),
     "crowd": (crowd, 50),
-    "protocol": (protocol, len(VERBS) + len(WRITERS)),
+    "protocol": (protocol, len(VERBS)),
 }
+KILLS = {"extract": 1000, "prune": 300, "repair": 300, "merge": 300, "export": 300, "finetune": 300, "pack": 300}
+"""How many of each verb the full form has."""
+
+TRACED = ("extract", "prune", "repair", "export")
 MUST_BE_ZERO = (
-    "committed rows lost",
+    "rows lost",
+    "half-written files",
     "unreadable final files",
     "results that differ",
-    "states that neither open nor resume",
+    "states that do not resume",
     "untyped errors",
     "not resumed",
     "silently wrong",
@@ -343,23 +225,51 @@ MUST_BE_ZERO = (
 )
 
 
+def experiments(options: argparse.Namespace) -> dict[str, Callable[[Path], Counts]]:
+    """Return what was asked for, each by the arguments that give it alone."""
+    what, n = options.what, options.n
+    chosen: dict[str, Callable[[Path], Counts]] = {}
+    for name in (what,) if what else KILLS:
+        if options.experiment in ("all", "kills"):
+            count = n or KILLS.get(name, 100)
+            chosen[f"kills --what {name}"] = functools.partial(_kills, name, count, options.images, options.seed)
+    for name in (what,) if what else TRACED:
+        if options.experiment in ("all", "trace"):
+            chosen[f"trace --what {name}"] = functools.partial(_trace, name, n or VERBS[name].traced)
+    for name, (experiment, full) in EXPERIMENTS.items():
+        if options.experiment in ("all", name):
+            chosen[name] = functools.partial(_counted, experiment, n or full)
+    return chosen
+
+
+def _counted(experiment: Callable[[Path, int], Counts], n: int, work: Path) -> Counts:
+    return experiment(work, n)
+
+
+def _kills(what: str, n: int, images: int | None, seed: int, work: Path) -> Counts:
+    return kills(what, work, n, images, seed)
+
+
+def _trace(what: str, n: int, work: Path) -> Counts:
+    return trace(what, work, n)
+
+
 def main() -> None:
     """Run the experiments asked for and print a table of what they counted."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("experiment", nargs="?", default="all", choices=["all", *EXPERIMENTS])
+    parser.add_argument("experiment", nargs="?", default="all", choices=["all", "kills", "trace", *EXPERIMENTS])
     parser.add_argument("--n", type=int, help="how many (trace and errors: images); by default the full form")
-    parser.add_argument("--what", default="extract", choices=["extract", *VERBS], help="which verb is killed")
+    parser.add_argument("--what", choices=list(VERBS), help="which verb is killed or traced; by default each in turn")
+    parser.add_argument("--images", type=int, help="how many images a killed verb works on")
+    parser.add_argument("--seed", type=int, default=0, help="of the instants of kills; another one, other instants")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
     results: dict[str, Counts] = {}
-    for name in chosen:
-        experiment, full = EXPERIMENTS[name]
+    for name, experiment in experiments(options).items():
         with tempfile.TemporaryDirectory(prefix="featx-faults-") as work:
             started = time.monotonic()
-            if name == "kills" and options.what != "extract":
-                experiment = functools.partial(kills_of, options.what)
-            results[name] = experiment(Path(work).resolve(), options.n or full)
+            with decoding_here() if name in ("errors", "crowd") else contextlib.nullcontext():
+                results[name] = experiment(Path(work).resolve())
         if not options.json:
             counted = ", ".join(f"{count:,} {what}" for what, count in results[name].items())
             print(f"| {name} | {counted} | {time.monotonic() - started:.0f} s |", flush=True)

@@ -3,9 +3,10 @@
 import contextlib
 import os
 import pickle
+import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ import numpy as np
 from PIL import Image
 
 import featx
+import featx.images.loader
 import featx.store.writer
 from featx.errors import FeatxError
+from featx.images import worker
+from featx.images.decoder import Decoded
 
 UNTYPED = "untyped"
 
@@ -37,6 +41,22 @@ def extract(images: Path, cache: Path, *, shard_bytes: int = 2_000, wait: bool =
     return featx.extract_features(images, cache, backbone="stub", image_size=(128, 128), batch_size=4, wait=wait)
 
 
+@contextlib.contextmanager
+def decoding_here() -> Iterator[None]:
+    """Decode without another process: starting one takes longer than an extract of a few images, and it writes nothing."""
+    usual = featx.images.loader.decode_file
+
+    def decode(path: Path, *, known: bool = False, **request: Any) -> Decoded:
+        digest, images, picture, traits = worker._decode(request | {"path": str(path)})
+        return Decoded(digest, images, picture, traits)
+
+    featx.images.loader.decode_file = decode
+    try:
+        yield
+    finally:
+        featx.images.loader.decode_file = usual
+
+
 def rows_of(cache: Path) -> dict[str, bytes]:
     """Read everything the cache says of each image: features, pooled features, label and split, to the bit."""
     store = featx.FeatureCache.open(cache)
@@ -57,9 +77,11 @@ def rows_of(cache: Path) -> dict[str, bytes]:
     }
 
 
-def run_child(work: Callable[[], Any]) -> tuple[int, int]:
+def run_child(work: Callable[[], Any], lifetime: float = 0) -> tuple[int, int]:
     """Fork, and run ``work`` in the child; return its process number and the pipe that its outcome will come through.
 
+    With a lifetime the system ends the child after so many seconds of its processor time (SIGPROF, which like SIGKILL leaves
+    it no time for a word): a machine that is busy with something else does not shift where in the work that is.
     The outcome is ("done", result), ("typed", message of a FeatxError) or ("untyped", traceback).
     """
     reading, writing = os.pipe()
@@ -69,6 +91,8 @@ def run_child(work: Callable[[], Any]) -> tuple[int, int]:
         return process, reading
     try:
         os.close(reading)
+        if lifetime:
+            signal.setitimer(signal.ITIMER_PROF, lifetime)
         outcome: tuple[str, Any]
         try:
             outcome = ("done", work())
@@ -80,6 +104,20 @@ def run_child(work: Callable[[], Any]) -> tuple[int, int]:
             pickle.dump(outcome, pipe)
     finally:
         os._exit(0)
+
+
+def result_of(child: tuple[int, int]) -> Any:
+    """Wait for a child and return its result.
+
+    Raises
+    ------
+    RuntimeError
+        If it did not come to its end.
+    """
+    kind, told = outcome_of(child)
+    if kind != "done":
+        raise RuntimeError(f"{kind}: {told}")
+    return told
 
 
 def outcome_of(child: tuple[int, int]) -> tuple[str, Any]:

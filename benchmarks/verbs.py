@@ -6,10 +6,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 import featx
 from benchmarks.scene import extract, make_images, rows_of
+from benchmarks.tiny import small_vgg16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,19 +18,28 @@ class Verb:
     Parameters
     ----------
     prepare : callable
-        Makes what it works on, once, in an empty folder.
+        Makes what it works on, of so many images, once, in an empty folder.
     run : callable
         The command; the same one again after a kill.
     result : callable
         What it is all about, in a form that two runs can be compared by.
-    preload : tuple of str
-        Modules to load before a process forks: loading them takes longer than the run.
+    images : int
+        How many images are enough for a run in which a kill comes at many places.
+    traced : int
+        The same, where a run is repeated for every system call of it.
+    whole : tuple of str
+        Files that hold what they held before, or what they hold in the end, at every instant.
+    repeats : bool
+        Whether two undisturbed runs give the same result.
     """
 
-    prepare: Callable[[Path], None]
+    prepare: Callable[[Path, int], object]
     run: Callable[[Path], object]
     result: Callable[[Path], object]
-    preload: tuple[str, ...] = ()
+    images: int = 12
+    traced: int = 6
+    whole: tuple[str, ...] = ()
+    repeats: bool = True
 
 
 def digests_of(folder: Path) -> dict[str, str]:
@@ -41,9 +49,14 @@ def digests_of(folder: Path) -> dict[str, str]:
     return {str(name): hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in shown}
 
 
+def holds_its_name(path: Path) -> bool:
+    """Tell whether every byte of a shard is what was written: its name is their digest."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
+
+
 def sound_shards(folder: Path) -> set[str]:
     """Return the names of all shards below a cache's ``damaged/`` whose every byte is what was written."""
-    return {path.name for path in folder.rglob("damaged/*.h5") if hashlib.sha256(path.read_bytes()).hexdigest() == path.stem}
+    return {path.name for path in folder.rglob("damaged/*.h5") if holds_its_name(path)}
 
 
 def _cache(place: Path, n_images: int, drop: int = 0) -> Path:
@@ -57,12 +70,8 @@ def _cache(place: Path, n_images: int, drop: int = 0) -> Path:
     return place / "cache"
 
 
-def _prepare_prune(place: Path) -> None:
-    _cache(place, 160, drop=40)  # about 40 shards
-
-
-def _prepare_repair(place: Path) -> None:
-    cache = _cache(place, 80)
+def _prepare_repair(place: Path, n_images: int) -> None:
+    cache = _cache(place, n_images)
     for path in sorted(cache.glob("shards/*.h5"))[::3]:
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
@@ -74,19 +83,19 @@ def _repair(place: Path) -> object:
     return extract(place / "images", place / "cache")
 
 
-def _prepare_merge(place: Path) -> None:
+def _prepare_merge(place: Path, n_images: int) -> None:
     for number in range(2):
-        extract(make_images(place / f"images{number}", 40, seed=number), place / f"cache{number}")
+        extract(make_images(place / f"images{number}", n_images // 2, seed=number), place / f"cache{number}")
 
 
-def _prepare_models(place: Path) -> None:
-    cache = _cache(place, 24)
+def _prepare_models(place: Path, n_images: int) -> None:
+    cache = _cache(place, n_images)
     for head in ("logreg", "ridge"):
         featx.fit_head(cache, head, out=place / f"{head}.featx")
 
 
-def _prepare_export(place: Path) -> None:
-    _prepare_models(place)
+def _prepare_export(place: Path, n_images: int) -> None:
+    _prepare_models(place, n_images)
     _export(place, "logreg")
 
 
@@ -104,12 +113,40 @@ def _export(place: Path, head: str = "ridge") -> object:
         return put_in_place(folder, pair, names, {"head": head})
 
 
+def _prepare_pack(place: Path, n_images: int) -> None:
+    featx.pack_cache(_cache(place, n_images), place / "it.h5")
+    extract(make_images(place / "images", n_images + 12), place / "cache")
+
+
+def _prepare_finetune(place: Path, n_images: int) -> None:
+    with small_vgg16():
+        featx.extract_features(
+            *(make_images(place / "images", n_images), place / "cache"), weights="random", image_size=(32, 32), batch_size=8
+        )
+        featx.fit_head(place / "cache", "dense", out=place / "models" / "dense.featx", epochs=1)
+
+
 def _finetune(place: Path) -> object:
-    return featx.fine_tune(place / "cache", epochs=2, batch_size=8, out=place / "models" / "tuned.featx", seed=0)
+    """Fine-tune the last layer, whose input is extracted first, over two epochs."""
+    with small_vgg16():
+        return featx.fine_tune(
+            *(place / "cache", "block5_conv3"),
+            model=place / "models" / "dense.featx",
+            out=place / "tuned" / "it.featx",
+            epochs=2,
+            batch_size=8,
+            learning_rate=1e-4,
+        )
 
 
-def _pack(place: Path) -> object:
-    return featx.pack_cache(place / "cache", place / "it.h5", overwrite=True)
+def _tuned(place: Path) -> object:
+    """Return every array of the model and how its training went, and that no checkpoint is left."""
+    model = featx.load_model(place / "tuned" / "it.featx")
+    assert model.tail is not None
+    arrays = {name: array.tobytes() for name, array in (model.tail.arrays | model.head.arrays()).items()}
+    shown = sorted(path.name for path in (place / "tuned").iterdir() if not path.name.startswith("."))
+    deep = place / "cache" / "layers" / "block5_conv2"
+    return arrays, model.history, shown, featx.verify_cache(deep).sound
 
 
 def _verified(place: Path) -> object:
@@ -123,64 +160,73 @@ def _merged(place: Path) -> object:
     return rows_of(place / "cache"), result.sound, rows_of(place / "cache0"), rows_of(place / "cache1")
 
 
-def _tuned(place: Path) -> object:
-    """Return how the training went, to what two cores can repeat, and that no checkpoint is left."""
-    model = featx.load_model(place / "models" / "tuned.featx")
-    history = {name: np.round(values, 3).tolist() for name, values in model.history.items()}
-    return model.head_name, sorted(path.name for path in (place / "models").iterdir()), history
-
-
-VERBS = {
-    "prune": Verb(_prepare_prune, lambda place: featx.verify_cache(place / "cache", prune=True), _verified),
-    "repair": Verb(_prepare_repair, _repair, _verified),
-    "merge": Verb(
-        _prepare_merge, lambda place: featx.merge_caches([place / "cache0", place / "cache1"], place / "cache"), _merged
-    ),
-    "export": Verb(_prepare_export, _export, lambda place: digests_of(place / "out")),
-    "finetune": Verb(_prepare_models, _finetune, _tuned, ("keras", "tensorflow", "featx.verbs.finetune.finetune")),
-    "pack": Verb(_prepare_models, _pack, lambda place: digests_of(place)["it.h5"]),
-}
-
-
 def _report(place: Path) -> object:
-    evaluation = featx.evaluate_model(place / "logreg.featx", split="val")
-    featx.write_report(evaluation, place / "new" / "reports" / "logreg", page=False)
-    featx.write_report(
-        featx.evaluate_model(place / "ridge.featx", split="val"), place / "new" / "reports" / "logreg", page=False
-    )
+    for head in ("logreg", "ridge"):
+        evaluation = featx.evaluate_model(place / f"{head}.featx", split="val")
+        featx.write_report(evaluation, place / "new" / "reports" / "logreg", page=False)
     return None
 
 
-# What else writes: their protocol is traced, in folders that are not there yet.
-WRITERS = {
+def _extract_parts(place: Path) -> object:
+    options = {"backbone": "stub", "image_size": (96, 96)}
+    return [featx.extract_features(place / "images", place / "new" / "cache", **options, shard=part) for part in ("1/2", None)]  # type: ignore[arg-type]
+
+
+def _overwrite(place: Path) -> object:
+    return featx.extract_features(place / "images", place / "cache", backbone="stub", image_size=(96, 96), overwrite=True)
+
+
+VERBS = {
     "extract": Verb(
-        lambda place: make_images(place / "images", 12) and None,
+        lambda place, n: make_images(place / "images", n),
         lambda place: extract(place / "images", place / "new" / "cache" / "photos"),
         lambda place: rows_of(place / "new" / "cache" / "photos"),
+        images=20,
     ),
-    "overwrite": Verb(
-        lambda place: _cache(place, 12) and None,
-        lambda place: featx.extract_features(
-            place / "images", place / "cache", backbone="stub", image_size=(96, 96), overwrite=True
-        ),
-        lambda place: rows_of(place / "cache"),
+    "prune": Verb(
+        lambda place, n: _cache(place, n, drop=n // 4),
+        lambda place: featx.verify_cache(place / "cache", prune=True),
+        _verified,
+        images=40,
+        traced=12,
     ),
+    "repair": Verb(_prepare_repair, _repair, _verified, images=20, traced=12),
+    "merge": Verb(
+        _prepare_merge,
+        lambda place: featx.merge_caches([place / "cache0", place / "cache1"], place / "cache"),
+        _merged,
+        images=24,
+        traced=12,
+    ),
+    "export": Verb(
+        _prepare_export,
+        _export,
+        lambda place: digests_of(place / "out"),
+        traced=12,
+        whole=("out/it.joblib", "out/it.xml", "out/it.bin"),
+    ),
+    "finetune": Verb(_prepare_finetune, _finetune, _tuned, images=24, traced=12),
+    "pack": Verb(
+        _prepare_pack,
+        lambda place: featx.pack_cache(place / "cache", place / "it.h5", overwrite=True),
+        lambda place: digests_of(place)["it.h5"],
+        whole=("it.h5",),
+    ),
+    "overwrite": Verb(_cache, _overwrite, lambda place: rows_of(place / "cache")),
     "parts": Verb(
-        lambda place: make_images(place / "images", 12) and None,
-        lambda place: [
-            featx.extract_features(place / "images", place / "new" / "cache", backbone="stub", image_size=(96, 96), shard=shard)
-            for shard in ("1/2", None)
-        ],
-        lambda place: rows_of(place / "new" / "cache"),
+        lambda place, n: make_images(place / "images", n), _extract_parts, lambda place: rows_of(place / "new" / "cache")
     ),
     "fit": Verb(
-        lambda place: _cache(place, 24) and None,
+        _cache,
         lambda place: featx.fit_head(place / "cache", "ridge", out=place / "new" / "models" / "it.featx"),
         lambda place: digests_of(place / "new"),
+        images=24,
+        traced=24,
+        repeats=False,  # the model says how long it took
     ),
-    "report": Verb(_prepare_models, _report, lambda place: digests_of(place / "new")),
+    "report": Verb(_prepare_models, _report, lambda place: digests_of(place / "new"), images=24, traced=24, repeats=False),
     "sample": Verb(
-        lambda place: None, lambda place: featx.unpack_sample(place / "new" / "sample"), lambda place: digests_of(place)
+        lambda place, n: None, lambda place: featx.unpack_sample(place / "new" / "sample"), lambda place: digests_of(place)
     ),
 }
 

@@ -18,7 +18,10 @@ from benchmarks.sections import Section, Target, merge, ratio, spread
 from benchmarks.tutorial import keras_seconds
 
 FOLDER = Path(command.__file__).parent
-SUPPORT = {"__init__", "__main__", "contenders", "made", "planted", "replay", "scene", "sections", "verbs"}
+SUPPORT = {
+    *("__init__", "__main__", "contenders", "crashes", "kills", "made", "planted", "replay", "scene", "sections", "strace"),
+    *("tiny", "verbs"),
+}
 
 
 def made_section(name: str, value: str, date: str = "2026-01-01 12:00 UTC", processor: str = "this one") -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -19,6 +20,9 @@ DIGEST_BYTES = 32
 
 TEMPORARY_PREFIX = ".tmp-"
 """Every unfinished file starts with this, which distinguishes it from a finished file and lets it be swept."""
+
+_FORSAKEN_SECONDS = 86_400.0
+"""A temporary file that was not written to for so long is nobody's, also where its writer may run on another machine."""
 
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
@@ -191,8 +195,34 @@ def replacing(path: Path) -> Iterator[Path]:
         elif before:
             keep_owner_and_mode(before, temporary)
         publish(temporary, final)
+        _sweep_forsaken(final.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep_forsaken(folder: Path) -> None:
+    """Delete what killed writers left in a folder that has no lock, as it may hold anything: packed files are large."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not is_temporary(entry.name) or not entry.is_file(follow_symlinks=False):
+                continue
+            found = entry.stat(follow_symlinks=False)
+            untouched = time.time() - max(found.st_mtime, found.st_ctime)
+            if untouched > _FORSAKEN_SECONDS and not _runs(int(entry.name.split("-")[1])):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Tell whether a process of that number runs here."""
+    if os.name == "nt":
+        return True  # to ask there is to end it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 @contextlib.contextmanager

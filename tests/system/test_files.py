@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -174,6 +175,30 @@ def test_another_user_of_the_group_takes_a_lock_that_can_be_read(tmp_path: Path,
     if said != "taken\n" and mode == 0o600:
         assert "belongs to user root" in done.stdout
         assert f"chmod -R g+rwX {tmp_path}" in done.stdout
+
+
+def test_what_killed_writers_left_goes_with_a_later_write_to_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a day, unless its writer runs; names that are not ours, links and folders stay."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = (f".tmp-{dead.pid}-0123abcd.h5", f".tmp-{os.getpid()}-0123abcd.h5", ".tmp-mine.h5", f".tmp-{dead.pid}-0123abcd")
+    left, at_work, mine, folder = (tmp_path / name for name in names)
+    for path in (left, at_work, mine):
+        path.write_bytes(b"rows")
+    folder.mkdir()
+    link = tmp_path / f".tmp-{dead.pid}-4567abcd.h5"
+    link.symlink_to(mine)
+    with replacing(tmp_path / "pack.h5") as temporary:
+        temporary.write_bytes(b"whole")
+    assert left.exists()
+    tomorrow = time.time() + 90_000
+    monkeypatch.setattr("featx.system.files.time.time", lambda: tomorrow)
+    with replacing(tmp_path / "pack.h5") as temporary:
+        temporary.write_bytes(b"whole")
+    assert not left.exists()
+    assert all(path.exists() for path in (at_work, mine, folder, link, tmp_path / "pack.h5"))
 
 
 def test_new_file_is_absent_until_it_is_whole(tmp_path: Path) -> None:

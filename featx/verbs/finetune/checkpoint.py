@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import OutputError
+from featx.system.durable import make_folder
 from featx.system.files import is_foreign, replacing, writing_to
 from featx.system.npy import array_of
 from featx.system.regular import open_regular
@@ -75,9 +76,11 @@ def save_checkpoint(path: Path, identity: str, document: dict[str, Any], arrays:
     text = json.dumps({"identity": identity, "document": document}).encode()
     np.savez(buffer, allow_pickle=False, **{"": np.frombuffer(text, np.uint8)}, **arrays)
     data = buffer.getvalue()
-    with writing_to(path, "Make room and run again."), replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(_MAGIC + hashlib.sha256(data).hexdigest().encode() + b"\n")
-        file.write(data)
+    with writing_to(path, "Make room and run again."):
+        make_folder(path.parent)  # the model that comes at the end would make it too late
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            file.write(_MAGIC + hashlib.sha256(data).hexdigest().encode() + b"\n")
+            file.write(data)
 
 
 def load_checkpoint(path: Path, identity: str) -> tuple[dict[str, Any], Arrays] | None:

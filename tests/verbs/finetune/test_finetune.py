@@ -429,6 +429,13 @@ def test_a_foreign_file_at_the_checkpoints_place_is_spared(home: Path, here: Pat
     assert (here / "t.featx.checkpoint").read_text() == "my notes"
 
 
+def test_a_folder_that_is_not_there_yet_is_made_for_the_checkpoint(home: Path, here: Path) -> None:
+    """As ``models/`` where no head was fitted before: the first checkpoint comes long before the model."""
+    result = featx.fine_tune(home / "both", "block5_conv3", out=here / "new" / "models" / "t.featx", epochs=1, batch_size=8)
+    assert load_model(result.model).head_name == "dense"
+    assert [path.name for path in (here / "new" / "models").iterdir()] == ["t.featx"]
+
+
 def test_features_of_the_stub_cannot_be_fine_tuned(stub_cache: Path, here: Path) -> None:
     """It has no layers."""
     with pytest.raises(BackboneError, match="stub: has no layers to fine-tune"):
