@@ -194,7 +194,9 @@ class ShardWriter:
             If what was read back is not what was written.
         """
         self.close()  # harmless if an earlier try, that the disk refused, has closed it already
-        image = self._image.getbuffer()  # no copy: an extract's memory grows by a shard and by nothing else
+        # No copy: an extract's memory grows by a shard and by nothing else. A view would stay in the traceback of an error, and
+        # Python 3.13 complains on the terminal of a buffer that is thrown away while a view of it is left.
+        image = self._image.getvalue()
         digest = content_digest(image)
         final = self._folder / f"{digest.hex()}.h5"
         temporary = temporary_sibling(final)
