@@ -37,8 +37,8 @@ LONG = ("tutorial-224",)
 """Run only where they are asked for."""
 
 OTHERS = (
-    *("audit", "compare", "dense", "exports", "faults", "finetune", "fuzz", "images", "million", "parts", "pixels", "plan"),
-    *("ray", "report", "scale", "wide"),
+    *("audit", "classes", "compare", "dense", "exports", "faults", "finetune", "fuzz", "images", "million", "parts", "pixels"),
+    *("plan", "ray", "report", "scale", "wide"),
 )
 """Benchmarks of other things, each with a command of its own."""
 

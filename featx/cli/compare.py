@@ -15,7 +15,7 @@ from featx.cli.options import (
     json_option,
     training_options,
 )
-from featx.cli.terminal import echo, newest_cache, print_json, show_progress
+from featx.cli.terminal import echo_text, newest_cache, print_json, show_progress
 from featx.cli.values import Names
 
 
@@ -55,4 +55,4 @@ def compare(cache: Path | None, as_json: bool, out: Path | None, **options: Any)
     else:
         from featx.report import comparison_text
 
-        echo(comparison_text(comparison))
+        echo_text(comparison_text(comparison))

@@ -12,7 +12,7 @@ from featx.cli.options import (
     json_option,
     workers_option,
 )
-from featx.cli.terminal import echo, newest_cache, print_json, show_epochs, show_progress
+from featx.cli.terminal import echo_text, newest_cache, print_json, show_epochs, show_progress
 
 
 @main.command(epilog="Example: featx finetune cache/photos --from block5_conv1 --epochs 5")
@@ -68,4 +68,4 @@ def finetune(cache: Path | None, as_json: bool, **options: Any) -> None:
     else:
         from featx.report import finetune_text
 
-        echo(finetune_text(result))
+        echo_text(finetune_text(result))

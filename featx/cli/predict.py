@@ -21,7 +21,7 @@ from featx.cli.options import (
     weights_option,
     workers_option,
 )
-from featx.cli.terminal import echo, print_json, printable, show_progress
+from featx.cli.terminal import echo, one_line, print_json, printable, show_progress
 from featx.cli.values import Fraction
 
 
@@ -78,8 +78,14 @@ def predict(
     elif out:
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
     else:
-        table = io.StringIO()
-        write_predictions(predictions, table)
         # A terminal obeys what is in names; a file or another program gets them as they are.
+        shown = [_in_one_line(prediction) for prediction in predictions] if sys.stdout.isatty() else predictions
+        table = io.StringIO()
+        write_predictions(shown, table)
         sys.stdout.write(printable(table.getvalue()) if sys.stdout.isatty() else table.getvalue())
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)
+
+
+def _in_one_line(prediction: featx.Prediction) -> featx.Prediction:
+    texts = {name: one_line(value) for name, value in vars(prediction).items() if isinstance(value, str)}
+    return dataclasses.replace(prediction, **texts)

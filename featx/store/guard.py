@@ -6,7 +6,7 @@ import errno
 import math
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheDamaged
 from featx.store.documents import MEND, unreadable
-from featx.system.regular import open_regular
+from featx.store.inside import open_inside
 
 # Deflate cannot do better than 1032 : 1, so a dataset that declares more than this many times its stored bytes is a lie or
 # a bomb.
@@ -76,9 +76,7 @@ def open_guarded(path: Path) -> h5py.File:
         Compressed chunks are left to ``check_chunks``, which takes time.
     """
     with damage_named(path):
-        _check_format(path)
-        # Without HDF5's own lock, which not every file system has: what featx wrote once is never written again.
-        file = h5py.File(path, "r", locking=False)
+        file = open_regular_hdf5(path, _check_format)
         try:
             _check_group(file, path, depth=1, left=_Left(_MOST_OBJECTS, path.stat().st_size))
         except BaseException:
@@ -87,16 +85,40 @@ def open_guarded(path: Path) -> h5py.File:
         return file
 
 
-def _check_format(path: Path) -> None:
+def open_regular_hdf5(path: Path, check: Callable[[Path, int], None]) -> h5py.File:
+    """Open a regular file for HDF5, after a look at it.
+
+    HDF5 itself would wait at a pipe and follow any link.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    check : callable
+        Called with path and descriptor before HDF5 opens the file: it raises if this is not to be.
+
+    Raises
+    ------
+    OSError
+        If it is no regular file, or HDF5 refuses it.
+    """
+    descriptor = open_inside(path)
+    try:
+        check(path, descriptor)
+        # By its descriptor where the system can: what was looked at is opened, whatever has been put at the path since.
+        opened = Path(f"/proc/self/fd/{descriptor}")
+        # Without HDF5's own lock, which not every file system has: what featx wrote once is never written again.
+        return h5py.File(opened if opened.exists() else path, "r", locking=False)
+    finally:
+        os.close(descriptor)
+
+
+def _check_format(path: Path, descriptor: int) -> None:
     """Refuse older formats of HDF5, whose metadata carries no checksums: changed ones crash the library.
 
     A file that is cut short or none of HDF5's is left to HDF5 to refuse.
     """
-    descriptor = open_regular(path, follow=False)  # HDF5 would wait at a pipe
-    try:
-        beginning = os.read(descriptor, len(_SIGNATURE) + 1)
-    finally:
-        os.close(descriptor)
+    beginning = os.read(descriptor, len(_SIGNATURE) + 1)
     if beginning.startswith(_SIGNATURE):
         version = beginning[-1] if len(beginning) > len(_SIGNATURE) else 0
         _require(version == _SUPERBLOCK, path, "/", f"HDF5 of an older or newer format (superblock {version})")

@@ -227,19 +227,37 @@ def keep_owner_and_mode(before: os.stat_result, new: Path) -> None:
     new.chmod(mode)
 
 
-def is_foreign(path: Path, beginning: bytes) -> bool:
-    """Tell whether a file stands there that does not begin as ours do, so that it is not to be replaced.
+def check_replaced(path: Path, beginning: bytes, what: str, option: str) -> None:
+    """Make sure, without leaving anything behind, that a file can be written, and that what it replaces is an earlier one.
+
+    A file of another kind must not be lost to a slip of the fingers.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    beginning : bytes
+        How every file of that kind begins.
+    what : str
+        What a file that begins otherwise is: ``"is not a log of featx"``.
+    option : str
+        Where the user gives another path: ``--log``.
 
     Raises
     ------
-    OSError
-        As ``check_file``, or if it cannot be read.
+    OutputError
+        If it cannot be written, or a file stands there that begins otherwise.
     """
-    check_file(path)
-    if not path.exists():
-        return False
+    with writing_to(path, f"Give another {option}."):
+        check_file(path)
+        foreign = path.exists() and _begins(path, len(beginning)) != beginning
+    if foreign:
+        raise OutputError(f"{path}: exists and {what}. Give another {option}, or delete it.")
+
+
+def _begins(path: Path, length: int) -> bytes:
     with path.open("rb") as file:
-        return file.read(len(beginning)) != beginning
+        return file.read(length)
 
 
 def sweep_temporaries(folder: Path) -> None:

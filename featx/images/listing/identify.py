@@ -148,7 +148,7 @@ class _Look:
                     status = os.stat(self._root + self._paths[row])  # noqa: PTH116 - a Path costs as much as the call itself
                     state = status.st_size, status.st_mtime_ns, status.st_ctime_ns
                 except OSError as error:
-                    self.reasons[row] = _say_unreadable(error)
+                    self.reasons[row] = _describe_unreadable(error)
             states.append(state)
         return states
 
@@ -157,7 +157,7 @@ class _Look:
             digest = digest_image_file(Path(self._root + self._paths[row]))
         except (OSError, ImageRejected) as error:
             # A share that is not mounted today is no reason to forget what was on it: the digest stays.
-            self.reasons[row] = error.reason if isinstance(error, ImageRejected) else _say_unreadable(error)
+            self.reasons[row] = error.reason if isinstance(error, ImageRejected) else _describe_unreadable(error)
             self.states[row] = _UNREADABLE
             return
         self.digests[row] = np.frombuffer(digest, np.uint8)
@@ -176,5 +176,5 @@ def _match(paths: Sequence[str], known: Sequence[str]) -> tuple[NDArray[np.int64
     return mine, places[mine]
 
 
-def _say_unreadable(error: OSError) -> str:
+def _describe_unreadable(error: OSError) -> str:
     return f"cannot be read: {error.strerror}"

@@ -142,7 +142,7 @@ def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIn
         skipped=tally.skipped,
         passed_over=Counter(Path(path).name for path in sorted(tally.passed_over)),
         empty_classes=empty,
-        notes=[*layout.notes, *_say_unreadable(root, tally)],
+        notes=[*layout.notes, *_describe_unreadable(root, tally)],
     )
 
 
@@ -162,7 +162,7 @@ def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
     )
 
 
-def _say_unreadable(root: Path, tally: Tally) -> list[str]:
+def _describe_unreadable(root: Path, tally: Tally) -> list[str]:
     if not tally.unreadable:
         return []
     named = [

@@ -1,6 +1,6 @@
 """A merge as text for a terminal."""
 
-from featx.report.text.words import number_of, size_text, some_of
+from featx.report.text.words import join_lines, number_of, size_text, some_of
 from featx.verbs.merge import MergeResult
 
 
@@ -30,4 +30,4 @@ def merge_text(result: MergeResult) -> str:
     lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
     shards = f"{result.linked:,} linked, {result.copied:,} copied, {result.present:,} there before"
     lines.append(f"cache {result.cache}: {size_text(result.bytes)}, shards: {shards}, {result.seconds:.1f} s")
-    return "\n".join(lines)
+    return join_lines(lines)
