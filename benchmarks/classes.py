@@ -1,4 +1,4 @@
-"""Thousands of classes: ``python -m benchmarks.classes [--rows 10]``; evaluate of 5,000 and audit of 2,000, made-up features.
+"""Thousands of classes: ``python -m benchmarks.classes [--rows 5]``; evaluate of 5,000 and audit of 2,000, made-up features.
 
 Each command runs in a process of its own and writes its whole report, as a user's does. Fitting is not part of the figure.
 """
@@ -40,7 +40,7 @@ def measure(work: Path, rows: int, evaluated: int = EVALUATED, audited: int = AU
         How many classes.
     """
     make_cache(work / "evaluated", evaluated * rows, evaluated)
-    timed("fit", str(work / "evaluated"), "--head", "ridge", "--out", str(work / "model.featx"))
+    timed("fit", str(work / "evaluated"), "--head", "dense", "--epochs", "1", "--out", str(work / "model.featx"))
     found = {"evaluate": timed("evaluate", str(work / "model.featx"), "--out", str(work / "report"))}
     make_cache(work / "audited", audited * rows, audited)
     return found | {"audit": timed("audit", str(work / "audited"), "--out", str(work / "findings"))}
@@ -49,7 +49,7 @@ def measure(work: Path, rows: int, evaluated: int = EVALUATED, audited: int = AU
 def main() -> None:
     """Measure and print a line a command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=10)
+    parser.add_argument("--rows", type=int, default=5)
     parser.add_argument("--classes", type=int, nargs=2, default=(EVALUATED, AUDITED), metavar=("EVALUATED", "AUDITED"))
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="featx-classes-") as work:

@@ -86,6 +86,6 @@ def predict(
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)
 
 
-def _in_one_line(prediction: featx.Prediction) -> featx.Prediction:
-    texts = {name: one_line(value) for name, value in vars(prediction).items() if isinstance(value, str)}
-    return dataclasses.replace(prediction, **texts)
+def _in_one_line(prediction: "featx.Prediction") -> "featx.Prediction":  # named only: --help does not load it
+    path, label, error = map(one_line, (prediction.path, prediction.label, prediction.error))
+    return dataclasses.replace(prediction, path=path, label=label, error=error)

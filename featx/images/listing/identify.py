@@ -146,7 +146,7 @@ class _Look:
             if not self.reasons[row]:
                 try:
                     status = os.stat(self._root + self._paths[row])  # noqa: PTH116 - a Path costs as much as the call itself
-                    state = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+                    state = status.st_size, _wrapped(status.st_mtime_ns), _wrapped(status.st_ctime_ns)
                 except OSError as error:
                     self.reasons[row] = _describe_unreadable(error)
             states.append(state)
@@ -174,6 +174,11 @@ def _match(paths: Sequence[str], known: Sequence[str]) -> tuple[NDArray[np.int64
     places = np.fromiter((place_of.get(path, -1) for path in paths), np.int64, len(paths))
     mine = np.flatnonzero(places >= 0)
     return mine, places[mine]
+
+
+def _wrapped(time_ns: int) -> int:
+    """Return a time as 64 bits hold it: a file may be dated past the year 2262, where their nanoseconds end."""
+    return (time_ns + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _describe_unreadable(error: OSError) -> str:
