@@ -8,6 +8,7 @@ from featx.report.text.words import (
     _MOST_NAMES,
     _time_text,
     join_lines,
+    near_duplicate_lines,
     number_of,
     size_text,
     some_of,
@@ -52,13 +53,7 @@ def _near_duplicate_lines(result: ExtractResult) -> list[str]:
     near = result.near_duplicates_across_splits
     if near is None and result.extracted and result.listed > MOST_COMPARED and not result.shard:
         return [f"  near duplicates across splits are looked for among up to {MOST_COMPARED:,} images; featx audit finds them"]
-    if not near:
-        return []
-    are = "is a near duplicate" if len(near) == 1 else "are near duplicates"
-    return [
-        f"  note: {number_of(len(near), 'val or test image')} {are} of an image in an earlier split, "
-        f"which flatters the accuracy there: {some_of(near)}. See featx audit"
-    ]
+    return near_duplicate_lines(near)
 
 
 def plan_text(plan: ExtractPlan) -> str:

@@ -63,6 +63,17 @@ def some_of(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")
 
 
+def near_duplicate_lines(near: Sequence[str] | None) -> list[str]:
+    """Return the note on val and test images that nearly stand in an earlier split; none without any."""
+    if not near:
+        return []
+    are = "is a near duplicate" if len(near) == 1 else "are near duplicates"
+    return [
+        f"  note: {number_of(len(near), 'val or test image')} {are} of an image in an earlier split, "
+        f"which flatters the accuracy there: {some_of(near)}. See featx audit"
+    ]
+
+
 def _time_text(seconds: float) -> str:
     """Give seconds as people read them."""
     if seconds < 120:
