@@ -109,12 +109,12 @@ def made_thumbnails(n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     return made
 
 
-def make_cache(folder: Path, n: int) -> None:
-    """Write a cache of 10 classes, 512 channels; near duplicates of one in a thousand."""
+def make_cache(folder: Path, n: int, classes: int = 10) -> None:
+    """Write a cache of 512 channels, a fifth of its images for the test; near duplicates of one in a thousand."""
     recipe = Recipe(backbone="vgg16", weights="none", layers=("block5_pool",), image_size=(32, 32), preprocess="caffe")
     rng = np.random.default_rng(0)
-    labels = rng.integers(0, 10, n).astype(np.int32)
-    middles = np.maximum(rng.normal(0, 4, (10, 512)), 0)
+    labels = rng.integers(0, classes, n).astype(np.int32)
+    middles = np.maximum(rng.normal(0, 4, (classes, 512)), 0)
     thumbnails = made_thumbnails(n, rng)
     copies = rng.choice(n // 2, n // 1000, replace=False)
     thumbnails[n - 1 - copies] = np.clip(thumbnails[copies] * 0.9 + 4, 0, 255).astype(np.uint8)
@@ -133,7 +133,7 @@ def make_cache(folder: Path, n: int) -> None:
             Catalog(
                 source="/data",
                 fingerprint=recipe.fingerprint,
-                class_names=tuple(f"class {label}" for label in range(10)),
+                class_names=tuple(f"class {label}" for label in range(classes)),
                 paths=[f"{label}/{row}.jpg" for row, label in enumerate(labels)],
                 labels=labels,
                 splits=(rng.random(n) < 0.2).astype(np.int8) * 2,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from featx.backbones.network import layers_by_name
-from featx.backbones.table import say_unknown
+from featx.backbones.table import unknown_layer
 from featx.errors import BackboneError
 
 _MOST_SHOWN = 12
@@ -85,7 +85,7 @@ def choose_cut(network: Any, backbone: str, start: str | None, end: str) -> tupl
             raise BackboneError(f"{backbone}: nothing before {end!r} can be fine-tuned from a single cut. Give --from.")
         return large[-1], usable[large[-1]]
     if start not in layers:
-        raise say_unknown(backbone, start, list(usable), ())
+        raise unknown_layer(backbone, start, list(usable), ())
     if start not in usable:
         near = sorted(usable, key=lambda name: abs(order[name] - order[start]))[:_MOST_SHOWN]
         listed = ", ".join(sorted(near, key=order.__getitem__))

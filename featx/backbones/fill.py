@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featx.backbones.lite import build_lite0
 from featx.backbones.table import BackboneSpec
 from featx.backbones.weights_check import check_weights_file
-from featx.backbones.weights_file import backend_of, first_kernel, inner_networks, named_arrays, say_shapes, shapes_in
+from featx.backbones.weights_file import backend_of, describe_shapes, first_kernel, inner_networks, named_arrays, shapes_in
 from featx.errors import WeightsError
 
 # What Keras says of a weights file that is no weights file, or another network's: whatever it stumbles over first.
@@ -104,7 +104,7 @@ def _copy_from_nested(network: Any, weights: Path) -> bool:
 def _refused(weights: Path, spec: BackboneSpec, network: Any, error: Exception, with_top: bool) -> WeightsError:
     found, wanted = shapes_in(weights), [tuple(weight.shape) for weight in network.weights]
     said = (str(error).strip() or repr(error)).splitlines()[0]
-    reason = say_shapes(found, wanted) if found else said
+    reason = describe_shapes(found, wanted) if found else said
     kind = "with its top" if with_top else "without its top"
     within = ""
     if len(found) > len(wanted):

@@ -15,7 +15,7 @@ from featx.backbones.device import choose_device, on_device
 from featx.backbones.fill import build_empty, draw_weights, fill_network
 from featx.backbones.forward import forward_of
 from featx.backbones.preprocess import IN_NETWORK, preprocess, with_preprocessing
-from featx.backbones.table import BackboneSpec, backbone_spec, say_unknown
+from featx.backbones.table import BackboneSpec, backbone_spec, unknown_layer
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
 from featx.recipe import Recipe
 from featx.system.keras_settings import plain_keras
@@ -218,7 +218,7 @@ def _check_layers(base: Any, spec: BackboneSpec, layers: tuple[str, ...]) -> Non
     names = layers_by_name(base)
     for layer in layers:
         if layer not in names or names[layer] is base.layers[0]:  # the input layer gives the pixels, not features
-            raise say_unknown(spec.name, layer, [*names][1:], spec.top_layers)
+            raise unknown_layer(spec.name, layer, [*names][1:], spec.top_layers)
         shape = names[layer].output.shape
         if len(shape) not in (2, 4):
             raise UnknownLayer(f"{spec.name}: layer {layer!r} gives no map, but an array of shape {tuple(shape[1:])} an image.")

@@ -238,7 +238,7 @@ def backbone_spec(name: str) -> BackboneSpec:
     raise UnknownBackbone(f"backbone {name!r}: unknown. {hint}featx backbones lists all {len(BACKBONES)}.")
 
 
-def say_unknown(backbone: str, layer: str, layers: Sequence[str], top_layers: Sequence[str]) -> UnknownLayer:
+def unknown_layer(backbone: str, layer: str, layers: Sequence[str], top_layers: Sequence[str]) -> UnknownLayer:
     """Return the error for a layer that a backbone does not have: with the near ones, or all where there are few."""
     hint = did_you_mean(layer, [*layers, *top_layers], most=3, cutoff=0.5)
     shown = layers if len(layers) <= _MOST_SHOWN else ["…", *layers[-_MOST_SHOWN:]]

@@ -133,7 +133,7 @@ def _layers_of(file: Any) -> Any:
     return file.get("model_weights", file)
 
 
-def say_shapes(found: Sequence[Shape], wanted: Sequence[Shape]) -> str:
+def describe_shapes(found: Sequence[Shape], wanted: Sequence[Shape]) -> str:
     """Say how the arrays of a file differ from those of a network."""
     missing, foreign = Counter(wanted) - Counter(found), Counter(found) - Counter(wanted)
     said = f"it holds {len(found)} arrays where {len(wanted)} are wanted"

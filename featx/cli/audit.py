@@ -11,7 +11,7 @@ from featx.cli.complete import complete_cached_layers
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option, raw_csv_option, workers_option
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.terminal import echo, newest_cache, print_json
+from featx.cli.terminal import echo, echo_text, newest_cache, print_json
 from featx.cli.values import Names
 
 
@@ -70,7 +70,7 @@ def audit(
         written = {"table": files.table, "page": files.page, "manifest": write_manifest, "manifest_counts": counts}
         print_json(dataclasses.asdict(audited) | written)
         return
-    echo(audit_text(audited))
+    echo_text(audit_text(audited))
     if counts:
         left = ", ".join(f"{name} {counts[name]:,}" for name in drop)
         echo(f"manifest {write_manifest}: {counts['kept']:,} images kept, {counts['left_out']:,} left out ({left})")

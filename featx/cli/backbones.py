@@ -2,7 +2,7 @@
 
 from featx.cli.group import main
 from featx.cli.options import json_option
-from featx.cli.terminal import echo, print_json
+from featx.cli.terminal import echo_text, print_json
 
 
 @main.command(epilog="Example: featx backbones --json")
@@ -23,4 +23,4 @@ def backbones(as_json: bool) -> None:
     else:
         from featx.report import backbones_text
 
-        echo(backbones_text(specs))
+        echo_text(backbones_text(specs))

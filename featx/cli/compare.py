@@ -17,7 +17,7 @@ from featx.cli.options import (
     training_options,
 )
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.terminal import echo, newest_cache, print_json
+from featx.cli.terminal import echo_text, newest_cache, print_json
 from featx.cli.values import Names
 
 
@@ -65,4 +65,4 @@ def compare(cache: Path | None, as_json: bool, out: Path | None, **options: Any)
     else:
         from featx.report import comparison_text
 
-        echo(comparison_text(comparison))
+        echo_text(comparison_text(comparison))

@@ -9,7 +9,7 @@ import click
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
 from featx.cli.progress import progress_options, show_epochs, show_progress
-from featx.cli.terminal import echo, print_json
+from featx.cli.terminal import echo_text, print_json
 
 if TYPE_CHECKING:
     from featx.verbs.demo import StepResult
@@ -30,7 +30,7 @@ def demo(folder: Path, as_json: bool) -> None:
 
     def say(text: str) -> None:
         if not as_json:
-            echo(text)
+            echo_text(text)
 
     started = time.monotonic()
     accuracies: dict[str, float] = {}

@@ -4,7 +4,7 @@ import click
 
 from featx.cli.group import main
 from featx.cli.options import json_option
-from featx.cli.terminal import echo, print_json
+from featx.cli.terminal import echo_text, print_json
 
 
 @main.command(epilog="Example: featx doctor --json")
@@ -23,6 +23,6 @@ def doctor(as_json: bool) -> None:
     else:
         from featx.report import doctor_text
 
-        echo(doctor_text(diagnosis))
+        echo_text(doctor_text(diagnosis))
     if diagnosis.problems:
         raise click.exceptions.Exit(1)

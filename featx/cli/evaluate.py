@@ -22,7 +22,7 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.terminal import echo, newest_model, print_json
+from featx.cli.terminal import echo, echo_text, newest_model, print_json
 
 
 @main.command(epilog="Example: featx evaluate models/photos-dense.featx --split val")
@@ -92,7 +92,7 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_jso
     else:
         from featx.report import evaluation_text
 
-        echo(evaluation_text(evaluation))
+        echo_text(evaluation_text(evaluation))
         echo(f"report {report.folder}: " + ", ".join(_written(report)))
 
 

@@ -19,7 +19,7 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.terminal import echo, print_json, show_note
+from featx.cli.terminal import echo_text, print_json, show_note
 from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddress
 from featx.errors import TooManyRejects
 from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
@@ -189,7 +189,7 @@ def extract(
     if as_json:
         print_json(dataclasses.asdict(result) | {"dry_run": dry_run})
     else:
-        echo(plan_text(result) if dry_run else extract_text(result))
+        echo_text(plan_text(result) if dry_run else extract_text(result))
     if dry_run and result.rejected > max_rejects * result.listed:
         raise TooManyRejects(
             f"{result.rejected} of {result.listed} images would be rejected, more than --max-rejects {max_rejects}."

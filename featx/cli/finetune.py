@@ -13,7 +13,7 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_epochs, show_progress
-from featx.cli.terminal import echo, newest_cache, print_json
+from featx.cli.terminal import echo_text, newest_cache, print_json
 
 
 @main.command(epilog="Example: featx finetune cache/photos --from block5_conv1 --epochs 5")
@@ -70,4 +70,4 @@ def finetune(cache: Path | None, as_json: bool, **options: Any) -> None:
     else:
         from featx.report import finetune_text
 
-        echo(finetune_text(result))
+        echo_text(finetune_text(result))

@@ -16,7 +16,7 @@ from featx.cli.options import (
     training_options,
 )
 from featx.cli.progress import progress_options, show_epochs, show_progress
-from featx.cli.terminal import echo, newest_cache, print_json
+from featx.cli.terminal import echo_text, newest_cache, print_json
 
 
 @main.command(epilog="Example: featx fit cache/photos --head dense --out models/photos-dense.featx")
@@ -58,4 +58,4 @@ def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
     else:
         from featx.report import fit_text
 
-        echo(fit_text(result))
+        echo_text(fit_text(result))

@@ -8,7 +8,7 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
-from featx.cli.terminal import echo, newest_cache, print_json
+from featx.cli.terminal import echo_text, newest_cache, print_json
 
 
 @main.command(epilog="Example: featx inspect models/photos-dense.featx --json")
@@ -25,7 +25,7 @@ def inspect(path: Path | None, as_json: bool) -> None:
 
     if isinstance(summary, CacheSummary):
         shown = dataclasses.asdict(summary) | {"fingerprint": summary.recipe.fingerprint}
-        print_json(shown) if as_json else echo(cache_text(summary))
+        print_json(shown) if as_json else echo_text(cache_text(summary))
         return
     model = summary.model
     if as_json:
@@ -49,4 +49,4 @@ def inspect(path: Path | None, as_json: bool) -> None:
             }
         )
     else:
-        echo(model_text(summary))
+        echo_text(model_text(summary))

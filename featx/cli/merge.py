@@ -8,7 +8,7 @@ import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option, raw_csv_option
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.terminal import echo, print_json
+from featx.cli.terminal import echo_text, print_json
 
 
 @main.command(epilog="Example: featx merge part-1 part-2 --cache cache/photos")
@@ -35,4 +35,4 @@ def merge(as_json: bool, **options: Any) -> None:
     else:
         from featx.report import merge_text
 
-        echo(merge_text(result))
+        echo_text(merge_text(result))

@@ -1,5 +1,6 @@
 """The command ``featx predict``."""
 
+import dataclasses
 import io
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.terminal import echo, print_json, printable
+from featx.cli.terminal import echo, one_line, print_json, printable
 from featx.cli.values import Fraction
 from featx.errors import TooManyRejects
 
@@ -91,9 +92,10 @@ def predict(
     elif out:
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
     else:
-        table = io.StringIO()
-        write_predictions(predictions, table)
         # A terminal obeys what is in names; a file or another program gets them as they are.
+        shown = [_in_one_line(prediction) for prediction in predictions] if sys.stdout.isatty() else predictions
+        table = io.StringIO()
+        write_predictions(shown, table)
         sys.stdout.write(printable(table.getvalue()) if sys.stdout.isatty() else table.getvalue())
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)
     for note in () if as_json else predictions.notes:
@@ -104,3 +106,8 @@ def predict(
             f"{rejected} of {len(predictions)} images were rejected, more than --max-rejects {max_rejects} allows or all of "
             f"them; the first: {first.path}: {first.error}."
         )
+
+
+def _in_one_line(prediction: "featx.Prediction") -> "featx.Prediction":  # named only: --help does not load it
+    path, label, error = map(one_line, (prediction.path, prediction.label, prediction.error))
+    return dataclasses.replace(prediction, path=path, label=label, error=error)

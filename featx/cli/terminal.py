@@ -23,8 +23,18 @@ def printable(text: str) -> str:
     return _OBEYED.sub(lambda found: f"\\x{ord(found[0]):02x}" if found[0] < "\u0100" else f"\\u{ord(found[0]):04x}", text)
 
 
-def echo(text: str, file: IO[str] | None = None, err: bool = False) -> None:
-    """Print a line on stdout or stderr, whatever names are in it. No command prints text in another way."""
+def one_line(text: str) -> str:
+    r"""Return a text with ``\n`` for each end of a line: a name must not look like lines of featx's."""
+    return text.replace("\n", "\\n")
+
+
+def echo(line: str, file: IO[str] | None = None, err: bool = False) -> None:
+    """Print one line on stdout or stderr, whatever names are in it."""
+    echo_text(one_line(line), file, err)
+
+
+def echo_text(text: str, file: IO[str] | None = None, err: bool = False) -> None:
+    """Print a text of several lines, whose names stand each in one. No command prints in another way."""
     click.echo(printable(text), file=file, err=err)
 
 

@@ -9,7 +9,7 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
-from featx.cli.terminal import echo, newest_cache, print_json
+from featx.cli.terminal import echo_text, newest_cache, print_json
 from featx.errors import CacheDamaged
 
 
@@ -32,7 +32,7 @@ def verify(cache: Path | None, as_json: bool, **options: Any) -> None:
     else:
         from featx.report import verify_text
 
-        echo(verify_text(result))
+        echo_text(verify_text(result))
     if not result.sound:
         raise CacheDamaged(f"{result.cache}: {_remedy(result)}")
 

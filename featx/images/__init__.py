@@ -4,10 +4,10 @@ from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view
 from featx.images.decode import decode_image, read_image_file
 from featx.images.decoder import decoder_notes
 from featx.images.listing.columns import ManifestKeywords, ManifestOptions
-from featx.images.listing.given import paths_given, say_rejected
+from featx.images.listing.given import describe_rejected, paths_given
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.listing.index import ImageIndex, list_images, list_unlabelled
-from featx.images.listing.missing import find_missing, say_missing
+from featx.images.listing.missing import describe_missing, find_missing
 from featx.images.listing.part import Part, listing_digest, take_images
 from featx.images.listing.split import assign_splits
 from featx.images.listing.usable import file_faults, listing_faults, listing_notes, missing_rows
@@ -50,6 +50,8 @@ __all__ = [
     "check_manifest_path",
     "decode_image",
     "decoder_notes",
+    "describe_missing",
+    "describe_rejected",
     "file_faults",
     "find_missing",
     "identify_files",
@@ -64,8 +66,6 @@ __all__ = [
     "natural_key",
     "paths_given",
     "read_image_file",
-    "say_missing",
-    "say_rejected",
     "take_images",
     "view_key",
     "write_manifest",

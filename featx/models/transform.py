@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import Backbone
 from featx.errors import ImageListError
-from featx.images import say_rejected
+from featx.images import describe_rejected
 from featx.models.compute import Compute, Engine, Extractor
 from featx.store import pool_maps
 
@@ -68,7 +68,7 @@ class Transform:
                     features = np.empty((len(different), rows.shape[1]), np.float32)
                 features[batch.positions] = rows
         if reasons:
-            raise ImageListError(say_rejected(different, reasons))
+            raise ImageListError(describe_rejected(different, reasons))
         if len(different) == len(paths):
             return features
         return features[[number_of[path] for path in paths]]

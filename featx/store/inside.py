@@ -10,7 +10,7 @@ from pathlib import Path
 
 from featx.errors import CacheDamaged, CacheUnsafe
 from featx.system.files import reading_from
-from featx.system.regular import kind_of
+from featx.system.regular import NO_FOLLOW, kind_of, open_regular
 
 UNFINISHED = "unfinished"
 """A file that stands in the cache while its shards hold rows that no finished listing names yet."""
@@ -70,6 +70,37 @@ def check_inside(folder: Path) -> None:
                     "writes regular files and real folders alone. Do not use this cache unless you put that there yourself; "
                     "then move the real file or folder to its place."
                 )
+
+
+def open_inside(path: Path) -> int:
+    """Open a file of a cache for reading; return its descriptor.
+
+    Neither the file nor the folder inside the cache that it stands in may have become a link since ``check_inside``.
+
+    Raises
+    ------
+    OSError
+        If one is a link, or the file is no regular one or cannot be opened.
+    """
+    if path.parent.name not in OWN_ENTRIES or os.open not in os.supports_dir_fd:
+        return open_regular(path, follow=False)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW)
+    try:
+        return open_regular(Path(path.name), follow=False, within=folder)
+    finally:
+        os.close(folder)
+
+
+def check_real(folder: Path) -> None:
+    """Make sure that a folder inside a cache has not become a link since ``check_inside``, before anything is put into it.
+
+    Raises
+    ------
+    CacheUnsafe
+        If it has.
+    """
+    if folder.is_symlink():
+        raise CacheUnsafe(f"{folder}: has become a symbolic link. Somebody else writes into this cache: do not use it.")
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -94,7 +94,8 @@ def survey(folder: Path, recipe: Recipe) -> Survey:
         for kind in (CacheDamaged, CacheUnreadable)
     )
     places = folder, folder / "shards", folder / PARTS, folder / QUANTIZED
-    leftovers = sorted(path for where in places for path in where.glob(f"{TEMPORARY_PREFIX}*"))
+    # As sweep_temporaries: a folder of such a name is somebody's own, and stays.
+    leftovers = sorted(path for where in places for path in where.glob(f"{TEMPORARY_PREFIX}*") if not path.is_dir())
     return Survey(damages, unreadable, sound, foreign, leftovers)
 
 

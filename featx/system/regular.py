@@ -32,7 +32,7 @@ def is_own(status: os.stat_result) -> bool:
     return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 
-def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow: bool = True) -> int:
+def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow: bool = True, within: int | None = None) -> int:
     """Open a file that exists; return its descriptor.
 
     Parameters
@@ -43,14 +43,17 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow: bool = True) -
         As for ``os.open``.
     follow : bool
         Whether a symbolic link at the end of the path is followed.
+    within : int or None
+        Descriptor of the folder that the path begins in.
 
     Raises
     ------
     OSError
         If it is anything but a regular file, or cannot be opened.
     """
-    _check(path, path.stat(follow_symlinks=follow).st_mode)
-    descriptor = os.open(path, flags | AS_BYTES | _NO_WAIT | getattr(os, "O_CLOEXEC", 0) | (0 if follow else NO_FOLLOW))
+    _check(path, os.stat(path, dir_fd=within, follow_symlinks=follow).st_mode)
+    flags |= AS_BYTES | _NO_WAIT | getattr(os, "O_CLOEXEC", 0) | (0 if follow else NO_FOLLOW)
+    descriptor = os.open(path, flags, dir_fd=within)
     try:
         _check(path, os.fstat(descriptor).st_mode)  # it may have been replaced since
     except OSError:

@@ -20,6 +20,7 @@ ESCAPES = {
     "title": "b\x1b]0;root\x07",
     "cursor": "c\x1b[2J\x1b[H",
     "c1": "d\x9b2J\x7f\u202e",
+    "line": "e\nFAKE: all is well",
 }
 FORMULAS = ("=cmd|' /C calc'!A0", "+1+2", "-1+2", "@SUM(1)", "\t=1", "\r=1")
 CODE = Path(featx.__file__).parent
@@ -39,7 +40,7 @@ def named(tmp_path: Path) -> Callable[..., Path]:
         for label, name in enumerate(names):
             for number in range(6):
                 write_image(root / name / f"{number}.png", list(COLOURS.values())[label % 3], seed=10 * label + number)
-            (root / name / "x\x1b[31m.png").write_text("no image")
+            (root / name / "x\x1b[31m\nFAKE.png").write_text("no image")
         return root
 
     return make
@@ -49,6 +50,7 @@ def test_no_command_prints_what_a_terminal_obeys(named: Callable[..., Path], run
     """Class names, file names, names of models: on stdout and stderr, in results, notes and errors."""
     photos = named(ESCAPES.values())
     for command in (
+        ["extract", photos, "--cache", "c\x1b[5m", "--backbone", "stub", "--image-size", "64", "--dry-run"],
         ["extract", photos, "--cache", "c\x1b[5m", "--backbone", "stub", "--image-size", "64"],
         ["audit", "c\x1b[5m"],
         ["fit", "c\x1b[5m", "--head", "ridge", "--out", "m\x1b]0;x\x07.featx"],
@@ -60,7 +62,7 @@ def test_no_command_prints_what_a_terminal_obeys(named: Callable[..., Path], run
         ["predict", "m\x1b]0;x\x07.featx", photos, "--out", "p\x1b[1m.csv"],
         ["export", "m\x1b]0;x\x07.featx", "out\x1b[1m.joblib"],
         ["merge", "no\x1b[1m"],
-        ["fit", "no\x1b[1m"],
+        ["fit", "no\x1b[1m\nFAKE"],
         ["inspect", "no\x1b[1m"],
         ["extract", photos, "--backbone", "no\x1b[1m"],
         ["extract", photos, "--resize", "no\x1b[1m"],
@@ -68,6 +70,7 @@ def test_no_command_prints_what_a_terminal_obeys(named: Callable[..., Path], run
     ):
         done = run(*command)
         assert obeyed(done.stdout + done.stderr) == [], command
+        assert not re.search("^FAKE", done.stdout + done.stderr, re.MULTILINE), command
         assert done.stdout + done.stderr
 
 
@@ -86,12 +89,15 @@ def test_predictions_are_escaped_on_a_terminal_alone(
     run("predict", "m.featx", photos)
     assert "c\\x1b[2J\\x1b[H" in terminal.getvalue()
     assert obeyed(terminal.getvalue()) == []
+    assert "\nFAKE" not in terminal.getvalue()
 
 
 def test_commands_print_in_one_place() -> None:
     """What is printed elsewhere would not be escaped."""
     found = [path.name for path in (CODE / "cli").glob("*.py") if re.search(r"click\.s?echo|\bprint\(", path.read_text())]
     assert found == ["terminal.py"]
+    joined = [path.name for path in (CODE / "report" / "text").glob("*.py") if r'"\n".join' in path.read_text()]
+    assert joined == ["words.py"]
 
 
 def tables(folder: Path) -> dict[str, list[list[str]]]:
@@ -132,7 +138,7 @@ def test_no_cell_of_a_table_is_a_formula_unless_asked_for(
     for name in wanted:
         assert bool(formulas(found[name])) == raw, (name, formulas(found[name]))
     rejected = {row[0] for row in found["rejects.csv"]}
-    assert ("@SUM(1)/x\x1b[31m.png" if raw else "'@SUM(1)/x\x1b[31m.png") in rejected
+    assert ("@SUM(1)/x\x1b[31m\nFAKE.png" if raw else "'@SUM(1)/x\x1b[31m\nFAKE.png") in rejected
 
 
 def run_in(command: list[str]) -> Any:

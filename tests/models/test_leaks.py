@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance
 
 import featx
 from featx.models import leaks
-from featx.report import evaluation_text, extract_text
+from featx.report import evaluation_text, extract_text, merge_text
 from featx.store import kept_alike
 from tests.conftest import Run, as_json
 from tests.store.test_pictures import make_old
@@ -218,6 +218,20 @@ def test_a_part_says_nothing_and_the_whole_does(images: Path, extract: Extract) 
     for part in ("1/2", "2/2"):
         assert extract(images, val_fraction=0.0, shard=part).near_duplicates_across_splits is None
     assert extract(images, val_fraction=0.0).near_duplicates_across_splits == NEAR
+
+
+def test_a_cache_that_was_merged_from_parts_says_the_same(images: Path, extract: Extract, tmp_path: Path) -> None:
+    """Merge names them as the extract of all images does, keeps them, and evaluate leaves them out of its second accuracy."""
+    plant(images)
+    parts = [extract(images, tmp_path / part[0], val_fraction=0.0, shard=part).cache for part in ("1/2", "2/2")]
+    merged = featx.merge_caches(parts, tmp_path / "merged")
+    assert merged.near_duplicates_across_splits == NEAR
+    assert "4 val or test images are near duplicates of an image in an earlier split" in merge_text(merged)
+    catalog = featx.open_cache(merged.cache).catalog
+    contents = np.unique(catalog.digests[catalog.rows()], axis=0)
+    assert kept_alike(merged.cache, catalog.fingerprint, contents) is not None
+    evaluation = featx.evaluate_model(featx.fit_head(merged.cache, "logreg", out=tmp_path / "m.featx").model)
+    assert evaluation.counts["near_duplicates"] == 4
 
 
 def test_a_warm_extract_loads_nothing_heavy(images: Path, extract: Extract) -> None:

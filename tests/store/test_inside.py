@@ -1,5 +1,6 @@
 """A cache from somebody else: links, pipes, sockets and devices in it are refused before anything is opened."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -10,10 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
 import featx
-from featx.errors import CacheUnsafe
+import featx.store.documents
+import featx.store.guard
+from featx.errors import CacheUnsafe, FeatxError
+from featx.store.shards.shard import Shard
+from featx.store.shards.shard_writer import ShardWriter
 from tests.conftest import Run
 
 FILES = ("recipe.json", ".lock", "network.json", "catalog.h5", "rejects.csv", "unfinished", "near_duplicates.json")
@@ -183,3 +190,56 @@ def test_a_second_user_of_the_group_gets_in_or_is_told_how(stub_cache: Path, tmp
             f"belongs to user root, and not all of it can be written by you. Have that user run: chmod -R g+rwX {stub_cache}"
             in done.stdout
         )
+
+
+def swapped_on(function: Callable[..., Any], place: Path, mine: Path) -> Callable[..., Any]:
+    """Wrap a function so that another user's swap comes right after it: ``place`` becomes a link to ``mine``."""
+
+    def swap(*arguments: Any, **options: Any) -> Any:
+        result = function(*arguments, **options)
+        if not place.is_symlink():
+            place.rename(place.with_name("moved"))
+            place.symlink_to(mine)
+        return result
+
+    return swap
+
+
+@pytest.mark.parametrize("what", ["the folder", "a shard"])
+def test_what_is_put_in_a_shards_place_after_the_check_is_not_opened(
+    what: str, stub_cache: Path, tmp_path: Path, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither through a link in place of the folder, nor through one in place of the file, whenever that comes."""
+    shard = next((stub_cache / "shards").iterdir())
+    shutil.copy(shard, mine / shard.name)
+    opened: list[str] = []
+    real = h5py.File
+
+    def noted(path: Any, *arguments: Any, **options: Any) -> Any:
+        opened.append(str(Path(path).resolve()))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(h5py, "File", noted)
+    place, target = (stub_cache / "shards", mine) if what == "the folder" else (shard, mine / shard.name)
+    for module, name in ((featx.store.documents, "check_inside"), (featx.store.guard, "_check_format")):
+        monkeypatch.setattr(module, name, swapped_on(getattr(module, name), place, target))
+        with contextlib.suppress(FeatxError):
+            featx.open_cache(stub_cache) if name == "check_inside" else Shard(shard)
+        assert place.is_symlink()
+        assert not [path for path in opened if path.startswith(str(mine))], name
+        place.unlink()
+        place.with_name("moved").rename(place)
+        monkeypatch.undo()
+        monkeypatch.setattr(h5py, "File", noted)
+
+
+def test_a_shard_is_not_written_through_a_link_that_came_after_the_check(tmp_path: Path, mine: Path) -> None:
+    """A folder that became a link during a long extract ends it."""
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    writer = ShardWriter(folder, "0" * 64, np.dtype(np.float16))
+    folder.rmdir()
+    folder.symlink_to(mine)
+    with pytest.raises(CacheUnsafe, match="has become a symbolic link"):
+        writer.commit()
+    assert [path.name for path in mine.iterdir()] == ["thesis.h5"]

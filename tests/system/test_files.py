@@ -117,6 +117,33 @@ def test_a_replaced_file_keeps_its_owner_and_group(tmp_path: Path) -> None:
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (1234, 2345, 0o660)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="files are given away by root alone")
+@pytest.mark.parametrize("target", ["mine.csv", "new.csv", "second"])
+def test_another_users_link_in_a_shared_folder_is_not_followed(tmp_path: Path, target: str) -> None:
+    """As in /tmp, where the kernel lets no program open one; renaming opens nothing, and replaced the file behind it."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (tmp_path / "mine.csv").write_text("precious")
+    link = shared / "p.csv"
+    for place, leads_to in (
+        (shared / "second", tmp_path / "mine.csv"),
+        (link, shared / target if target == "second" else tmp_path / target),
+    ):
+        place.symlink_to(leads_to)
+        os.lchown(place, 1234, 1234)
+    for refused in (lambda: check_file(link), lambda: replacing(link).__enter__()):
+        with pytest.raises(PermissionError, match="another user's link in a folder that everybody may write"):
+            refused()
+    assert (tmp_path / "mine.csv").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "shared"]
+    for owner, mode in ((0, 0o1777), (1234, 0o755)):  # one's own link, and a folder of few
+        os.lchown(link, owner, owner)
+        os.lchown(shared / "second", owner, owner)
+        shared.chmod(mode)
+        check_file(link)
+
+
 def test_another_group_is_not_let_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the group cannot be kept, what it could do is no right of the new file's group."""
 

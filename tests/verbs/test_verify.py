@@ -163,6 +163,33 @@ def test_repair_and_prune_respect_the_writer(cache: Path) -> None:
             featx.verify_cache(cache, repair=True)
 
 
+def test_what_is_restored_after_a_prune_has_its_rows_again(cache: Path, photos: Path, extract: Extract) -> None:
+    """Those that are listed; rows of an image that went meanwhile are unlisted, and the next prune drops just them."""
+    (cache / "damaged").mkdir()
+    for shard in shards(cache)[:2]:
+        shard.rename(cache / "damaged" / shard.name)
+    before = featx.verify_cache(cache, prune=True)
+    assert before.missing >= 8
+    assert before.rows + before.missing == 36
+    next(photos.rglob("*.png")).unlink()
+    restored = featx.verify_cache(cache, restore=True)
+    assert (restored.sound, restored.rows, restored.missing, len(restored.restored)) == (True, 36, 0, 2)
+    extract(photos)
+    pruned = featx.verify_cache(cache, prune=True)
+    assert (pruned.sound, pruned.rows, pruned.pruned, pruned.missing) == (True, 35, 1, 0)
+    assert not featx.verify_cache(cache, restore=True).restored
+    assert extract(photos).extracted == 0
+
+
+def test_a_folder_called_like_a_leftover_is_not_counted(cache: Path) -> None:
+    """No extract sweeps it: it is somebody's own."""
+    for name in (".tmp-1-deadbeef", "shards/.tmp-2-deadbeef.h5"):
+        (cache / name).mkdir()
+    assert featx.verify_cache(cache).leftovers == 0
+    (cache / "shards" / ".tmp-3-deadbeef.h5").touch()
+    assert featx.verify_cache(cache).leftovers == 1
+
+
 def test_the_command_exits_with_1_and_says_what_to_do(cache: Path) -> None:
     """Sound: 0. Damaged: 1, with the next step. Repaired: 1 once more, because rows are missing now. Extracted: 0."""
 

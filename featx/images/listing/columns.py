@@ -255,7 +255,7 @@ def one_hot_label(fields: Sequence[str], classes: dict[int, str]) -> str:
     return next((name for at, name in classes.items() if fields[at].strip().lower() in _ONES), "")
 
 
-def say_unknown_splits(counts: dict[str, int]) -> str:
+def describe_unknown_splits(counts: dict[str, int]) -> str:
     """Name the values of the split column that are none of a split."""
     shown = ", ".join(f"{value!r} ({count:,} rows)" for value, count in list(counts.items())[:10])
     return f"unknown split {shown}. Known are {KNOWN_SPLITS}; an empty one is drawn."

@@ -38,7 +38,7 @@ def paths_given(X: Any) -> list[Path]:
     return [Path(value) for value in values]
 
 
-def say_rejected(paths: list[Path], reasons: dict[int, str]) -> str:
+def describe_rejected(paths: list[Path], reasons: dict[int, str]) -> str:
     """Say which files give no features and why, by their places in the list; up to ten are named."""
     named = [f"{paths[number]}: {reasons[number]}" for number in sorted(reasons)[:_MOST_NAMED]]
     more = len(reasons) - len(named)

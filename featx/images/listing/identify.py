@@ -146,9 +146,9 @@ class _Look:
             if not self.reasons[row]:
                 try:
                     status = os.stat(self._root + self._paths[row])  # noqa: PTH116 - a Path costs as much as the call itself
-                    state = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+                    state = status.st_size, _wrapped(status.st_mtime_ns), _wrapped(status.st_ctime_ns)
                 except OSError as error:
-                    self.reasons[row] = _say_unreadable(error)
+                    self.reasons[row] = _describe_unreadable(error)
             states.append(state)
         return states
 
@@ -157,7 +157,7 @@ class _Look:
             digest = digest_image_file(Path(self._root + self._paths[row]))
         except (OSError, ImageRejected) as error:
             # A share that is not mounted today is no reason to forget what was on it: the digest stays.
-            self.reasons[row] = error.reason if isinstance(error, ImageRejected) else _say_unreadable(error)
+            self.reasons[row] = error.reason if isinstance(error, ImageRejected) else _describe_unreadable(error)
             self.states[row] = _UNREADABLE
             return
         self.digests[row] = np.frombuffer(digest, np.uint8)
@@ -176,5 +176,10 @@ def _match(paths: Sequence[str], known: Sequence[str]) -> tuple[NDArray[np.int64
     return mine, places[mine]
 
 
-def _say_unreadable(error: OSError) -> str:
+def _wrapped(time_ns: int) -> int:
+    """Return a time as 64 bits hold it: a file may be dated past the year 2262, where their nanoseconds end."""
+    return (time_ns + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def _describe_unreadable(error: OSError) -> str:
     return f"cannot be read: {error.strerror}"

@@ -143,7 +143,7 @@ def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIn
         skipped=tally.skipped,
         passed_over=Counter(Path(path).name for path in sorted(tally.passed_over)),
         empty_classes=empty,
-        notes=[*layout.notes, *_say_unreadable(root, tally)],
+        notes=[*layout.notes, *_describe_unreadable(root, tally)],
     )
 
 
@@ -163,13 +163,16 @@ def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
     )
 
 
-def _say_unreadable(root: Path, tally: Tally) -> list[str]:
-    if not tally.unreadable:
-        return []
-    named = [
-        f"{path} ({reason})" for path, reason in zip(below(root, tally.unreadable), tally.unreadable.values(), strict=True)
-    ]
-    return [f"folders that cannot be listed, and whose images are left out: {some_of(named)}"]
+def _describe_unreadable(root: Path, tally: Tally) -> list[str]:
+    notes = []
+    if tally.unreadable:
+        reasons = zip(below(root, tally.unreadable), tally.unreadable.values(), strict=True)
+        named = [f"{path} ({reason})" for path, reason in reasons]
+        notes.append(f"folders that cannot be listed, and whose images are left out: {some_of(named)}")
+    if tally.dangling:
+        named = sorted(below(root, tally.dangling))
+        notes.append(f"links that lead nowhere, so that what stood behind them is left out: {some_of(named)}")
+    return notes
 
 
 class _Columns(NamedTuple):

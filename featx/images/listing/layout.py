@@ -76,7 +76,7 @@ def find_layout(root: Path, tally: Tally) -> Layout:
         if all(folder.classes and not folder.loose for folder in full_named):
             return as_splits
         if several or not any(folder.classes for folder in full_named):
-            raise ImageListError(_say_flat(root, full_named))
+            raise ImageListError(_describe_flat(root, full_named))
     _refuse_unknown_split(root, full_named, others)
     taken = some_of(f"{folder.name}/" for folder in full_named)
     return Layout(
@@ -138,7 +138,7 @@ def _siblings_of(root: Path) -> list[str]:
     return [f"{some_of(f'{name}/' for name in others)} beside {root.name}/: give {root.parent} for all splits to be used"]
 
 
-def _say_flat(root: Path, named: Sequence[_Folder]) -> str:
+def _describe_flat(root: Path, named: Sequence[_Folder]) -> str:
     """Say what was found in splits without class folders, and what a manifest of the same images would be."""
     images = [(folder, path) for folder in named for path in folder.loose]
     counts = ", ".join(f"{folder.name} {len(folder.loose):,}" for folder in named if folder.loose)

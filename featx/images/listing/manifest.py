@@ -9,7 +9,14 @@ from types import ModuleType
 from typing import NamedTuple
 
 from featx.errors import ImageListError
-from featx.images.listing.columns import FLAGS, ManifestOptions, find_columns, has_columns, one_hot_label, say_unknown_splits
+from featx.images.listing.columns import (
+    FLAGS,
+    ManifestOptions,
+    describe_unknown_splits,
+    find_columns,
+    has_columns,
+    one_hot_label,
+)
 from featx.images.listing.names import splits_called
 from featx.images.listing.spelling import spell_as_on_disk
 from featx.images.listing.tables import Table, open_table
@@ -93,7 +100,7 @@ def read_manifest(path: Path, options: ManifestOptions) -> Manifest:
     split_of = splits_called(set(said)) | {"": ""}
     unknown = Counter(split for split in said if split not in split_of)
     if unknown:
-        notes = [*notes, say_unknown_splits(unknown)]
+        notes = [*notes, describe_unknown_splits(unknown)]
         if unknown.total() == len(said):
             raise ImageListError(f"{path}: {notes[-1]}")
     return Manifest(

@@ -25,7 +25,7 @@ class _Near(NamedTuple):
     path: str
 
 
-def say_missing(index: ImageIndex, rows: Sequence[int]) -> str:
+def describe_missing(index: ImageIndex, rows: Sequence[int]) -> str:
     """Say which files of a manifest were not found, below which folder, and what is there instead.
 
     Parameters

@@ -53,6 +53,10 @@ class Table(NamedTuple):
     notes: list[str]
 
 
+_LARGEST = 1_000_000_000
+"""Bytes of a manifest; it is read whole."""
+
+
 def open_table(path: Path, fits: Callable[[list[str]], bool]) -> Table:
     """Open a table.
 
@@ -66,12 +70,17 @@ def open_table(path: Path, fits: Callable[[list[str]], bool]) -> Table:
     Raises
     ------
     ImageListError
-        If the file cannot be read or is no such table; the message names the line.
+        If the file cannot be read, is too large or is no such table; the message names the line.
     ExtraMissing
         If an optional library is needed for it.
     """
     suffix = path.suffix.lower()
     with reading_from(path, "Make it readable or give another manifest.", ImageListError):
+        if (size := path.stat().st_size) > _LARGEST:
+            raise ImageListError(
+                f"{path}: has {size / 1e9:.1f} GB, and a manifest at most {_LARGEST / 1e9:.0f} GB: one of a million images has "
+                "0.1 GB. Give another manifest, or extract it in parts and merge them."
+            )
         if suffix == ".xlsx":
             return _open_excel(path)
         return _open_parquet(path) if suffix == ".parquet" else _open_text(path, fits)

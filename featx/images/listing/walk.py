@@ -69,13 +69,16 @@ class Tally:
         Folders of the system and hidden ones.
     unreadable : dict of str to str
         Folders that the system refuses to list, to its reason.
+    dangling : set of str
+        Links that lead nowhere, and are not named like images.
     strict : bool
-        Raise an error for such a folder instead.
+        Raise an error for a folder that cannot be listed instead.
     """
 
     skipped: Counter[str] = dataclasses.field(default_factory=Counter)
     passed_over: set[str] = dataclasses.field(default_factory=set)
     unreadable: dict[str, str] = dataclasses.field(default_factory=dict)
+    dangling: set[str] = dataclasses.field(default_factory=set)
     strict: bool = False
 
 
@@ -278,5 +281,8 @@ def _is_image(entry: os.DirEntry[str], tally: Tally) -> bool:
                     return True
     except OSError:
         pass  # unreadable and not named like an image: counted with the other files below
-    tally.skipped[Path(entry.name).suffix.lower() or "no suffix"] += 1
+    if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - one call less an entry
+        tally.dangling.add(entry.path)  # it may have been a class folder, on a disk that is not there
+    else:
+        tally.skipped[Path(entry.name).suffix.lower() or "no suffix"] += 1
     return False

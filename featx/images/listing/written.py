@@ -8,7 +8,7 @@ from featx.images.listing.columns import FLAGS
 from featx.images.listing.walk import real_path
 from featx.system.cells import TableWriter, guarded
 from featx.system.durable import make_folder
-from featx.system.files import is_foreign, replacing_text, writing_to
+from featx.system.files import check_replaced, replacing_text, writing_to
 
 _WRITTEN = ("path", "label", "split", FLAGS)
 
@@ -21,10 +21,7 @@ def check_manifest_path(path: Path) -> None:
     OutputError
         If it cannot, or a file stands there that ``write_manifest`` did not write: a manifest of the user's is none of ours.
     """
-    with writing_to(path, "Give another manifest."):
-        foreign = is_foreign(path, ",".join(_WRITTEN).encode())
-    if foreign:
-        raise OutputError(f"{path}: exists and was not written by featx audit. Give another manifest, or delete it.")
+    check_replaced(path, ",".join(_WRITTEN).encode(), "was not written by featx audit", "manifest")
 
 
 def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, str]]) -> None:

@@ -12,9 +12,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from featx.errors import OutputError
 from featx.system.durable import make_folder
-from featx.system.files import is_foreign, replacing, writing_to
+from featx.system.files import check_replaced, replacing, writing_to
 from featx.system.home import without_home
 
 BEGINNING = b"<!doctype html>\n<!-- featx page -->"
@@ -57,10 +56,7 @@ def check_page_path(path: Path, option: str = "--out") -> None:
     OutputError
         If the place cannot be written, or holds a file that is no page of featx's.
     """
-    with writing_to(path, f"Give another {option}."):
-        foreign = is_foreign(path, BEGINNING)
-    if foreign:
-        raise OutputError(f"{path}: exists and is not a page of featx's. Give another {option}, or delete it.")
+    check_replaced(path, BEGINNING, "is not a page of featx's", option)
 
 
 def save_page(page: str, path: Path, option: str = "--out") -> None:

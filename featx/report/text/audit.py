@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from featx.report.text.words import number_of
+from featx.report.text.words import join_lines, number_of
 from featx.verbs.audit import Audit, DuplicateGroup, ListedImage
 
 _SHOWN = 10
@@ -34,7 +34,7 @@ def audit_text(audit: Audit) -> str:
     if audit.alike_classes:
         pairs = [f"{pair.first} and {pair.second}: {pair.confused:.0%} fit the other better" for pair in audit.alike_classes]
         lines += ["classes hard to tell apart:", *_first(pairs)]
-    return "\n".join([*lines, *(f"note: {note}" for note in audit.notes)])
+    return join_lines([*lines, *(f"note: {note}" for note in audit.notes)])
 
 
 def _first(lines: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from featx.backbones import BackboneSpec
-from featx.report.text.words import table
+from featx.report.text.words import join_lines, table
 
 
 def backbones_text(specs: Sequence[BackboneSpec]) -> str:
@@ -21,4 +21,4 @@ def backbones_text(specs: Sequence[BackboneSpec]) -> str:
         )
         for spec in specs
     ]
-    return table(("backbone", "px", "least px", "parameters", "features", "pooled", "pixels", "weights"), rows)
+    return join_lines(table(("backbone", "px", "least px", "parameters", "features", "pooled", "pixels", "weights"), rows))

@@ -1,6 +1,6 @@
 """The table of ``featx compare``."""
 
-from featx.report.text.words import number_of, table
+from featx.report.text.words import join_lines, number_of, table
 from featx.verbs.compare import Comparison
 
 
@@ -22,10 +22,10 @@ def comparison_text(comparison: Comparison) -> str:
         f"{number_of(comparison.images, 'training image')}, {number_of(comparison.classes, 'class')}, "
         f"{comparison.folds} folds: each image judged by the fit that it was left out of",
         "",
-        table(("head", "accuracy", "95 %", "log loss", "fit s", "difference", "95 %"), rows),
+        *table(("head", "accuracy", "95 %", "log loss", "fit s", "difference", "95 %"), rows),
     ]
     near = [head for head in comparison.heads[1:] if head.difference_high >= 0]
     if near:
         names = ", ".join(f"{head.head} {head.pooling}" for head in near)
         lines += ["", f"note: within what {comparison.images:,} images can tell, as good as the best: {names}"]
-    return "\n".join(lines)
+    return join_lines(lines)

@@ -1,7 +1,7 @@
 """The figures of ``featx evaluate`` as text."""
 
 from featx.report.text.confidence import confidence_lines
-from featx.report.text.words import _MOST_CLASSES, near_path, number_of, table
+from featx.report.text.words import _MOST_CLASSES, join_lines, near_path, number_of, table
 from featx.verbs.evaluate import Evaluation
 
 
@@ -12,7 +12,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         (m.class_name, *((f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}") if m.images else "---"), f"{m.images:,}")
         for m in evaluation.per_class[:_MOST_CLASSES]
     ]
-    lines = [table(("class", "precision", "recall", "F1", "images"), rows)]
+    lines = table(("class", "precision", "recall", "F1", "images"), rows)
     if len(evaluation.per_class) > _MOST_CLASSES:
         lines.append(f"… and {len(evaluation.per_class) - _MOST_CLASSES} more classes, in metrics.json")
     lines += [
@@ -25,4 +25,4 @@ def evaluation_text(evaluation: Evaluation) -> str:
     lines.append(f"images of {near_path(evaluation.source)}")
     lines += [f"rejected {path}: {reason}" for path, reason in list(evaluation.rejected.items())[:10]]
     lines += [f"note: {note}" for note in evaluation.notes]
-    return "\n".join(lines)
+    return join_lines(lines)

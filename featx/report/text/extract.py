@@ -7,6 +7,8 @@ from featx.report.text.words import (
     _MOST_CLASSES_IN_LINE,
     _MOST_NAMES,
     _time_text,
+    join_lines,
+    near_duplicate_lines,
     number_of,
     size_text,
     some_of,
@@ -44,20 +46,14 @@ def extract_text(result: ExtractResult) -> str:
             f"  --precision int8 would have taken about {_time_text(result.int8_seconds)} instead of {_time_text(took)} here "
             "(pip install 'featx[int8]')"
         )
-    return "\n".join(lines)
+    return join_lines(lines)
 
 
 def _near_duplicate_lines(result: ExtractResult) -> list[str]:
     near = result.near_duplicates_across_splits
     if near is None and result.extracted and result.listed > MOST_COMPARED and not result.shard:
         return [f"  near duplicates across splits are looked for among up to {MOST_COMPARED:,} images; featx audit finds them"]
-    if not near:
-        return []
-    are = "is a near duplicate" if len(near) == 1 else "are near duplicates"
-    return [
-        f"  note: {number_of(len(near), 'val or test image')} {are} of an image in an earlier split, "
-        f"which flatters the accuracy there: {some_of(near)}. See featx audit"
-    ]
+    return near_duplicate_lines(near)
 
 
 def plan_text(plan: ExtractPlan) -> str:
@@ -68,7 +64,7 @@ def plan_text(plan: ExtractPlan) -> str:
     if plan.classes > _MOST_CLASSES:
         rows.append((f"… and {plan.classes - _MOST_CLASSES} more", *("" for _ in plan.splits)))
     rows.append(("all", *(f"{count:,}" for count in plan.splits.values())))
-    lines += [table(("class", *plan.splits), rows), ""]
+    lines += [*table(("class", *plan.splits), rows), ""]
     lines += _listing_lines(plan)
     named = [f"    {path}: {reason}" for path, reason in list(plan.rejects.items())[:_MOST_NAMES]]
     lines += named + ([f"    … and {plan.rejected - _MOST_NAMES:,} more, all in --json"] if plan.rejected > _MOST_NAMES else [])
@@ -81,7 +77,7 @@ def plan_text(plan: ExtractPlan) -> str:
     rate = f", at {plan.images_per_second:.1f} images/s" if plan.images_per_second else ""
     lines.append(f"cache {plan.cache}: would take {size_text(plan.bytes)}, about {_time_text(plan.seconds)}{rate}")
     lines.append("dry run: nothing was written")
-    return "\n".join(lines)
+    return join_lines(lines)
 
 
 def _listing_lines(result: ExtractResult | ExtractPlan) -> list[str]:

@@ -1,6 +1,6 @@
 """The result of ``featx finetune`` as text."""
 
-from featx.report.text.words import number_of, parameters_text
+from featx.report.text.words import join_lines, number_of, parameters_text
 from featx.verbs.finetune import FineTuneResult
 
 
@@ -23,4 +23,4 @@ def finetune_text(result: FineTuneResult) -> str:
     lines.append("  " + parameters_text(result.parameters))
     lines += [f"  note: {note}" for note in result.notes]
     lines.append(f"model {result.model}")
-    return "\n".join(lines)
+    return join_lines(lines)

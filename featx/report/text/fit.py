@@ -1,6 +1,6 @@
 """The result of ``featx fit`` as text."""
 
-from featx.report.text.words import _value_text, number_of, parameters_text
+from featx.report.text.words import _value_text, join_lines, number_of, parameters_text
 from featx.verbs.fit import FitResult
 
 
@@ -24,4 +24,4 @@ def fit_text(result: FitResult) -> str:
     lines.append("  " + parameters_text(counts))
     lines += [f"  note: {note}" for note in result.notes]
     lines.append(f"model {result.model}")
-    return "\n".join(lines)
+    return join_lines(lines)

@@ -1,6 +1,6 @@
 """The result of ``featx inspect`` as text."""
 
-from featx.report.text.words import _value_text, number_of, parameters_text, size_text, table
+from featx.report.text.words import _value_text, join_lines, number_of, parameters_text, size_text, table
 from featx.verbs.inspect import CacheSummary, ModelSummary
 
 
@@ -26,7 +26,7 @@ def cache_text(summary: CacheSummary) -> str:
     splits = list(summary.splits)
     rows = [(name, *(f"{counts[split]:,}" for split in splits)) for name, counts in summary.counts.items()]
     rows.append(("all", *(f"{summary.splits[split]:,}" for split in splits)))
-    return "\n".join([*lines, "", table(("class", *splits), rows)])
+    return join_lines([*lines, "", *table(("class", *splits), rows)])
 
 
 def model_text(summary: ModelSummary) -> str:
@@ -68,6 +68,6 @@ def model_text(summary: ModelSummary) -> str:
         )
         for layer in summary.layers
     ]
-    lines += ["", table(("layer", "type", "output", "parameters", ""), rows), ""]
+    lines += ["", *table(("layer", "type", "output", "parameters", ""), rows), ""]
     lines.append(parameters_text(counts))
-    return "\n".join(lines)
+    return join_lines(lines)

@@ -1,6 +1,6 @@
 """A merge as text for a terminal."""
 
-from featx.report.text.words import number_of, size_text, some_of
+from featx.report.text.words import join_lines, near_duplicate_lines, number_of, size_text, some_of
 from featx.verbs.merge import MergeResult
 
 
@@ -24,10 +24,11 @@ def merge_text(result: MergeResult) -> str:
         lines.append(
             f"  note: stands in an earlier split too, and flatters the accuracy there: {some_of(result.across_splits)}"
         )
+    lines += near_duplicate_lines(result.near_duplicates_across_splits)
     lines += [f"  {count:,} rejected: {reason}" for reason, count in result.reasons.items()]
     if result.rejected:
         lines.append(f"  each is named in {result.rejects}")
     lines.append("  " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
     shards = f"{result.linked:,} linked, {result.copied:,} copied, {result.present:,} there before"
     lines.append(f"cache {result.cache}: {size_text(result.bytes)}, shards: {shards}, {result.seconds:.1f} s")
-    return "\n".join(lines)
+    return join_lines(lines)

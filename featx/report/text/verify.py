@@ -1,6 +1,6 @@
 """The result of ``featx verify`` as text."""
 
-from featx.report.text.words import number_of, size_text
+from featx.report.text.words import join_lines, number_of, size_text
 from featx.verbs.verify import VerifyResult
 
 
@@ -35,4 +35,4 @@ def verify_text(result: VerifyResult) -> str:
         lines.append(f"  not pruned: {result.not_pruned}")
     if result.sound:
         lines.append("  every checksum holds; catalog and shards agree" if not result.set_aside else "  the rest is sound")
-    return "\n".join(lines)
+    return join_lines(lines)

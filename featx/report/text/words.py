@@ -1,7 +1,7 @@
 """Words and tables that the texts share: sizes, counts with their noun, paths, parameters."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,24 @@ _MOST_CLASSES_IN_LINE = 12
 _MOST_NAMES = 20
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Align columns: the first to the left, the others to the right."""
-    cells = [list(header), *map(list, rows)]
+def join_lines(lines: Iterable[str]) -> str:
+    r"""Return a text of these lines. The end of a line inside one stands as ``\n``: a name must not look like lines of ours."""
+    return "\n".join(map(_one_line, lines))
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", "\\n")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines with aligned columns: the first to the left, the others to the right."""
+    cells = [[_one_line(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     lines = []
     for first, *others in cells:
         right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
         lines.append("  ".join([first.ljust(widths[0]), *right]).rstrip())
-    return "\n".join(lines)
+    return lines
 
 
 def size_text(n_bytes: int) -> str:
@@ -52,6 +61,17 @@ def parameters_text(counts: dict[str, int]) -> str:
 def some_of(names: Sequence[str]) -> str:
     """Name the first few."""
     return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")
+
+
+def near_duplicate_lines(near: Sequence[str] | None) -> list[str]:
+    """Return the note on val and test images that nearly stand in an earlier split; none without any."""
+    if not near:
+        return []
+    are = "is a near duplicate" if len(near) == 1 else "are near duplicates"
+    return [
+        f"  note: {number_of(len(near), 'val or test image')} {are} of an image in an earlier split, "
+        f"which flatters the accuracy there: {some_of(near)}. See featx audit"
+    ]
 
 
 def _time_text(seconds: float) -> str:

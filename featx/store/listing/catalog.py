@@ -151,7 +151,7 @@ class Catalog:
                         fletcher32=True, track_times=False, **compression,
                     )  # fmt: skip
             with replacing(path) as temporary:
-                temporary.write_bytes(image.getbuffer())
+                temporary.write_bytes(image.getvalue())  # no copy, and no view of it in an error's traceback
 
     @classmethod
     def read(cls, path: Path) -> "Catalog":

@@ -15,8 +15,10 @@
 them over.
 """
 
+import contextlib
 import itertools
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,14 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheDamaged
 from featx.store.documents import MEND
-from featx.store.guard import check_chunks, damage_named, open_guarded, read_array, read_text_attribute
+from featx.store.guard import (
+    check_chunks,
+    damage_named,
+    open_guarded,
+    open_regular_hdf5,
+    read_array,
+    read_text_attribute,
+)
 from featx.store.shards.chunks import row_checksums
 from featx.system.files import DIGEST_BYTES, file_digest
 from featx.system.finite import first_not_finite
@@ -65,7 +74,7 @@ class Shard:
         self._crc32: dict[str, NDArray[np.uint32] | None] = {}
         self._checked: set[str] = set()
         with damage_named(path):
-            self._state = _state(path)
+            self._state = _state(path.lstat())
         with open_guarded(path) as file, damage_named(path):
             self.fingerprint = read_text_attribute(file, "fingerprint")
             self.digests = read_array(file, path, "digest", "u", (None, DIGEST_BYTES)).astype(np.uint8, copy=False)
@@ -124,10 +133,13 @@ class Shard:
 
     def _open(self) -> h5py.File:
         """Open the file; what makes HDF5 dangerous was looked for when it was opened first, unless it is another file now."""
-        with damage_named(self.path):
-            if _state(self.path) == self._state:
-                return h5py.File(self.path, "r", locking=False)
+        with damage_named(self.path), contextlib.suppress(_OtherFileError):
+            return open_regular_hdf5(self.path, self._check_same)
         return open_guarded(self.path)
+
+    def _check_same(self, path: Path, descriptor: int) -> None:
+        if _state(os.fstat(descriptor)) != self._state:
+            raise _OtherFileError
 
     def row_shape(self, name: str) -> tuple[int, ...]:
         """Shape of a row of one dataset."""
@@ -236,6 +248,9 @@ def _rows_a_block(dataset: h5py.Dataset) -> int:
     return max(1, n_chunks) * chunk_rows
 
 
-def _state(path: Path) -> tuple[int, int, int, int]:
-    status = path.lstat()  # a link put in its place is another file
+class _OtherFileError(Exception):
+    """The file is not the one that was looked at."""
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

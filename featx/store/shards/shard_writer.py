@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from featx.recipe import FORMAT_VERSION
 from featx.store.documents import writing_named
+from featx.store.inside import check_real
 from featx.store.shards.chunks import GZIP_LEVEL, append_packed, gzipped, packed_rows, row_checksums
 from featx.store.shards.shard import _KEY_CHUNK_ROWS, _PICTURE_CHUNK_ROWS, _POOLED_CHUNK_BYTES, Pictures, Shard
 from featx.system.durable import discard
@@ -192,9 +193,14 @@ class ShardWriter:
             If the disk refuses.
         CacheDamaged
             If what was read back is not what was written.
+        CacheUnsafe
+            If the folder has become a link.
         """
+        check_real(self._folder)
         self.close()  # harmless if an earlier try, that the disk refused, has closed it already
-        image = self._image.getbuffer()  # no copy: an extract's memory grows by a shard and by nothing else
+        # No copy: an extract's memory grows by a shard and by nothing else. A view would stay in the traceback of an error, and
+        # Python 3.13 complains on the terminal of a buffer that is thrown away while a view of it is left.
+        image = self._image.getvalue()
         digest = content_digest(image)
         final = self._folder / f"{digest.hex()}.h5"
         temporary = temporary_sibling(final)

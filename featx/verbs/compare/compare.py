@@ -10,13 +10,13 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError, OutputError
+from featx.errors import HeadError
 from featx.heads import HeadSettings, head_spec
 from featx.models import find_training_copies
 from featx.store import POOLINGS, FeatureCache
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
-from featx.system.files import is_foreign, replacing_text, writing_to
+from featx.system.files import check_replaced, replacing_text, writing_to
 from featx.system.names import as_list, did_you_mean, keywords_of
 from featx.system.progress import Progress
 from featx.verbs.compare.folds import cut_into_folds
@@ -236,10 +236,7 @@ def check_table_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no comparison.
     """
-    with writing_to(path, "Give another --out."):
-        foreign = is_foreign(path, b"head,pooling,")
-    if foreign:
-        raise OutputError(f"{path}: exists and is not a comparison. Give another --out, or delete it.")
+    check_replaced(path, b"head,pooling,", "is not a comparison", "--out")
 
 
 def save_comparison(comparison: Comparison, path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
-from featx.images import ImageIndex, ManifestOptions, find_missing, list_images, say_missing
+from featx.images import ImageIndex, ManifestOptions, describe_missing, find_missing, list_images
 from featx.models import (
     FileProbabilities,
     HeadFeatures,
@@ -156,7 +156,7 @@ def list_to_measure(images: Path, options: ManifestOptions) -> ImageIndex:
     """
     index = list_images(images, options)
     missing = find_missing(index)
-    return dataclasses.replace(index, notes=(*index.notes, say_missing(index, missing))) if missing else index
+    return dataclasses.replace(index, notes=(*index.notes, describe_missing(index, missing))) if missing else index
 
 
 def from_files(

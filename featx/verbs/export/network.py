@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from featx.backbones.network import build_network, layers_by_name
 from featx.backbones.preprocess import _FLOAT, preprocess_layers
 from featx.backbones.stub import CELL
-from featx.backbones.table import backbone_spec, say_unknown
+from featx.backbones.table import backbone_spec, unknown_layer
 from featx.backbones.tail import assign_arrays, pool_layers
 from featx.backbones.weights import find_weights
 from featx.errors import ExportError
@@ -55,7 +55,7 @@ def build_whole(base: Any, whole: Whole) -> Any:
     assign_arrays(named, whole.replaced or {})
     for name in (layer, end or layer):
         if name not in named:
-            raise say_unknown(recipe.backbone, name, list(named), ())
+            raise unknown_layer(recipe.backbone, name, list(named), ())
     base.trainable = False
     backbone = keras.Model(base.input, named[layer].output, name=recipe.backbone)
     images = keras.Input((*recipe.image_size, 3), dtype="uint8", name=INPUT)

@@ -10,11 +10,11 @@ from featx.images import (
     Identities,
     ImageIndex,
     decoder_notes,
+    describe_missing,
     file_faults,
     listing_faults,
     listing_notes,
     missing_rows,
-    say_missing,
 )
 
 Notify = Callable[[str], None]
@@ -77,7 +77,7 @@ class Checks:
             If no file of a manifest was found, or no head could use those that were.
         """
         missing = missing_rows(listed, identities.reasons)
-        self._add([say_missing(listed, missing)] if missing else [], [])
+        self._add([describe_missing(listed, missing)] if missing else [], [])
         if whole:
             self._add([], file_faults(listed, identities.reasons, identities.digests, known, splits_wanted=drawn))
 

@@ -106,6 +106,11 @@ def extract_features(
     Interrupted
         On Ctrl-C, after what was done has been kept.
 
+    Notes
+    -----
+    What SIGTERM and SIGHUP do is the program's to decide: only the command ``featx`` handles them, no function does. With
+    ``signal.signal(signal.SIGTERM, signal.default_int_handler)`` in the program SIGTERM is as Ctrl-C.
+
     Examples
     --------
     >>> result = featx.extract_features("photos", "cache/new", backbone="stub", image_size=(64, 64))

@@ -10,9 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import OutputError
 from featx.system.durable import make_folder
-from featx.system.files import is_foreign, replacing, writing_to
+from featx.system.files import check_replaced, replacing, writing_to
 from featx.system.npy import array_of
 from featx.system.regular import open_regular
 from featx.system.zipped import read_members
@@ -47,10 +46,7 @@ def check_checkpoint_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no checkpoint.
     """
-    with writing_to(path, "Give another --out."):
-        foreign = is_foreign(path, _MAGIC)
-    if foreign:
-        raise OutputError(f"{path}: exists and is not a checkpoint of featx. Give another --out, or move it away.")
+    check_replaced(path, _MAGIC, "is not a checkpoint of featx", "--out")
 
 
 def save_checkpoint(path: Path, identity: str, document: dict[str, Any], arrays: Arrays) -> None:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from featx.errors import HeadError, OutputError
+from featx.errors import HeadError
 from featx.heads import HeadSpec
 from featx.models import Model
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
-from featx.system.files import is_foreign, replacing_text, writing_to
+from featx.system.files import check_replaced, replacing_text, writing_to
 
 
 def check_log(path: Path, spec: HeadSpec) -> None:
@@ -24,11 +24,7 @@ def check_log(path: Path, spec: HeadSpec) -> None:
         raise HeadError(
             f"head {spec.name}: learns without epochs, so that there is nothing to log. Leave --log out.", wrong_value=True
         )
-    with writing_to(path, "Give another --log."):
-        # A file of another kind must not be lost to a slip of the fingers.
-        foreign = is_foreign(path, b"epoch,loss,")
-    if foreign:
-        raise OutputError(f"{path}: exists and is not a log of featx. Give another --log, or delete it.")
+    check_replaced(path, b"epoch,loss,", "is not a log of featx", "--log")
 
 
 def write_log(model: Model, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from featx.backbones import QuantizedNetwork
 from featx.errors import CacheDamaged, CacheError, QuantizedNetworkError
-from featx.models import keep_network, network_of_cache
+from featx.models import keep_network, near_duplicates_across_splits, network_of_cache
 from featx.recipe import Recipe
 from featx.store import (
     COPIED,
@@ -78,6 +78,8 @@ class MergeResult:
         Of the joined cache on disk.
     seconds : float
         Of the whole run.
+    near_duplicates_across_splits : list of str or None
+        As ``ExtractResult`` has them.
 
     Examples
     --------
@@ -107,6 +109,7 @@ class MergeResult:
     rows: int
     bytes: int
     seconds: float
+    near_duplicates_across_splits: list[str] | None = None
 
 
 def merge_caches(
@@ -184,7 +187,9 @@ def merge_caches(
         how = _bring_all(shards, target, progress)
         store.refresh()
         _finish(store, writer, whole.catalog, listings)
-    return _summarise(store, folders, whole, how, time.monotonic() - started)
+        near = near_duplicates_across_splits(store, keep=True, progress=progress)
+    done = _summarise(store, folders, whole, how, time.monotonic() - started)
+    return dataclasses.replace(done, near_duplicates_across_splits=near)
 
 
 def _check_rows(everything: FeatureCache, catalog: Catalog, listings: Sequence[Listing]) -> None:

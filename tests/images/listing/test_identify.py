@@ -196,6 +196,24 @@ def test_a_file_replaced_within_the_clocks_grain_is_read_again(
     assert again.digests[0].tobytes() == content_digest(b"new")
 
 
+@pytest.mark.parametrize("time_ns", [10_413_792_000 * 10**9, -(2**31) * 10**9, 2**63, -(2**63) - 1, 2**63 - 1])
+def test_a_file_may_have_any_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time_ns: int) -> None:
+    """Of the year 2300 or 1901, say: it is known again by it, and read again where it is another."""
+    real, given = os.stat, [time_ns]
+
+    def dated(path: str) -> types.SimpleNamespace:
+        return types.SimpleNamespace(st_size=real(path).st_size, st_mtime_ns=given[0], st_ctime_ns=LONG_AGO)
+
+    index = made_files(tmp_path, 2)
+    monkeypatch.setattr(identify, "os", types.SimpleNamespace(stat=dated))
+    first = identify_files(index)
+    assert first.reasons == ["", ""]
+    (tmp_path / index.paths[0]).write_bytes(b"new")
+    given[0] = time_ns + 1
+    again = identify_files(index, known_of(index, first, np.arange(2)))
+    assert again.digests[0].tobytes() == content_digest(b"new")
+
+
 def test_a_huge_file_is_hashed_in_little_memory(tmp_path: Path) -> None:
     """A disk's image that is named like a picture has its digest as any file, a piece at a time."""
     index = made_files(tmp_path, 2)

@@ -368,6 +368,16 @@ def test_link_to_itself_does_no_harm(tree: Tree, link: str) -> None:
     assert list_images(root).paths == ("cat/1.png",)
 
 
+def test_links_that_lead_nowhere_are_named(tree: Tree) -> None:
+    """A class on a disk that is not there would else be gone without a word; named like an image it is rejected by name."""
+    root = tree("cat/1.png", "dog/1.png")
+    for name in ("horse", "cat/more", "cat/2.png"):
+        (root / name).symlink_to("/nowhere/at/all")
+    index = list_images(root)
+    assert (index.paths, index.skipped) == (("cat/1.png", "cat/2.png", "dog/1.png"), {})
+    assert "links that lead nowhere, so that what stood behind them is left out: cat/more, horse" in index.notes
+
+
 @pytest.mark.parametrize("linked", [False, True])
 def test_pipe_is_never_opened(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: bool) -> None:
     """Opening one blocks for ever. Named like an image it is listed, to be rejected with a reason; else it is counted."""

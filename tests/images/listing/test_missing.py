@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from featx.errors import ImageListError
-from featx.images import ImageIndex, ManifestOptions, find_missing, identify_files, list_images, missing_rows, say_missing
+from featx.images import ImageIndex, ManifestOptions, describe_missing, find_missing, identify_files, list_images, missing_rows
 
 PATHS = ("pics/cat/1.png", "pics/cat/2.png", "pics/dog/1.png")
 List = Callable[..., ImageIndex]
@@ -60,7 +60,7 @@ def test_near_miss_is_named_with_what_to_do(listed: List, tmp_path: Path, change
     missing = find_missing(index)
     assert missing == [0, 1, 2]
     with pytest.raises(ImageListError) as caught:
-        say_missing(index, missing)
+        describe_missing(index, missing)
     message = str(caught.value)
     assert message.startswith(f"set/list.csv: none of its 3 files was found below {index.root}, such as ")
     assert index.root == (tmp_path / "set").resolve()
@@ -71,7 +71,7 @@ def test_absolute_paths_of_another_machine_are_looked_for_beside_the_manifest(li
     """The end of the path that exists below the manifest's folder is named."""
     index = listed([f"/data/me/{path}" for path in PATHS])
     with pytest.raises(ImageListError, match=r"below /data/me/pics, .*It exists without /data/me/, as pics/cat/1\.png: write"):
-        say_missing(index, find_missing(index))
+        describe_missing(index, find_missing(index))
 
 
 def test_what_the_message_says_finds_the_files(listed: List) -> None:
@@ -86,28 +86,28 @@ def test_manifest_in_a_folder_of_its_own(listed: List, tmp_path: Path) -> None:
     """The images lie beside that folder: the one above is the root."""
     index = listed(PATHS, "set/labels/list.csv")
     with pytest.raises(ImageListError, match=r"below .*/set/labels, .*It exists below set/, as .*: give --root set\."):
-        say_missing(index, find_missing(index))
+        describe_missing(index, find_missing(index))
 
 
 def test_addresses_are_said_to_be_addresses(listed: List) -> None:
     """Nothing is downloaded."""
     index = listed(["https://example.org/a.png", "https://example.org/b.png"])
     with pytest.raises(ImageListError, match=r"such as https://example\.org/a\.png\. That is an address: download"):
-        say_missing(index, find_missing(index))
+        describe_missing(index, find_missing(index))
 
 
 def test_files_that_are_nowhere_near(listed: List) -> None:
     """Nothing is made up."""
     index = listed(["x/7.png", "y/8.png"])
     with pytest.raises(ImageListError, match=r"such as x/7\.png\. Give --root if the paths are relative to another folder\.$"):
-        say_missing(index, find_missing(index))
+        describe_missing(index, find_missing(index))
 
 
 def test_some_missing_files_are_a_note(listed: List) -> None:
     """Counted among those that could be used; the others are."""
     index = listed([*PATHS, "pics\\dog\\1.png", "pics/cat/1.png"])
     assert find_missing(index) == [3]
-    assert say_missing(index, [3]) == (
+    assert describe_missing(index, [3]) == (
         rf"set/list.csv: 1 of its 4 files were not found below {index.root}, such as pics\dog\1.png. "
         r"It exists with / for \, as pics/dog/1.png: write the paths so."
     )
@@ -117,7 +117,7 @@ def test_most_missing_files_decide_what_is_advised(listed: List) -> None:
     """One odd path among many is not what is wrong."""
     index = listed(["pics\\cat\\1.png", *(path[:-4] for path in PATHS), "nowhere/9.png"])
     with pytest.raises(ImageListError, match=r"pics/cat/1 exists with \.png, .* \(3 of 5 looked for\): give --ext \.png\."):
-        say_missing(index, find_missing(index))
+        describe_missing(index, find_missing(index))
 
 
 @pytest.mark.parametrize("links", [False, True])

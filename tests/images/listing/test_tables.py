@@ -392,3 +392,14 @@ def test_many_rows_take_little_time_and_memory(tmp_path: Path) -> None:
     assert time.monotonic() - started < 30
     assert len(index.paths) == 200_000
     assert peak < 600 * 200_000, json.dumps({"bytes a row": peak / 200_000})
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx", "parquet"])
+def test_a_giant_file_is_refused_before_it_is_read(tmp_path: Path, suffix: str) -> None:
+    """One of 20 GB was read whole, and took as much memory, whatever was in it."""
+    path = tmp_path / f"photos.{suffix}"
+    with path.open("wb") as file:
+        file.write(b"path,label\n")
+        file.truncate(20_000_000_000)
+    with pytest.raises(ImageListError, match=r"has 20\.0 GB, and a manifest at most 1 GB"):
+        list_images(path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import featx.store.listing.catalog
 from featx.errors import CacheDamaged, CacheWriteError
 from featx.store import EXTRACTED, REJECTED, Catalog
+from featx.store.shards.shard_writer import ShardWriter
 
 FINGERPRINT = "7" * 64
 NOT_UTF8 = b"caf\xe9/\xff\xfe.png".decode("utf-8", "surrogateescape")
@@ -118,6 +120,25 @@ def test_a_full_disk_keeps_the_catalog_that_was_there(
         made_catalog(["only.png"]).write(path)
     assert_same(Catalog.read(path), catalog)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_view_of_the_bytes_stays_in_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.13 prints a BufferError for memory that goes while the traceback of an error keeps a view of it."""
+
+    def disk_full(path: Path, data: object) -> int:
+        view = memoryview(data)  # type: ignore[arg-type] # as pathlib does
+        raise OSError(errno.ENOSPC, f"No space left on device for {len(view)} bytes")
+
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
+    catalog = made_catalog(["only.png"])
+    writer = ShardWriter(tmp_path, catalog.fingerprint, np.dtype(np.float16))
+    for write in (lambda: catalog.write(tmp_path / "catalog.h5"), writer.commit):
+        with pytest.raises(CacheWriteError) as refused:
+            write()
+        assert refused.value.__cause__
+        objects = {type(view.obj).__name__ for view in gc.get_objects() if isinstance(view, memoryview)}
+        assert "bytes" in objects  # the view above is there still
+        assert "_BytesIOBuffer" not in objects
 
 
 @pytest.mark.parametrize(("split", "wanted"), [(None, [0, 1, 3, 4, 5]), ("train", [0, 3]), ("val", [1, 4]), ("test", [5])])
