@@ -18,7 +18,7 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.terminal import echo, print_json, show_note
+from featx.cli.terminal import echo, echo_text, print_json, show_note
 from featx.errors import TooManyRejects
 
 
@@ -75,7 +75,7 @@ def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bo
     else:
         from featx.report import explanation_text
 
-        echo(explanation_text(explanations))
+        echo_text(explanation_text(explanations))
         for sentence in limits:
             show_note(sentence)
         if out:

@@ -8,7 +8,8 @@ from featx.images.listing.columns import FLAGS
 from featx.images.listing.walk import real_path
 from featx.system.cells import TableWriter, guarded
 from featx.system.durable import make_folder
-from featx.system.files import check_replaced, replacing_text, writing_to
+from featx.system.files import replacing_text, writing_to
+from featx.system.replaced import check_replaced
 
 _WRITTEN = ("path", "label", "split", FLAGS)
 

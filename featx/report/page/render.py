@@ -13,8 +13,9 @@ import jinja2
 from markupsafe import Markup
 
 from featx.system.durable import make_folder
-from featx.system.files import check_replaced, replacing, writing_to
+from featx.system.files import replacing, writing_to
 from featx.system.home import without_home
+from featx.system.replaced import check_replaced
 
 BEGINNING = b"<!doctype html>\n<!-- featx page -->"
 """How every page of featx begins: any other file is not overwritten."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from featx.report.text.words import number_of, size_text
+from featx.report.text.words import join_lines, number_of, size_text
 from featx.system.home import without_home
 
 if TYPE_CHECKING:
@@ -31,4 +31,4 @@ def doctor_text(diagnosis: "Diagnosis") -> str:
         lines.append("variables")
         lines += [f"  {name}={without_home(value)}" for name, value in diagnosis.variables.items()]
     lines += [f"problem: {problem}" for problem in diagnosis.problems] or ["no problem found"]
-    return "\n".join(lines)
+    return join_lines(lines)

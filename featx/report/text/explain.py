@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from featx.report.text.words import join_lines
 from featx.verbs.explain import Explanation
 
 _MOST = 20
@@ -25,4 +26,4 @@ def explanation_text(explanations: Sequence[Explanation]) -> str:
         ]
     if len(explanations) > _MOST:
         lines.append(f"… and {len(explanations) - _MOST} more images, in --json and --out")
-    return "\n".join(lines)
+    return join_lines(lines)

@@ -16,9 +16,10 @@ from featx.models import find_training_copies
 from featx.store import POOLINGS, FeatureCache
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
-from featx.system.files import check_replaced, replacing_text, writing_to
+from featx.system.files import replacing_text, writing_to
 from featx.system.names import as_list, did_you_mean, keywords_of
 from featx.system.progress import Progress
+from featx.system.replaced import check_replaced
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.system.durable import make_folder
-from featx.system.files import check_replaced, replacing, writing_to
+from featx.system.files import replacing, writing_to
 from featx.system.npy import array_of
 from featx.system.regular import open_regular
+from featx.system.replaced import check_replaced
 from featx.system.zipped import read_members
 
 _MAGIC = b"featx checkpoint 1\n"

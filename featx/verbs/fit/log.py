@@ -7,7 +7,8 @@ from featx.heads import HeadSpec
 from featx.models import Model
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
-from featx.system.files import check_replaced, replacing_text, writing_to
+from featx.system.files import replacing_text, writing_to
+from featx.system.replaced import check_replaced
 
 
 def check_log(path: Path, spec: HeadSpec) -> None:
