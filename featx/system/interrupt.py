@@ -1,7 +1,9 @@
 """Ctrl-C, and what ends a program as it does, at a moment of our choosing, and once."""
 
+import _thread
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -10,6 +12,9 @@ Handler = Callable[[int, FrameType | None], object]
 
 # What a container, a queue or a service sends before it kills, and what a terminal sends that is closed; on Windows not all.
 _ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+_A_MOMENT = 0.05
+"""Seconds after which what was being done when a signal came has ended, if it was the garbage collector or the like."""
 
 _ended_by: int | None = None
 
@@ -53,12 +58,13 @@ def interrupted_once() -> Iterator[None]:
     cut that short, or come up inside a generator that is being closed, where Python can but print it. What is to end at once
     can be killed: the cache bears it. Blocks may be nested.
     """
-    before = interrupt_once()
+    hook, before = sys.unraisablehook, interrupt_once()
     try:
         yield
     finally:
         if before is not None:
             signal.signal(signal.SIGINT, before)
+            sys.unraisablehook = hook
 
 
 def interrupt_once() -> Handler | None:
@@ -74,7 +80,9 @@ def interrupt_once() -> Handler | None:
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         return None
-    signal.signal(signal.SIGINT, _Once(before))
+    once = _Once(before)
+    signal.signal(signal.SIGINT, once)
+    once.watch()
     return before
 
 
@@ -84,12 +92,37 @@ class _Once:
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self._stopping = False
+        self._number = int(signal.SIGINT)
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if not self._stopping:
-            self._stopping = True
+            self._stopping, self._number = True, number
             self._handler(number, frame)
             self._stopping = False
+
+    def watch(self) -> None:
+        """Send the signal again where Python could only print that it interrupted something.
+
+        It may arrive within a callback of the garbage collector, as JAX has one, or while an object is deleted: there an
+        exception goes no further, the work would go on, and every later signal would be taken for the second.
+        """
+        before = sys.unraisablehook
+
+        def again(lost: "sys.UnraisableHookArgs") -> None:
+            if not (self._stopping and issubclass(lost.exc_type, KeyboardInterrupt)):
+                before(lost)
+                return
+            self._stopping = False
+            threading.Timer(_A_MOMENT, _send_to_main, (self._number,)).start()
+
+        sys.unraisablehook = again
+
+
+def _send_to_main(number: int) -> None:
+    if hasattr(signal, "pthread_kill"):  # ends a wait too
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        _thread.interrupt_main(signal.Signals(number))
 
 
 def end_as_by_ctrl_c() -> None:
@@ -100,6 +133,7 @@ def end_as_by_ctrl_c() -> None:
     """
     ctrl_c = signal.getsignal(signal.SIGINT)
     once = _Once(_interrupt)
+    once.watch()
     if callable(ctrl_c):
         signal.signal(signal.SIGINT, once)
     for number in _ENDINGS:

@@ -155,3 +155,34 @@ def test_an_ending_that_is_handled_is_held_back_too() -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert done == ["written"]
+
+
+@pytest.mark.parametrize("begin", ["end_as_by_ctrl_c()", "interrupt_once()"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "gc.callbacks.append(lambda phase, info: phase == 'start' and press()); gc.collect()",
+        "type('Deleted', (), {'__del__': lambda self: press()})()",
+        "weakref.finalize(something := type('Gone', (), {})(), press); del something",
+    ],
+)
+def test_a_signal_that_comes_where_no_exception_goes_further_is_not_lost(begin: str, place: str) -> None:
+    """In a callback of the garbage collector (JAX has one), or while an object is deleted, Python prints it and goes on."""
+    program = (
+        "import gc, signal, time, weakref\n"
+        "from featx.system.interrupt import end_as_by_ctrl_c, interrupt_once\n"
+        f"{begin}\n"
+        "pressed = []\n"
+        "def press():\n"
+        "    if not pressed:\n"
+        "        pressed.append(1)\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "try:\n"
+        f"    {place}\n"
+        "    print('went on', flush=True)\n"
+        "    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('ended')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=50)
+    assert (done.stdout, done.stderr, done.returncode) == ("went on\nended\n", "", 0)
