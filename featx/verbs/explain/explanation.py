@@ -27,7 +27,7 @@ class Explanation:
         What the margin is the difference of: ``logit`` (what the softmax is taken of), ``log-odds`` (of a sigmoid for each
         class) or ``log-probability``.
     margin : float or None
-        The value of ``label`` less that of ``other``, before a temperature.
+        The value of ``label`` less that of ``other``, before any calibration.
     bias : float or None
         With ``exact``: the part of the margin that is the same in every image.
     cells : ndarray of shape (h, w), float64, or None
