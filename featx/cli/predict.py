@@ -110,4 +110,5 @@ def predict(
 
 def _in_one_line(prediction: "featx.Prediction") -> "featx.Prediction":  # named only: --help does not load it
     path, label, error = map(one_line, (prediction.path, prediction.label, prediction.error))
-    return dataclasses.replace(prediction, path=path, label=label, error=error)
+    names = None if prediction.set is None else tuple(map(one_line, prediction.set))
+    return dataclasses.replace(prediction, path=path, label=label, error=error, set=names)

@@ -1,9 +1,10 @@
 """How a head's probabilities are made to match how often it is right: one temperature, or one rising curve.
 
 Which of the two is decided by the images themselves, by five-fold cross-validated log loss, from so many images on that a curve
-can be fitted. Measured on Fashion-MNIST (python -m benchmarks.confidence): from 200 images on the curve lowers the calibration
-error by a point where it is chosen, of fewer images its log loss is worse. Votes, as of knn, are another matter: a vote of zero
-has no logarithm that a temperature could divide, and from 50 images on the curve halves the error.
+can be fitted. Measured (python -m benchmarks.confidence): with fewer than 200 images the log loss of the curve was 0.01 worse,
+with more the two are alike for logreg and dense, and the curve lowered the error of ridge on the digits from 0.027 to 0.020.
+Votes, as of knn, are another matter: a vote of zero has no logarithm that a temperature could divide. It doubled the error, and
+from 50 images on the curve took it to half of the temperature's, from 100 on to a third.
 """
 
 import dataclasses

@@ -16,7 +16,8 @@ def calibration_precision(
 
     The error of few images is too large, as chance alone moves each bin off its line, and that of a resample by as much again.
     The interval therefore is the resamples' reflected at the error (the basic bootstrap), which takes the excess out; it begins
-    at 0 where a model that is right exactly as often as it is sure would show as large an error in one of forty cases.
+    at 0 where a model that is right exactly as often as it is sure would show as large an error in one of forty cases. In
+    simulations it held the true error in 78 to 95 % of draws of 100 to 500 images: it is a little too narrow.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def learn_confidence(
     notes = [_describe(found, len(images.val), has_epochs)] if kind else []
     calibration = found or Calibration()
     # The scores are of calibrated probabilities, and the same images calibrated them: one temperature, or one curve, for all of
-    # them took a third of a point from the coverage at most (benchmarks/confidence.py); cross-fitting cost knn more than that.
+    # them took a third of a point from the coverage at most, knn's ties apart; cross-fitting cost knn more than that.
     conformal = Conformal.of(calibration(probabilities), images.y_val, "epoch" if has_epochs else "")
     return LearnedConfidence(calibration, conformal, notes)
 

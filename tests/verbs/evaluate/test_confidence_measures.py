@@ -14,17 +14,20 @@ def error(p: np.ndarray, y: np.ndarray) -> float:
     return expected_calibration_error(reliability(p, y))
 
 
-@pytest.mark.parametrize("boast", [1.0, 1.6, 3.0])
-def test_the_interval_holds_the_true_error(boast: float) -> None:
-    """In most of 60 draws of 500 images; of a million images the error is known. It always holds the error found."""
+@pytest.mark.parametrize(("boast", "n", "least"), [(1.0, 500, 51), (1.3, 200, 49), (1.6, 500, 51), (3.0, 500, 51)])
+def test_the_interval_holds_the_true_error(boast: float, n: int, least: int) -> None:
+    """In most of 60 draws; of a million images the error is known. It always holds the error found.
+
+    Of 200 images with an error of 0.08, the resamples' own percentiles hold it in 44 draws: they have its excess twice.
+    """
     true = error(*drawn(1_000_000, 99, boast))
     held = 0
     for seed in range(60):
-        p, y = drawn(500, seed, boast)
+        p, y = drawn(n, seed, boast)
         (low, high), _ = calibration_precision(p, y)
         assert low <= error(p, y) <= high
         held += low <= true <= high
-    assert held >= 51
+    assert held >= least
 
 
 def test_an_exact_confidence_shows_the_error_of_chance() -> None:

@@ -80,6 +80,16 @@ def test_it_starts_from_the_head_and_keeps_what_does_better(home: Path, tuned: f
     assert after.accuracy == tuned.val_accuracy
 
 
+def test_sets_rest_on_what_the_tuned_layers_give(tuned: featx.FineTuneResult) -> None:
+    """Not on the scores of the head that it started from; the images chose the epoch too."""
+    found = featx.evaluate_model(tuned.model, split="val", sets=0.5)
+    conformal = found.model.conformal
+    assert conformal is not None
+    own = found.probabilities[np.arange(len(found.y)), found.y]
+    np.testing.assert_allclose(conformal.lac, np.sort(1 - own), atol=1e-4)
+    assert conformal.chose == "epoch"
+
+
 def test_prediction_from_cached_features_equals_the_one_from_pixels(home: Path, tuned: featx.FineTuneResult) -> None:
     """Base, tail and head over the files give what tail and head give over the cache."""
     cached = probabilities(featx.evaluate_model(tuned.model, split="all"))
