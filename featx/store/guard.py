@@ -6,7 +6,7 @@ import errno
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -76,9 +76,9 @@ def open_guarded(path: Path) -> h5py.File:
         featx does not use, deep nesting, or more declared bytes than its own size allows.
         Compressed chunks are left to ``check_chunks``, which takes time.
     """
-    with damage_named(path), open(open_inside(path), "rb") as plain:  # noqa: PTH123 - HDF5 itself would wait at a pipe
+    with damage_named(path), open(open_inside(path), "rb") as plain:  # noqa: PTH123 - HDF5 would wait at a pipe
         _check_format(path, plain.fileno())
-        file = _open_descriptor(path, plain.fileno())
+        file = open_by_descriptor(plain.fileno(), path)
         try:
             left = _Left(_MOST_OBJECTS, path.stat().st_size, plain.fileno())
             _check_header(file, path, left)
@@ -89,33 +89,11 @@ def open_guarded(path: Path) -> h5py.File:
         return file
 
 
-def open_regular_hdf5(path: Path, check: Callable[[Path, int], None]) -> h5py.File:
-    """Open a regular file for HDF5, after a look at it.
+def open_by_descriptor(descriptor: int, path: Path) -> h5py.File:
+    """Let HDF5 open the file of a descriptor, where the system can: what was looked at, whatever is at its path by now.
 
     HDF5 itself would wait at a pipe and follow any link.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    check : callable
-        Called with path and descriptor before HDF5 opens the file: it raises if this is not to be.
-
-    Raises
-    ------
-    OSError
-        If it is no regular file, or HDF5 refuses it.
     """
-    descriptor = open_inside(path)
-    try:
-        check(path, descriptor)
-        return _open_descriptor(path, descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _open_descriptor(path: Path, descriptor: int) -> h5py.File:
-    # By its descriptor where the system can: what was looked at is opened, whatever has been put at the path since.
     opened = Path(f"/proc/self/fd/{descriptor}")
     # Without HDF5's own lock, which not every file system has: what featx wrote once is never written again.
     return h5py.File(opened if opened.exists() else path, "r", locking=False)

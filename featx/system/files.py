@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from featx.errors import FeatxError, OutputError
-from featx.system.regular import is_own, open_regular
+from featx.system.regular import check_links, open_regular
 
 DIGEST_BYTES = 32
 """Length of a content digest (SHA-256) [bytes]."""
@@ -23,9 +23,6 @@ TEMPORARY_PREFIX = ".tmp-"
 
 _FORSAKEN_SECONDS = 86_400.0
 """A temporary file that was not written to for so long is nobody's, also where its writer may run on another machine."""
-
-_MOST_LINKS = 40
-"""In a row; Linux follows no more."""
 
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
@@ -137,27 +134,12 @@ def final_file(path: Path) -> Path:
         If a folder, a device or anything else but a regular file stands there, or a link that another user has put into a
         folder that everybody may write, such as ``/tmp``.
     """
-    _check_links(path)
+    check_links(path)
     with contextlib.suppress(FileNotFoundError):
         # Asked of the path as given, not of where it leads: /dev/stdout leads to a name that only the kernel can open.
         if not stat.S_ISREG(path.stat().st_mode):
             raise OSError(errno.EINVAL, "is not a regular file", str(path))
     return Path(os.path.realpath(path))
-
-
-def _check_links(path: Path) -> None:
-    """Follow the links at the end of a path as far as Linux would let a program that opens it (``fs.protected_symlinks``).
-
-    Renaming opens nothing: through another user's link in ``/tmp`` it would replace a file of one's own.
-    """
-    shared = stat.S_ISVTX | stat.S_IWOTH
-    for _ in range(_MOST_LINKS):
-        if not path.is_symlink():
-            return
-        folder, link = path.parent.stat(), path.lstat()
-        if folder.st_mode & shared == shared and not is_own(link) and link.st_uid != folder.st_uid:
-            raise PermissionError(errno.EACCES, "is another user's link in a folder that everybody may write", str(path))
-        path = path.parent / path.readlink()
 
 
 def check_folder(folder: Path) -> None:

@@ -16,6 +16,9 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
+_MOST_LINKS = 40
+"""In a row; Linux follows no more."""
+
 # Windows has neither; there a pipe has no place in a folder, and making a link takes rights of its own.
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
@@ -66,6 +69,26 @@ def read_regular(path: Path, *, follow: bool = True) -> bytes:
     """Return the content of a file; parameters and errors as for ``open_regular``."""
     with open(open_regular(path, follow=follow), "rb") as file:
         return file.read()
+
+
+def check_links(path: Path) -> None:
+    """Follow the links at the end of a path as far as Linux would let a program that opens it (``fs.protected_symlinks``).
+
+    Renaming opens nothing: through another user's link in ``/tmp`` it would replace a file of one's own.
+
+    Raises
+    ------
+    PermissionError
+        If another user has put one of the links into a folder that everybody may write.
+    """
+    shared = stat.S_ISVTX | stat.S_IWOTH
+    for _ in range(_MOST_LINKS):
+        if not path.is_symlink():
+            return
+        folder, link = path.parent.stat(), path.lstat()
+        if folder.st_mode & shared == shared and not is_own(link) and link.st_uid != folder.st_uid:
+            raise PermissionError(errno.EACCES, "is another user's link in a folder that everybody may write", str(path))
+        path = path.parent / path.readlink()
 
 
 def _check(path: Path, mode: int) -> None:

@@ -15,7 +15,6 @@
 them over.
 """
 
-import contextlib
 import itertools
 import math
 import os
@@ -32,11 +31,12 @@ from featx.store.documents import MEND
 from featx.store.guard import (
     check_chunks,
     damage_named,
+    open_by_descriptor,
     open_guarded,
-    open_regular_hdf5,
     read_array,
     read_text_attribute,
 )
+from featx.store.inside import open_inside
 from featx.store.shards.chunks import row_checksums
 from featx.system.files import DIGEST_BYTES, file_digest
 from featx.system.finite import first_not_finite
@@ -133,13 +133,10 @@ class Shard:
 
     def _open(self) -> h5py.File:
         """Open the file; what makes HDF5 dangerous was looked for when it was opened first, unless it is another file now."""
-        with damage_named(self.path), contextlib.suppress(_OtherFileError):
-            return open_regular_hdf5(self.path, self._check_same)
+        with damage_named(self.path), open(open_inside(self.path), "rb") as plain:  # noqa: PTH123 - of a descriptor
+            if _state(os.fstat(plain.fileno())) == self._state:
+                return open_by_descriptor(plain.fileno(), self.path)
         return open_guarded(self.path)
-
-    def _check_same(self, path: Path, descriptor: int) -> None:
-        if _state(os.fstat(descriptor)) != self._state:
-            raise _OtherFileError
 
     def row_shape(self, name: str) -> tuple[int, ...]:
         """Shape of a row of one dataset."""
@@ -246,10 +243,6 @@ def _rows_a_block(dataset: h5py.Dataset) -> int:
     chunk_rows = int(dataset.chunks[0])
     n_chunks = min(_CHECK_CHUNKS, _CHECK_BYTES // max(1, row_bytes * chunk_rows))
     return max(1, n_chunks) * chunk_rows
-
-
-class _OtherFileError(Exception):
-    """The file is not the one that was looked at."""
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -13,6 +13,7 @@ from featx.backbones import load_backbone
 from featx.errors import ExportError
 from featx.heads.layers import Probabilities
 from featx.models import HeadFeatures, Model, load_model, weights_hint
+from featx.system.files import writing_to
 from featx.verbs.export.facts import facts_of
 from featx.verbs.export.formats import export_network
 from featx.verbs.export.head_layers import plain_layers
@@ -135,7 +136,8 @@ def export_model(
     images, wanted = answered_samples(loaded, weights)
     columns = [loaded.class_names.index(name) for name in facts["class_names"]]
     with workshop(path) as folder:
-        found = write(folder / path.name, images, facts)
+        with writing_to(path, "Give another OUT."):
+            found = write(folder / path.name, images, facts)
         difference = float(np.abs(found - wanted[:, columns]).max())
         if not difference <= TOLERANCE:  # written so that a difference that is no number counts as too large
             raise ExportError(
