@@ -188,7 +188,7 @@ VERBS = {
         lambda place: featx.verify_cache(place / "cache", prune=True),
         _verified,
         images=40,
-        traced=12,
+        traced=20,
     ),
     "repair": Verb(_prepare_repair, _repair, _verified, images=20, traced=12),
     "merge": Verb(
