@@ -38,8 +38,8 @@ LONG = ("tutorial-224",)
 """Run only where they are asked for."""
 
 OTHERS = (
-    *("audit", "backbones", "classes", "compare", "dense", "explain", "exports", "faults", "finetune", "fuzz", "images"),
-    *("million", "parts", "pixels", "plan", "ray", "report", "scale", "wide"),
+    *("audit", "backbones", "bombs", "classes", "compare", "damage", "dense", "explain", "exports", "faults", "finetune"),
+    *("fuzz", "images", "million", "parts", "pixels", "plan", "ray", "report", "scale", "wide"),
 )
 """Benchmarks of other things, each with a command of its own."""
 

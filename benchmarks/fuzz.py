@@ -1,11 +1,15 @@
 """Every change of every file of a cache, one at a time, and whether each verb answers or gives one typed error.
 
 ``python -m benchmarks.fuzz`` prints the changes that a verb answered with a traceback; the tests take a sample of them.
+``--examples N`` gives each reader of foreign files that many made-up files instead; the tests give a few.
 """
 
+import argparse
 import contextlib
 import json
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -217,7 +221,14 @@ def wrong_answers(cache: Path, folder: Path, mutations: Iterable[Mutation]) -> t
 
 
 def main() -> None:
-    """Apply every change."""
+    """Apply every change, or read made-up files."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
+    parser.add_argument("--examples", type=int, metavar="N", help="made-up files for each reader")
+    chosen = parser.parse_args()
+    if chosen.examples:
+        tests = Path(__file__).parents[1] / "tests" / "test_hypothesis.py"
+        environment = os.environ | {"FEATX_FUZZ_EXAMPLES": str(chosen.examples)}
+        sys.exit(subprocess.run([sys.executable, "-m", "pytest", "-q", str(tests)], env=environment).returncode)
     with tempfile.TemporaryDirectory() as name:
         cache = made_cache(Path(name))
         n, wrong = wrong_answers(cache, Path(name), mutations_of(cache))

@@ -21,6 +21,7 @@ FOLDER = Path(command.__file__).parent
 SUPPORT = {
     *("__init__", "__main__", "contenders", "crashes", "kills", "made", "planted", "replay", "scene", "sections", "strace"),
     *("tiny", "verbs"),
+    *("forgery", "readers", "targets", "victims"),
 }
 
 

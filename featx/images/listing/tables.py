@@ -21,10 +21,10 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 Rows = Iterator[tuple[int, list[str]]]
 """The line that a row begins on, and its fields."""
 
-_LARGEST_WORKBOOK, _LARGEST_BESIDE = 128_000_000, 8_000_000
+_LARGEST_WORKBOOK, _LARGEST_BESIDE = 100_000_000, 8_000_000
 """Bytes of the sheets and texts of a workbook, and of all else in it, unpacked. A row of three short cells takes a hundred."""
 
-_MOST_EXCEL_ROWS, _MOST_CELLS = 1_048_576, 100_000_000
+_MOST_EXCEL_ROWS, _MOST_CELLS = 1_048_576, 20_000_000
 _MOST_ROWS, _ROWS_A_BYTE = 1_000_000, 4
 _LONGEST_LINE = 10_000_000
 
@@ -209,7 +209,7 @@ def _sheet_rows(sheet: Any) -> Rows:
     for line, cells in enumerate(sheet.iter_rows(values_only=True), 1):
         n_cells += len(cells)
         if line > _MOST_EXCEL_ROWS or n_cells > _MOST_CELLS:
-            raise ValueError("it has more rows or cells than Excel takes")
+            raise ValueError(f"it has more than {_MOST_EXCEL_ROWS:,} rows or {_MOST_CELLS:,} cells")
         row = [_cell_text(cell) for cell in cells]
         while row and not row[-1]:
             row.pop()
