@@ -17,6 +17,7 @@ from featx.errors import CacheDamaged
 from featx.store.documents import MEND, unreadable
 from featx.store.headers import old_format
 from featx.store.inside import open_inside
+from featx.store.seal import check_seal
 
 # Deflate cannot do better than 1032 : 1, so a dataset that declares more than this many times its stored bytes is a lie or
 # a bomb.
@@ -66,8 +67,15 @@ def damage_named(path: Path) -> Iterator[None]:
         raise CacheDamaged(f"{path}: is damaged: {said[0] if said else type(error).__name__}. {MEND}") from error
 
 
-def open_guarded(path: Path) -> h5py.File:
+def open_guarded(path: Path, *, sealed: bool = False) -> h5py.File:
     """Open an HDF5 file for reading after checking everything in it that could reach outside or blow up.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sealed : bool
+        Whether it ends in a seal, where this featx wrote it; then that is compared first.
 
     Raises
     ------
@@ -78,6 +86,8 @@ def open_guarded(path: Path) -> h5py.File:
     """
     with damage_named(path), open(open_inside(path), "rb") as plain:  # noqa: PTH123 - HDF5 would wait at a pipe
         _check_format(path, plain.fileno())
+        if sealed:
+            check_seal(path, plain.fileno())
         file = open_by_descriptor(plain.fileno(), path)
         try:
             left = _Left(_MOST_OBJECTS, path.stat().st_size, plain.fileno())

@@ -17,6 +17,7 @@ from featx.recipe import FORMAT_VERSION
 from featx.store.documents import MEND, writing_named
 from featx.store.guard import damage_named, open_guarded, read_array
 from featx.store.listing.part import PartOf
+from featx.store.seal import SEALED, seal
 from featx.store.shards.shard import LIBVER
 from featx.system.files import DIGEST_BYTES, replacing
 
@@ -141,6 +142,7 @@ class Catalog:
             image = io.BytesIO()
             with h5py.File(image, "w", libver=LIBVER) as file:
                 file.attrs["featx_format"] = FORMAT_VERSION
+                file.attrs[SEALED] = 1
                 for name, values in columns.items():
                     compression = (
                         {} if name == "digest" else {"compression": "gzip", "compression_opts": 1}
@@ -151,7 +153,8 @@ class Catalog:
                         fletcher32=True, track_times=False, **compression,
                     )  # fmt: skip
             with replacing(path) as temporary:
-                temporary.write_bytes(image.getvalue())  # no copy, and no view of it in an error's traceback
+                content = image.getvalue()  # no copy, and no view of it in an error's traceback
+                temporary.write_bytes(content + seal(content))
 
     @classmethod
     def read(cls, path: Path) -> "Catalog":
@@ -162,7 +165,7 @@ class Catalog:
         CacheDamaged
             If it is not a whole, sound catalog.
         """
-        with open_guarded(path) as file, damage_named(path):
+        with open_guarded(path, sealed=True) as file, damage_named(path):
             n = _rows_in(file, path)
 
             def column(name: str, *inner: int) -> NDArray[Any]:
