@@ -30,6 +30,7 @@ SPEED: dict[str, list[str]] = {
     "confidence": ["confidence"],
     "demo": ["demo"],
     "pipeline": ["pipeline"],
+    "unknown": ["unknown"],
     "gpu": ["gpu"],
 }
 """Sections of RESULTS.md, in its order: module and arguments."""

@@ -56,7 +56,7 @@ _DRY_RUN = {"dry_run": ("bool", "Whether this is the plan of a dry run.")}
 _FINGERPRINT = {"fingerprint": ("str", "Digest of the recipe.")}
 _EVALUATED = (
     *("split", "source", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "per_class"),
-    *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates"),
+    *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers"),
 )
 
 # tests/test_docs.py runs every command and compares its keys with these.
@@ -119,9 +119,9 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
                 "report": ("Path or None", "The page, or null."),
                 "predictions": (
                     "list of dict",
-                    "Without --out: a list with path, label, confidence and error of each image; with --sets, set.",
+                    "Without --out: a list with path, label, confidence, error and unfamiliar of each image; with --sets, set.",
                 ),
-                "notes": ("list of str", "Remarks on the sets of --sets."),
+                "notes": ("list of str", "Remarks on the sets of --sets, and on a model too old to tell strange images."),
             }
         ),
     ),

@@ -18,7 +18,7 @@ from featx.cli.options import (
 )
 from featx.cli.progress import progress_options, show_progress
 from featx.cli.terminal import echo_text, newest_cache, print_json
-from featx.cli.values import Names
+from featx.cli.values import Fraction, Names
 
 
 @main.command(epilog="Example: featx compare cache/photos --heads dense,logreg,svm")
@@ -39,6 +39,12 @@ from featx.cli.values import Names
 )
 @click.option("--folds", type=int, default=5, show_default=True, help="Parts that the training images are cut into.")
 @group_duplicates_option
+@click.option(
+    "--withhold",
+    type=Fraction(),
+    metavar="SHARE",
+    help="Also withhold this share of the classes, such as 0.25, and measure how well their images are told from others.",
+)
 @click.option("--layer", shell_complete=complete_cached_layers, help="A cached layer.  [default: the last]")
 @training_options
 @click.option("--out", type=FOLDER, help="A CSV file for the table.")

@@ -34,6 +34,7 @@ from featx.cli.terminal import echo, echo_text, newest_model, print_json
 )
 @click.option("--images", type=FOLDER, help="Measure on this folder of class folders, or manifest, not on the cached images.")
 @manifest_options
+@click.option("--unknown-images", type=FOLDER, help="A folder of images of none of the classes: are they told from the others?")
 @click.option("--cache", type=FOLDER, help="The cache, if it is no longer where the model was fitted.")
 @click.option("--out", type=FOLDER, help="Folder of the report.  [default: reports/<model>-<split>]")
 @click.option("--page/--no-page", default=True, help="Write report.html, which shows the images.  [default: page]")
@@ -80,6 +81,7 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_jso
         figures |= {"calibration": evaluation.model.calibration.kind, "sets": None, "surest": None}
         figures |= {name: dataclasses.asdict(found) for name in ("sets", "surest") if (found := getattr(evaluation, name))}
         figures["ece_interval"] = evaluation.confidence and evaluation.confidence.interval
+        figures["strangers"] = evaluation.strangers and dataclasses.asdict(evaluation.strangers)
         print_json(
             {
                 "images": len(evaluation.y),

@@ -35,6 +35,12 @@ from featx.errors import TooManyRejects
 @click.option("--report", type=FOLDER, help="A page (.html) of the images by predicted class, the surest first.")
 @click.option("--min-confidence", type=Fraction(), help='With --report: less confident images stand under "unsure".')
 @click.option(
+    "--unknown",
+    type=Fraction(),
+    metavar="SHARE",
+    help='Answer "unknown" for images stranger than all but this share of genuine images, such as 0.05.',
+)
+@click.option(
     "--max-rejects",
     type=Fraction(),
     default=1.0,
@@ -63,7 +69,8 @@ def predict(
 ) -> None:
     """Classify new images.
 
-    Gives class and confidence of image files, and of all images below folders.
+    Gives class and confidence of image files, and of all images below folders; and "unfamiliar": the share of genuine
+    images of the model's classes that are as strange or stranger. It is small for a strange image.
     """
     from featx.verbs.predict import check_output, save_predictions, write_predictions
 

@@ -5,6 +5,7 @@ from featx.models.classify import FileProbabilities, classify_files
 from featx.models.compute import Compute, Engine, Extractor, Maps, decode_files
 from featx.models.confidence import SetMaker
 from featx.models.copies import Copies, TrainingCopies, find_copies, find_training_copies
+from featx.models.familiarity import Familiarity
 from featx.models.features import HeadFeatures, weights_hint
 from featx.models.file import check_model_path, find_model, library_versions, load_model, save_model
 from featx.models.int8 import (
@@ -21,10 +22,13 @@ from featx.models.leaks import MOST_COMPARED, near_duplicates_across_splits, sho
 from featx.models.listed import CHANGED, ListedFiles
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.pictures import MeasuredPictures, measure_missing, stored_pictures
+from featx.models.separation import LEVEL, Judged, Separation, tell_apart
+from featx.models.strangers import learn_familiarity
 from featx.models.transform import Transform
 
 __all__ = [
     "CHANGED",
+    "LEVEL",
     "MOST_COMPARED",
     "TRAINED_ON_BYTES",
     "Compute",
@@ -32,13 +36,16 @@ __all__ = [
     "DraftEngine",
     "Engine",
     "Extractor",
+    "Familiarity",
     "FileProbabilities",
     "FineTuned",
     "HeadFeatures",
+    "Judged",
     "ListedFiles",
     "Maps",
     "MeasuredPictures",
     "Model",
+    "Separation",
     "SetMaker",
     "TrainingCopies",
     "Transform",
@@ -54,6 +61,7 @@ __all__ = [
     "find_training_copies",
     "given_engine",
     "keep_network",
+    "learn_familiarity",
     "library_versions",
     "load_model",
     "measure_missing",
@@ -64,5 +72,6 @@ __all__ = [
     "save_model",
     "showing_training_images",
     "stored_pictures",
+    "tell_apart",
     "weights_hint",
 ]

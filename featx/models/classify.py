@@ -35,6 +35,8 @@ class FileProbabilities:
         Which files those are.
     blank : int
         Files whose picture is of one colour; not counted with views.
+    strangeness : ndarray of shape (n_files,), float64, or None
+        How strange each file is, by its clean image alone; NaN where a file was rejected. None from a model that cannot tell.
     """
 
     probabilities: NDArray[np.float64]
@@ -43,6 +45,7 @@ class FileProbabilities:
     pooled: NDArray[np.float32] | None = None
     pooled_files: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
     blank: int = 0
+    strangeness: NDArray[np.float64] | None = None
 
 
 def classify_files(
@@ -97,6 +100,7 @@ def classify_files(
     pooled: NDArray[np.float32] | None = None
     pooled_files = np.empty(0, np.int64) if pooled_files is None else pooled_files
     blank = 0
+    strangeness = np.full(len(paths), np.nan) if model.familiarity else None
     for batch, maps in extractor(items, views, stage="predict", progress=progress):
         blank += sum(traits.blank for traits in batch.traits)
         rejected |= {position // count: reason for position, reason in batch.rejected.items()}
@@ -108,13 +112,20 @@ def classify_files(
             pooled = np.zeros((len(pooled_files), average.shape[1]), np.float32) if pooled is None else pooled
             kept = np.isin(files, pooled_files)
             np.add.at(pooled, np.searchsorted(pooled_files, files[kept]), average[kept] / count)
-        np.add.at(probabilities, files, model.predict_proba(features.of_maps(of_layer)) / count)
+        X, averages = features.with_averages(of_layer) if model.familiarity else (features.of_maps(of_layer), None)
+        given = model.predict_proba(X)
+        np.add.at(probabilities, files, given / count)
+        if model.familiarity and strangeness is not None and averages is not None:
+            clean = np.array(batch.positions) % count == 0  # the scale is of clean images
+            strangeness[files[clean]] = model.familiarity.strangeness(averages[clean], given[clean])
         for file, digest in zip(files, batch.digests, strict=True):
             digests[file] = digest
     probabilities[list(rejected)] = np.nan
+    if strangeness is not None:
+        strangeness[list(rejected)] = np.nan
     if pooled is not None:
         pooled[np.isin(pooled_files, list(rejected))] = np.nan
-    return FileProbabilities(probabilities, digests, rejected, pooled, pooled_files, blank)
+    return FileProbabilities(probabilities, digests, rejected, pooled, pooled_files, blank, strangeness)
 
 
 def _views_to_average(model: Model) -> int:

@@ -55,6 +55,13 @@ class HeadFeatures:
         """Turn what ``head_maps`` gave into features (n, n_features)."""
         return pool_maps(head_maps, self._model.pooling, "float32")
 
+    def with_averages(self, maps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return features and, whatever the head's pooling is, averages (n, n_channels) of the maps that it takes."""
+        own = self.head_maps(maps)
+        X = self.pooled(own)
+        # A cache averages before it rounds maps.
+        return X, X if self._model.pooling == "avg" else pool_maps(own if self._model.tail else maps, "avg", "float32")
+
     def of_cache(self, store: FeatureCache, rows: NDArray[np.int64]) -> Any:
         """Yield (positions, features) of catalog rows a block at a time, in order."""
         model = self._model
@@ -64,6 +71,23 @@ class HeadFeatures:
         shape = store.row_shape(model.layer)
         for positions, flat in store.blocks(rows, layer=model.layer, pooling="flatten", block_bytes=_BLOCK_BYTES):
             yield positions, self.of_maps(flat.reshape(len(flat), *shape).astype(np.float32))
+
+    def with_averages_of_cache(self, store: FeatureCache, rows: NDArray[np.int64]) -> Any:
+        """Yield (positions, features, averages) of catalog rows a block at a time, in order."""
+        model = self._model
+        if not model.tail:
+            for positions, X in store.blocks(rows, layer=model.layer, pooling=model.pooling):
+                yield positions, X, self.averages_of_cache(store, rows[positions])
+            return
+        shape = store.row_shape(model.layer)
+        for positions, flat in store.blocks(rows, layer=model.layer, pooling="flatten", block_bytes=_BLOCK_BYTES):
+            yield positions, *self.with_averages(flat.reshape(len(flat), *shape).astype(np.float32))
+
+    def averages_of_cache(self, store: FeatureCache, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Return averages (n, n_channels) of catalog rows."""
+        if not self._model.tail:
+            return store.features(rows, layer=self._model.layer, pooling="avg")
+        return np.concatenate([averages for _, _, averages in self.with_averages_of_cache(store, rows)])
 
     def _ready_tail(self) -> Any:
         if self._tail is None:

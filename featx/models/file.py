@@ -18,6 +18,7 @@ from featx.backbones import QuantizedNetwork
 from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
 from featx.heads import rebuild_head
 from featx.models.confidence import confidence_document, confidence_of
+from featx.models.familiarity import Familiarity
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.schema import check_document
 from featx.recipe import Recipe
@@ -29,16 +30,17 @@ from featx.system.npy import array_of, npy_bytes
 from featx.system.zipped import has_member, read_members, write_members
 
 SCHEMA_VERSION = 3
-"""Raised whenever an older featx could no longer read the file. Most models need less."""
+"""Raised whenever an older featx could no longer read the file. Models of earlier versions need less."""
 
-_SCHEMA_OF = {"isotonic": 3, "tail": 2, "temperature": 2}
-"""An older featx would leave these fields out and give other probabilities: it is to refuse. Without any of them it is 1."""
+_SCHEMA_OF = {"familiarity": 3, "isotonic": 3, "tail": 2, "temperature": 2}
+"""An older featx would leave these fields out and give other probabilities, or take their arrays for the head's: it is to
+refuse. Without any of them it is 1."""
 
-_TAIL, _QUANTIZED = "tail/", "quantized/"
+_TAIL, _QUANTIZED, _FAMILIAR = "tail/", "quantized/", "familiar/"
 _DOCUMENT, _LARGEST_DOCUMENT = "model.json", 16_000_000  # in memory some twenty times as much, at worst
 _SEALED = (
     *("schema", "recipe", "layer", "pooling", "head", "class_names", "tail", "temperature", "views"),
-    *("isotonic", "conformal"),
+    *("isotonic", "conformal", "familiarity"),
 )
 _MOST_MEMBERS = 5000
 _LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
@@ -85,6 +87,8 @@ def save_model(model: Model, path: Path) -> None:
         members |= {f"{_TAIL}{name}.npy": npy_bytes(array) for name, array in model.tail.arrays.items()}
     if model.quantized:
         members |= {f"{_QUANTIZED}{name}.npy": npy_bytes(array) for name, array in model.quantized.arrays().items()}
+    if model.familiarity:
+        members |= {f"{_FAMILIAR}{name}.npy": npy_bytes(array) for name, array in model.familiarity.arrays().items()}
     document = {
         "schema": 1,
         "recipe": model.recipe.to_dict(),
@@ -104,6 +108,7 @@ def save_model(model: Model, path: Path) -> None:
         **({"tail": {"start": model.tail.start, "end": model.tail.end}} if model.tail else {}),
         **({} if model.temperature == 1.0 else {"temperature": model.temperature}),
         **confidence_document(model),
+        **({"familiarity": {"judged_by": model.familiarity.judged_by}} if model.familiarity else {}),
         "members": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
     document["schema"] = max((schema for name, schema in _SCHEMA_OF.items() if name in document), default=1)
@@ -182,6 +187,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
     if recipe.tail != (tail.identity if tail else ""):
         raise ValueError("model.json, tail: its fine-tuned layers do not fit its recipe")
     quantized = _take_quantized(recipe, arrays)
+    familiar = _take_familiar(document, arrays)
     learned = {name.removeprefix("head/").removesuffix(".npy"): array for name, array in arrays.items()}
     check_pooling(document["pooling"])
     class_names = tuple(document["class_names"])
@@ -195,6 +201,9 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
     if len({len(values) for values in document["history"].values()}) > 1:
         raise ValueError("model.json, history: its lists must have one value an epoch each")
     _check_seal(document)
+    familiarity = None
+    if familiar:
+        familiarity = Familiarity.from_arrays(familiar, document["familiarity"]["judged_by"], len(class_names))
     return Model(
         recipe=recipe,
         layer=document["layer"],
@@ -214,6 +223,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         temperature=float(document.get("temperature", 1.0)),
         quantized=quantized,
         **confidence_of(document),
+        familiarity=familiarity,
     )
 
 
@@ -226,6 +236,14 @@ def _take_quantized(recipe: Recipe, arrays: dict[str, NDArray[Any]]) -> Quantize
     if needed != (network is not None) or recipe.quantized != (network.identity if network else ""):
         raise ValueError("its quantized network does not fit its recipe")
     return network
+
+
+def _take_familiar(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Take the arrays that tell how strange an image is out of all."""
+    names = [name for name in arrays if name.startswith(_FAMILIAR)]
+    if bool(names) != ("familiarity" in document):
+        raise ValueError("model.json, familiarity: does not fit its arrays")
+    return {name.removeprefix(_FAMILIAR).removesuffix(".npy"): arrays.pop(name) for name in names}
 
 
 def _take_tail(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FineTuned | None:
@@ -249,6 +267,6 @@ def _check_seal(document: dict[str, Any]) -> None:
     if wrong:
         raise ValueError(f"model.json, {', '.join(sorted(wrong))}: not what was written")
     # In models of earlier versions the schema tells whether they have a tail or a temperature.
-    for name, schema in (("temperature", 2), ("isotonic", 3)):
-        if document["schema"] == schema and schema not in {_SCHEMA_OF.get(field) for field in document}:
-            raise ValueError(f"model.json, {name}: is missing")
+    needs = [name for name, number in _SCHEMA_OF.items() if number == document["schema"]]
+    if needs and not document.keys() & set(needs):
+        raise ValueError(f"model.json, {' or '.join(needs)}: is missing")

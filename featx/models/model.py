@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
 from featx.heads import Calibration, Conformal, Head, Isotonic, best_epoch
+from featx.models.familiarity import Familiarity
 from featx.recipe import Recipe
 from featx.system.npy import npy_bytes
 
@@ -91,6 +92,8 @@ class Model:
     conformal : Conformal or None
         Scores of the validation images, which sets of classes are made by; None without validation images, and in models of
         earlier versions.
+    familiarity : Familiarity or None
+        What tells how strange an image is; None in models of an earlier version.
 
     Examples
     --------
@@ -118,6 +121,7 @@ class Model:
     quantized: QuantizedNetwork | None = None
     isotonic: Isotonic | None = None
     conformal: Conformal | None = None
+    familiarity: Familiarity | None = None
 
     @property
     def cached_recipe(self) -> Recipe:

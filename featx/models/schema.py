@@ -100,6 +100,12 @@ class ConformalFields(msgspec.Struct):
                 raise ValueError("lac and aps must have a score an image each, ascending")
 
 
+class FamiliarityFields(msgspec.Struct):
+    """Which images its scale of strangeness is of; the numbers are arrays."""
+
+    judged_by: Literal["val", "train"]
+
+
 class Document(msgspec.Struct, rename={"schema_": "schema"}):
     """The whole of it."""
 
@@ -122,6 +128,7 @@ class Document(msgspec.Struct, rename={"schema_": "schema"}):
     temperature: Annotated[float, msgspec.Meta(ge=LOWEST, le=HIGHEST)] = 1.0
     isotonic: IsotonicFields | msgspec.UnsetType = msgspec.UNSET
     conformal: ConformalFields | msgspec.UnsetType = msgspec.UNSET
+    familiarity: FamiliarityFields | msgspec.UnsetType = msgspec.UNSET
     sealed: dict[str, str] = {}
 
 

@@ -1,7 +1,8 @@
-"""The verb predict: class and confidence of new images."""
+"""The verb predict: class and confidence of new images, and how strange they are."""
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -9,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError, OutputError
+from featx.errors import HeadError, ModelError, OutputError, RecipeError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, Model, SetMaker, classify_files, load_model
 from featx.system.cells import TableWriter
@@ -18,7 +19,12 @@ from featx.system.files import check_file, replacing_text, writing_to
 from featx.system.names import as_list
 from featx.system.progress import Progress
 
-COLUMNS = ("path", "label", "confidence", "error")
+COLUMNS = ("path", "label", "confidence", "error", "unfamiliar")
+
+UNKNOWN = "unknown"
+"""The label of an image that is too strange to have one."""
+
+_OLD = "the model was fitted by an earlier featx and knows no strangers: unfamiliar is empty; fit it again to have it"
 
 # No suffix is the user's choice; a spreadsheet's or a picture's would promise what the file does not hold.
 _SUFFIXES = ("", ".csv", ".txt", ".jsonl", ".json")
@@ -40,6 +46,9 @@ class Prediction:
         Reason of the rejection; empty otherwise.
     set : tuple of str or None
         With ``sets``: the classes that hold the right one in that share of cases, the most probable first; empty if rejected.
+    unfamiliar : float or None
+        Share of genuine images of the model's classes that are as strange or stranger: small for a strange image. None if
+        rejected, and from a model of an earlier version.
 
     Examples
     --------
@@ -53,6 +62,7 @@ class Prediction:
     confidence: float | None
     error: str
     set: tuple[str, ...] | None = None
+    unfamiliar: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what JSON has of it: ``set`` where it was asked for."""
@@ -78,6 +88,7 @@ def predict_images(
     tta: bool = False,
     sets: float | None = None,
     set_method: str | None = None,
+    unknown: float | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
     """Classify image files and everything below folders.
@@ -103,6 +114,9 @@ def predict_images(
         from the model's validation images.
     set_method : str or None
         How: ``lac`` (the default, the smallest sets) or ``aps`` (sets that grow with what an image leaves open).
+    unknown : float or None
+        Images that are stranger than all but this share of genuine images get the label ``unknown``; of genuine images some
+        0.05 do with 0.05.
     progress : callable or None
         Called as (stage, newly done, total).
 
@@ -116,7 +130,8 @@ def predict_images(
     RecipeError
         If a number is outside its range.
     ModelError
-        If the model cannot be read, or has no scores for ``sets``.
+        If the model cannot be read, or has no scores for ``sets``; with ``unknown`` if it cannot tell strange images, or too
+        few images made its scale.
     HeadError
         If ``sets`` or ``set_method`` is outside its range, or ``sets`` is given with ``tta``.
     ImageListError
@@ -133,15 +148,22 @@ def predict_images(
     compute = Compute(batch_size, workers, max_pixels, device)
     loaded = load_model(model)
     maker = _set_maker(loaded, Path(model), sets, set_method, tta)
+    if unknown is not None:
+        check_unknown(loaded, Path(model), unknown)
     files = list_unlabelled([Path(path) for path in as_list(paths)])
     result = classify_files(loaded, files, compute, weights=weights, tta=tta, progress=progress)
+    shares = loaded.familiarity.shares(result.strangeness) if loaded.familiarity and result.strangeness is not None else None
     predictions = Predictions()
     for place, (file, row) in enumerate(zip(files, result.probabilities, strict=True)):
         if place in result.rejected:
             predictions.append(Prediction(str(file), "", None, result.rejected[place]))
-        else:
-            best = int(row.argmax())
-            predictions.append(Prediction(str(file), loaded.class_names[best], float(row[best]), ""))
+            continue
+        best, unfamiliar = int(row.argmax()), None if shares is None else float(shares[place])
+        is_strange = unknown is not None and unfamiliar is not None and unfamiliar <= unknown
+        label = UNKNOWN if is_strange else loaded.class_names[best]
+        predictions.append(Prediction(str(file), label, float(row[best]), "", unfamiliar=unfamiliar))
+    if loaded.familiarity is None:
+        predictions.notes = (_OLD,)
     return _with_sets(predictions, maker, loaded.class_names, result.probabilities) if maker else predictions
 
 
@@ -157,7 +179,7 @@ def _with_sets(
     predictions: Predictions, maker: SetMaker, class_names: tuple[str, ...], probabilities: NDArray[np.float64]
 ) -> Predictions:
     given = Predictions(dataclasses.replace(prediction, set=()) for prediction in predictions)
-    given.notes = tuple(maker.notes)
+    given.notes = (*predictions.notes, *maker.notes)
     places = np.flatnonzero([not prediction.error for prediction in predictions])
     chosen, order = maker(probabilities[places]), np.argsort(-probabilities[places], axis=1, kind="stable")
     for place, members, labels in zip(places, chosen, order, strict=True):
@@ -171,6 +193,36 @@ def joined(names: Sequence[str]) -> str:
     return "|".join(name.replace("\\", "\\\\").replace("|", "\\|") for name in names)
 
 
+def check_unknown(model: Model, path: Path, share: float) -> None:
+    """Make sure that a model can answer ``unknown`` for the strangest share of images.
+
+    Raises
+    ------
+    RecipeError
+        If the share is no number above 0 and below 1.
+    ModelError
+        If the model is of an earlier version, too few images made its scale for a share so small, or one of its own classes is
+        called ``unknown``.
+    """
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        raise RecipeError(f"unknown must be a number above 0 and below 1, such as 0.05. Received: {share!r}.", wrong_value=True)
+    if model.familiarity is None:
+        raise ModelError(
+            f"{path}: was fitted by an earlier featx and cannot tell strange images. Fit it again, or leave --unknown out."
+        )
+    least = 1 / (len(model.familiarity.scale) + 1)
+    if share < least:
+        raise ModelError(
+            f"{path}: {len(model.familiarity.scale)} images made its scale, too few to tell the strangest {share:g} of all. "
+            f"Give --unknown {math.ceil(1000 * least) / 1000:g} or more, or fit it again with more validation images."
+        )
+    if UNKNOWN in model.class_names:
+        raise ModelError(
+            f"{path}: has a class {UNKNOWN!r} of its own, which could not be told from strange images. "
+            "Leave --unknown out and read the column unfamiliar, or rename the class and fit the model again."
+        )
+
+
 def write_predictions(predictions: Sequence[Prediction], file: IO[str], *, json_lines: bool = False) -> None:
     """Write predictions as CSV with a header, or as one JSON object a line."""
     if json_lines:
@@ -181,8 +233,9 @@ def write_predictions(predictions: Sequence[Prediction], file: IO[str], *, json_
     writer.writerow((*COLUMNS, "set") if with_sets else COLUMNS)
     for prediction in predictions:
         confidence = "" if prediction.confidence is None else f"{prediction.confidence:.6f}"
+        unfamiliar = "" if prediction.unfamiliar is None else f"{prediction.unfamiliar:.6f}"
         sets = (joined(prediction.set or ()),) if with_sets else ()
-        writer.writerow((prediction.path, prediction.label, confidence, prediction.error, *sets))
+        writer.writerow((prediction.path, prediction.label, confidence, prediction.error, unfamiliar, *sets))
 
 
 def check_output(path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from featx.errors import OutputError
 from featx.verbs.predict import Prediction, check_output, save_predictions
 
-PREDICTIONS = [Prediction("a.png", "cat", 0.75, ""), Prediction("b.png", "", None, "not an image")]
+PREDICTIONS = [Prediction("a.png", "cat", 0.75, "", unfamiliar=0.25), Prediction("b.png", "", None, "not an image")]
 
 
 def test_predictions_go_into_a_folder_that_is_made(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_predictions_go_into_a_folder_that_is_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     save_predictions(PREDICTIONS, tmp_path / "new" / "deeper" / "out.csv")
     lines = (tmp_path / "new" / "deeper" / "out.csv").read_text().splitlines()
-    assert lines == ["path,label,confidence,error", "a.png,cat,0.750000,", "b.png,,,not an image"]
+    assert lines == ["path,label,confidence,error,unfamiliar", "a.png,cat,0.750000,,0.250000", "b.png,,,not an image,"]
     save_predictions(PREDICTIONS, tmp_path / "out.jsonl")
     assert [json.loads(line)["path"] for line in (tmp_path / "out.jsonl").read_text().splitlines()] == ["a.png", "b.png"]
 

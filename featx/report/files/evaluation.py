@@ -164,6 +164,7 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "surest": dataclasses.asdict(evaluation.surest) if evaluation.surest else None,
         "counts": evaluation.counts,
         "accuracy_without_near_duplicates": evaluation.accuracy_without_near_duplicates,
+        "strangers": _strangers(evaluation),
         "per_class": [dataclasses.asdict(measures) for measures in evaluation.per_class],
         "confusion": _confusion(evaluation),
         "rejected": evaluation.rejected,
@@ -172,6 +173,11 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "recipe": evaluation.model.recipe.to_dict(),
         "head": {"name": evaluation.model.head_name, "settings": evaluation.model.head.settings()},
     }
+
+
+def _strangers(evaluation: Evaluation) -> dict[str, Any] | None:
+    found = evaluation.strangers
+    return dataclasses.asdict(found) | {"source": without_home(str(found.source))} if found else None
 
 
 def _confusion(evaluation: Evaluation) -> dict[str, Any]:

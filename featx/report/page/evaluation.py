@@ -21,6 +21,7 @@ from featx.report.page.sections import (
     rejected_section,
     training_section,
 )
+from featx.report.page.strangest import stranger_figures, strangest_gallery
 from featx.verbs.evaluate import Evaluation
 
 _MOST_IN_MATRIX = 40
@@ -119,6 +120,7 @@ def _contents(evaluation: Evaluation, exhibits: Exhibits) -> list[tuple[str, str
         *([("precision-recall", "Precision and recall")] if evaluation.curves else []),
         *([("map-section", "Map")] if exhibits.map else []),
         *([("training", "Training")] if evaluation.model.history.get("loss") else []),
+        *([("strangest", "Strangest images")] if evaluation.unfamiliar is not None else []),
         ("about", "What was measured"),
     ]
 
@@ -153,6 +155,7 @@ def _figures(evaluation: Evaluation) -> list[dict[str, str]]:
         parts = ["{:.3f} to {:.3f}".format(*evaluation.confidence.interval)] if evaluation.confidence.interval else []
         note = ", ".join(parts + ([f"{before.ece:.3f} before calibration"] if before else []))
         rows.append(("Calibration error", f"{evaluation.confidence.ece:.3f}", note))
+    rows += stranger_figures(evaluation)
     without, near = evaluation.accuracy_without_near_duplicates, evaluation.counts.get("near_duplicates", 0)
     if near and without is not None:
         rest = len(evaluation.y) - near - evaluation.counts["seen_in_training"]
@@ -226,6 +229,7 @@ def _galleries(evaluation: Evaluation, exhibits: Exhibits) -> list[dict[str, Any
             "text": "Right, but only just: a slightly different picture might have gone the other way.",
             "images": [show(int(place)) for place in unsure],
         },
+        *strangest_gallery(evaluation, show),
     ]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from featx.errors import DecoderError
 from featx.images import Thumbnail, make_thumbnails
 from featx.recipe import Recipe
+from featx.report.page.strangest import strangest_first
 from featx.system.progress import Progress
 from featx.verbs.evaluate import Evaluation, FeatureMap, map_features
 from featx.verbs.explain import CachedCells, cells_in_cache
@@ -145,8 +146,10 @@ def _thumbnails(
 
 
 def _most_useful_first(evaluation: Evaluation) -> NDArray[np.int64]:
-    """Order the images by what a reader learns from seeing them: mistakes, then hits that were nearly mistakes."""
+    """Order the images by what a reader learns from seeing them: the strangest, mistakes, hits that were nearly mistakes."""
     predicted = evaluation.probabilities.argmax(axis=1)
     confidence = evaluation.probabilities.max(axis=1)
     right = predicted == evaluation.y
-    return np.lexsort((np.where(right, confidence, -confidence), right))
+    others = np.ones(len(right), np.bool_)
+    others[strangest_first(evaluation)] = False
+    return np.lexsort((np.where(right, confidence, -confidence), right, others))

@@ -24,8 +24,32 @@ def comparison_text(comparison: Comparison) -> str:
         "",
         *table(("head", "accuracy", "95 %", "log loss", "fit s", "difference", "95 %"), rows),
     ]
+    if comparison.withheld:
+        lines += ["", *_withheld_text(comparison)]
     near = [head for head in comparison.heads[1:] if head.difference_high >= 0]
     if near:
         names = ", ".join(f"{head.head} {head.pooling}" for head in near)
         lines += ["", f"note: within what {comparison.images:,} images can tell, as good as the best: {names}"]
     return join_lines(lines)
+
+
+def _withheld_text(comparison: Comparison) -> list[str]:
+    rows = [
+        (
+            f"{head.head} {head.pooling}",
+            f"{head.auroc:.3f}",
+            f"{head.spread:.3f}",
+            f"{head.low:.3f} to {head.high:.3f}",
+            f"{head.auroc_of_confidence:.3f}",
+            f"{head.caught:.3f}",
+            f"{head.false_alarms:.3f}",
+        )
+        for head in comparison.withheld
+    ]
+    columns = ("head", "AUROC", "spread", "draws", "of confidence", "caught", "false alarms")
+    return [
+        "images of withheld classes against others that the fit has not seen, classes drawn anew for each fit; "
+        "caught and false alarms with --unknown 0.05",
+        "",
+        *table(columns, rows),
+    ]

@@ -1,6 +1,7 @@
 """The figures of ``featx evaluate`` as text."""
 
 from featx.report.text.confidence import confidence_lines
+from featx.report.text.strangers import strangers_text
 from featx.report.text.words import _MOST_CLASSES, join_lines, near_path, number_of, table
 from featx.verbs.evaluate import Evaluation
 
@@ -22,6 +23,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         f"log loss {evaluation.log_loss:.3f}",
     ]
     lines += confidence_lines(evaluation)
+    lines += strangers_text(evaluation)
     lines.append(f"images of {near_path(evaluation.source)}")
     lines += [f"rejected {path}: {reason}" for path, reason in list(evaluation.rejected.items())[:10]]
     lines += [f"note: {note}" for note in evaluation.notes]

@@ -22,6 +22,7 @@ from featx.system.progress import Progress
 from featx.system.replaced import check_replaced
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
+from featx.verbs.compare.withhold import WithheldHead, check_withhold, withhold_classes
 
 DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")
 
@@ -74,6 +75,8 @@ class Comparison:
         Numbers of training images, of their classes and of folds.
     heads : list of ComparedHead
         By accuracy, then log loss.
+    withheld : list of WithheldHead
+        With ``withhold``: in the same order, what each is worth on images of classes that it does not know.
 
     Examples
     --------
@@ -87,6 +90,7 @@ class Comparison:
     classes: int
     folds: int
     heads: list[ComparedHead]
+    withheld: list[WithheldHead] = dataclasses.field(default_factory=list)
 
     @property
     def best(self) -> ComparedHead:
@@ -103,6 +107,7 @@ def compare_heads(
     layer: str | None = None,
     seed: int = 0,
     group_duplicates: bool = False,
+    withhold: float | None = None,
     progress: Progress | None = None,
     **settings: Unpack[HeadSettings],
 ) -> Comparison:
@@ -124,6 +129,9 @@ def compare_heads(
         Of the folds and of everything random in the fits.
     group_duplicates : bool
         Near duplicates share a fold too.
+    withhold : float or None
+        A share of the classes: withhold as many in each of eight draws, fit without them, and measure how well their images are
+        told from others.
     progress : callable or None
         Called as (stage, newly done, total).
     **settings
@@ -147,6 +155,8 @@ def compare_heads(
     >>> comparison.images, comparison.folds  # of the training images alone
     (24, 3)
     """
+    if withhold is not None:
+        check_withhold(withhold)
     if not heads:
         raise HeadError("compare needs at least one head.", wrong_value=True)
     candidates = _candidates(as_list(heads), as_list(poolings), {**settings, "seed": seed})
@@ -155,7 +165,9 @@ def compare_heads(
     images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)
     tried = sorted(cross_validate(images, candidates, progress), key=rank_of)
     compared = [_compare(entry, tried[0]) for entry in tried]
-    return Comparison(store.folder, len(images.rows), len(images.class_names), images.n_folds, compared)
+    ranked = [entry.candidate for entry in tried]
+    withheld = withhold_classes(images, ranked, withhold, seed, progress) if withhold is not None else []
+    return Comparison(store.folder, len(images.rows), len(images.class_names), images.n_folds, compared, withheld)
 
 
 def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[str, Any]) -> list[Candidate]:

@@ -1,7 +1,7 @@
 """The verb evaluate: a model measured on labelled images."""
 
 from featx.verbs.evaluate.evaluate import evaluate_model
-from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
+from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation, Strangers
 from featx.verbs.evaluate.featuremap import FeatureMap, check_map, map_features
 from featx.verbs.evaluate.sets import ClassSets, SetMeasures
 from featx.verbs.evaluate.surest import RiskCoverage, Surest
@@ -14,6 +14,7 @@ __all__ = [
     "FeatureMap",
     "RiskCoverage",
     "SetMeasures",
+    "Strangers",
     "Surest",
     "check_map",
     "evaluate_model",

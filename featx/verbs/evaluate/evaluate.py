@@ -1,5 +1,6 @@
 """The verb evaluate: what a model's accuracy is, and on which images."""
 
+import dataclasses
 import functools
 from pathlib import Path
 from typing import Unpack
@@ -23,6 +24,7 @@ from featx.verbs.evaluate.measures import (
 )
 from featx.verbs.evaluate.sets import choose_sets, measure_sets
 from featx.verbs.evaluate.sources import Measured, check_classes, check_split, from_cache, from_files, list_to_measure
+from featx.verbs.evaluate.strangers import list_strangers, measure_strangers
 from featx.verbs.evaluate.surest import risk_coverage
 
 FEW_IMAGES = 30
@@ -46,6 +48,7 @@ def evaluate_model(
     tta: bool = False,
     sets: float | None = None,
     set_method: str | None = None,
+    unknown_images: Path | str | None = None,
     progress: Progress | None = None,
     **manifest: Unpack[ManifestKeywords],
 ) -> Evaluation:
@@ -75,6 +78,8 @@ def evaluate_model(
         The level of the sets of classes that are measured; 0.9 by default, where the model can make any.
     set_method : str or None
         ``lac`` or ``aps``, as for ``predict_images``.
+    unknown_images : Path, str or None
+        A folder of images of none of the model's classes, or one such image: how well they are told from those measured.
     progress : callable or None
         Called as (stage, newly done, total).
     **manifest
@@ -88,7 +93,8 @@ def evaluate_model(
     Raises
     ------
     ModelError
-        If the model cannot be read, does not know the images' classes, or has no scores for ``sets``.
+        If the model cannot be read, does not know the images' classes, has no scores for ``sets``, or is too old for
+        ``unknown_images``.
     HeadError
         If ``sets`` or ``set_method`` is outside its range, or given with ``tta``.
     CacheError, ImageListError
@@ -96,7 +102,7 @@ def evaluate_model(
     RecipeError
         If a number is outside its range, or the cache holds other features than the model was fitted on (``RecipeMismatch``).
     BackboneError
-        For ``images`` and ``tta``: if there is no such device, or the backbone's weights are not at hand.
+        For ``images``, ``unknown_images`` and ``tta``: if there is no such device, or the backbone's weights are not at hand.
 
     Examples
     --------
@@ -117,6 +123,7 @@ def evaluate_model(
     loaded = load_model(path)
     maker = choose_sets(loaded, path, sets, set_method, tta)
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
+    strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else []
     if images is not None:
         measured = from_files(loaded, list_to_measure(Path(images), listing), split, classify)
     else:
@@ -129,7 +136,15 @@ def evaluate_model(
     check_classes(loaded, path, measured)
     label_of = {name: label for label, name in enumerate(loaded.class_names)}
     y = np.array([label_of[name] for name in measured.class_of], np.int64)
-    return _measure(loaded, path, measured, y, notes, tta, maker)
+    evaluation = _measure(loaded, path, measured, y, notes, tta, maker)
+    if measured.strangeness is None or loaded.familiarity is None:
+        return evaluation
+    genuine = loaded.familiarity.judge(measured.strangeness, measured.probabilities)
+    evaluation = dataclasses.replace(evaluation, unfamiliar=genuine.unfamiliar)
+    if unknown_images is None:
+        return evaluation
+    found = measure_strangers(loaded, Path(unknown_images), strangers, genuine, classify)
+    return dataclasses.replace(evaluation, strangers=found)
 
 
 def _measure(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.models import Model
+from featx.models import Model, Separation
 from featx.verbs.evaluate.measures import PrecisionRecall, ReliabilityBin, Threshold
 from featx.verbs.evaluate.sets import SetMeasures
 from featx.verbs.evaluate.surest import RiskCoverage
@@ -50,6 +50,26 @@ class Confidence:
     bins: list[ReliabilityBin]
     interval: tuple[float, float] | None = None
     by_chance: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Strangers:
+    """What a model finds of images of none of its classes, beside those that it was measured on.
+
+    Parameters
+    ----------
+    source : Path
+        Folder or file that they were found in.
+    images, rejected : int
+        How many were read, and how many could not be.
+    separation : Separation
+        How well they are told from the images measured.
+    """
+
+    source: Path
+    images: int
+    rejected: int
+    separation: Separation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +135,10 @@ class Evaluation:
         Sets of classes at a level, by default 0.9; None for a model without scores of validation images, and with ``tta``.
     surest : RiskCoverage or None
         Accuracy of the surest images.
+    unfamiliar : ndarray of shape (n_images,), float64, or None
+        Share of genuine images that are as strange as each or stranger; None from a model of an earlier version.
+    strangers : Strangers or None
+        With ``unknown_images``: what they were taken for.
 
     Examples
     --------
@@ -158,3 +182,5 @@ class Evaluation:
     accuracy_without_near_duplicates: float | None = None
     sets: SetMeasures | None = None
     surest: RiskCoverage | None = None
+    unfamiliar: NDArray[np.float64] | None = None
+    strangers: Strangers | None = None

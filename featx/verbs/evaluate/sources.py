@@ -42,6 +42,7 @@ class Measured:
     pooled_rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # which they are
     cache: Path | None = None  # that the probabilities are of
     rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # of its catalog
+    strangeness: NDArray[np.float64] | None = None  # None from a model that cannot tell
     shown: NDArray[np.bool_] | None = None  # exact and near duplicates of training images; None where nobody could look
 
 
@@ -99,12 +100,11 @@ def from_cache(
     if classify:
         # The very contents that are listed: a file that was edited since is another image.
         classified = classify(ListedFiles(catalog, measured))
-        probabilities = classified.probabilities
+        probabilities, strangeness = classified.probabilities, classified.strangeness
         rejected = {catalog.paths[measured[place]]: reason for place, reason in classified.rejected.items()}
     else:
         # A whole split of maps may not fit into memory.
-        blocks = features.of_cache(store, measured)
-        probabilities, rejected = np.concatenate([model.predict_proba(X) for _, X in blocks]), {}
+        (probabilities, strangeness), rejected = _classified(model, features, store, measured), {}
     kept = [place for place, row in enumerate(measured) if catalog.paths[row] not in rejected]
     if not kept:
         raise ImageListError(f"{catalog.source}: none of its {len(measured)} images could be read. Leave --tta out.")
@@ -126,8 +126,23 @@ def from_cache(
         pooled_rows=pooled_rows,
         cache=None if classify else folder,
         rows=measured[kept],
+        strangeness=None if strangeness is None else strangeness[kept],
         shown=showing_training_images(model, store, contents, progress=progress),
     )
+
+
+def _classified(
+    model: Model, features: HeadFeatures, store: FeatureCache, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return probabilities of cached images, and how strange they are."""
+    familiarity = model.familiarity
+    if familiarity is None:
+        return np.concatenate([model.predict_proba(X) for _, X in features.of_cache(store, rows)]), None
+    probabilities, strangeness = [], []
+    for _, X, averages in features.with_averages_of_cache(store, rows):
+        probabilities.append(model.predict_proba(X))
+        strangeness.append(familiarity.strangeness(averages, probabilities[-1]))
+    return np.concatenate(probabilities), np.concatenate(strangeness)
 
 
 def check_split(split: str | None) -> None:
@@ -201,6 +216,7 @@ def from_files(
         source=index.root.as_posix(),
         pooled=None if result.pooled is None else result.pooled[mapped],
         pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
+        strangeness=None if result.strangeness is None else result.strangeness[kept],
         notes=[*index.notes, *describe_blank(result.blank, len(kept), "measured")],
     )
 

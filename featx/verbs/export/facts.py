@@ -65,7 +65,7 @@ def decoding_of(recipe: Recipe) -> str:
 
 
 def _notes(form: Format, model: Model) -> list[str]:
-    notes = []
+    notes = ["how strange an image is (unfamiliar, featx predict --unknown) is not in this file: it gives probabilities alone"]
     if form.name == "openvino":
         notes.append(
             "on processors with bfloat16 OpenVINO computes in it unless told otherwise; this was compared with "

@@ -8,7 +8,7 @@ from typing import Unpack
 from featx.errors import Interrupted
 from featx.heads import check_seed
 from featx.heads.epochs.network import KerasSteps
-from featx.models import Compute, Model, check_model_path, refuse_int8, save_model
+from featx.models import Compute, Model, check_model_path, learn_familiarity, refuse_int8, save_model
 from featx.store import FeatureCache
 from featx.system.durable import delete
 from featx.system.interrupt import interrupted_once
@@ -19,7 +19,7 @@ from featx.verbs.finetune.joined import JoinedNetwork
 from featx.verbs.finetune.prepared import Prepared, prepare
 from featx.verbs.finetune.settings import Schedule, TuningKeywords, TuningSettings
 from featx.verbs.finetune.training import Tuning
-from featx.verbs.fit import LearningImages
+from featx.verbs.fit import LearningImages, choose_images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,9 +188,18 @@ def fine_tune(
     notes = prepared.images.notes + _notes(tuning, prepared.images, schedule)
     seconds = time.monotonic() - started
     kept = joined.model(tuning, schedule.monitor, seconds, notes) if tuning.is_better else prepared.origin
-    save_model(kept, path)
+    save_model(_knowing_strangers(kept, prepared), path)
     delete(checkpoint)
     return _result(path, kept, prepared, tuning, seconds, notes)
+
+
+def _knowing_strangers(model: Model, prepared: Prepared) -> Model:
+    """Return the model with what tells how strange an image is: of the features that its head takes now."""
+    if model.familiarity:
+        return model
+    store = prepared.deep if model.tail else prepared.store
+    images = choose_images(store.catalog, store.folder)
+    return dataclasses.replace(model, familiarity=learn_familiarity(model, store, images.train, images.val))
 
 
 def _make_tuning(joined: JoinedNetwork, settings: TuningSettings, seed: int, checkpoint: Path) -> Tuning:

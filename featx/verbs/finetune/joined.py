@@ -95,4 +95,5 @@ class JoinedNetwork:
             temperature=1.0,  # a calibrated head's was fitted to other probabilities, and so was its curve
             isotonic=None,
             conformal=Conformal.of(tuning.probabilities(prepared.val), prepared.val.y, "epoch") if prepared.val else None,
+            familiarity=None,  # what the head it started from knows is of other features
         )

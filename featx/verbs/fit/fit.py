@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.errors import TooFewImages
 from featx.heads import CalibrationKind, Head, HeadSettings
-from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, save_model
+from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, learn_familiarity, save_model
 from featx.system.names import keywords_of
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.compare import cut_into_folds, search_settings
@@ -217,6 +217,7 @@ def fit_head(
         "notes": notes + confidence.notes + fitted.notes_,
     }
     model = assemble_model(request, images, fitted, metrics, tuning, confidence)
+    model = dataclasses.replace(model, familiarity=learn_familiarity(model, request.store, images.train, images.val))
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)

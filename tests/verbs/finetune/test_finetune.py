@@ -54,6 +54,27 @@ def tuned(home: Path) -> featx.FineTuneResult:
     return featx.fine_tune(home / "both", "block5_conv2", model=home / "of-both.featx", out=home / "tuned.featx", **GENTLE)
 
 
+def test_a_fine_tuned_model_tells_strangers_by_the_features_that_its_head_takes(
+    home: Path, tuned: featx.FineTuneResult, tmp_path: Path
+) -> None:
+    """Not by those of the layer that it starts from, nor by what the model that it started from knows."""
+    model = load_model(tuned.model)
+    assert model.tail is not None
+    assert model.familiarity is not None
+    origin = load_model(home / "of-both.featx").familiarity
+    assert origin is not None
+    assert model.familiarity.means.shape == (3, 512)
+    assert model.familiarity.arrays()["means"].tobytes() != origin.arrays()["means"].tobytes()
+    store = featx.open_cache(home / "both")
+    rows = store.catalog.rows("test")
+    predictions = featx.predict_images(tuned.model, [home / "photos" / store.catalog.paths[row] for row in rows])
+    evaluation = featx.evaluate_model(tuned.model, split="test")
+    assert evaluation.unfamiliar is not None
+    found = dict(zip(evaluation.paths, evaluation.unfamiliar.tolist(), strict=True))
+    shares = {store.catalog.paths[row]: one.unfamiliar for row, one in zip(rows, predictions, strict=True)}
+    assert found == pytest.approx(shares, abs=0.05)  # of 30 on the scale one may change places by rounding
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder, so that no ``models/`` of somebody else's is found."""
