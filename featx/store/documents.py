@@ -98,7 +98,7 @@ def read_recipe(folder: Path, name: str = "recipe.json") -> Recipe | None:
     if not os.path.lexists(path):
         return None
     check_inside(folder)
-    document = read_json(path)
+    document = _read_object(path)  # its digest is compared last: it does not say what is wrong
     try:
         recipe = Recipe.from_dict(document.get("recipe"))
     except RecipeError as error:
@@ -107,6 +107,7 @@ def read_recipe(folder: Path, name: str = "recipe.json") -> Recipe | None:
         raise CacheError(f"{path}: has format {recipe.format_version}, this featx reads up to {FORMAT_VERSION}. Upgrade featx.")
     if document.get("fingerprint") != recipe.fingerprint:
         raise CacheDamaged(f"{path}: its settings do not fit its fingerprint: it was edited. {MEND}")
+    _check_digest(path, document)
     return recipe
 
 
@@ -120,6 +121,12 @@ def read_json(path: Path) -> dict[str, Any]:
     CacheDamaged
         If the file is anything else, or does not fit the digest in it; the first featx wrote none.
     """
+    document = _read_object(path)
+    _check_digest(path, document)
+    return document
+
+
+def _read_object(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_JSON:
             raise CacheDamaged(f"{path}: is {path.stat().st_size} bytes long, far more than featx writes. {MEND}")
@@ -130,10 +137,14 @@ def read_json(path: Path) -> dict[str, Any]:
         raise CacheDamaged(f"{path}: cannot be read: {error}. {MEND}") from error
     if not isinstance(document, dict):
         raise CacheDamaged(f"{path}: is not a JSON object. {MEND}")
+    return document
+
+
+def _check_digest(path: Path, document: dict[str, Any]) -> None:
+    """Refuse an object that does not fit the digest in it, and take that out."""
     sealed = document.pop(_SEAL, None)
     if sealed is not None and sealed != json_digest(document):
-        raise CacheDamaged(f"{path}: is not what was written: it does not fit its digest. {MEND}")
-    return document
+        raise CacheDamaged(f"{path}: is not what was written: it does not fit its digest, {_SEAL}. {MEND}")
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
