@@ -35,6 +35,7 @@ AMONG_VERBS: dict[str, set[str]] = {
     "merge": {"extract"},  # joined listings get their splits by the draw of an extract
     "fit": {"compare"},  # --tune searches as compare does
     "finetune": {"fit"},  # it learns from the images that a fit would learn from
+    "predict": {"explain"},  # its page shows what the cells spoke for, from the same forward pass
     "export": {"sample"},  # an export is tried on pictures
     "demo": {"sample", "extract", "fit", "evaluate"},  # it is the session of these, one after the other
 }

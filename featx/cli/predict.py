@@ -23,7 +23,7 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.terminal import echo, one_line, print_json, printable
+from featx.cli.terminal import echo, one_line, print_json, printable, show_note
 from featx.cli.values import Fraction
 from featx.errors import TooManyRejects
 
@@ -83,7 +83,7 @@ def predict(
 
         check_prediction_page(report)
     with show_progress() as progress:
-        predictions = featx.predict_images(model, paths, progress=progress, **options)
+        predictions = featx.predict_images(model, paths, explain=report is not None, progress=progress, **options)
     if out:
         save_predictions(predictions, out)
     if report:
@@ -106,7 +106,7 @@ def predict(
         sys.stdout.write(printable(table.getvalue()) if sys.stdout.isatty() else table.getvalue())
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)
     for note in () if as_json else predictions.notes:
-        echo(f"note: {note}", err=True)
+        show_note(note)
     if rejected > max_rejects * len(predictions) or rejected == len(predictions):
         first = next(prediction for prediction in predictions if prediction.error)
         raise TooManyRejects(

@@ -1,7 +1,7 @@
 """From image files to class probabilities: the way that evaluate and predict share."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,9 @@ from featx.models.listed import ListedFiles
 from featx.models.model import Model
 from featx.store import pool_maps
 from featx.system.progress import Progress
+
+OnMaps = Callable[[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]], None]
+"""Called as (files, maps of the model's layer (n, h, w, c), probabilities (n, n_classes)) after each batch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,7 @@ def classify_files(
     weights: Path | None = None,
     tta: bool = False,
     pooled_files: NDArray[np.int64] | None = None,
+    on_maps: OnMaps | None = None,
     progress: Progress | None = None,
 ) -> FileProbabilities:
     """Run files through decode, backbone and head, exactly as the model's training images went.
@@ -75,6 +79,8 @@ def classify_files(
         that the head learned from.
     pooled_files : ndarray of shape (n_mapped,), int64, or None
         Files, ascending, whose average features are kept, for a map; with ``tta`` the mean over the views.
+    on_maps : callable or None
+        Called after each batch as (files, maps of the model's layer, probabilities): a page shows what cells of them spoke for.
     progress : callable or None
         Called as (stage, done, total).
 
@@ -115,6 +121,8 @@ def classify_files(
         X, averages = features.with_averages(of_layer) if model.familiarity else (features.of_maps(of_layer), None)
         given = model.predict_proba(X)
         np.add.at(probabilities, files, given / count)
+        if on_maps:
+            on_maps(files, of_layer, given)
         if model.familiarity and strangeness is not None and averages is not None:
             clean = np.array(batch.positions) % count == 0  # the scale is of clean images
             strangeness[files[clean]] = model.familiarity.strangeness(averages[clean], given[clean])

@@ -18,6 +18,7 @@ from featx.system.durable import make_folder
 from featx.system.files import check_file, replacing_text, writing_to
 from featx.system.names import as_list
 from featx.system.progress import Progress
+from featx.verbs.explain import CachedCells, CellsSeen
 
 COLUMNS = ("path", "label", "confidence", "error", "unfamiliar")
 
@@ -71,9 +72,11 @@ class Prediction:
 
 
 class Predictions(list[Prediction]):
-    """Predictions, and ``notes``: remarks for the user."""
+    """Predictions, and ``notes``: remarks for the user; with ``explain`` what ``cells`` spoke for, and in which places."""
 
     notes: tuple[str, ...] = ()
+    explained: NDArray[np.int64] | None = None
+    cells: CachedCells | None = None
 
 
 def predict_images(
@@ -89,6 +92,7 @@ def predict_images(
     sets: float | None = None,
     set_method: str | None = None,
     unknown: float | None = None,
+    explain: bool = False,
     progress: Progress | None = None,
 ) -> Predictions:
     """Classify image files and everything below folders.
@@ -117,6 +121,9 @@ def predict_images(
     unknown : float or None
         Images that are stranger than all but this share of genuine images get the label ``unknown``; of genuine images some
         0.05 do with 0.05.
+    explain : bool
+        Keep what the cells of each image spoke for, where the forward pass tells it for nothing: of linear heads without
+        fine-tuned layers, and without ``tta``. ``write_prediction_page`` shows it.
     progress : callable or None
         Called as (stage, newly done, total).
 
@@ -151,7 +158,8 @@ def predict_images(
     if unknown is not None:
         check_unknown(loaded, Path(model), unknown)
     files = list_unlabelled([Path(path) for path in as_list(paths)])
-    result = classify_files(loaded, files, compute, weights=weights, tta=tta, progress=progress)
+    seen = CellsSeen.of(loaded) if explain and not tta else None
+    result = classify_files(loaded, files, compute, weights=weights, tta=tta, on_maps=seen, progress=progress)
     shares = loaded.familiarity.shares(result.strangeness) if loaded.familiarity and result.strangeness is not None else None
     predictions = Predictions()
     for place, (file, row) in enumerate(zip(files, result.probabilities, strict=True)):
@@ -164,6 +172,8 @@ def predict_images(
         predictions.append(Prediction(str(file), label, float(row[best]), "", unfamiliar=unfamiliar))
     if loaded.familiarity is None:
         predictions.notes = (_OLD,)
+    if seen and (found := seen.result()):
+        predictions.explained, predictions.cells = found
     return _with_sets(predictions, maker, loaded.class_names, result.probabilities) if maker else predictions
 
 
@@ -180,6 +190,7 @@ def _with_sets(
 ) -> Predictions:
     given = Predictions(dataclasses.replace(prediction, set=()) for prediction in predictions)
     given.notes = (*predictions.notes, *maker.notes)
+    given.explained, given.cells = predictions.explained, predictions.cells
     places = np.flatnonzero([not prediction.error for prediction in predictions])
     chosen, order = maker(probabilities[places]), np.argsort(-probabilities[places], axis=1, kind="stable")
     for place, members, labels in zip(places, chosen, order, strict=True):

@@ -6,6 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.models import Model
+from featx.recipe import Recipe
+from featx.verbs.explain import CachedCells, limits_of
+
 STEPS = 5
 """On each side of 0."""
 
@@ -61,3 +65,32 @@ def legend() -> list[str]:
     """Return the names of the steps, from the strongest against to the strongest for."""
     sides = [f"against l{level}" for level in range(STEPS, 0, -1)], [f"for l{level}" for level in range(1, STEPS + 1)]
     return [*sides[0], "", *sides[1]]
+
+
+def explained_part(model: Model, found: CachedCells | None) -> dict[str, Any] | None:
+    """Return scale and sentences beside the cells of an image; None where no cells are known."""
+    if found is None:
+        return None
+    return {
+        "steps": legend(),
+        "step": Scale.of(list(found.cells)).step,
+        "quantity": found.quantity,
+        "limits": limits_of(model, "exact", found.quantity, found.cells.shape[1:]),
+    }
+
+
+def cells_data(recipe: Recipe, found: CachedCells | None, places: list[int]) -> dict[str, Any] | None:
+    """Return what the script draws cells from: a letter a cell and the runner-up, by an image's place on the page."""
+    if found is None:
+        return None
+    scale = Scale.of(list(found.cells))
+    return {
+        "rows": found.cells.shape[1],
+        "columns": found.cells.shape[2],
+        "height": recipe.image_size[0],
+        "width": recipe.image_size[1],
+        "resize": recipe.resize,
+        "steps": STEPS,
+        "letters": {place: scale.letters(cells) for place, cells in zip(places, found.cells, strict=True)},
+        "others": dict(zip(places, found.others.tolist(), strict=True)),
+    }

@@ -7,15 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.images import THUMBNAIL_TYPE
+from featx.report.page.cells import cells_data, explained_part
 from featx.report.page.confidence import sets_section, surest_section
 from featx.report.page.exhibits import Exhibits
 from featx.report.page.render import data_uri, render_page
 from featx.report.page.sections import (
     about_section,
-    cells_data,
     confidence_section,
     curves_section,
-    explained_part,
     map_data,
     map_section,
     rejected_section,
@@ -71,7 +70,7 @@ def evaluation_page(evaluation: Evaluation, exhibits: Exhibits) -> str:
         training=training_section(evaluation),
         about=about_section(evaluation),
         rejected=rejected_section(evaluation),
-        explained=explained_part(evaluation, exhibits),
+        explained=explained_part(evaluation.model, exhibits.cells),
         listed=len(exhibits.listed) if len(exhibits.listed) < len(evaluation.y) else None,
         page_data=_page_data(evaluation, exhibits, predicted),
     )
@@ -94,7 +93,9 @@ def _page_data(evaluation: Evaluation, exhibits: Exhibits, predicted: NDArray[np
             for number, place in zip(np.searchsorted(listed, shown), shown, strict=True)
         },
         "map": map_data(evaluation, exhibits),
-        "cells": cells_data(evaluation, exhibits),
+        "cells": cells_data(
+            evaluation.model.recipe, exhibits.cells, np.searchsorted(exhibits.listed, exhibits.explained).tolist()
+        ),
     }
 
 

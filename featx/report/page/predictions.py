@@ -1,15 +1,21 @@
 """Predictions as a page: images under their predicted class, to look through."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from featx.errors import OutputError
 from featx.images import THUMBNAIL_TYPE
-from featx.models import load_model
+from featx.models import Model, load_model
+from featx.report.page.cells import cells_data, explained_part
 from featx.report.page.exhibits import Exhibits, exhibits_of_predictions, group_predictions
 from featx.system.progress import Progress
+from featx.verbs.explain import CachedCells
 from featx.verbs.predict import Prediction
 
 _MOST_REJECTED = 500
@@ -68,6 +74,7 @@ def write_prediction_page(
     loaded = load_model(model)
     by_class, unsure = group_predictions(predictions, min_confidence)
     exhibits = exhibits_of_predictions([*by_class.values(), unsure], predictions, loaded.recipe, progress=progress)
+    cells, explained = getattr(predictions, "cells", None), getattr(predictions, "explained", None)
     groups = [_group(name, places, predictions, exhibits) for name, places in by_class.items()]
     rejected = [prediction for prediction in predictions if prediction.error]
     page = render_page(
@@ -81,6 +88,9 @@ def write_prediction_page(
             {"label": "Rejected", "value": f"{len(rejected):,}", "note": ""},
         ],
         groups=groups,
+        scripts=("cells.js", "predictions.js"),
+        explained=explained_part(loaded, cells),
+        page_data=_page_data(loaded, predictions, cells, explained, sorted(exhibits.tried)),
         unsure=_group("", unsure, predictions, exhibits) if unsure else None,
         min_confidence=min_confidence,
         missing=[f"{reason}: {count:,}" for reason, count in exhibits.missing.items()],
@@ -93,6 +103,26 @@ def write_prediction_page(
         isotonic=loaded.isotonic is not None,
     )
     save_page(page, path, _OPTION)
+
+
+def _page_data(
+    model: Model,
+    predictions: Sequence[Prediction],
+    cells: CachedCells | None,
+    explained: NDArray[np.int64] | None,
+    shown: Sequence[int],
+) -> dict[str, Any]:
+    """Return what the script knows of the images shown: their cells, and which two classes these are of."""
+    if cells is None or explained is None:
+        return {"cells": None, "covered": {}}
+    kept = np.flatnonzero(np.isin(explained, shown))
+    places = explained[kept].tolist()
+    known = set(model.class_names)  # an image that is answered unknown has a most probable class all the same
+    labels = [predictions[n].label if predictions[n].label in known else "the most probable class" for n in places]
+    against = [model.class_names[other] for other in cells.others[kept]]
+    some = dataclasses.replace(cells, others=cells.others[kept], cells=cells.cells[kept])
+    covered = {n: f"cells: {one} against {other}" for n, one, other in zip(places, labels, against, strict=True)}
+    return {"cells": cells_data(model.recipe, some, places), "covered": covered}
 
 
 def _group(name: str, places: list[int], predictions: Sequence[Prediction], exhibits: Exhibits) -> dict[str, Any]:
@@ -108,6 +138,7 @@ def _group(name: str, places: list[int], predictions: Sequence[Prediction], exhi
                 "source": data_uri(data, THUMBNAIL_TYPE) if data else "",
                 "caption": f"{label}\n{prediction.path}",
                 "alt": f"predicted {prediction.label}",
+                "place": place,
             }
         )
     return {"name": name, "count": len(places), "images": images, "more": len(places) - len(shown)}

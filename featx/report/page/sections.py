@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 
 from featx.heads import Calibration
-from featx.report.page.cells import STEPS, Scale, legend
 from featx.report.page.draw import Frame, colours
 from featx.report.page.exhibits import Exhibits
 from featx.verbs.evaluate import Confidence, Evaluation
-from featx.verbs.explain import limits_of
 
 _MOST_CURVES = 60
 _MOST_IN_LEGEND = 60
@@ -201,38 +199,6 @@ def about_section(evaluation: Evaluation) -> list[dict[str, Any]]:
         {"title": "Recipe of the features", "rows": features},
         {"title": "Model", "rows": fitted},
     ]
-
-
-def explained_part(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | None:
-    """Return scale and sentences beside the cells of an image; None where no cells are known."""
-    found = exhibits.cells
-    if found is None:
-        return None
-    return {
-        "steps": legend(),
-        "step": Scale.of(list(found.cells)).step,
-        "quantity": found.quantity,
-        "limits": limits_of(evaluation.model, "exact", found.quantity, found.cells.shape[1:]),
-    }
-
-
-def cells_data(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | None:
-    """Return what the script draws cells from: a letter a cell and the runner-up, by an image's place among the listed."""
-    found, recipe = exhibits.cells, evaluation.model.recipe
-    if found is None:
-        return None
-    scale = Scale.of(list(found.cells))
-    places = np.searchsorted(exhibits.listed, exhibits.explained).tolist()
-    return {
-        "rows": found.cells.shape[1],
-        "columns": found.cells.shape[2],
-        "height": recipe.image_size[0],
-        "width": recipe.image_size[1],
-        "resize": recipe.resize,
-        "steps": STEPS,
-        "letters": {place: scale.letters(cells) for place, cells in zip(places, found.cells, strict=True)},
-        "others": dict(zip(places, found.others.tolist(), strict=True)),
-    }
 
 
 def _setting(value: object) -> str:

@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = featx.extract_features(root / "images", root / "cache", backbone="stub", image_size=(64, 64)).cache
     model = featx.fit_head(cache, "dense", out=root / "m.featx", epochs=5, calibrate=True).model
     featx.write_report(featx.evaluate_model(model), root / "r")
-    predictions = featx.predict_images(model, [root / "images" / "test"])
+    predictions = featx.predict_images(model, [root / "images" / "test"], explain=True)
     middle = float(np.median([one.confidence for one in predictions]))
     write_prediction_page(predictions, root / "p.html", model, min_confidence=middle)
     return root
@@ -250,6 +251,21 @@ def test_what_spoke_for_an_image_is_drawn_over_it(show: Show, site: Path) -> Non
     assert set(browser.execute_script(displays)) == {"none"}
     browser.find_element("css selector", ".cells-choice button").click()
     assert "none" not in browser.execute_script(displays)
+
+
+def test_what_spoke_for_a_predicted_image_is_drawn_over_it(show: Show) -> None:
+    """The page of predictions has it too, in the dialog that a thumbnail opens."""
+    browser = show("p.html")
+    browser.find_element("css selector", ".thumbnail .open").click()
+    found = browser.execute_async_script(
+        "const done = arguments[0], viewer = document.getElementById('viewer'), image = viewer.querySelector('img');"
+        "image.decode().then(() => setTimeout(() => done({"
+        " shown: getComputedStyle(viewer.querySelector('.covered .cells')).display,"
+        " text: viewer.querySelector('figure .cells-note').textContent,"
+        " scale: getComputedStyle(viewer.querySelector('.scale')).display}), 100))"
+    )
+    assert "none" not in (found["shown"], found["scale"])
+    assert re.fullmatch("cells: .+ against .+", found["text"])
 
 
 @pytest.mark.parametrize(

@@ -76,3 +76,39 @@ def test_a_name_that_is_no_text_and_a_file_that_is_gone(model: Path, tmp_path: P
     assert any(text.endswith("caf\\udce9.png") for text in page.texts)
     assert "no preview" in page.texts
     assert "No such file or directory: 1" in page.text
+
+
+def test_the_dialog_knows_what_the_cells_of_each_image_spoke_for(model: Path, tmp_path: Path, run: Run) -> None:
+    """From the maps of the same forward pass, as ``featx explain`` finds it; in steps of one scale."""
+    for number, (name, colour) in enumerate(COLOURS.items()):
+        write_image(tmp_path / "new" / f"{name}.png", colour, seed=number)
+    (tmp_path / "new" / "a-broken.png").write_text("no image")
+    found = featx.predict_images(model, tmp_path / "new", explain=True)
+    assert found.cells is not None
+    assert found.explained is not None
+    apart = featx.explain_images(model, tmp_path / "new")
+    assert found.explained.tolist() == [1, 2, 3]
+    for place, cells, other in zip(found.explained, found.cells.cells, found.cells.others, strict=True):
+        assert featx.load_model(model).class_names[other] == apart[place].other
+        assert apart[place].cells is not None
+        assert cells == pytest.approx(apart[place].cells, rel=2e-3, abs=2e-3)  # the page's are of maps in float16
+    assert featx.predict_images(model, tmp_path / "new").cells is None
+    assert run("predict", model, "new", "--report", "p.html").exit_code == 0
+    data = Page(tmp_path / "p.html").data("predictions")
+    assert data["covered"] == {str(n): f"cells: {apart[n].label} against {apart[n].other}" for n in (1, 2, 3)}
+    height, width = found.cells.cells.shape[1:]
+    assert {place: len(letters) for place, letters in data["cells"]["letters"].items()} == dict.fromkeys("123", height * width)
+    strongest = found.cells.cells.reshape(3, -1)
+    for row, place in zip(strongest, "123", strict=True):
+        letters = data["cells"]["letters"][place]
+        assert letters[row.argmax()] == max(letters)
+
+
+@pytest.mark.parametrize("head", ["knn", "svm"])
+def test_without_cells_for_nothing_the_page_is_as_it_was(head: str, stub_cache: Path, tmp_path: Path, run: Run) -> None:
+    """Of neighbours, and of distances to training images."""
+    settings = {"kernel": "rbf"} if head == "svm" else {}
+    featx.fit_head(stub_cache, head, out=tmp_path / "other.featx", **settings)
+    write_image(tmp_path / "a.png", COLOURS["red"], seed=1)
+    assert run("predict", "other.featx", "a.png", "--report", "p.html").exit_code == 0
+    assert Page(tmp_path / "p.html").data("predictions") == {"cells": None, "covered": {}}
