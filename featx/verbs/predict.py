@@ -251,7 +251,7 @@ def check_output(path: Path) -> None:
         raise OutputError(
             f"{path}: predictions are written as CSV or JSON lines. Give a name that ends in .csv or .jsonl.", wrong_value=True
         )
-    check_replaced(path, [",".join(COLUMNS).encode(), b'{"path": '], "does not hold predictions", "--out", empty=True)
+    check_replaced(path, [",".join(COLUMNS[:4]).encode(), b'{"path": '], "does not hold predictions", "--out", empty=True)
 
 
 def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:

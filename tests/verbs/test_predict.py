@@ -49,6 +49,8 @@ def test_only_predictions_and_empty_files_are_replaced(tmp_path: Path) -> None:
         ):
             check_output(manifest)
         assert manifest.read_text() == mine
+    manifest.write_text("path,label,confidence,error\nof,the version before,0.5,\n")
+    check_output(manifest)
     manifest.write_text("")
     for name in ("labels.csv", "out.jsonl", "out.json"):
         for sets in (None, ("cat", "dog")):
