@@ -17,7 +17,11 @@ PREFIX = "FEATX"
 BY_HAND = ("overwrite", "yes", "prune", "repair", "restore", "dry_run", "as_json")
 """What nobody should do without having typed it, and what changes the kind of the result."""
 
+IN_NO_FILE = ("ray", "raw_csv")
+"""What lets others in, a Ray that runs what it likes and formulas in tables: the file may have come with the images."""
+
 _LARGEST = 100_000
+"""Of the file [bytes]: it is written by hand."""
 
 
 def read_defaults(commands: Mapping[str, click.Command], path: Path) -> dict[str, dict[str, Any]]:
@@ -44,8 +48,11 @@ def read_defaults(commands: Mapping[str, click.Command], path: Path) -> dict[str
 
     try:
         with path.open("rb") as file:
-            document = tomllib.loads(file.read(_LARGEST).decode())
-    except (OSError, ValueError) as error:  # no UTF-8 and no TOML are values too
+            text = file.read(_LARGEST + 1)
+        if len(text) > _LARGEST:  # the rest of it would count for nothing
+            raise ValueError(f"has more than {_LARGEST:,} bytes")
+        document = tomllib.loads(text.decode())
+    except (OSError, ValueError, RecursionError) as error:  # no UTF-8 and no TOML are values too
         raise click.UsageError(f"{path}: cannot be read: {error}. Mend it, or move it away.") from None
     known = {name: [p.name or "" for p in command.params if isinstance(p, click.Option)] for name, command in commands.items()}
     defaults: dict[str, dict[str, Any]] = {name: {} for name in commands}
@@ -54,13 +61,13 @@ def read_defaults(commands: Mapping[str, click.Command], path: Path) -> dict[str
             takers = [command for command, options in known.items() if _option(name) in options]
             _check(path, name, {option for options in known.values() for option in options})
             for command in takers:
-                defaults[command].setdefault(_option(name), _value(value))
+                defaults[command].setdefault(_option(name), _value(path, name, value))
             continue
         if name not in known:
             raise click.UsageError(f"{path}: there is no command {name!r}. {did_you_mean(name, known)}".rstrip())
         for option, wanted in value.items():
             _check(path, option, set(known[name]), f" of featx {name}")
-            defaults[name][_option(option)] = _value(wanted)
+            defaults[name][_option(option)] = _value(path, option, wanted)
     return defaults
 
 
@@ -75,8 +82,10 @@ def _check(path: Path, option: str, known: set[str], of: str = "") -> None:
     name = _option(option)
     if name in BY_HAND:
         raise click.UsageError(f"{path}: {option!r} is to be given on the command line, each time. Take it out of the file.")
+    if name in IN_NO_FILE:
+        raise click.UsageError(f"{path}: {option!r} is to be given on the command line, or as a variable. Take it out here.")
     if name not in known:
-        shown = [entry.replace("_", "-").strip("-") for entry in known - set(BY_HAND)]
+        shown = [entry.replace("_", "-").strip("-") for entry in known - {*BY_HAND, *IN_NO_FILE}]
         raise click.UsageError(f"{path}: there is no option {option!r}{of}. {did_you_mean(option, shown)}".rstrip())
 
 
@@ -84,5 +93,11 @@ def _option(name: str) -> str:
     return {"map": "map_", "from": "start"}.get(name, name.replace("-", "_"))
 
 
-def _value(value: object) -> object:
-    return ",".join(map(str, value)) if isinstance(value, list) else value
+def _value(path: Path, option: str, value: object) -> str:
+    """Return what would have been typed: click takes a number in place of a path for that of an open file."""
+    single = value if isinstance(value, list) else [value]
+    if any(not isinstance(one, str | int | float) or "\0" in str(one) for one in single):
+        raise click.UsageError(
+            f"{path}: {option!r} is {repr(value)[:80]}. Give a text, a number, true or false, or a list of these."
+        )
+    return ",".join(str(one) for one in single)

@@ -12,6 +12,7 @@ from featx.errors import FeatxError
 from featx.models import library_versions
 from featx.recipe import Recipe
 from featx.system.cores import available_cores
+from featx.system.home import without_home
 from featx.system.memory import memory_at_hand
 from featx.system.processor import has_int8_products, processor_features, processor_name
 from featx.system.quiet import GROWTH, LOG_LEVEL
@@ -48,7 +49,7 @@ class Diagnosis:
     extras : dict of str to list of str
         Each extra of featx and what of it is not installed; an empty list for an extra that works.
     variables : dict of str to str
-        Environment variables that change what featx or its libraries do.
+        Environment variables that change what featx or its libraries do, with ``~`` for the home folder.
     problems : list of str
         What would make a run fail; empty if all is well.
     """
@@ -77,7 +78,8 @@ def diagnose() -> Diagnosis:
     """
     problems = []
     own = {**GROWTH, LOG_LEVEL: "3", "HDF5_PLUGIN_PATH": "disable"}  # what featx sets itself
-    variables = {n: value for n, value in sorted(os.environ.items()) if _VARIABLES.match(n) and own.get(n) != value}
+    found = sorted((n, value) for n, value in os.environ.items() if _VARIABLES.match(n) and own.get(n) != value)
+    variables = {name: without_home(value) for name, value in found}
     backend, devices = "", list[str]()
     try:
         backend, devices = list_devices()
@@ -106,7 +108,7 @@ def diagnose() -> Diagnosis:
         devices=devices,
         extras=_extras(),
         variables=variables,
-        problems=problems,
+        problems=[without_home(problem) for problem in problems],
     )
 
 

@@ -15,9 +15,10 @@ from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, Model, SetMaker, classify_files, load_model
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
-from featx.system.files import check_file, replacing_text, writing_to
+from featx.system.files import replacing_text, writing_to
 from featx.system.names import as_list
 from featx.system.progress import Progress
+from featx.system.replaced import check_replaced
 from featx.verbs.explain import CachedCells, CellsSeen
 
 COLUMNS = ("path", "label", "confidence", "error", "unfamiliar")
@@ -255,14 +256,13 @@ def check_output(path: Path) -> None:
     Raises
     ------
     OutputError
-        If the name promises another format, something else than a file stands there, or its folder cannot be written.
+        If the name promises another format, something else than predictions stands there, or its folder cannot be written.
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise OutputError(
             f"{path}: predictions are written as CSV or JSON lines. Give a name that ends in .csv or .jsonl.", wrong_value=True
         )
-    with writing_to(path, "Give another --out."):
-        check_file(path)
+    check_replaced(path, [",".join(COLUMNS[:4]).encode(), b'{"path": '], "does not hold predictions", "--out", empty=True)
 
 
 def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:

@@ -1,10 +1,14 @@
 """Defaults of options from ``featx.toml`` and from variables."""
 
+import contextlib
 from pathlib import Path
 
+import click
 import pytest
 
 import featx
+from featx.cli import main
+from featx.cli.defaults import BY_HAND, IN_NO_FILE, read_defaults
 from tests.conftest import Run, as_json
 
 
@@ -44,7 +48,15 @@ def test_options_have_the_defaults_of_variables(photos: Path, run: Run, monkeypa
         ("[extract]\noverwrite = true", "'overwrite' is to be given on the command line, each time."),
         ("yes = true", "'yes' is to be given on the command line, each time."),
         ("[verify]\nprune = true", "'prune' is to be given on the command line, each time."),
+        ("[extract]\nray = 'somewhere:6379'", "'ray' is to be given on the command line, or as a variable."),
+        ("raw-csv = true", "'raw-csv' is to be given on the command line, or as a variable."),
         ("[extract]\nseed = 'many'", "'many' is not a valid integer"),
+        ("seed = " + "[" * 40_000, "featx.toml: cannot be read: "),
+        ("#" * 100_000 + "\nsed = 1", "featx.toml: cannot be read: has more than 100,000 bytes"),
+        ('[extract]\ncache = "a\\u0000b"', "featx.toml: 'cache' is 'a\\x00b'. Give a text, a number,"),
+        ("[extract]\ncache = {a = 1}", "featx.toml: 'cache' is {'a': 1}. Give a text, a number,"),
+        ("[extract]\ncache = [[1]]", "featx.toml: 'cache' is [[1]]. Give a text, a number,"),
+        ("[extract]\ncache = 1979-05-27", "Give a text, a number, true or false, or a list of these."),
     ],
 )
 def test_a_file_that_says_nothing_possible_is_wrong_usage(text: str, said: str, photos: Path, run: Run) -> None:
@@ -54,6 +66,24 @@ def test_a_file_that_says_nothing_possible_is_wrong_usage(text: str, said: str, 
     assert done.exit_code == 2
     assert said in " ".join(done.stderr.split())
     assert not Path("cache").exists()
+
+
+@pytest.mark.parametrize(
+    "value", ["true", "-1", "1e308", "nan", '""', '"a\\nb"', "[]", "[1, 'x']", "9" * 400, '"' + "x" * 5000 + '"']
+)
+def test_each_option_takes_any_value_of_the_file_or_refuses_it(value: str, run: Run) -> None:
+    """Whoever wrote the file: no option of any command meets a value with a traceback."""
+    tried = 0
+    for name, command in main.commands.items():
+        for option in command.params:
+            if not isinstance(option, click.Option) or option.name in (*BY_HAND, *IN_NO_FILE, "help", "map_", "start"):
+                continue
+            Path("featx.toml").write_text(f"[{name}]\n{option.name} = {value}\n")
+            defaults = read_defaults(main.commands, Path("featx.toml"))
+            with contextlib.suppress(click.UsageError), click.Context(command) as context:
+                option.process_value(context, defaults[name][option.name or ""])
+            tried += 1
+    assert tried > 100
 
 
 def test_what_is_to_be_typed_comes_from_no_variable(stub_cache: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

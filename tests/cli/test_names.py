@@ -60,6 +60,11 @@ def test_no_command_prints_what_a_terminal_obeys(named: Callable[..., Path], run
         ["verify", "c\x1b[5m"],
         ["compare", "c\x1b[5m", "--heads", "ridge", "--folds", "2"],
         ["predict", "m\x1b]0;x\x07.featx", photos, "--out", "p\x1b[1m.csv"],
+        ["predict", "m\x1b]0;x\x07.featx", photos, "--out", "p\x1b[1m.csv", "--report", "p\x1b[1m.html", "--sets", "0.9"],
+        ["evaluate", "m\x1b]0;x\x07.featx", "--sets", "0.9", "--progress", "lines"],
+        ["explain", "m\x1b]0;x\x07.featx", photos, "--out", "why\x1b[1m.html", "--progress", "lines"],
+        ["explain", "m\x1b]0;x\x07.featx", photos, "--label", "no\x1b[1m\nFAKE"],
+        ["explain", "m\x1b]0;x\x07.featx", photos, "--out", "why\x1b[1m.txt"],
         ["export", "m\x1b]0;x\x07.featx", "out\x1b[1m.joblib"],
         ["merge", "no\x1b[1m"],
         ["fit", "no\x1b[1m\nFAKE"],
@@ -72,6 +77,28 @@ def test_no_command_prints_what_a_terminal_obeys(named: Callable[..., Path], run
         assert obeyed(done.stdout + done.stderr) == [], command
         assert not re.search("^FAKE", done.stdout + done.stderr, re.MULTILINE), command
         assert done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ['["no\\u001b[1m\\nFAKE"]', '"no\\u001b[1m\\nFAKE" = 1', '[extract]\n"no\\u001b[1m\\nFAKE" = 1', "\x1b[1m"]
+)
+def test_a_featx_toml_of_somebody_elses_says_nothing_to_the_terminal(text: str, run: Run) -> None:
+    """What stands in it is named in an error of one line."""
+    Path("featx.toml").write_text(text)
+    done = run("doctor")
+    assert done.exit_code == 2
+    assert obeyed(done.output) == []
+    assert "FAKE" in done.stderr or "\x1b" in text
+    assert not re.search("^FAKE", done.stderr, re.MULTILINE)
+
+
+def test_doctor_escapes_variables(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever started the process chose them."""
+    monkeypatch.setenv("FEATX_FIT_HEAD", "no\x1b[1m\nFAKE")
+    done = run("doctor")
+    assert obeyed(done.output) == []
+    assert "no\\x1b[1m" in done.stdout
+    assert not re.search("^FAKE", done.stdout, re.MULTILINE)
 
 
 def test_predictions_are_escaped_on_a_terminal_alone(

@@ -48,6 +48,7 @@ def test_nothing_that_is_handed_on_names_the_home_folder(
     cache = extract(images, home / "cache" / "photos").cache
     featx.fit_head(cache, "ridge", out=home / "m.featx")
     monkeypatch.chdir("/")
+    (home / "none.png").write_text("no image")
     from click.testing import CliRunner
 
     from featx.cli import main
@@ -58,6 +59,21 @@ def test_nothing_that_is_handed_on_names_the_home_folder(
         ["pack", cache, home / "out" / "packed.h5"],
         ["predict", home / "m.featx", images, "--out", home / "p.csv", "--report", home / "out" / "predictions.html"],
         ["export", home / "m.featx", home / "out" / "m.joblib"],
+        ["explain", home / "m.featx", images, home / "none.png", "--out", home / "out" / "why.html"],
+        ["evaluate", home / "m.featx", "--images", images, "--out", home / "out" / "others"],
+        ["compare", cache, "--heads", "ridge", "--folds", "2", "--out", home / "out" / "compared.csv"],
+        [
+            "fit",
+            cache,
+            "--head",
+            "dense",
+            "--epochs",
+            "1",
+            "--log",
+            home / "out" / "log.csv",
+            "--out",
+            home / "out" / "d.featx",
+        ],
     ):
         done = CliRunner().invoke(main, list(map(str, command)))
         assert done.exit_code == 0, (command, done.output)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import featx
-from featx.errors import BackboneError, WeightsError
+from featx.errors import BackboneError, FeatxError, WeightsError
 from featx.system import processor
 from featx.verbs import doctor
 from tests.conftest import Run, as_json
@@ -106,6 +106,20 @@ def test_variables_are_the_users_and_without_the_home_folder(
     assert "  KERAS_HOME=~/keras\n" in text
     assert "TF_FORCE_GPU_ALLOW_GROWTH" not in text
     assert "SECRET" not in text
+    assert doctor.diagnose().variables["KERAS_HOME"] == "~/keras"
+
+
+def test_a_problem_does_not_name_the_home_folder(loads_nothing: None, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    """As text and as JSON: what doctor says is put into a report of a problem."""
+
+    def refuse(spec: object) -> None:
+        raise FeatxError(f"{Path.home()}/weights.h5: is damaged.")
+
+    monkeypatch.setattr(doctor, "_check_bundled", refuse)
+    for options in ([], ["--json"]):
+        said = run("doctor", *options).stdout
+        assert "~/weights.h5: is damaged." in said
+        assert str(Path.home()) not in said
 
 
 def test_python_m_featx_is_the_command_and_all_names_show() -> None:

@@ -37,3 +37,22 @@ def test_a_place_that_can_hold_no_predictions_is_refused_before_the_work(
             attempt()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
     assert Path("pipe").is_fifo()
+
+
+def test_only_predictions_and_empty_files_are_replaced(tmp_path: Path) -> None:
+    """A list of one's own with an ending that fits, the manifest of the images say, is refused before the work."""
+    manifest = tmp_path / "labels.csv"
+    for mine in ("path,label\na.png,cat\n", '[{"path": "a.png"}]', "path,label,confidence"):
+        manifest.write_text(mine)
+        with pytest.raises(
+            OutputError, match=r"labels\.csv: exists and does not hold predictions\. Give another --out, or delete it"
+        ):
+            check_output(manifest)
+        assert manifest.read_text() == mine
+    manifest.write_text("path,label,confidence,error\nof,the version before,0.5,\n")
+    check_output(manifest)
+    manifest.write_text("")
+    for name in ("labels.csv", "out.jsonl", "out.json"):
+        for sets in (None, ("cat", "dog")):
+            check_output(tmp_path / name)
+            save_predictions([Prediction("a.png", "cat", 0.75, "", sets)], tmp_path / name)

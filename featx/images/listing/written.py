@@ -22,7 +22,7 @@ def check_manifest_path(path: Path) -> None:
     OutputError
         If it cannot, or a file stands there that ``write_manifest`` did not write: a manifest of the user's is none of ours.
     """
-    check_replaced(path, ",".join(_WRITTEN).encode(), "was not written by featx audit", "manifest")
+    check_replaced(path, [",".join(_WRITTEN).encode()], "was not written by featx audit", "manifest")
 
 
 def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, str]]) -> None:

@@ -4,11 +4,10 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from featx.images import REPORT_MARKER
-from featx.report.files.folder import REMEDY, check_marked_folder
+from featx.report.files.folder import REMEDY, check_marked_folder, writing_together
 from featx.system.cells import TableWriter
-from featx.system.durable import delete, make_folder
-from featx.system.files import replacing_text, writing_to
+from featx.system.durable import delete
+from featx.system.files import writing_to
 from featx.system.progress import Progress
 from featx.verbs.audit import Audit, ListedImage
 
@@ -58,23 +57,28 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
     folder = Path(folder)
     check_audit_folder(folder)
     files = AuditFiles(folder, folder / "audit.csv", folder / "audit.html" if page else None)
-    with writing_to(folder, REMEDY):
-        make_folder(folder)
-        # First of all: an audit that was cut short is still known as one, and can be written again.
-        with replacing_text(folder / REPORT_MARKER) as file:
-            file.write("featx replaces the files of the report in this folder.\n")
-        with replacing_text(files.table) as file:
-            writer = TableWriter(file)
-            writer.writerow(_HEADER)
-            writer.writerows(_findings(audit))
-        if not files.page:
-            # That of an earlier audit would be mistaken for this one's.
-            delete(folder / "audit.html")
     if files.page:
-        from featx.report.page.audit import write_audit_page  # here, not above: it loads Jinja
+        from featx.report.page.render import check_page_path  # here, not above: it loads Jinja
 
-        write_audit_page(audit, files.page, progress=progress)
+        check_page_path(files.page)
+    with writing_together(folder) as write:
+        write(files.table, lambda path: _write_table(audit, path))
+        if files.page:
+            from featx.report.page.audit import audit_page
+
+            text = audit_page(audit, progress=progress)
+            write(files.page, lambda path: path.write_bytes(text.encode()))
+    if not files.page:
+        with writing_to(folder, REMEDY):
+            delete(folder / "audit.html")  # that of an earlier audit would be mistaken for this one's
     return files
+
+
+def _write_table(audit: Audit, path: Path) -> None:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        writer = TableWriter(file)
+        writer.writerow(_HEADER)
+        writer.writerows(_findings(audit))
 
 
 def _findings(audit: Audit) -> Iterator[tuple[object, ...]]:

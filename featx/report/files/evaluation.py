@@ -2,19 +2,19 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.images import REPORT_MARKER, REPORT_PLOTS
-from featx.report.files.folder import REMEDY, check_marked_folder
+from featx.images import REPORT_PLOTS
+from featx.report.files.folder import REMEDY, Write, check_marked_folder, writing_together
 from featx.report.page.exhibits import exhibits_of
 from featx.system.cells import TableWriter
-from featx.system.durable import delete, make_folder
-from featx.system.files import replacing, writing_to
+from featx.system.durable import delete
+from featx.system.files import writing_to
 from featx.system.home import without_home
 from featx.system.progress import Progress
 from featx.verbs.evaluate import ClassMeasures, Evaluation, check_map
@@ -120,31 +120,26 @@ def write_report(
     )
     title = f"{evaluation.model_path.stem}, {evaluation.split}: accuracy {evaluation.accuracy:.3f}, n = {len(evaluation.y)}"
     check_report_folder(folder)
-    with writing_to(folder, REMEDY):
-        make_folder(folder)
-        # Those of another head, from an earlier report in this folder, would be mistaken for this one's.
-        stale = [*(() if has_epochs else ("curves.png", "history.csv")), *(() if page else ("report.html",))]
-        delete(*(folder / name for name in stale))
-    # First of all: a report that was cut short is still known as one, and can be written again.
-    _write(
-        folder / REPORT_MARKER,
-        lambda path: path.write_text("featx replaces the files of the report in this folder.\n", "utf-8"),
-    )
-    _write(files.metrics, lambda path: path.write_text(json.dumps(_metrics(evaluation), indent=2) + "\n", "utf-8"))
-    _write_csv(files.per_class, _PER_CLASS, [dataclasses.astuple(measures) for measures in evaluation.per_class])
-    names = evaluation.model.class_names
-    _write_csv(files.confusion_table, *_confusion_table(names, evaluation.confusion))
-    _write_csv(files.predictions, ("path", "label", "predicted", "confidence", "correct"), _predictions(evaluation))
-    _write(files.confusion, lambda path: plot_confusion(evaluation.confusion, evaluation.model.class_names, title, path))
-    if files.curves and files.history:
-        _write(files.curves, lambda path: plot_curves(history, evaluation.model.best_epoch, path))
-        epochs = [[number + 1, *values] for number, values in enumerate(zip(*history.values(), strict=True))]
-        _write_csv(files.history, ("epoch", *history), epochs)
-    if files.page:
-        from featx.report.page.evaluation import evaluation_page  # here, not above: it loads Jinja
+    with writing_together(folder) as write:
+        write(files.metrics, lambda path: path.write_text(json.dumps(_metrics(evaluation), indent=2) + "\n", "utf-8"))
+        _write_csv(write, files.per_class, _PER_CLASS, [dataclasses.astuple(measures) for measures in evaluation.per_class])
+        names = evaluation.model.class_names
+        _write_csv(write, files.confusion_table, *_confusion_table(names, evaluation.confusion))
+        _write_csv(write, files.predictions, ("path", "label", "predicted", "confidence", "correct"), _predictions(evaluation))
+        write(files.confusion, lambda path: plot_confusion(evaluation.confusion, evaluation.model.class_names, title, path))
+        if files.curves and files.history:
+            write(files.curves, lambda path: plot_curves(history, evaluation.model.best_epoch, path))
+            epochs = [[number + 1, *values] for number, values in enumerate(zip(*history.values(), strict=True))]
+            _write_csv(write, files.history, ("epoch", *history), epochs)
+        if files.page:
+            from featx.report.page.evaluation import evaluation_page  # here, not above: it loads Jinja
 
-        text = evaluation_page(evaluation, exhibits_of(evaluation, map=map, progress=progress))
-        _write(files.page, lambda path: path.write_bytes(text.encode()))
+            text = evaluation_page(evaluation, exhibits_of(evaluation, map=map, progress=progress))
+            write(files.page, lambda path: path.write_bytes(text.encode()))
+    # Those of another head, from an earlier report in this folder, would be mistaken for this one's.
+    stale = [*(() if has_epochs else ("curves.png", "history.csv")), *(() if page else ("report.html",))]
+    with writing_to(folder, REMEDY):
+        delete(*(folder / name for name in stale))
     return files
 
 
@@ -219,16 +214,11 @@ def _predictions(evaluation: Evaluation) -> list[Sequence[object]]:
     ]
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    def write(temporary: Path) -> None:
+def _write_csv(write: Write, path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    def write_table(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             writer = TableWriter(file)
             writer.writerow(header)
             writer.writerows(rows)
 
-    _write(path, write)
-
-
-def _write(path: Path, writer: Callable[[Path], object]) -> None:
-    with writing_to(path, REMEDY), replacing(path) as temporary:
-        writer(temporary)
+    write(path, write_table)

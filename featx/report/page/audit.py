@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from featx.images import THUMBNAIL_TYPE, make_thumbnails
-from featx.report.page.render import data_uri, plain, render_page, save_page
+from featx.report.page.render import data_uri, plain, render_page
 from featx.store import FeatureCache
 from featx.system.progress import Progress
 from featx.verbs.audit import Audit, DuplicateGroup, ListedImage
@@ -16,14 +16,8 @@ _MOST_OF_A_GROUP = 6
 _MOST_IMAGES = 300
 
 
-def write_audit_page(audit: Audit, path: Path, *, progress: Progress | None = None) -> None:
-    """Write the page; files that are gone or were changed are shown without a picture.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written, or another file stands there.
-    """
+def audit_page(audit: Audit, *, progress: Progress | None = None) -> str:
+    """Return the page; files that are gone or were changed are shown without a picture."""
     sources = _thumbnails(audit, progress)
 
     def show(image: ListedImage, caption: str) -> dict[str, str]:
@@ -43,7 +37,7 @@ def write_audit_page(audit: Audit, path: Path, *, progress: Progress | None = No
         for entry in audit.quality[:_MOST_IMAGES]
     ]
     groups = [_group(group, show) for group in audit.duplicates[:_MOST_GROUPS]]
-    page = render_page(
+    return render_page(
         "audit.html",
         name=plain(audit.cache.name),
         audit=audit,
@@ -56,7 +50,6 @@ def write_audit_page(audit: Audit, path: Path, *, progress: Progress | None = No
             ("quality", "Bad pictures", quality, len(audit.quality), _ABOUT_QUALITY),
         ],
     )
-    save_page(page, path)
 
 
 _ABOUT_LABELS = (

@@ -57,7 +57,7 @@ def check_page_path(path: Path, option: str = "--out") -> None:
     OutputError
         If the place cannot be written, or holds a file that is no page of featx's.
     """
-    check_replaced(path, BEGINNING, "is not a page of featx's", option)
+    check_replaced(path, [BEGINNING], "is not a page of featx's", option)
 
 
 def save_page(page: str, path: Path, option: str = "--out") -> None:

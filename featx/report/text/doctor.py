@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from featx.report.text.words import join_lines, number_of, size_text
-from featx.system.home import without_home
 
 if TYPE_CHECKING:
     from featx.verbs.doctor import Diagnosis
@@ -29,6 +28,6 @@ def doctor_text(diagnosis: "Diagnosis") -> str:
         lines.append(f"  {name:<9}{what}")
     if diagnosis.variables:
         lines.append("variables")
-        lines += [f"  {name}={without_home(value)}" for name, value in diagnosis.variables.items()]
+        lines += [f"  {name}={value}" for name, value in diagnosis.variables.items()]
     lines += [f"problem: {problem}" for problem in diagnosis.problems] or ["no problem found"]
     return join_lines(lines)

@@ -249,7 +249,7 @@ def check_table_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no comparison.
     """
-    check_replaced(path, b"head,pooling,", "is not a comparison", "--out")
+    check_replaced(path, [b"head,pooling,"], "is not a comparison", "--out")
 
 
 def save_comparison(comparison: Comparison, path: Path) -> None:

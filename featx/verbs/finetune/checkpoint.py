@@ -47,7 +47,7 @@ def check_checkpoint_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no checkpoint.
     """
-    check_replaced(path, _MAGIC, "is not a checkpoint of featx", "--out")
+    check_replaced(path, [_MAGIC], "is not a checkpoint of featx", "--out")
 
 
 def save_checkpoint(path: Path, identity: str, document: dict[str, Any], arrays: Arrays) -> None:

@@ -25,7 +25,7 @@ def check_log(path: Path, spec: HeadSpec) -> None:
         raise HeadError(
             f"head {spec.name}: learns without epochs, so that there is nothing to log. Leave --log out.", wrong_value=True
         )
-    check_replaced(path, b"epoch,loss,", "is not a log of featx", "--log")
+    check_replaced(path, [b"epoch,loss,"], "is not a log of featx", "--log")
 
 
 def write_log(model: Model, path: Path) -> None:

@@ -120,6 +120,25 @@ def test_a_report_that_was_cut_short_can_be_written_again(
     assert names_in(folder) == ALWAYS
 
 
+def test_a_report_that_cannot_be_finished_leaves_the_earlier_one_whole(
+    tmp_path: Path, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit, and no tables of the one beside the page of the other; a new folder gets no file of it."""
+    folder = tmp_path / "report"
+    write_report(evaluate(epochs=2), folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("featx.report.files.plots.plot_confusion", full)
+    for place in (folder, tmp_path / "new"):
+        with pytest.raises(OutputError, match="cannot be written: No space left on device"):
+            write_report(evaluate(class_names=("x", "y")), place)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert names_in(tmp_path / "new") == []
+
+
 @pytest.mark.parametrize("name", [*NAMES, ".featx-report"])
 def test_a_folder_in_the_place_of_a_file_is_a_typed_error(tmp_path: Path, evaluate: Evaluate, name: str) -> None:
     """In a marked folder too, whether that file would be written or deleted."""

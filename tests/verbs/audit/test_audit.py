@@ -318,6 +318,24 @@ def test_a_foreign_file_in_the_folder_is_left_alone(images: Path, extract: Extra
     assert (tmp_path / "found" / "audit.csv").read_text() == "mine"
 
 
+def test_an_audit_that_cannot_be_finished_leaves_the_earlier_one_whole(
+    flawed: Path, extract: Extract, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table of the new one does not stand beside the page of the earlier one."""
+    assert run("audit", extract(flawed).cache, "--out", "found").exit_code == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "found").iterdir()}
+    (flawed / "test" / "blue" / "near.png").unlink()
+    cache = extract(flawed).cache
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("featx.report.page.audit.render_page", full)
+    done = run("audit", cache, "--out", "found")
+    assert (done.exit_code, "No space left on device" in done.stderr) == (1, True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "found").iterdir()} == before
+
+
 def test_hostile_names_do_no_harm_in_page_and_table(tmp_path: Path, extract: Extract, run: Run) -> None:
     """Markup, quotes, commas, a newline, bytes that are no text: shown as they are, running nothing, one row each."""
     names = ["<script>alert(1)</script>", "a\nb", 'q"uo,te', "caf\udce9", "=1+1", "'onerror='x"]
