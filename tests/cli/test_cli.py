@@ -192,10 +192,13 @@ def run_in(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]
 
 
 def test_errors_are_one_message_on_stderr_with_exit_1(tmp_path: Path) -> None:
-    """In a real process: no traceback, nothing on stdout, nothing written."""
-    done = run_in(tmp_path, "extract", "nowhere", "--json")
+    """In a real process: no traceback, nothing on stdout but the one object of --json, nothing written."""
+    done = run_in(tmp_path, "extract", "nowhere")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("featx: nowhere: no such folder.")
+    with_json = run_in(tmp_path, "extract", "nowhere", "--json")
+    assert (with_json.returncode, with_json.stderr) == (1, done.stderr)
+    assert json.loads(with_json.stdout) == {"error": done.stderr.removeprefix("featx: ").strip(), "kind": "ImageListError"}
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -28,7 +28,7 @@ def offered(words: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        ("ex", ["extract", "export"]),
+        ("ex", ["extract", "explain", "export"]),
         ("fit --head l", ["logreg"]),
         ("compare --heads svm,k", ["svm,knn"]),
         ("extract photos --backbone vgg", ["vgg16", "vgg19"]),

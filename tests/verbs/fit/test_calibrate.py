@@ -1,5 +1,6 @@
 """fit --calibrate: one temperature from the validation images, in the model and in the report."""
 
+import dataclasses
 import json
 import zipfile
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from sklearn.metrics import log_loss
 
 import featx
 from featx.errors import HeadError, ModelDamaged
+from featx.models import save_model
 from tests.conftest import Run, as_json, write_image
 
 HEADS = ("dense", "conv", "logreg", "svm", "ridge", "knn")
@@ -70,12 +72,14 @@ def test_new_images_get_the_temperature_too(noisy_cache: Path, tmp_path: Path) -
 
 
 def test_a_model_without_a_temperature_is_one_that_an_older_featx_reads(noisy_cache: Path, tmp_path: Path) -> None:
-    """Schema 1, as ever; with a temperature schema 2, which an older featx refuses instead of leaving it out."""
+    """Schema 1, as ever; with a temperature 2, with what tells strangers 3, which an older featx refuses by its number."""
     plain = featx.fit_head(noisy_cache, "logreg", out=tmp_path / "p.featx").model
     calibrated = featx.fit_head(noisy_cache, "logreg", out=tmp_path / "c.featx", calibrate=True).model
-    assert document_of(plain)["schema"] == 1
+    assert document_of(plain)["schema"] == document_of(calibrated)["schema"] == 3
+    for path, schema in ((plain, 1), (calibrated, 2)):
+        save_model(dataclasses.replace(featx.load_model(path), familiarity=None, isotonic=None), path)
+        assert document_of(path)["schema"] == schema
     assert "temperature" not in document_of(plain)
-    assert document_of(calibrated)["schema"] == 2
 
 
 @pytest.mark.parametrize("temperature", [0, -1, 1e9, "1", None, True, float("nan"), [2]])
