@@ -74,7 +74,7 @@ class Halving:
             try:
                 parts.append((forward(_padded(part, self.size)), len(part)))
             except Exception as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._halve(error)
                 continue
@@ -152,7 +152,7 @@ def as_maps(output: NDArray[np.float32]) -> NDArray[np.float32]:
     return output if output.ndim == 4 else output.reshape(len(output), 1, 1, -1)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     said = str(error).lower()
     return isinstance(error, MemoryError) or type(error).__name__ in _NAMES or any(text in said for text in _TEXTS)
 

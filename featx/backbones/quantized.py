@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones.batched import Batches
+from featx.backbones.batched import Batches, is_out_of_memory
 from featx.errors import QuantizedNetworkError
 from featx.recipe import Recipe
 from featx.system.zipped import read_members, write_members
@@ -177,7 +177,7 @@ class QuantizedBackbone:
             raise QuantizedNetworkError(
                 f"quantized network: has other inputs and outputs than layers {recipe.layers}. {RESTORE}"
             )
-        self._batches = Batches(self._forward, recipe, batch_size)
+        self._batches = Batches(self._forward_named, recipe, batch_size)
         self._compiled: Any = None
         self._compiled_for = 0
 
@@ -208,6 +208,22 @@ class QuantizedBackbone:
             self._compiled_for = len(images)
         found = self._compiled([images], share_inputs=True)
         return {layer: found[place] for place, layer in enumerate(self._recipe.layers)}
+
+    def _forward_named(self, images: NDArray[np.uint8]) -> dict[str, Any]:
+        """Run it; what OpenVINO makes of a graph that it could read and cannot run becomes one error."""
+        try:
+            maps = self._forward(images)
+        except (RuntimeError, TypeError, ValueError) as error:
+            if is_out_of_memory(error):
+                raise
+            raise QuantizedNetworkError(
+                f"quantized network: OpenVINO cannot run it: {openvino_reason(error)}. {RESTORE}"
+            ) from error
+        for layer, values in maps.items():
+            if values.ndim != 4 or len(values) != len(images) or values.dtype != np.float32:
+                found = f"{values.dtype} of shape {values.shape}"
+                raise QuantizedNetworkError(f"quantized network: layer {layer} gives no maps, but {found}. {RESTORE}")
+        return maps
 
 
 @functools.cache
