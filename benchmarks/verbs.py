@@ -167,6 +167,23 @@ def _report(place: Path) -> object:
     return None
 
 
+def _pages(place: Path) -> object:
+    """Write what the other verbs write of a result: tables and pages, over those of an earlier run too."""
+    from featx.report import write_audit, write_explanation_page, write_prediction_page
+    from featx.verbs.compare import save_comparison
+    from featx.verbs.predict import save_predictions
+
+    new, model = place / "new" / "pages", place / "ridge.featx"
+    predictions = featx.predict_images(model, place / "images")
+    for _ in range(2):
+        save_predictions(predictions, new / "p.csv")
+        write_prediction_page(predictions, new / "p.html", model)
+        write_explanation_page(featx.explain_images(model, place / "images"), new / "why.html", model)
+        write_audit(featx.audit_cache(place / "cache"), new / "audit")
+        save_comparison(featx.compare_heads(place / "cache", heads=["ridge"], folds=2), new / "compared.csv")
+    return None
+
+
 def _extract_parts(place: Path) -> object:
     options = {"backbone": "stub", "image_size": (96, 96)}
     return [featx.extract_features(place / "images", place / "new" / "cache", **options, shard=part) for part in ("1/2", None)]  # type: ignore[arg-type]
@@ -225,6 +242,7 @@ VERBS = {
         repeats=False,  # the model says how long it took
     ),
     "report": Verb(_prepare_models, _report, lambda place: digests_of(place / "new"), images=24, traced=24, repeats=False),
+    "pages": Verb(_prepare_models, _pages, lambda place: digests_of(place / "new"), images=24, traced=24, repeats=False),
     "sample": Verb(
         lambda place, n: None, lambda place: featx.unpack_sample(place / "new" / "sample"), lambda place: digests_of(place)
     ),

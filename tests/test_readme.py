@@ -51,7 +51,8 @@ def test_every_command_on_a_page_can_be_typed(found: Block) -> None:
 
 
 def test_code_within_sentences_names_what_exists() -> None:
-    """Commands, options, modules and benchmarks in backticks."""
+    """Commands, options, modules, benchmarks and tests in backticks."""
+    tests = {name for path in (ROOT / "tests").rglob("*.py") for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))}
     options = {option for command in main.commands.values() for option in options_of(command)}
     for path in PAGES:
         prose = re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
@@ -61,6 +62,8 @@ def test_code_within_sentences_names_what_exists() -> None:
                 assert named[1] in main.commands, where
                 known = options_of(main.commands[named[1]])
                 assert set(re.findall(r"--[a-z][a-z-]*|--C\b", code)) <= known, where
+            elif code.startswith("test_"):
+                assert code in tests, where
             elif code.startswith("--"):
                 assert set(re.findall(r"(?<!\S)--[a-z][a-z-]*", code)) <= options, where
             elif re.fullmatch(r"[a-z_/.]+/[a-z_]+\.py", code):

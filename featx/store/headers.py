@@ -8,8 +8,9 @@ References
 HDF5 File Format Specification 3.0, IV.A.1.b "Version 2 Data Object Header Prefix" and IV.A.2 "Data Object Header Messages".
 """
 
-import os
 from collections.abc import Iterator
+
+from featx.system.regular import read_at
 
 _LAYOUT, _CONTINUATION, _SYMBOL_TABLE = 0x08, 0x10, 0x11
 _CHUNKED = 2
@@ -35,7 +36,7 @@ def old_format(descriptor: int, address: int) -> str:
     ValueError
         If no header of an object is there.
     """
-    head = os.pread(descriptor, 64, address)
+    head = read_at(descriptor, 64, address)
     if head[:5] != b"OHDR\2":
         return "a header of an older format"
     for kind, message in _messages(descriptor, address, head):
@@ -59,7 +60,7 @@ def _messages(descriptor: int, address: int, head: bytes) -> Iterator[tuple[int,
         read += 1
         if length > _MOST_BYTES:
             raise ValueError(f"the header of an object is {length} bytes long")
-        block, place = os.pread(descriptor, length, at), 0
+        block, place = read_at(descriptor, length, at), 0
         while place + 4 <= len(block):
             kind, n_bytes = block[place], int.from_bytes(block[place + 1 : place + 3], "little")
             place += 6 if flags & 4 else 4

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from featx.errors import CacheDamaged
 from featx.store.documents import MEND
+from featx.system.regular import read_at
 
 SEALED = "featx_sealed"
 """An attribute of the file's root: its name tells that a seal must follow, also where the seal itself is damaged."""
@@ -33,10 +34,10 @@ def check_seal(path: Path, descriptor: int) -> None:
         If they are not, or a seal is missing that was there.
     """
     n_bytes = os.fstat(descriptor).st_size - _BYTES
-    found = os.pread(descriptor, _BYTES, n_bytes) if n_bytes > 0 else b""
+    found = read_at(descriptor, _BYTES, n_bytes) if n_bytes > 0 else b""
     sealed, named, before = hashlib.sha256(), False, b""
     for start in range(0, max(0, n_bytes), _PIECE):
-        piece = os.pread(descriptor, min(_PIECE, n_bytes - start), start)
+        piece = read_at(descriptor, min(_PIECE, n_bytes - start), start)
         sealed.update(piece)
         named = named or SEALED.encode() in before + piece
         before = piece[-len(SEALED) :]

@@ -6,6 +6,7 @@ names, a new folder, a mark, a move, a deletion, happens here: nothing else in f
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import sys
@@ -91,7 +92,8 @@ def move(path: Path, target: Path) -> None:
 def exchange(new: Path, place: Path, kept: Path) -> None:
     """Put a file or folder in place of another, which is kept under a third name, all on one file system.
 
-    On Linux a file or a folder stands at ``place`` at every instant. Where names cannot be exchanged, that holds for files.
+    On Linux a file or a folder stands at ``place`` at every instant. Where names cannot be exchanged, that holds for files; a
+    folder that cannot even be renamed is copied to the third name, and then deleted.
 
     Raises
     ------
@@ -105,13 +107,24 @@ def exchange(new: Path, place: Path, kept: Path) -> None:
             _exchanged(new, place)
             raise
     elif place.is_dir() or new.is_dir():
-        place.rename(kept)
+        _set_aside(place, kept)
         new.rename(place)
     else:
         os.link(place, kept)
         new.replace(place)
     for folder in dict.fromkeys((place.parent, kept.parent, new.parent)):
         sync_folder(folder)
+
+
+def _set_aside(place: Path, kept: Path) -> None:
+    """Rename a file or folder; overlayfs refuses that for folders of the layers below, as of a container's image."""
+    try:
+        place.rename(kept)
+    except OSError as error:
+        if error.errno != errno.EXDEV or not place.is_dir():
+            raise
+        shutil.copytree(place, kept, symlinks=True)
+        shutil.rmtree(place)
 
 
 def _exchanged(one: Path, other: Path) -> bool:

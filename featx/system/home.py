@@ -8,7 +8,7 @@ _HOME = "~"
 
 
 def without_home(text: str) -> str:
-    """Return a path, or a text with paths in it, with ``~`` in place of the home folder, in HTML too."""
+    """Return a path, or a text with paths in it, with ``~`` in place of the home folder, in HTML and JSON too."""
     for folder in sorted(_homes(), key=len, reverse=True):
         # A whole path, not a part of another: not /mnt/home/me, not /home/me2, and nothing inside an image in base64.
         text = re.sub(rf"(?<![\w/\\+.=~-]){re.escape(folder)}(?![\w-]|\.\w)", lambda _: _HOME, text)
@@ -29,4 +29,6 @@ def _homes() -> set[str]:
     except RuntimeError:  # a process of no user
         return set()
     found = {folder for folder in (str(home), os.path.realpath(home)) if Path(folder).parent != Path(folder)}
-    return found | {folder.replace("&", "&amp;").replace("'", "&#39;") for folder in found}
+    in_html = {folder.replace("&", "&amp;").replace("'", "&#39;") for folder in found}
+    in_json = {folder.replace("\\", "\\\\").replace("&", r"\u0026") for folder in found}
+    return found | in_html | in_json

@@ -71,6 +71,14 @@ def read_regular(path: Path, *, follow: bool = True) -> bytes:
         return file.read()
 
 
+def read_at(descriptor: int, n_bytes: int, start: int) -> bytes:
+    """Return bytes from a place in a file, fewer at its end; on Windows, which has no call for both, its position moves."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, n_bytes, start)
+    os.lseek(descriptor, start, os.SEEK_SET)
+    return os.read(descriptor, n_bytes)
+
+
 def check_links(path: Path) -> None:
     """Follow the links at the end of a path as far as Linux would let a program that opens it (``fs.protected_symlinks``).
 

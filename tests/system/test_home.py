@@ -8,6 +8,7 @@ from typing import Any
 
 import h5py
 import pytest
+from markupsafe import escape
 
 import featx
 from featx.system.home import with_home, without_home
@@ -17,7 +18,7 @@ from tests.conftest import Run
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that all of a test's files are in is the user's home, and has a name that HTML escapes."""
-    folder = tmp_path / "o'hara & co"
+    folder = tmp_path / "o'hara & có"
     folder.mkdir()
     monkeypatch.setenv("HOME", str(folder))
     return folder
@@ -31,6 +32,18 @@ def test_the_home_folder_is_written_as_a_tilde_and_read_back(home: Path) -> None
     assert without_home(f"lists {home}/a; was {home}.") == "lists ~/a; was ~."
     for other in (f"{home}2", f"{home}-old/a", f"/mnt{home}/a", "photos", "~other/a", ""):
         assert without_home(other) == with_home(other) == other
+
+
+@pytest.mark.parametrize("folder", [r"C:\Users\ada", "/home/a & b", "/home/o'hara", "/home/jos\u00e9"])
+def test_the_home_folder_is_found_in_html_and_json(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pages hold paths; on Windows JSON doubles each backslash."""
+    from featx.report.page.render import _json
+
+    monkeypatch.setattr(Path, "home", lambda: folder)
+    separator = "\\" if "\\" in folder else "/"
+    assert without_home(f"{folder}{separator}photos") == f"~{separator}photos"
+    assert without_home(str(escape(f"{folder}{separator}photos"))) == f"~{separator}photos"
+    assert without_home(_json([f"{folder}{separator}photos"])) == json.dumps([f"~{separator}photos"])
 
 
 def test_a_root_folder_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
