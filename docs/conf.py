@@ -32,11 +32,14 @@ suppress_warnings = ["myst.header"]  # benchmarks/RESULTS.md and the changelog a
 nitpicky = True
 # Other projects' names: there is no network in a build, so their pages are not linked.
 nitpick_ignore_regex = [(r"py:.*", r"(numpy|h5py|pathlib|Path|collections|typing|NotFittedError)(\..*)?")]
-# What FeatureCache gives to featx's own verbs; no part of the interface.
+# What public objects hold for featx's own verbs; no part of the interface.
 nitpick_ignore = [
     ("py:class", "featx.store.shards.shard.Shard"),
     ("py:class", "featx.store.cache_writer.CacheWriter"),
     ("py:class", "featx.images.raster.Traits"),
+    ("py:class", "featx.heads.calibration.Calibration"),
+    ("py:class", "featx.models.separation.Judged"),
+    ("py:class", "featx.verbs.explain.cached.CachedCells"),
 ]
 
 autodoc_member_order = "bysource"

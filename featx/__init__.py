@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from featx.verbs.inspect import inspect_path
     from featx.verbs.merge import MergeResult, merge_caches
     from featx.verbs.pack import pack_cache
-    from featx.verbs.predict import Prediction, predict_images
+    from featx.verbs.predict import Prediction, Predictions, predict_images
     from featx.verbs.sample import unpack_sample
     from featx.verbs.verify import verify_cache
 
@@ -47,6 +47,7 @@ _PUBLIC = {
     "MergeResult": "featx.verbs.merge",
     "Model": "featx.models",
     "Prediction": "featx.verbs.predict",
+    "Predictions": "featx.verbs.predict",
     "Recipe": "featx.recipe",
     "audit_cache": "featx.verbs.audit",
     "compare_heads": "featx.verbs.compare",
@@ -84,6 +85,7 @@ __all__ = [
     "MergeResult",
     "Model",
     "Prediction",
+    "Predictions",
     "Recipe",
     "audit_cache",
     "compare_heads",

@@ -153,6 +153,7 @@ def as_maps(output: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
+    """Return whether a backend says that memory ran out, each in its own way."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or type(error).__name__ in _NAMES or any(text in said for text in _TEXTS)
 

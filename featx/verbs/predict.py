@@ -73,7 +73,23 @@ class Prediction:
 
 
 class Predictions(list[Prediction]):
-    """Predictions, and ``notes``: remarks for the user; with ``explain`` what ``cells`` spoke for, and in which places."""
+    """A list of predictions, and what is to be said of all of them.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        Remarks for the user.
+    explained : ndarray of shape (n,), int64, or None
+        With ``explain``: places in the list whose cells are known.
+    cells : CachedCells or None
+        What these cells spoke for, the predicted class against the runner-up.
+
+    Examples
+    --------
+    >>> predictions = featx.predict_images("models/photos-logreg.featx", "photos/red")
+    >>> len(predictions), predictions.notes
+    (12, ())
+    """
 
     notes: tuple[str, ...] = ()
     explained: NDArray[np.int64] | None = None
@@ -130,8 +146,9 @@ def predict_images(
 
     Returns
     -------
-    predictions : list of Prediction
-        A prediction for each image, in the order of the files; no image is left out. Its ``notes`` are remarks for the user.
+    predictions : Predictions
+        A list: a prediction for each image, in the order of the files; no image is left out. Its ``notes`` are remarks for the
+        user.
 
     Raises
     ------
