@@ -382,6 +382,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "MergeResult",
             "Model",
             "Prediction",
+            "Predictions",
             "Recipe",
             "audit_cache",
             "compare_heads",
