@@ -56,7 +56,8 @@ def test_any_text_comes_out_as_it_went_in(tmp_path: Path, text: str) -> None:
     one = {"path": text, "error": text}
     page = render_page(
         "predictions.html", name=text, lead=text, figures=[], groups=[], unsure=None, min_confidence=0, missing=[], reasons=[],
-        rejected=[one], n_rejected=1, temperature=1.0, isotonic=False, explained=None, page_data={"cells": None, "covered": text},
+        rejected=[one], n_rejected=1, temperature=1.0, isotonic=False, explained=None,
+        page_data={"cells": None, "covered": text},
     )  # fmt: skip
     save_page(page, tmp_path / "p.html")
     shown = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\ufffd")
