@@ -72,10 +72,12 @@ class ImageRejected(FeatxError):
     ----------
     reason : str
         Short and stable: it stands in ``rejects.csv`` and is counted in the summary.
+    where : str
+        Which image, if the message is to say so.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, where: str = "") -> None:
+        super().__init__(f"{where}: {reason}" if where else reason)
         self.reason = reason
 
 

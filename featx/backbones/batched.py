@@ -114,6 +114,10 @@ class Batches:
         """Images in a batch now."""
         return self._halving.size
 
+    def take(self, size: int) -> None:
+        """Run on so many images a forward pass from here on; once memory runs out, on half as many again."""
+        self._halving.size = size
+
     def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Return the maps of each layer (n_images, h, w, n_channels).
 

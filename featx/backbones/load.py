@@ -40,6 +40,10 @@ class Backbone(Protocol):
         """What it runs on, such as ``cpu:0``."""
         ...
 
+    def take(self, batch_size: int) -> None:
+        """Run on so many images a forward pass from here on."""
+        ...
+
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Map uint8 images (n_images, height, width, 3) to each layer's output (n_images, h, w, n_channels)."""
         ...

@@ -70,6 +70,10 @@ class KerasBackbone:
         """What it runs on, such as ``cpu:0``."""
         return self._device
 
+    def take(self, batch_size: int) -> None:
+        """Run on so many images a forward pass from here on."""
+        self._batches.take(batch_size)
+
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Run the frozen base over one batch.
 

@@ -191,6 +191,10 @@ class QuantizedBackbone:
         """What it runs on."""
         return "cpu"
 
+    def take(self, batch_size: int) -> None:
+        """Run on so many images a forward pass from here on."""
+        self._batches.take(batch_size)
+
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Run it over one batch; parameters, returns and errors as for ``KerasBackbone``."""
         return self._batches.run(images)

@@ -32,6 +32,9 @@ class StubBackbone:
         """NumPy's."""
         return "cpu"
 
+    def take(self, batch_size: int) -> None:
+        """Any number of images is one pass."""
+
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Average each cell.
 

@@ -78,6 +78,10 @@ class Tail:
         shape = tuple(self._network.input_shape[1:])
         return shape if len(shape) == 3 else (1, 1, *shape)
 
+    def take(self, batch_size: int) -> None:
+        """Run on so many maps a forward pass from here on."""
+        self._batches.size = batch_size
+
     def __call__(self, maps: NDArray[np.floating]) -> NDArray[np.float32]:
         """Run the tail.
 

@@ -3,6 +3,7 @@
 from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
 from featx.images.decode import decode_image, read_image_file
 from featx.images.decoder import decoder_notes
+from featx.images.in_memory import Source, as_sources, pixels_of
 from featx.images.listing.columns import ManifestKeywords, ManifestOptions
 from featx.images.listing.given import describe_rejected, paths_given
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
@@ -41,10 +42,12 @@ __all__ = [
     "Noticed",
     "Part",
     "Picture",
+    "Source",
     "Thumbnail",
     "Traits",
     "Views",
     "are_many_blank",
+    "as_sources",
     "as_webp",
     "assign_splits",
     "check_manifest_path",
@@ -65,6 +68,7 @@ __all__ = [
     "missing_rows",
     "natural_key",
     "paths_given",
+    "pixels_of",
     "read_image_file",
     "take_images",
     "view_key",

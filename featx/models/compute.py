@@ -7,7 +7,7 @@ image's size, for files that changed since a cache listed them, and for the star
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def decode_files(
     known: bool = False,
     stage: str = "decode",
     progress: Progress | None = None,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Decode files in the order given, ahead of the consumer.
 
     Parameters
@@ -224,6 +224,11 @@ class Extractor:
         self._backbone: Backbone | None = None
 
     @property
+    def recipe(self) -> Recipe:
+        """How features are made."""
+        return self._engine.recipe
+
+    @property
     def batch_size(self) -> int:
         """Images in a forward pass."""
         return self._compute.images_a_batch(self._engine.recipe)
@@ -272,14 +277,20 @@ class Extractor:
         known: bool = False,
         stage: str = "decode",
         progress: Progress | None = None,
-    ) -> Iterator[Batch]:
-        """Decode alone, in batches of the backbone's size."""
-        return decode_files(files, self._engine.recipe, self._compute, views, known=known, stage=stage, progress=progress)
+        size: int | None = None,
+    ) -> Generator[Batch, None, None]:
+        """Decode alone, in batches of the backbone's size, or of at most so many images."""
+        compute = self._compute.settled(self._engine.recipe, size)
+        return decode_files(files, self._engine.recipe, compute, views, known=known, stage=stage, progress=progress)
 
     def maps(self, batch: Batch) -> Maps:
         """Run the backbone over the decoded images of a batch, if there are any."""
-        if not batch.positions:
-            return {}
+        return self.maps_of(batch.images) if batch.positions else {}
+
+    def maps_of(self, images: NDArray[np.uint8], size: int | None = None) -> Maps:
+        """Run the backbone over images (n_images, height, width, 3); ``size`` is how many it takes a pass from here on."""
         if self._backbone is None:
-            self._backbone = self._load(self._engine, self.batch_size, self._compute.device)
-        return self._backbone(batch.images)
+            self._backbone = self._load(self._engine, size or self.batch_size, self._compute.device)
+        elif size is not None:
+            self._backbone.take(size)
+        return self._backbone(images)

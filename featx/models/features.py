@@ -1,17 +1,56 @@
 """From the maps that a cache holds to the rows that a model's head takes: pooled, and through fine-tuned layers first."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import find_weights, load_tail
+from featx.backbones import QuantizedNetwork, find_weights, load_tail
 from featx.errors import WeightsError
-from featx.models.model import Model
+from featx.recipe import Recipe
 from featx.store import FeatureCache, pool_maps
 
 _BLOCK_BYTES = 32_000_000
+
+
+class Fitted(Protocol):
+    """What of a model its features are made by. The model itself keeps its network, and so stands above this module."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How its features were made."""
+        ...
+
+    @property
+    def cached_recipe(self) -> Recipe:
+        """The recipe without fine-tuned layers."""
+        ...
+
+    @property
+    def layer(self) -> str:
+        """The cached layer that it starts from."""
+        ...
+
+    @property
+    def pooling(self) -> str:
+        """How the head's features are pooled."""
+        ...
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Paths, as a hint where to look."""
+        ...
+
+    @property
+    def tail(self) -> Any:
+        """The layers between the cached one and the head, a ``FineTuned``; None without any."""
+        ...
+
+    @property
+    def quantized(self) -> QuantizedNetwork | None:
+        """The network that int8 features are made with."""
+        ...
 
 
 class HeadFeatures:
@@ -29,18 +68,21 @@ class HeadFeatures:
         Where these compute: ``cpu``, ``gpu``, ``gpu:1`` …
     """
 
-    def __init__(self, model: Model, weights: Path | None = None, batch_size: int = 32, device: str | None = None) -> None:
+    def __init__(self, model: Fitted, weights: Path | None = None, batch_size: int = 32, device: str | None = None) -> None:
         self._model = model
         self._weights = weights
         self._batch_size = batch_size
         self._device = device
         self._tail: Any = None
 
-    def of_maps(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn maps of the model's layer (n, h, w, c) into features (n, n_features), rounded as a cache would have."""
-        return self.pooled(self.head_maps(maps))
+    def of_maps(self, maps: NDArray[np.float32], size: int | None = None) -> NDArray[np.float32]:
+        """Turn maps of the model's layer (n, h, w, c) into features (n, n_features), rounded as a cache would have.
 
-    def head_maps(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        ``size`` is the number of images a pass of the fine-tuned layers from here on; without it it stays as it is.
+        """
+        return self.pooled(self.head_maps(maps, size))
+
+    def head_maps(self, maps: NDArray[np.float32], size: int | None = None) -> NDArray[np.float32]:
         """Return the maps that the head's features are pooled from, of maps of the model's layer (n, h, w, c).
 
         Behind fine-tuned layers they are what these give; whole maps are rounded as a cache would have.
@@ -49,7 +91,12 @@ class HeadFeatures:
         if not model.tail and model.pooling != "flatten":
             return maps
         rounded = pool_maps(maps, "flatten", model.recipe.stored_dtype).reshape(maps.shape)
-        return np.asarray(self._ready_tail()(rounded)) if model.tail else rounded
+        if not model.tail:
+            return rounded
+        tail = self._ready_tail()
+        if size is not None:
+            tail.take(size)
+        return np.asarray(tail(rounded))
 
     def pooled(self, head_maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn what ``head_maps`` gave into features (n, n_features)."""
@@ -98,7 +145,7 @@ class HeadFeatures:
         return self._tail
 
 
-def weights_hint(model: Model, given: Path | None) -> Path | None:
+def weights_hint(model: Fitted, given: Path | None) -> Path | None:
     """Return where a model's backbone finds its weights: the file given, or the file that the features were extracted with.
 
     Raises

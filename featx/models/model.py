@@ -1,16 +1,21 @@
 """What a fitted model is."""
 
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
 from featx.heads import Calibration, Conformal, Head, Isotonic, best_epoch
+from featx.images import MAX_PIXELS, as_sources
+from featx.models.compute import Compute
 from featx.models.familiarity import Familiarity
+from featx.models.live import LiveNetwork
 from featx.recipe import Recipe
 from featx.system.npy import npy_bytes
 
@@ -100,6 +105,12 @@ class Model:
     >>> model = featx.load_model("models/photos-logreg.featx")
     >>> model.head_name, model.layer, model.pooling, model.class_names
     ('logreg', 'cells', 'avgmax', ('blue', 'green', 'red'))
+
+    It classifies images, and keeps its network until it is closed:
+
+    >>> with model:
+    ...     model.predict(["photos/blue/0.png", "photos/red/0.png"]).tolist()
+    ['blue', 'red']
     """
 
     recipe: Recipe
@@ -122,15 +133,93 @@ class Model:
     isotonic: Isotonic | None = None
     conformal: Conformal | None = None
     familiarity: Familiarity | None = None
+    _live: LiveNetwork = dataclasses.field(default_factory=LiveNetwork, init=False, repr=False, compare=False)
 
     @property
     def cached_recipe(self) -> Recipe:
         """The recipe of the cached features that it starts from: without the fine-tuned layers."""
         return dataclasses.replace(self.recipe, tail="")
 
-    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return class probabilities (n_samples, n_classes) of features: the head's, calibrated."""
-        return self.calibration(self.head.predict_proba(X))
+    def predict_proba(self, X: object) -> NDArray[np.float64]:
+        """Return class probabilities of images, or of features: the head's, calibrated.
+
+        The network is loaded by the first call with images and kept; a further call costs decoding and the forward pass.
+        Several threads may call at once: they decode side by side, and take turns at the network.
+
+        Parameters
+        ----------
+        X : path, bytes, PIL image, array, or iterable of these
+            One image or many: paths (str or Path); the content of image files (bytes); PIL images; uint8 arrays of shape
+            (height, width, 3) or (n_images, height, width, 3), RGB. Or features as the head takes them: an array of shape
+            (n_samples, n_features) that is not uint8.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), float64
+            In the order of ``class_names``; for one image, too, a row. For files those of ``predict_images``.
+
+        Raises
+        ------
+        ImageRejected
+            If an image gives no features: with its position in ``X``. ``predict_images`` gives the others a class all the same.
+        ImageListError
+            If ``X`` holds neither images nor features.
+        HeadError
+            If features have another width than the head was fitted on.
+        BackboneError
+            If the backbone's weights are not at hand, or there is no such device.
+        """
+        sources = as_sources(X, "X")
+        if sources is None:
+            return self.calibration(self.head.predict_proba(X))  # type: ignore[arg-type] # the head refuses what it cannot take
+        probabilities = np.zeros((len(sources), len(self.class_names)))
+        for positions, features in self._live.features(self, sources):
+            probabilities[positions] = self.calibration(self.head.predict_proba(features))
+        return probabilities
+
+    def predict(self, X: object) -> NDArray[np.str_]:
+        """Return the most probable class of each image, or row of features; parameters and errors as for ``predict_proba``.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), str
+            Class names; for one image, too, an array.
+        """
+        labels: NDArray[np.str_] = np.array(self.class_names)[self.predict_proba(X).argmax(axis=1)]
+        return labels
+
+    def using(
+        self,
+        *,
+        weights: Path | str | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+        device: str | None = None,
+    ) -> "Model":
+        """Return the same model with other settings for its network, which is not shared; see ``predict_images`` for them.
+
+        Raises
+        ------
+        RecipeError, DeviceError
+            If a value is outside its range.
+        """
+        same = copy.copy(self)
+        live = LiveNetwork(None if weights is None else Path(weights), Compute(batch_size, workers, max_pixels, device))
+        object.__setattr__(same, "_live", live)
+        return same
+
+    def close(self) -> None:
+        """Free the network that ``predict`` and ``predict_proba`` loaded; a later call loads it again."""
+        self._live.close()
+
+    def __enter__(self) -> Self:
+        """Use the model; the network is freed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Free the network."""
+        self.close()
 
     @property
     def calibration(self) -> Calibration:

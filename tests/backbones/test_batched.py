@@ -93,3 +93,12 @@ def test_what_is_no_number_is_an_error_in_every_precision(precision: str, bad: f
     batches = Batches(lambda images: {"cells": np.full(images.shape, bad, np.float32)}, recipe, 16)
     with pytest.raises(BackboneError, match=f"cells gives values that are infinite or no numbers, with precision {precision}"):
         batches.run(IMAGES)
+
+
+def test_another_number_of_images_a_pass_is_taken_from_there_on() -> None:
+    """And where memory runs out, half as many, as before."""
+    tried, batches = limited(5, MemoryError())
+    for size in (3, 16, 2):
+        batches.take(size)
+        np.testing.assert_array_equal(batches.run(IMAGES[:4])["cells"], IMAGES[:4])
+    assert tried == [3, 3, 16, 8, 4, 2, 2]

@@ -88,6 +88,16 @@ def test_prediction_is_that_of_the_cached_features_without_the_cache(copy: Path)
 
 
 @pytest.mark.usefixtures("no_quantization")
+def test_a_model_that_keeps_its_network_gives_the_same(folder: Path) -> None:
+    """However many images a call has: the network is compiled for their number, as it is for ``predict_images``."""
+    files = sorted((folder / "photos").glob("*/[01].png"))
+    with featx.load_model(folder / "m.featx") as model:
+        for count in (1, 6, 2, 1):
+            expected = [one.confidence for one in featx.predict_images(folder / "m.featx", files[:count])]
+            assert model.predict_proba(files[:count]).max(axis=1).tolist() == expected
+
+
+@pytest.mark.usefixtures("no_quantization")
 def test_later_extracts_use_the_same_network(copy: Path) -> None:
     """New images are extracted with the ranges that the first ones set; nothing is quantized again."""
     before = featx.open_cache(copy / "cache")
