@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import os
 import re
 import types
 import typing
@@ -481,7 +482,7 @@ def _returned(functions: typing.Iterable[Callable[..., object]]) -> list[type]:
 
 
 def _hints(value: typing.Any) -> dict[str, typing.Any]:
-    return typing.get_type_hints(value, localns={"FeatureCache": featx.FeatureCache, "Path": Path})
+    return typing.get_type_hints(value, localns={"FeatureCache": featx.FeatureCache, "Path": Path, "PathLike": os.PathLike})
 
 
 def _type_name(hint: typing.Any) -> str:

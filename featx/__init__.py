@@ -6,7 +6,7 @@ A frozen VGG16 runs once over all images; its features are kept in HDF5; heads l
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from os import PathLike
 
     from featx.estimators import FeatureExtractor, HeadClassifier
     from featx.models import Model, load_model
@@ -109,7 +109,7 @@ __all__ = [
 ]
 
 
-def open_cache(folder: "Path | str") -> "FeatureCache":
+def open_cache(folder: "str | PathLike[str]") -> "FeatureCache":
     """Open a feature cache for reading.
 
     Raises
@@ -125,11 +125,11 @@ def open_cache(folder: "Path | str") -> "FeatureCache":
     >>> len(cache), cache.recipe.backbone
     (36, 'stub')
     """
-    from pathlib import Path
-
+    from featx.errors import CacheError
     from featx.store import FeatureCache
+    from featx.system.paths import CACHE, as_path
 
-    return FeatureCache.open(Path(folder))
+    return FeatureCache.open(as_path("folder", folder, CacheError, CACHE))
 
 
 def __dir__() -> list[str]:

@@ -40,6 +40,15 @@ FeatxError
 
 from collections.abc import Mapping, Sequence
 
+_LONGEST, _LONGEST_END = 5000, 1000
+
+
+def _bounded(part: object) -> object:
+    """Leave out the middle of a very long message: somebody's value or names are in it, and no reader wants them all."""
+    if not isinstance(part, str) or len(part) <= _LONGEST:
+        return part
+    return f"{part[: _LONGEST - _LONGEST_END]} … {part[-_LONGEST_END:]}"
+
 
 class FeatxError(Exception):
     """Base of every error that featx raises on purpose; its text is one message for the user.
@@ -56,7 +65,7 @@ class FeatxError(Exception):
     wrong_value: bool = False
 
     def __init__(self, *args: object, wrong_value: bool | None = None) -> None:
-        super().__init__(*args)
+        super().__init__(*map(_bounded, args))
         if wrong_value is not None:
             self.wrong_value = wrong_value
 

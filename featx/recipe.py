@@ -1,5 +1,6 @@
 """Recipe: everything that changes a feature's value, and nothing else."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -195,6 +196,24 @@ class Recipe:
         """Return each setting that differs, as name to (value in this recipe, value in the other)."""
         mine, theirs = _LATER | self.to_dict(), _LATER | other.to_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+COLOUR_FORMS = "white, grey, black, #rrggbb or RED,GREEN,BLUE from 0 to 255"
+"""What ``read_colour`` reads."""
+
+_COLOURS = {"white": (255, 255, 255), "grey": (128, 128, 128), "gray": (128, 128, 128), "black": (0, 0, 0)}
+
+
+def read_colour(text: str) -> tuple[int, int, int] | None:
+    """Return a colour's red, green and blue from its name, ``#rrggbb`` or ``RED,GREEN,BLUE``; None if it is no colour."""
+    text = text.lower().strip()
+    if text in _COLOURS:
+        return _COLOURS[text]
+    with contextlib.suppress(ValueError):
+        parts = [int(text[i : i + 2], 16) for i in (1, 3, 5)] if text.startswith("#") else [int(p) for p in text.split(",")]
+        if len(parts) == 3 and all(0 <= part <= 255 for part in parts) and (len(text) == 7 or text[0] != "#"):
+            return parts[0], parts[1], parts[2]
+    return None
 
 
 def _is_whole_numbers(values: object, length: int, least: int, most: int) -> bool:

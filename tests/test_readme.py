@@ -18,7 +18,7 @@ from tests.pages import PAGES, ROOT, Block, block, blocks
 # Marked blocks that have a test of their own; "run" blocks are run here, "checked" and "not run" ones are only parsed.
 TESTED_APART = {
     *("ci: demo", "ci: test", "tutorials", "recipe: xargs"),
-    *("snippet: sklearn", "snippet: python", "snippet: pack", "snippet: live", "snippet: service"),
+    *("snippet: sklearn", "snippet: python", "snippet: pack", "snippet: live", "snippet: service", "snippet: results"),
 }
 CODE = [found for found in blocks() if found.language in ("sh", "python")]
 RUN = sorted({found.page for found in CODE if found.marker.startswith("run: ")})

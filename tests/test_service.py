@@ -42,6 +42,15 @@ def session(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 @pytest.mark.usefixtures("session")
+def test_what_a_function_returns_the_next_one_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From images to a report, with the stub in place of VGG16."""
+    extract = featx.extract_features
+    monkeypatch.setattr(featx, "extract_features", lambda *given, **options: extract(*given, backbone="stub", **options))
+    exec(block("snippet: results"), {})
+    assert Path("reports/photos/report.html").is_file()
+
+
+@pytest.mark.usefixtures("session")
 def test_the_first_block_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     """It prints a class, and a row for each of two images."""
     exec(block("snippet: live"), {})

@@ -12,6 +12,7 @@ from featx.backbones.quantized import QuantizedBackbone, QuantizedNetwork
 from featx.backbones.table import BackboneSpec, backbone_spec
 from featx.errors import BackboneError, DeviceError, ExtraMissing, ImageSizeError, QuantizedNetworkError
 from featx.recipe import Recipe
+from featx.system.kinds import shown
 from featx.system.memory import memory_at_hand
 from featx.system.quiet import quiet_loading
 
@@ -76,7 +77,7 @@ def check_device(device: str | None, precision: str) -> None:
     if device is None:
         return
     if not re.fullmatch(r"(cpu|gpu|tpu)(:\d+)?", device.lower()):
-        raise DeviceError(f"--device must be cpu, gpu or tpu, or one of several, such as gpu:1. Received: {device!r}.")
+        raise DeviceError(f"--device must be cpu, gpu or tpu, or one of several, such as gpu:1. Received: {shown(device)}.")
     if precision == "int8" and device.lower() not in ("cpu", "cpu:0"):
         raise DeviceError(f"--device {device}: int8 networks run on the processor. Leave --device out, or take bfloat16.")
 

@@ -1,9 +1,11 @@
 """Kinds of values that options take."""
 
 import contextlib
-from typing import Any, ClassVar
+from typing import Any
 
 import click
+
+from featx.recipe import COLOUR_FORMS, read_colour
 
 
 class ImageSize(click.ParamType[tuple[int, int]]):
@@ -113,19 +115,12 @@ class Colour(click.ParamType[tuple[int, int, int]]):
     """``white``, ``#rrggbb`` or ``RED,GREEN,BLUE``."""
 
     name = "colour"
-    _named: ClassVar[dict[str, tuple[int, int, int]]] = {"white": (255, 255, 255), "grey": (128, 128, 128), "black": (0, 0, 0)}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
         """Read a value, or refuse it with the expected form."""
         if isinstance(value, tuple):
             return value
-        text = str(value).lower().strip()
-        with contextlib.suppress(ValueError):
-            parts = [int(text[i : i + 2], 16) for i in (1, 3, 5)] if text.startswith("#") else [int(p) for p in text.split(",")]
-            if len(parts) == 3 and all(0 <= part <= 255 for part in parts) and (len(text) == 7 or text[0] != "#"):
-                return parts[0], parts[1], parts[2]
-        if text not in self._named:
-            self.fail(
-                f"{value!r} is not a colour: give white, grey, black, #rrggbb or RED,GREEN,BLUE from 0 to 255.", param, ctx
-            )
-        return self._named[text]
+        colour = read_colour(str(value))
+        if colour is None:
+            self.fail(f"{value!r} is not a colour: give {COLOUR_FORMS}.", param, ctx)
+        return colour

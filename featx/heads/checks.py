@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError, SingleClassError
 from featx.system.finite import first_not_finite
+from featx.system.kinds import shown
 
 LARGEST_SEED = 2**31
 """scikit-learn takes 32 bits; dense counts on from the seed, a layer at a time."""
@@ -35,7 +36,7 @@ def check_setting(name: str, value: object, holds: bool, rule: str) -> None:
         With the rule and the value received.
     """
     if not holds:
-        raise HeadError(f"{name} must be {rule}. Received: {value!r}.", wrong_value=True)
+        raise HeadError(f"{name} must be {rule}. Received: {shown(value)}.", wrong_value=True)
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from featx.errors import HeadError, UnknownHead
 from featx.heads.head import Head
 from featx.heads.settings import HeadSettings
+from featx.system.kinds import plain, shown
 from featx.system.names import check_keywords, did_you_mean
 
 
@@ -92,7 +93,7 @@ class HeadSpec:
         """
         if pooling not in self.poolings:
             raise HeadError(
-                f"head {self.name}: takes {', '.join(self.poolings)} features only. Received: pooling {pooling!r}.",
+                f"head {self.name}: takes {', '.join(self.poolings)} features only. Received: pooling {shown(pooling)}.",
                 wrong_value=True,
             )
 
@@ -105,7 +106,7 @@ class HeadSpec:
             If it has no such setting.
         """
         self.check_settings(settings)
-        head: Head = self._builder()(**settings)
+        head: Head = self._builder()(**{name: plain(value) for name, value in settings.items()})
         return head
 
     def _builder(self) -> Any:
@@ -176,7 +177,7 @@ def head_spec(name: str) -> HeadSpec:
     """
     if isinstance(name, str) and name in HEADS:
         return HEADS[name]
-    raise UnknownHead(f"head {name!r}: unknown. {did_you_mean(str(name), HEADS)}There are: {', '.join(HEADS)}.")
+    raise UnknownHead(f"head {shown(name)}: unknown. {did_you_mean(str(name), HEADS)}There are: {', '.join(HEADS)}.")
 
 
 def make_head(name: str, **settings: Any) -> Head:

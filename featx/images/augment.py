@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featx.errors import AugmentError
+from featx.system.kinds import shown
 
 AUGMENT_VERSION = 1
 """Raised whenever the same view would come out with other pixels than before."""
@@ -55,7 +56,7 @@ class Augmentation:
         for name, most in _MOST.items():
             value = getattr(self, name)
             if not 0 <= value <= most:
-                raise AugmentError(f"--augment: {name} must be from 0 to {most:g}. Received: {value!r}.")
+                raise AugmentError(f"--augment: {name} must be from 0 to {most:g}. Received: {shown(value)}.")
 
     @classmethod
     def parse(cls, spec: str) -> "Augmentation":

@@ -14,6 +14,7 @@ from featx.models.features import HeadFeatures, weights_hint
 from featx.models.listed import ListedFiles
 from featx.models.model import Model
 from featx.store import pool_maps
+from featx.system.paths import StrPath
 from featx.system.progress import Progress
 
 OnMaps = Callable[[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]], None]
@@ -56,7 +57,7 @@ def classify_files(
     paths: Sequence[Path],
     compute: Compute,
     *,
-    weights: Path | None = None,
+    weights: StrPath | None = None,
     tta: bool = False,
     pooled_files: NDArray[np.int64] | None = None,
     on_maps: OnMaps | None = None,

@@ -19,7 +19,7 @@ from featx.errors import DeviceError, RecipeError
 from featx.images import MAX_PIXELS, Batch, Views, load_batches
 from featx.models.listed import ListedFiles
 from featx.recipe import Recipe
-from featx.system.kinds import check_kind, is_whole
+from featx.system.kinds import check_kind, is_whole, shown
 from featx.system.progress import Progress
 
 Maps = dict[str, NDArray[np.float32]]
@@ -62,7 +62,7 @@ class Compute:
                 continue
             if not is_whole(value) or value < 1:
                 wanted = "a whole number from 1, or None" if optional else "a whole number from 1"
-                raise RecipeError(f"{name} must be {wanted}. Received: {value!r}.")
+                raise RecipeError(f"{name} must be {wanted}. Received: {shown(value)}.")
             object.__setattr__(self, name, int(value))
         check_kind("device", self.device, (str, type(None)), "a text such as cpu or gpu:1, or None", DeviceError)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from featx.errors import HeadError, ModelError
 from featx.heads import METHODS, Conformal, Isotonic
 from featx.models.model import Model
+from featx.system.kinds import plain, shown
 
 
 class ConfidenceFields(TypedDict):
@@ -89,9 +90,10 @@ class SetMaker:
             If the model has no scores.
         """
         method = method or METHODS[0]
+        level = plain(level)
         if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
             raise HeadError(
-                f"sets {level!r}: must be a number between 0 and 1, such as 0.9, the share of sets that are to be right.",
+                f"sets {shown(level)}: must be a number between 0 and 1, such as 0.9, the share of sets that are to be right.",
                 wrong_value=True,
             )
         if method not in METHODS:

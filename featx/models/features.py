@@ -10,6 +10,7 @@ from featx.backbones import QuantizedNetwork, find_weights, load_tail
 from featx.errors import WeightsError
 from featx.recipe import Recipe
 from featx.store import FeatureCache, pool_maps
+from featx.system.paths import StrPath, as_path
 
 _BLOCK_BYTES = 32_000_000
 
@@ -68,7 +69,7 @@ class HeadFeatures:
         Where these compute: ``cpu``, ``gpu``, ``gpu:1`` …
     """
 
-    def __init__(self, model: Fitted, weights: Path | None = None, batch_size: int = 32, device: str | None = None) -> None:
+    def __init__(self, model: Fitted, weights: StrPath | None = None, batch_size: int = 32, device: str | None = None) -> None:
         self._model = model
         self._weights = weights
         self._batch_size = batch_size
@@ -145,7 +146,7 @@ class HeadFeatures:
         return self._tail
 
 
-def weights_hint(model: Fitted, given: Path | None) -> Path | None:
+def weights_hint(model: Fitted, given: StrPath | None) -> Path | None:
     """Return where a model's backbone finds its weights: the file given, or the file that the features were extracted with.
 
     Raises
@@ -155,6 +156,7 @@ def weights_hint(model: Fitted, given: Path | None) -> Path | None:
     """
     recorded = model.source.get("weights_file")
     hint = Path(recorded) if recorded else None
+    given = None if given is None else as_path("weights", given, WeightsError)
     # The model's own hint, passed on, may be of another machine: the weights that it names may be bundled here.
     if given not in (None, hint) and not given.is_file():
         raise WeightsError(f"{given}: no such weights file. Give the one that the features were extracted with, or none.")

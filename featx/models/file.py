@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
-from featx.errors import FeatxError, ModelDamaged, ModelNotFound, OutputError
+from featx.errors import FeatxError, ModelDamaged, ModelError, ModelNotFound, OutputError
 from featx.heads import rebuild_head
 from featx.models.confidence import confidence_document, confidence_of
 from featx.models.familiarity import Familiarity
@@ -27,6 +27,7 @@ from featx.system.digests import json_digest
 from featx.system.files import check_file, writing_to
 from featx.system.home import with_home, without_home
 from featx.system.npy import array_of, npy_bytes
+from featx.system.paths import MODEL, StrPath, as_path
 from featx.system.zipped import has_member, read_members, write_members
 
 SCHEMA_VERSION = 3
@@ -120,7 +121,7 @@ def save_model(model: Model, path: Path) -> None:
         write_members(path, dict(sorted(members.items())))
 
 
-def load_model(path: Path | str) -> Model:
+def load_model(path: StrPath) -> Model:
     """Read a model file.
 
     Raises
@@ -137,7 +138,7 @@ def load_model(path: Path | str) -> Model:
     >>> model.predict_proba(cache.features(cache.catalog.rows("test"), pooling=model.pooling)).shape
     (6, 3)
     """
-    path = Path(path)
+    path = as_path("path", path, ModelError, MODEL)
     if not path.is_file():
         raise ModelNotFound(f"{path}: no such model file. Make one with: featx fit --out {path}")
     try:
@@ -149,7 +150,9 @@ def load_model(path: Path | str) -> Model:
                 name for name in {*digests, *document["members"]} if digests.get(name) != document["members"].get(name)
             )
             raise ModelDamaged(f"{path}: {', '.join(wrong[:5])} is not what was written. Fit the model again.")
-        return _rebuild(document, {name: array_of(data) for name, data in members.items()})
+        model = _rebuild(document, {name: array_of(data) for name, data in members.items()})
+        object.__setattr__(model, "_file", path)
+        return model
     except ModelDamaged:
         raise
     except FeatxError as error:

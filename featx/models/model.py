@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
+from featx.errors import ModelError
 from featx.heads import Calibration, Conformal, Head, Isotonic, best_epoch
 from featx.images import MAX_PIXELS, as_sources
 from featx.models.compute import Compute
@@ -134,6 +135,19 @@ class Model:
     conformal: Conformal | None = None
     familiarity: Familiarity | None = None
     _live: LiveNetwork = dataclasses.field(default_factory=LiveNetwork, init=False, repr=False, compare=False)
+    _file: Path | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
+
+    def __fspath__(self) -> str:
+        """Stand for the file that it was read from, wherever the path of a model is wanted.
+
+        Raises
+        ------
+        ModelError
+            If it was read from none.
+        """
+        if self._file is None:
+            raise ModelError("model: was not read from a file. Give a model file, or what load_model returns.")
+        return str(self._file)
 
     @property
     def cached_recipe(self) -> Recipe:

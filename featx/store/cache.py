@@ -56,6 +56,10 @@ class FeatureCache(CachedFeatures):
         super().__init__(folder, recipe, shards)
         self._overwrite = False
 
+    def __fspath__(self) -> str:
+        """Stand for its folder wherever the path of a cache is wanted."""
+        return str(self.folder)
+
     @classmethod
     def open(cls, folder: Path) -> "FeatureCache":
         """Open an existing cache for reading.

@@ -15,6 +15,7 @@ from featx.store.shards.opened import OpenedShards, Views
 from featx.store.shards.reader import BLOCK_BYTES, shuffled_blocks
 from featx.store.shards.shard import Shard
 from featx.system.digests import Digests
+from featx.system.kinds import shown
 
 
 class CachedFeatures:
@@ -223,7 +224,7 @@ class CachedFeatures:
         layer = layer or self.recipe.layers[-1]
         if layer not in self.recipe.layers:
             raise CacheError(
-                f"{self.folder}: keeps no layer {layer!r}. It keeps: {', '.join(self.recipe.layers)}.", wrong_value=True
+                f"{self.folder}: keeps no layer {shown(layer)}. It keeps: {', '.join(self.recipe.layers)}.", wrong_value=True
             )
         return f"{'maps' if pooling == 'flatten' else 'pooled'}/{layer}"
 

@@ -2,11 +2,14 @@
 
 import difflib
 import inspect
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from featx.errors import FeatxError
+
+_LONGEST_NAME = 200  # nobody typed a longer one
 
 _Name = TypeVar("_Name", str, Path | str)
 
@@ -14,6 +17,8 @@ _Name = TypeVar("_Name", str, Path | str)
 def did_you_mean(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> str:
     """Return ``"Did you mean A or B? "`` with the known names most like this one, whatever their case; empty without any."""
     by_lower = {entry.lower(): entry for entry in known}
+    if len(name) > _LONGEST_NAME:
+        return ""
     plain = name.lower()
     near = [plain] if plain in by_lower else difflib.get_close_matches(plain, by_lower, n=most, cutoff=cutoff)
     return f"Did you mean {' or '.join(by_lower[match] for match in near)}? " if near else ""
@@ -21,7 +26,7 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int = 1, cutoff: floa
 
 def as_list(given: _Name | Iterable[_Name]) -> list[_Name]:
     """Return what was given where several may be: a single name or path is one, and not its letters."""
-    return [given] if isinstance(given, str | Path) else list(given)
+    return [given] if isinstance(given, str | os.PathLike) else list(given)
 
 
 def keywords_of(function: Callable[..., Any]) -> list[str]:

@@ -4,10 +4,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from featx.errors import ModelNotFound
+from featx.errors import ModelError, ModelNotFound
 from featx.models import Model, load_model
 from featx.recipe import Recipe
 from featx.store import REJECTED, SPLITS, FeatureCache, missing_rows
+from featx.system.paths import StrPath, as_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +76,7 @@ class ModelSummary:
     layers: list[dict[str, Any]]
 
 
-def inspect_path(path: Path | str) -> CacheSummary | ModelSummary:
+def inspect_path(path: StrPath) -> CacheSummary | ModelSummary:
     """Summarise a cache folder or a model file.
 
     Raises
@@ -90,7 +91,7 @@ def inspect_path(path: Path | str) -> CacheSummary | ModelSummary:
     >>> featx.inspect_path("models/photos-logreg.featx").model.class_names
     ('blue', 'green', 'red')
     """
-    path = Path(path)
+    path = as_path("path", path, ModelError, "a cache's folder or a model file")
     if path.is_dir():
         return _inspect_cache(path)
     if not path.exists():

@@ -3,7 +3,10 @@
 import dataclasses
 from pathlib import Path
 
+from featx.errors import CacheError, OutputError
 from featx.store import FeatureCache, pack
+from featx.system.kinds import check_kind
+from featx.system.paths import CACHE, StrPath, as_path
 from featx.system.progress import Progress
 
 
@@ -27,8 +30,8 @@ class PackResult:
 
 
 def pack_cache(
-    cache: Path | str,
-    out: Path | str,
+    cache: StrPath,
+    out: StrPath,
     *,
     layer: str | None = None,
     overwrite: bool = False,
@@ -65,7 +68,8 @@ def pack_cache(
     ...     sorted(file)
     ['class_names', 'features', 'labels', 'paths', 'pooled', 'split']
     """
-    store = FeatureCache.open(Path(cache))
-    path = Path(out)
+    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
+    path = as_path("out", out, OutputError)
+    check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
     images = pack(store, path, layer or store.recipe.layers[-1], overwrite, progress)
     return PackResult(path, images, path.stat().st_size)

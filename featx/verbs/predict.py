@@ -3,20 +3,20 @@
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError, ModelError, OutputError, RecipeError
+from featx.errors import HeadError, ImageListError, ModelError, OutputError, RecipeError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, Model, SetMaker, classify_files, load_model
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
-from featx.system.names import as_list
+from featx.system.paths import MODEL, StrPath, as_path, as_paths
 from featx.system.progress import Progress
 from featx.system.replaced import check_replaced
 from featx.verbs.explain import CachedCells, CellsSeen
@@ -27,6 +27,8 @@ UNKNOWN = "unknown"
 """The label of an image that is too strange to have one."""
 
 _OLD = "the model was fitted by an earlier featx and knows no strangers: unfamiliar is empty; fit it again to have it"
+
+_IN_MEMORY = " Images in memory are for Model.predict: featx.load_model(FILE).predict(images)."
 
 # No suffix is the user's choice; a spreadsheet's or a picture's would promise what the file does not hold.
 _SUFFIXES = ("", ".csv", ".txt", ".jsonl", ".json")
@@ -97,10 +99,10 @@ class Predictions(list[Prediction]):
 
 
 def predict_images(
-    model: Path | str,
-    paths: Path | str | Sequence[Path | str],
+    model: StrPath,
+    paths: StrPath | Iterable[StrPath],
     *,
-    weights: Path | None = None,
+    weights: StrPath | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -116,11 +118,11 @@ def predict_images(
 
     Parameters
     ----------
-    model : Path or str
+    model : Path, str, Model or result of a fit
         The model file.
-    paths : Path, str, or sequence of Path or str
+    paths : Path, str, or iterable of Path or str
         Files are taken as they are; folders are searched for images.
-    weights : Path or None
+    weights : Path, str or None
         The backbone's weights file, if it is not at hand.
     batch_size, workers : int or None
         Images a forward pass, by default as many as memory allows; decoding processes.
@@ -171,11 +173,12 @@ def predict_images(
     ['blue', 'green']
     """
     compute = Compute(batch_size, workers, max_pixels, device)
-    loaded = load_model(model)
-    maker = _set_maker(loaded, Path(model), sets, set_method, tta)
+    path = as_path("model", model, ModelError, MODEL)
+    loaded = load_model(path)
+    maker = _set_maker(loaded, path, sets, set_method, tta)
     if unknown is not None:
-        check_unknown(loaded, Path(model), unknown)
-    files = list_unlabelled([Path(path) for path in as_list(paths)])
+        check_unknown(loaded, path, unknown)
+    files = list_unlabelled(as_paths("paths", paths, ImageListError, _IN_MEMORY))
     seen = CellsSeen.of(loaded) if explain and not tta else None
     result = classify_files(loaded, files, compute, weights=weights, tta=tta, on_maps=seen, progress=progress)
     shares = loaded.familiarity.shares(result.strangeness) if loaded.familiarity and result.strangeness is not None else None

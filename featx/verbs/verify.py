@@ -27,6 +27,7 @@ from featx.store import (
 from featx.store import prune as drop_rows
 from featx.store import restore as bring_back
 from featx.system.lock_file import locked
+from featx.system.paths import CACHE, StrPath, as_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,7 @@ class VerifyResult:
 
 
 def verify_cache(
-    cache: Path | str, *, repair: bool = False, prune: bool = False, restore: bool = False, wait: bool = False
+    cache: StrPath, *, repair: bool = False, prune: bool = False, restore: bool = False, wait: bool = False
 ) -> VerifyResult:
     """Open every shard, read every checksum, and hold catalog and shards against each other.
 
@@ -129,7 +130,7 @@ def verify_cache(
     >>> result.rows, result.damages, result.missing
     (36, [], 0)
     """
-    folder = Path(cache)
+    folder = as_path("cache", cache, CacheError, CACHE)
     restored: list[Path] = []
     if restore and folder.is_dir():
         with writing_named(folder), locked(folder / ".lock", wait):

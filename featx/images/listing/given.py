@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from featx.errors import ImageListError
+from featx.system.kinds import shown
 
 _MOST_NAMED = 10
 """Rejected files that an error names."""
@@ -28,13 +29,13 @@ def paths_given(X: Any) -> list[Path]:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        found = f"an array of shape {values.shape}" if values.ndim else repr(X)
+        found = f"an array of shape {values.shape}" if values.ndim else shown(X)
         raise ImageListError(f"paths must be a list of files. Received: {found}. {wanted}")
     if not len(values):
         raise ImageListError(f"paths: there are none. {wanted}")
     for row, value in enumerate(values):
         if not isinstance(value, str | Path):
-            raise ImageListError(f"paths must be str or Path. Received: {value!r} at row {row}. {wanted}")
+            raise ImageListError(f"paths must be str or Path. Received: {shown(value)} at row {row}. {wanted}")
     return [Path(value) for value in values]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from featx.errors import ImageListError
 from featx.images.listing.index import ImageIndex
 from featx.system.files import content_digest
+from featx.system.kinds import shown
 
 MOST_PARTS = 1_000_000
 """More parts than that, and most of them would hold no image."""
@@ -64,7 +65,7 @@ class Part:
         if isinstance(value, str) and re.fullmatch("[0-9]{1,9}/[0-9]{1,9}", value.strip()):
             numbers = [int(number) for number in value.split("/")]
         if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
-            raise ImageListError(f"--shard must be I/N, part I of N, such as 2/8. Received: {value!r}.", wrong_value=True)
+            raise ImageListError(f"--shard must be I/N, part I of N, such as 2/8. Received: {shown(value)}.", wrong_value=True)
         return cls(*numbers)
 
     def __str__(self) -> str:

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+from featx.errors import OutputError
 from featx.report.files.folder import REMEDY, check_marked_folder, writing_together
 from featx.system.cells import TableWriter
 from featx.system.durable import delete
 from featx.system.files import writing_to
+from featx.system.paths import StrPath, as_path
 from featx.system.progress import Progress
 from featx.verbs.audit import Audit, ListedImage
 
@@ -35,7 +37,7 @@ def check_audit_folder(folder: Path) -> None:
     check_marked_folder(folder, _NAMES, "featx audit")
 
 
-def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress: Progress | None = None) -> AuditFiles:
+def write_audit(audit: Audit, folder: StrPath, *, page: bool = True, progress: Progress | None = None) -> AuditFiles:
     """Write ``audit.csv``, one line for each finding, and ``audit.html``.
 
     Parameters
@@ -54,7 +56,7 @@ def write_audit(audit: Audit, folder: Path | str, *, page: bool = True, progress
     OutputError
         As ``check_audit_folder``.
     """
-    folder = Path(folder)
+    folder = as_path("folder", folder, OutputError)
     check_audit_folder(folder)
     files = AuditFiles(folder, folder / "audit.csv", folder / "audit.html" if page else None)
     if files.page:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.errors import OutputError
 from featx.images import REPORT_PLOTS
 from featx.report.files.folder import REMEDY, Write, check_marked_folder, writing_together
 from featx.report.page.exhibits import exhibits_of
@@ -16,6 +17,7 @@ from featx.system.cells import TableWriter
 from featx.system.durable import delete
 from featx.system.files import writing_to
 from featx.system.home import without_home
+from featx.system.paths import StrPath, as_path
 from featx.system.progress import Progress
 from featx.verbs.evaluate import ClassMeasures, Evaluation, check_map
 
@@ -65,7 +67,7 @@ def check_report_folder(folder: Path) -> None:
 
 def write_report(
     evaluation: Evaluation,
-    folder: Path | str,
+    folder: StrPath,
     *,
     page: bool = True,
     map: str = "auto",  # noqa: A002 - the option's name
@@ -104,7 +106,7 @@ def write_report(
     check_map(map)
     from featx.report.files.plots import plot_confusion, plot_curves  # here, not above: matplotlib takes half a second
 
-    folder = Path(folder)
+    folder = as_path("folder", folder, OutputError)
     history = evaluation.model.history
     has_epochs = bool(history.get("loss"))
     files = ReportFiles(

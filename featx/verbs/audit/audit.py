@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import OutputError
+from featx.errors import CacheError, OutputError
 from featx.images import check_manifest_path, write_manifest
 from featx.models import Compute, Copies, MeasuredPictures, find_copies, measure_missing, stored_pictures
 from featx.store import SPLITS, CachedRows, Catalog, FeatureCache
+from featx.system.kinds import as_texts, check_kind, shown
+from featx.system.paths import CACHE, StrPath, as_path
 from featx.system.progress import Progress
 from featx.verbs.audit.findings import (
     FLAGS,
@@ -43,7 +45,7 @@ _KEPT_FIRST = ("test", "val", "train")
 
 
 def audit_cache(
-    cache: Path | str,
+    cache: StrPath,
     *,
     layer: str | None = None,
     measure: bool = False,
@@ -85,7 +87,8 @@ def audit_cache(
     """
     started = time.monotonic()
     compute = Compute(workers=workers)
-    store = FeatureCache.open(Path(cache))
+    check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
+    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
     catalog, rows = store.catalog, store.catalog.rows()
     pictures = stored_pictures(store, rows)
     if measure:
@@ -229,7 +232,7 @@ def _small_classes(listing: _Listing, copies: Copies) -> dict[str, int]:
     return {name: count for name, count in sorted(counts.items(), key=lambda item: item[1]) if count < SMALL_CLASS}
 
 
-def write_clean_manifest(audit: Audit, path: Path | str, drop: Sequence[str] = FLAGS[:1]) -> dict[str, int]:
+def write_clean_manifest(audit: Audit, path: StrPath, drop: Sequence[str] = FLAGS[:1]) -> dict[str, int]:
     """Write a CSV manifest of the audited images without the flagged images, for a next extract.
 
     Labels and splits stay as they are; cached features are reused. Flagged images that are kept have their
@@ -262,11 +265,12 @@ def write_clean_manifest(audit: Audit, path: Path | str, drop: Sequence[str] = F
     ...     print(file.readline(), end="")
     path,label,split,audit_flags
     """
-    path = Path(path)
+    path = as_path("path", path, OutputError)
     check_manifest_path(path)
+    drop = as_texts("drop", drop, f"some of {', '.join(FLAGS)}", OutputError)
     if unknown := [name for name in drop if name not in FLAGS]:
         raise OutputError(
-            f"{path}: there is no flag {unknown[0]!r} to leave images out for. Give some of {', '.join(FLAGS)}.",
+            f"{path}: there is no flag {shown(unknown[0])} to leave images out for. Give some of {', '.join(FLAGS)}.",
             wrong_value=True,
         )
     flags = flags_of(audit)

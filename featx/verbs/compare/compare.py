@@ -10,14 +10,16 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError
+from featx.errors import CacheError, HeadError
 from featx.heads import HeadSettings, head_spec
 from featx.models import find_training_copies
 from featx.store import POOLINGS, FeatureCache
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
-from featx.system.names import as_list, did_you_mean, keywords_of
+from featx.system.kinds import as_texts, check_kind, plain, shown
+from featx.system.names import did_you_mean, keywords_of
+from featx.system.paths import CACHE, StrPath, as_path
 from featx.system.progress import Progress
 from featx.system.replaced import check_replaced
 from featx.verbs.compare.folds import cut_into_folds
@@ -99,7 +101,7 @@ class Comparison:
 
 
 def compare_heads(
-    cache: Path | str,
+    cache: StrPath,
     heads: str | Sequence[str] = DEFAULT_HEADS,
     poolings: str | Sequence[str] = (),
     *,
@@ -157,10 +159,14 @@ def compare_heads(
     """
     if withhold is not None:
         check_withhold(withhold)
-    if not heads:
+    names = as_texts("heads", heads, "the name of a head, or several", HeadError)
+    if not names:
         raise HeadError("compare needs at least one head.", wrong_value=True)
-    candidates = _candidates(as_list(heads), as_list(poolings), {**settings, "seed": seed})
-    store = FeatureCache.open(Path(cache))
+    asked = as_texts("poolings", poolings, "the name of a pooling, or several", HeadError)
+    check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
+    seed, folds = plain(seed), plain(folds)
+    candidates = _candidates(names, asked, {**settings, "seed": seed})
+    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
     groups = find_training_copies(store, progress).groups if group_duplicates else None
     images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)
     tried = sorted(cross_validate(images, candidates, progress), key=rank_of)
@@ -184,7 +190,7 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
     for pooling in poolings:
         if pooling not in POOLINGS:
             raise HeadError(
-                f"pooling {pooling!r}: unknown. {did_you_mean(str(pooling), POOLINGS)}Give some of {', '.join(POOLINGS)}.",
+                f"pooling {shown(pooling)}: unknown. {did_you_mean(str(pooling), POOLINGS)}Give some of {', '.join(POOLINGS)}.",
                 wrong_value=True,
             )
     for spec in specs:

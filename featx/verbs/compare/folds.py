@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from featx.errors import HeadError
 from featx.heads import check_seed
 from featx.store import FeatureCache
+from featx.system.kinds import is_whole, shown
 
 # Of a fold's training images, for heads that stop by a validation loss: those left out of the fold must not decide that.
 _INNER_FOLDS = 7
@@ -74,8 +75,8 @@ def cut_into_folds(
         If a class has but one image: left out, nothing is left to learn it from.
     """
     check_seed(seed)
-    if not isinstance(n_folds, int) or not 2 <= n_folds <= 100:
-        raise HeadError(f"--folds must be from 2 to 100. Received: {n_folds}.", wrong_value=True)
+    if not is_whole(n_folds) or not 2 <= n_folds <= 100:
+        raise HeadError(f"--folds must be from 2 to 100. Received: {shown(n_folds)}.", wrong_value=True)
     catalog = store.catalog
     rows = catalog.rows("train")
     present, labels = np.unique(catalog.labels[rows], return_inverse=True)

@@ -8,9 +8,10 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import ImageListError
+from featx.errors import CacheError, ImageListError, ModelError
 from featx.images import MAX_PIXELS, ManifestKeywords, ManifestOptions
 from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, load_model
+from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.system.progress import Progress
 from featx.verbs.evaluate.calibration_error import calibration_precision
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
@@ -35,12 +36,12 @@ _MOST_UNDONE = 5_000_000
 
 
 def evaluate_model(
-    model: Path | str,
+    model: StrPath,
     *,
     split: str | None = None,
-    images: Path | str | None = None,
-    cache: Path | str | None = None,
-    weights: Path | None = None,
+    images: StrPath | None = None,
+    cache: StrPath | None = None,
+    weights: StrPath | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -56,13 +57,13 @@ def evaluate_model(
 
     Parameters
     ----------
-    model : Path or str
+    model : Path, str, Model or result of a fit
         The model file.
     split : str or None
         By default ``test`` where there is such a split, else ``val``; for ``images`` without splits, all of them.
     images : Path, str or None
         Folder of class folders, or manifest, to measure on instead of the cache.
-    cache : Path, str or None
+    cache : Path, str, FeatureCache, result of an extract, or None
         The cache, if it is no longer where the model was fitted.
     weights : Path or None
         The backbone's weights file, if ``images`` need it and it is not at hand.
@@ -119,15 +120,15 @@ def evaluate_model(
         raise ImageListError(
             "--root, --ext and the names of columns say how the manifest of --images is read. Give --images.", wrong_value=True
         )
-    path = Path(model)
+    path = as_path("model", model, ModelError, MODEL)
     loaded = load_model(path)
     maker = choose_sets(loaded, path, sets, set_method, tta)
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
     strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else []
     if images is not None:
-        measured = from_files(loaded, list_to_measure(Path(images), listing), split, classify)
+        measured = from_files(loaded, list_to_measure(as_path("images", images, ImageListError), listing), split, classify)
     else:
-        folder = Path(cache or loaded.source.get("cache", ""))
+        folder = as_path_or_none("cache", cache, CacheError, CACHE) or Path(loaded.source.get("cache", ""))
         features = HeadFeatures(loaded, weights, compute.images_a_batch(loaded.recipe), device)
         measured = from_cache(loaded, split, folder, features, classify if tta else None, progress)
     notes = measured.notes + (_note_source(loaded, measured) if images is None else [])

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import FeatxError
+from featx.system.kinds import shown
 
 MAPS = ("auto", "pca", "tsne", "none")
 """Ways to make a map: ``auto`` is t-SNE where that takes seconds, else PCA."""
@@ -53,8 +54,8 @@ def check_map(method: str) -> None:
     FeatxError
         With the known maps.
     """
-    if method not in MAPS:
-        raise FeatxError(f"map {method!r}: unknown. Give one of {', '.join(MAPS)}.", wrong_value=True)
+    if not isinstance(method, str) or method not in MAPS:
+        raise FeatxError(f"map {shown(method)}: unknown. Give one of {', '.join(MAPS)}.", wrong_value=True)
 
 
 def choose_mapped(n_images: int, seed: int = 0) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from featx.models import (
     showing_training_images,
 )
 from featx.store import SPLITS, Catalog, FeatureCache
+from featx.system.kinds import check_kind, shown
 from featx.system.progress import Progress
 from featx.verbs.evaluate.featuremap import choose_mapped
 
@@ -153,8 +154,11 @@ def check_split(split: str | None) -> None:
     ImageListError
         With those that there are.
     """
+    check_kind("split", split, (str, type(None)), f"one of {', '.join((*SPLITS, EVERY_SPLIT))}, or None", ImageListError)
     if split not in (None, *SPLITS, EVERY_SPLIT):
-        raise ImageListError(f"split {split!r}: unknown. Give one of {', '.join((*SPLITS, EVERY_SPLIT))}.", wrong_value=True)
+        raise ImageListError(
+            f"split {shown(split)}: unknown. Give one of {', '.join((*SPLITS, EVERY_SPLIT))}.", wrong_value=True
+        )
 
 
 def _shared(catalog: Catalog, model: Model) -> list[str]:

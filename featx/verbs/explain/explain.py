@@ -1,27 +1,28 @@
 """The verb explain: which cells of an image's map spoke for a class and against another."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import ClassMismatch
+from featx.errors import ClassMismatch, ImageListError, ModelError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, Engine, Extractor, HeadFeatures, Model, load_model, weights_hint
-from featx.system.names import as_list, did_you_mean
+from featx.system.kinds import check_kind, shown
+from featx.system.names import did_you_mean
+from featx.system.paths import MODEL, StrPath, as_path, as_paths
 from featx.system.progress import Progress
 from featx.verbs.explain.cells import Explainer
 from featx.verbs.explain.explanation import Explanation
 
 
 def explain_images(
-    model: Path | str,
-    images: Path | str | Sequence[Path | str],
+    model: StrPath,
+    images: StrPath | Iterable[StrPath],
     *,
     label: str | None = None,
     against: str | None = None,
-    weights: Path | None = None,
+    weights: StrPath | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -35,7 +36,7 @@ def explain_images(
 
     Parameters
     ----------
-    model : Path or str
+    model : Path, str, Model or result of a fit
         The model file.
     images : Path, str, or sequence of Path or str
         Files are taken as they are; folders are searched for images.
@@ -79,14 +80,14 @@ def explain_images(
     ('red', 'blue', (2, 2), True)
     """
     compute = Compute(batch_size, workers, max_pixels, device)
-    loaded = load_model(model)
+    loaded = load_model(as_path("model", model, ModelError, MODEL))
     wanted = (_class_of(loaded, "label", label), _class_of(loaded, "against", against))
     if None not in wanted and wanted[0] == wanted[1]:
         raise ClassMismatch(
             f"label and against are both {label!r}. Give two classes, or leave one of them out.", wrong_value=True
         )
     explainer = Explainer(loaded)
-    files = list_unlabelled([Path(path) for path in as_list(images)])
+    files = list_unlabelled(as_paths("images", images, ImageListError))
     found = [Explanation(str(file)) for file in files]
     weights = weights_hint(loaded, weights)
     extractor = Extractor(Engine(loaded.cached_recipe, weights, loaded.quantized), compute, most_images=len(files))
@@ -134,10 +135,11 @@ def choose_classes(
 def _class_of(model: Model, option: str, name: str | None) -> int | None:
     if name is None:
         return None
+    check_kind(option, name, (str, type(None)), "the name of a class, or None", ClassMismatch)
     if name not in model.class_names:
         known = ", ".join(map(repr, model.class_names[:10])) + (" …" if len(model.class_names) > 10 else "")
         raise ClassMismatch(
-            f"{option} {name!r}: the model has no such class. {did_you_mean(name, model.class_names)}It knows {known}.",
+            f"{option} {shown(name)}: the model has no such class. {did_you_mean(name, model.class_names)}It knows {known}.",
             wrong_value=True,
         )
     return model.class_names.index(name)

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import load_backbone
-from featx.errors import ExportError
+from featx.errors import ExportError, ModelError, OutputError
 from featx.heads.layers import Probabilities
 from featx.models import HeadFeatures, Model, load_model, weights_hint
 from featx.system.files import writing_to
+from featx.system.paths import MODEL, StrPath, as_path
 from featx.verbs.export.facts import facts_of
 from featx.verbs.export.formats import export_network
 from featx.verbs.export.head_layers import plain_layers
@@ -78,10 +79,10 @@ class ExportResult:
 
 
 def export_model(
-    model: Path | str,
-    out: Path | str,
+    model: StrPath,
+    out: StrPath,
     *,
-    weights: Path | None = None,
+    weights: StrPath | None = None,
     overwrite: bool = False,
 ) -> ExportResult:
     """Write a model in a format that runs without featx, and compare it with featx on sample images.
@@ -123,11 +124,12 @@ def export_model(
     (1, 3)
     """
     started = time.monotonic()
-    path = Path(out)
+    path = as_path("out", out, OutputError)
     form = format_of(path)
     check_installed(form)
     names = (path.name, *(path.with_suffix(suffix).name for suffix in form.beside))
     check_place(path, names, overwrite)
+    model = as_path("model", model, ModelError, MODEL)
     loaded = load_model(model)
     weights = weights_hint(loaded, weights)
     # The head comes first: a refusal must not wait for the backbone.

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Unpack
 
 import numpy as np
@@ -16,6 +15,7 @@ from featx.images import MAX_PIXELS
 from featx.models import Compute, drop_other_networks, keep_network, near_duplicates_across_splits
 from featx.store import CacheWriter, Catalog, FeatureCache, check_something_is_left, write_rejects
 from featx.system.interrupt import interrupted_once
+from featx.system.paths import StrPath
 from featx.system.progress import Progress
 from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
@@ -31,8 +31,8 @@ from featx.verbs.extract.run import Run
 
 @interrupted_once()
 def extract_features(
-    images: Path | str,
-    cache: Path | str | None = None,
+    images: StrPath,
+    cache: StrPath | None = None,
     *,
     batch_size: int | None = None,
     workers: int | None = None,

@@ -18,9 +18,9 @@ class ExtractKeywords(ManifestKeywords, total=False):
     weights: str
     layers: tuple[str, ...] | str | None
     preprocess: str
-    image_size: tuple[int, int] | None
+    image_size: tuple[int, int] | int | None
     resize: str
-    background: tuple[int, int, int]
+    background: tuple[int, int, int] | str
     exact_decode: bool
     allow_truncated: bool
     depth: str

@@ -1,10 +1,9 @@
 """The options of an extract, and the recipe that they make."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
-
-import numpy as np
 
 from featx.backbones import backbone_spec, check_image_size, resolve_weights
 from featx.errors import AugmentError, ImageListError, RecipeError
@@ -16,8 +15,8 @@ from featx.images import (
     Part,
     view_key,
 )
-from featx.recipe import FULL_DEPTH, Recipe
-from featx.system.kinds import check_kind, is_whole
+from featx.recipe import COLOUR_FORMS, FULL_DEPTH, Recipe, read_colour
+from featx.system.kinds import check_kind, is_whole, plain, shown
 from featx.system.names import as_list
 
 DEFAULT_VIEWS = 4
@@ -51,12 +50,12 @@ class ExtractOptions:
         Layers to keep, all from one forward pass; by default the backbone's last.
     preprocess : str
         How pixels are scaled: ``auto``, as the backbone was trained, or by name.
-    image_size : tuple of int or None
-        (height, width) [px]; by default the backbone's own.
+    image_size : tuple of int, int or None
+        (height, width), or the side of a square [px]; by default the backbone's own.
     resize : str
         ``stretch``, ``crop`` or ``pad``.
-    background : tuple of int
-        RGB colour under transparent pixels and in ``pad``'s margins.
+    background : tuple of int, or str
+        RGB colour, or its name, under transparent pixels and in ``pad``'s margins.
     exact_decode : bool
         Decode JPEGs at full size.
     allow_truncated : bool
@@ -98,9 +97,9 @@ class ExtractOptions:
     weights: str = "imagenet"
     layers: tuple[str, ...] | str | None = None
     preprocess: str = "auto"
-    image_size: tuple[int, int] | None = None
+    image_size: tuple[int, int] | int | None = None
     resize: str = "stretch"
-    background: tuple[int, int, int] = (255, 255, 255)
+    background: tuple[int, int, int] | str = (255, 255, 255)
     exact_decode: bool = False
     allow_truncated: bool = False
     depth: str = FULL_DEPTH
@@ -126,11 +125,9 @@ class ExtractOptions:
             for name in names:
                 value = getattr(self, name)
                 check_kind(name, value, kinds, wanted, RecipeError)
-                if isinstance(value, np.generic):
-                    object.__setattr__(self, name, value.item())  # what decodes images is asked in JSON
-        size = self.image_size
-        if not (size is None or (isinstance(size, tuple | list) and len(size) == 2 and all(map(is_whole, size)))):
-            raise RecipeError(f"image_size must be (height, width) [px], or None. Received: {size!r}.")
+                object.__setattr__(self, name, plain(value))  # what decodes images is asked in JSON
+        object.__setattr__(self, "image_size", _image_size(self.image_size))
+        object.__setattr__(self, "background", _background(self.background))
         _ = self.manifest, self.part
         shares = self.val_fraction, self.test_fraction
         if not (min(shares) >= 0 and sum(shares) < 1):
@@ -182,8 +179,7 @@ class ExtractOptions:
             If int8 needs libraries that are not installed.
         """
         spec = backbone_spec(self.backbone)
-        height, width = self.image_size or spec.image_size
-        size = int(height), int(width)
+        size = _image_size(self.image_size) or spec.image_size
         check_image_size(spec, size)
         layers = tuple(as_list(self.layers or spec.layers))
         digest, weights_file = resolve_weights(spec, self.weights, layers)
@@ -196,7 +192,7 @@ class ExtractOptions:
             image_size=size,
             preprocess=spec.preprocess if self.preprocess == "auto" else self.preprocess,
             resize=self.resize,
-            background=self.background,
+            background=_background(self.background),
             exact_decode=self.exact_decode,
             allow_truncated=self.allow_truncated,
             depth=self.depth,
@@ -204,3 +200,26 @@ class ExtractOptions:
             precision=self.precision,
         )
         return recipe, weights_file
+
+
+def _image_size(size: object) -> tuple[int, int] | None:
+    """Return (height, width) of what was given: a side of a square, two sides, or None."""
+    if size is None:
+        return None
+    sides = (size, size) if is_whole(size) else tuple(size) if isinstance(size, Iterable) else ()
+    if isinstance(size, str | bytes | Mapping) or len(sides) != 2 or not all(map(is_whole, sides)):
+        raise RecipeError(
+            f"image_size must be (height, width), or the side of a square [px], or None. Received: {shown(size)}."
+        )
+    return int(sides[0]), int(sides[1])  # NumPy's are no JSON
+
+
+def _background(colour: object) -> tuple[int, int, int]:
+    """Return red, green and blue of what was given: a colour's name, ``#rrggbb``, or three numbers."""
+    read = read_colour(colour) if isinstance(colour, str) else None
+    if read is not None:
+        return read
+    parts = tuple(colour) if isinstance(colour, Iterable) and not isinstance(colour, str | bytes | Mapping) else ()
+    if len(parts) != 3 or not all(is_whole(part) and 0 <= part <= 255 for part in parts):
+        raise RecipeError(f"background must be (red, green, blue), or {COLOUR_FORMS}. Received: {shown(colour)}.")
+    return int(parts[0]), int(parts[1]), int(parts[2])

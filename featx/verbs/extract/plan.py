@@ -13,6 +13,7 @@ from featx.images import MAX_PIXELS, Batch, Noticed
 from featx.models import Compute, Engine, Extractor, Maps, decode_files
 from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
 from featx.system.digests import are_among, as_digests
+from featx.system.paths import StrPath
 from featx.system.progress import Progress
 from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
@@ -115,8 +116,8 @@ class ExtractPlan:
 
 
 def plan_extract(
-    images: Path | str,
-    cache: Path | str | None = None,
+    images: StrPath,
+    cache: StrPath | None = None,
     *,
     batch_size: int | None = None,
     workers: int | None = None,

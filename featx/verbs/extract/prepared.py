@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheError
+from featx.errors import CacheError, ImageListError
 from featx.images import (
     NEVER_TRUSTED,
     NO_DIGEST,
@@ -27,6 +27,7 @@ from featx.models import Engine, find_engine
 from featx.recipe import Recipe
 from featx.store import EXTRACTED, NOT_GIVEN, REJECTED, SPLITS, Catalog, FeatureCache, PartOf
 from featx.system.digests import Digests, are_among, first_alike
+from featx.system.paths import CACHE, StrPath, as_path, as_path_or_none
 from featx.system.progress import Progress
 from featx.verbs.extract.checks import Checks, Notify
 from featx.verbs.extract.options import ExtractOptions
@@ -194,8 +195,8 @@ CHANGED = "changed while it was being read"
 
 
 def prepare(
-    images: Path | str,
-    cache: Path | str | None,
+    images: StrPath,
+    cache: StrPath | None,
     options: ExtractOptions,
     *,
     overwrite: bool = False,
@@ -210,10 +211,10 @@ def prepare(
     ImageListError, BackboneError, ImageSizeError, RecipeMismatch, CacheError
         As for ``extract_features``.
     """
-    index = list_images(Path(images), options.manifest)
+    index = list_images(as_path("images", images, ImageListError, "the path of a folder or a manifest"), options.manifest)
     checks = Checks(index, options.yes, notify)
     checks.before_reading()
-    folder = Path(cache) if cache else Path("cache") / index.name
+    folder = as_path_or_none("cache", cache, CacheError, CACHE) or Path("cache") / index.name
     given = Path(options.calibration) if options.calibration else None
     engine = find_engine(Engine(*options.make_recipe()), folder, given, overwrite)
     store = FeatureCache.open_or_create(folder, engine.recipe, overwrite)

@@ -120,6 +120,10 @@ class ExtractResult:
     passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
     near_duplicates_across_splits: list[str] | None = None
 
+    def __fspath__(self) -> str:
+        """Stand for its cache wherever the path of a cache is wanted."""
+        return str(self.cache)
+
 
 def rejects_file(prepared: Prepared) -> Path:
     """Return where the table of rejected images is written."""

@@ -5,14 +5,16 @@ import time
 from pathlib import Path
 from typing import Unpack
 
-from featx.errors import Interrupted
+from featx.errors import CacheError, Interrupted, ModelError, OutputError
 from featx.heads import check_seed
 from featx.heads.epochs.network import KerasSteps
 from featx.models import Compute, Model, check_model_path, learn_familiarity, refuse_int8, save_model
 from featx.store import FeatureCache
 from featx.system.durable import delete
 from featx.system.interrupt import interrupted_once
+from featx.system.kinds import plain
 from featx.system.names import keywords_of
+from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.finetune.checkpoint import check_checkpoint_path
 from featx.verbs.finetune.joined import JoinedNetwork
@@ -85,14 +87,18 @@ class FineTuneResult:
     parameters: dict[str, int]
     notes: list[str]
 
+    def __fspath__(self) -> str:
+        """Stand for its model wherever the path of a model is wanted."""
+        return str(self.model)
+
 
 @interrupted_once()
 def fine_tune(
-    cache: Path | str,
+    cache: StrPath,
     start: str | None = None,
     *,
-    model: Path | str | None = None,
-    out: Path | str | None = None,
+    model: StrPath | None = None,
+    out: StrPath | None = None,
     seed: int = 0,
     workers: int | None = None,
     wait: bool = False,
@@ -157,20 +163,22 @@ def fine_tune(
     'deep-finetuned.featx'
     """
     started = time.monotonic()
-    settings = TuningSettings.read(training, keywords_of(fine_tune))
+    settings = TuningSettings.read({name: plain(value) for name, value in training.items()}, keywords_of(fine_tune))
+    seed = plain(seed)
     check_seed(seed)
     schedule = settings.schedule
     compute = Compute(schedule.batch_size, workers)
-    store = FeatureCache.open(Path(cache))
+    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
     refuse_int8(store.recipe, "fine-tuning")
-    path = Path(out or Path("models") / f"{store.folder.resolve().name}-finetuned.featx")
+    path = as_path_or_none("out", out, OutputError)
+    path = path or Path("models") / f"{store.folder.resolve().name}-finetuned.featx"
     check_model_path(path)  # before the work, not after
     checkpoint = path.with_name(path.name + ".checkpoint")
     check_checkpoint_path(checkpoint)
     prepared = prepare(
         store,
         start,
-        Path(model) if model else None,
+        as_path_or_none("model", model, ModelError, MODEL),
         compute,
         seed=seed,
         wait=wait,

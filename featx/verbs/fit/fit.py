@@ -8,10 +8,11 @@ from typing import Any, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import TooFewImages
+from featx.errors import CacheError, OutputError, TooFewImages
 from featx.heads import CalibrationKind, Head, HeadSettings
 from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, learn_familiarity, save_model
 from featx.system.names import keywords_of
+from featx.system.paths import CACHE, StrPath, as_path, as_path_or_none
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.compare import cut_into_folds, search_settings
 from featx.verbs.fit.assemble import assemble_model
@@ -102,12 +103,16 @@ class FitResult:
             calibration=model.calibration.kind,
         )
 
+    def __fspath__(self) -> str:
+        """Stand for its model wherever the path of a model is wanted."""
+        return str(self.model)
+
 
 def fit_head(
-    cache: Path | str,
+    cache: StrPath,
     head: str = "dense",
     *,
-    out: Path | str | None = None,
+    out: StrPath | None = None,
     layer: str | None = None,
     pooling: str | None = None,
     seed: int = 0,
@@ -116,7 +121,7 @@ def fit_head(
     calibrate: bool = False,
     calibration: CalibrationKind | None = None,
     group_duplicates: bool = False,
-    log: Path | str | None = None,
+    log: StrPath | None = None,
     on_epoch: OnEpoch | None = None,
     progress: Progress | None = None,
     **settings: Unpack[HeadSettings],
@@ -185,14 +190,14 @@ def fit_head(
     1.0
     """
     request = FitRequest.make(
-        Path(cache),
+        as_path("cache", cache, CacheError, CACHE),
         head,
         settings,
         layer=layer,
         pooling=pooling,
         seed=seed,
-        out=Path(out) if out else None,
-        log=Path(log) if log is not None else None,
+        out=as_path_or_none("out", out, OutputError),
+        log=as_path_or_none("log", log, OutputError),
         keywords=keywords_of(fit_head),
     )
     request.spec.make(**request.settings)  # a wrong setting must not wait for a search

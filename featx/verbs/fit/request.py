@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
+from featx.errors import CacheError, HeadError
 from featx.heads import HeadSpec, head_spec
 from featx.models import check_model_path, network_of_cache
 from featx.store import CachedRows, FeatureCache
+from featx.system.kinds import check_kind, plain
 from featx.verbs.fit.log import check_log
 
 
@@ -71,6 +73,8 @@ class FitRequest:
         """
         spec = head_spec(head)
         spec.check_settings(settings, beside=keywords)
+        check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
+        check_kind("pooling", pooling, (str, type(None)), "the name of a pooling, or None", HeadError)
         spec.check_pooling(pooling or spec.pooling)
         store = FeatureCache.open(cache)
         path = out or Path("models") / f"{store.folder.resolve().name}-{head}.featx"
@@ -79,7 +83,7 @@ class FitRequest:
             check_log(log, spec)
         quantized = network_of_cache(store)
         layer = layer or store.recipe.layers[-1]
-        own = {**settings, "seed": seed}
+        own = {**settings, "seed": plain(seed)}
         if "map_shape" in spec.settings():
             own.setdefault("map_shape", list(store.row_shape(layer)))
         return cls(spec, store, layer, pooling, own, path, log, quantized)

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from featx.store import (
     write_part,
     write_rejects,
 )
-from featx.system.names import as_list
+from featx.system.paths import CACHE, StrPath, as_path_or_none, as_paths
 from featx.system.progress import Progress
 from featx.verbs.merge.given import check_recipe, default_target, one_recipe, read_listings, refuse_to_forget
 from featx.verbs.merge.union import Listing, Whole, unite
@@ -111,10 +111,14 @@ class MergeResult:
     seconds: float
     near_duplicates_across_splits: list[str] | None = None
 
+    def __fspath__(self) -> str:
+        """Stand for its cache wherever the path of a cache is wanted."""
+        return str(self.cache)
+
 
 def merge_caches(
-    caches: Path | str | Sequence[Path | str],
-    cache: Path | str | None = None,
+    caches: StrPath | Iterable[StrPath],
+    cache: StrPath | None = None,
     *,
     partial: bool = False,
     wait: bool = False,
@@ -166,11 +170,11 @@ def merge_caches(
     {'train': 24, 'val': 6, 'test': 6}
     """
     started = time.monotonic()
-    folders = list(dict.fromkeys(Path(folder) for folder in as_list(caches)))
+    folders = list(dict.fromkeys(as_paths("caches", caches, CacheError)))
     recipe = one_recipe(folders)
     listings = [listing for folder in folders for listing in read_listings(folder, recipe)]
     whole = unite(listings, partial)
-    target = Path(cache) if cache else default_target(folders, whole)
+    target = as_path_or_none("cache", cache, CacheError, CACHE) or default_target(folders, whole)
     check_recipe(folders[0], recipe, target)
     store = FeatureCache.open_or_create(target, recipe)
     if target not in folders:

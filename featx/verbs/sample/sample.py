@@ -9,6 +9,7 @@ from pathlib import Path
 from featx.errors import OutputError
 from featx.system.durable import delete, make_folder
 from featx.system.files import is_temporary, reading_from, replacing, writing_to
+from featx.system.paths import StrPath, as_path
 from featx.system.regular import read_regular
 
 ARCHIVE = Path(__file__).with_name("fashion-mnist-sample.zip")
@@ -36,7 +37,7 @@ class SampleResult:
     classes: int
 
 
-def unpack_sample(folder: Path | str) -> SampleResult:
+def unpack_sample(folder: StrPath) -> SampleResult:
     """Write the sample as ``folder/train/<class>/…`` and ``folder/test/<class>/…``.
 
     Files that are already there with the same content are left alone; what a killed run left half-written is written anew.
@@ -52,7 +53,7 @@ def unpack_sample(folder: Path | str) -> SampleResult:
     >>> result.images, result.classes
     (800, 10)
     """
-    folder = Path(folder)
+    folder = as_path("folder", folder, OutputError)
     with zipfile.ZipFile(ARCHIVE) as archive:
         names = archive.namelist()
         leftovers = _refuse_foreign(folder, names)

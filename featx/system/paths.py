@@ -1,0 +1,67 @@
+"""What may stand where a path is wanted: one rule for every function that takes a file or a folder."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from featx.errors import FeatxError
+from featx.system.kinds import shown
+
+StrPath = str | os.PathLike[str]
+"""A path: text, ``Path``, or a result or object that stands for the file or folder that it came from."""
+
+MODEL = "a model file's path, a Model, or the result of a fit"
+CACHE = "a cache's path, a FeatureCache, or the result of an extract"
+
+
+def as_path(name: str, value: object, error: type[FeatxError], wanted: str = "a path") -> Path:
+    """Return a path for what was given for an argument.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : object
+        Text, a ``Path``, or anything that knows its path: a model, a cache, the result of a fit or of an extract.
+    error : type of FeatxError
+        What to raise.
+    wanted : str
+        What it may be, for the message.
+
+    Raises
+    ------
+    FeatxError
+        Of that type, with the argument's name and what was received.
+    """
+    if isinstance(value, str | os.PathLike):
+        path = os.fspath(value)
+        if isinstance(path, str):
+            return Path(path)
+    raise error(f"{name} must be {wanted}. Received: {shown(value)}.", wrong_value=True)
+
+
+def as_path_or_none(name: str, value: object, error: type[FeatxError], wanted: str = "a path, or None") -> Path | None:
+    """Return what ``as_path`` does, and None for None and an empty text."""
+    if value is None or (isinstance(value, str) and not value):
+        return None
+    return as_path(name, value, error, wanted)
+
+
+def as_paths(name: str, value: object, error: type[FeatxError], hint: str = "") -> list[Path]:
+    """Return the paths for an argument that takes one or many; parameters and errors as for ``as_path``.
+
+    Parameters
+    ----------
+    hint : str
+        A sentence behind the message: what to do with something else.
+    """
+    if isinstance(value, str | os.PathLike):
+        return [as_path(name, value, error)]
+    if isinstance(value, bytes | bytearray | memoryview | Mapping) or not isinstance(value, Iterable):
+        raise error(f"{name} must be a path, or several. Received: {shown(value)}.{hint}", wrong_value=True)
+    found = []
+    for place, one in enumerate(value):
+        if not isinstance(one, str | os.PathLike):
+            raise error(f"{name}[{place}] must be a path. Received: {shown(one)}.{hint}", wrong_value=True)
+        found.append(as_path(f"{name}[{place}]", one, error))
+    return found
