@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from featx.verbs.sample import unpack_sample
     from featx.verbs.verify import verify_cache
 
+from featx import errors as errors
 from featx.system.version import __version__ as __version__
 
 # Name to the module it comes from. They are imported on first use, so that `import featx` costs next to nothing.
@@ -133,7 +134,7 @@ def open_cache(folder: "str | PathLike[str]") -> "FeatureCache":
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+    return sorted({*__all__, "errors", *(name for name in globals() if name.startswith("__"))})
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from featx.models.compute import Compute
 from featx.models.familiarity import Familiarity
 from featx.models.live import LiveNetwork
 from featx.recipe import Recipe
+from featx.system.brief import brief_repr
 from featx.system.npy import npy_bytes
 
 TRAINED_ON_BYTES = 8
@@ -54,7 +55,7 @@ class FineTuned:
         return f"{self.start}:{digest.hexdigest()}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Model:
     """A head, and everything needed to use it on new images.
 
@@ -113,6 +114,8 @@ class Model:
     ...     model.predict(["photos/blue/0.png", "photos/red/0.png"]).tolist()
     ['blue', 'red']
     """
+
+    __repr__ = brief_repr
 
     recipe: Recipe
     layer: str

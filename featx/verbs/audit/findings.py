@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from featx.system.brief import brief_repr
+
 FLAGS = ("duplicates", "labels", "outliers", "quality")
 """What an image can be flagged for."""
 
@@ -76,7 +78,7 @@ class AlikeClasses:
     confused: float
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Audit:
     """The findings of an audit, the most pressing first in each list.
 
@@ -115,6 +117,8 @@ class Audit:
     >>> audit.small_classes
     {'blue': 8, 'green': 8, 'red': 8}
     """
+
+    __repr__ = brief_repr
 
     cache: Path
     source: str

@@ -14,6 +14,7 @@ from featx.errors import CacheError, HeadError
 from featx.heads import HeadSettings, head_spec
 from featx.models import find_training_copies
 from featx.store import POOLINGS, FeatureCache
+from featx.system.brief import brief_repr
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
@@ -65,7 +66,7 @@ class ComparedHead:
     difference_high: float
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Comparison:
     """All heads and poolings compared, the best first.
 
@@ -86,6 +87,8 @@ class Comparison:
     >>> sorted((one.head, one.pooling, one.accuracy) for one in comparison.heads)
     [('knn', 'avgmax', 1.0), ('logreg', 'avgmax', 1.0)]
     """
+
+    __repr__ = brief_repr
 
     cache: Path
     images: int

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.models import Model, Separation
+from featx.system.brief import brief_repr
 from featx.verbs.evaluate.measures import PrecisionRecall, ReliabilityBin, Threshold
 from featx.verbs.evaluate.sets import SetMeasures
 from featx.verbs.evaluate.surest import RiskCoverage
@@ -72,7 +73,7 @@ class Strangers:
     separation: Separation
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Evaluation:
     """A model measured on labelled images.
 
@@ -150,6 +151,8 @@ class Evaluation:
            [0, 2, 0],
            [0, 0, 2]])
     """
+
+    __repr__ = brief_repr
 
     model: Model
     model_path: Path

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.models import Model
+from featx.system.brief import brief_repr
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """Which cells of an image's map spoke for its class and against the runner-up, or the reason why there is none.
 
@@ -45,6 +46,8 @@ class Explanation:
     >>> bool(abs(explanation.cells.sum() + explanation.bias - explanation.margin) < 1e-5)
     True
     """
+
+    __repr__ = brief_repr
 
     path: str
     label: str = ""

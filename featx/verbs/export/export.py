@@ -13,6 +13,7 @@ from featx.backbones import load_backbone
 from featx.errors import ExportError, ModelError, OutputError
 from featx.heads.layers import Probabilities
 from featx.models import HeadFeatures, Model, load_model, weights_hint
+from featx.system.brief import brief_repr
 from featx.system.files import writing_to
 from featx.system.paths import MODEL, StrPath, as_path
 from featx.verbs.export.facts import facts_of
@@ -31,7 +32,7 @@ Write = Callable[[Path, NDArray[np.uint8], dict[str, Any]], NDArray[np.float64]]
 """Called with a file's path, images and metadata: writes the file, and returns what it gives for the images."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ExportResult:
     """What was written, and how near it is to featx's own predictions.
 
@@ -64,6 +65,8 @@ class ExportResult:
     >>> result.format, result.class_names, result.largest_difference < 1e-6
     ('joblib', ('blue', 'green', 'red'), True)
     """
+
+    __repr__ = brief_repr
 
     path: Path
     sidecar: Path

@@ -12,6 +12,7 @@ from featx.backbones import check_device
 from featx.images import MAX_PIXELS, Batch, Noticed
 from featx.models import Compute, Engine, Extractor, Maps, decode_files
 from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
+from featx.system.brief import brief_repr
 from featx.system.digests import are_among, as_digests
 from featx.system.paths import StrPath
 from featx.system.progress import Progress
@@ -24,7 +25,7 @@ from featx.verbs.extract.quantization import MOST_IMAGES
 _TIMED_BATCHES = 4
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ExtractPlan:
     """What an extract would do. ``listed == to_extract + reused + rejected``.
 
@@ -87,6 +88,8 @@ class ExtractPlan:
     >>> plan.listed, plan.to_extract, plan.reused
     (36, 0, 36)
     """
+
+    __repr__ = brief_repr
 
     cache: Path
     listed: int

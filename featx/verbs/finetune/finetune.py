@@ -10,6 +10,7 @@ from featx.heads import check_seed
 from featx.heads.epochs.network import KerasSteps
 from featx.models import Compute, Model, check_model_path, learn_familiarity, refuse_int8, save_model
 from featx.store import FeatureCache
+from featx.system.brief import brief_repr
 from featx.system.durable import delete
 from featx.system.interrupt import interrupted_once
 from featx.system.kinds import plain
@@ -24,7 +25,7 @@ from featx.verbs.finetune.training import Tuning
 from featx.verbs.fit import LearningImages, choose_images
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class FineTuneResult:
     """The result of fine-tuning.
 
@@ -63,6 +64,8 @@ class FineTuneResult:
     >>> result.parameters["trainable"] > 2_359_808  # the convolution's, and the head's
     True
     """
+
+    __repr__ = brief_repr
 
     model: Path
     started_from: str

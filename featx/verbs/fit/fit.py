@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from featx.errors import CacheError, OutputError, TooFewImages
 from featx.heads import CalibrationKind, Head, HeadSettings
 from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, learn_familiarity, save_model
+from featx.system.brief import brief_repr
 from featx.system.names import keywords_of
 from featx.system.paths import CACHE, StrPath, as_path, as_path_or_none
 from featx.system.progress import OnEpoch, Progress
@@ -22,7 +23,7 @@ from featx.verbs.fit.log import write_log
 from featx.verbs.fit.request import FitRequest
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class FitResult:
     """The result of a fit.
 
@@ -63,6 +64,8 @@ class FitResult:
     >>> result.train_images, result.val_images, result.parameters["trainable"]
     (24, 6, 21)
     """
+
+    __repr__ = brief_repr
 
     model: Path
     head: str
