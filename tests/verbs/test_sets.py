@@ -60,13 +60,13 @@ def test_csv_and_json_lines_have_them(model: Path, tmp_path: Path, run: Run) -> 
     (images / "broken.png").write_bytes(b"no image")
     run("predict", model, images, "--sets", "0.95", "--out", "p.csv")
     rows = list(csv.reader(io.StringIO((tmp_path / "p.csv").read_text())))
-    assert rows[0] == ["path", "label", "confidence", "error", "set"]
+    assert rows[0] == ["path", "label", "confidence", "error", "unfamiliar", "set"]
     run("predict", model, images, "--sets", "0.95", "--out", "p.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     for row, line in zip(rows[1:], lines, strict=True):
-        assert row[4] == joined(line["set"])
+        assert row[5] == joined(line["set"])
         assert bool(line["set"]) != bool(line["error"])
-    assert any("a\\|b" in row[4] and "back\\\\slash" in row[4] for row in rows)
+    assert any("a\\|b" in row[5] and "back\\\\slash" in row[5] for row in rows)
     result = as_json(run("predict", model, images, "--sets", "0.95", "--json"))
     assert [one["set"] for one in result["predictions"]] == [line["set"] for line in lines]
     assert result["notes"] == []
@@ -75,9 +75,9 @@ def test_csv_and_json_lines_have_them(model: Path, tmp_path: Path, run: Run) -> 
 def test_without_the_option_nothing_is_new(model: Path, tmp_path: Path, run: Run) -> None:
     """Neither a column nor a key of a prediction."""
     run("predict", model, tmp_path / "noisy", "--out", "p.csv")
-    assert (tmp_path / "p.csv").read_text().splitlines()[0] == "path,label,confidence,error"
+    assert (tmp_path / "p.csv").read_text().splitlines()[0] == "path,label,confidence,error,unfamiliar"
     result = as_json(run("predict", model, tmp_path / "noisy", "--json"))
-    assert set(result["predictions"][0]) == {"path", "label", "confidence", "error"}
+    assert set(result["predictions"][0]) == {"path", "label", "confidence", "error", "unfamiliar"}
 
 
 def test_names_can_be_told_apart_again() -> None:
@@ -90,7 +90,9 @@ def test_too_few_images_for_a_level_are_said(model: Path, tmp_path: Path, run: R
     """Every class is in every set, and the note has the number that would do."""
     result = run("predict", model, tmp_path / "noisy" / "plain" / "0.png", "--sets", "0.999")
     assert "validation images are too few for sets at 0.999, which take 999: each set has all classes" in result.stderr
-    assert result.stdout.splitlines()[1].endswith(",,a\\|b|back\\\\slash|plain")
+    (row,) = list(csv.reader(io.StringIO(result.stdout)))[1:]
+    assert row[3] == ""
+    assert row[5] == "a\\|b|back\\\\slash|plain"
 
 
 def test_what_cannot_be_is_refused(model: Path, noisy: Path, tmp_path: Path, run: Run, extract: Callable[..., Any]) -> None:
