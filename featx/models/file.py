@@ -30,10 +30,10 @@ from featx.system.npy import array_of, npy_bytes
 from featx.system.paths import MODEL, StrPath, as_path
 from featx.system.zipped import has_member, read_members, write_members
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised whenever an older featx could no longer read the file. Models of earlier versions need less."""
 
-_SCHEMA_OF = {"familiarity": 3, "isotonic": 3, "tail": 2, "temperature": 2}
+_SCHEMA_OF = {"isotonic": 4, "familiarity": 3, "tail": 2, "temperature": 2}
 """An older featx would leave these fields out and give other probabilities, or take their arrays for the head's: it is to
 refuse. Without any of them it is 1."""
 

@@ -220,7 +220,8 @@ def test_lite0_is_exported_to_every_format(lite0: Path, tmp_path: Path, name: st
     need(name)
     model, files = featx.load_model(lite0 / "m.featx"), sorted((lite0 / "photos").rglob("*.png"))
     result = featx.export_model(lite0 / "m.featx", tmp_path / f"m{NETWORKS[name]}")
-    assert result.bytes > 13.5e6, "the weights of the network must be in it"
+    # Its kernels have 3,328,992 weights of four bytes; converters fold the batch normalisations into them.
+    assert result.bytes > 4 * 3_328_992, "the weights of the network must be in it"
     np.save(tmp_path / "pixels.npy", pixels_of(model, files))
     run_without_featx(name, [(result.path, tmp_path / "pixels.npy", tmp_path / "answer.npy")], tmp_path)
     wanted = classify_files(model, files, Compute()).probabilities

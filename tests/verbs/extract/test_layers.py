@@ -87,7 +87,7 @@ def test_backbones_are_listed(run: Run) -> None:
     assert set(rows) == set(BACKBONES) - {"stub"}
     assert rows["vgg16"]["features"] == 25_088
     assert rows["resnet50"]["parameters"] == 23_587_712
-    assert [name for name, row in rows.items() if row["bundled"]] == ["vgg16"]
+    assert [name for name, row in rows.items() if row["bundled"]] == ["vgg16", "efficientnet-lite0"]
     text = run("backbones").stdout.splitlines()
-    assert len(text) == 41
+    assert len(text) == 42
     assert "25,088" in next(line for line in text if line.startswith("vgg16"))
