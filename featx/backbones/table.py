@@ -235,7 +235,9 @@ def backbone_spec(name: str) -> BackboneSpec:
         return BACKBONES[name]
     plain = name.lower().replace("-", "").replace("_", "")
     hint = did_you_mean(plain, BACKBONES, most=3)
-    raise UnknownBackbone(f"backbone {name!r}: unknown. {hint}featx backbones lists all {sum(not spec.is_stub for spec in BACKBONES.values())}.")
+    raise UnknownBackbone(
+        f"backbone {name!r}: unknown. {hint}featx backbones lists all {sum(not spec.is_stub for spec in BACKBONES.values())}."
+    )
 
 
 def unknown_layer(backbone: str, layer: str, layers: Sequence[str], top_layers: Sequence[str]) -> UnknownLayer:
