@@ -51,7 +51,7 @@ def _of_cache(cache: Path, material: Path, turn: int) -> Iterator[Reader]:
         "evaluate": lambda: _evaluated(_model_of(cache, material), cache),
         "audit": lambda: _audited(cache),
         "layers": lambda: [_features(featx.open_cache(inside.parent)) for inside in sorted(cache.glob("layers/*/recipe.json"))],
-        "network": lambda: network_of_cache(featx.open_cache(cache)),
+        "network": lambda: _network(featx.open_cache(cache)),
         "inspect": lambda: _inspected(cache),
     }
     chosen = [*several][turn % len(several)]
@@ -61,6 +61,11 @@ def _of_cache(cache: Path, material: Path, turn: int) -> Iterator[Reader]:
 def _opened(store: featx.FeatureCache) -> Any:
     catalog = {name: value for name, value in vars(store.catalog).items() if name != "part"}
     return [catalog, store.recipe, store.network]
+
+
+def _network(store: featx.FeatureCache) -> Any:
+    """Return the int8 network; of a cache that says it has none, that its features are there."""
+    return network_of_cache(store) or _features(store)
 
 
 def _inspected(cache: Path) -> Any:
