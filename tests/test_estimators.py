@@ -246,7 +246,7 @@ def test_larger_images_than_allowed_are_refused(files: list[Path]) -> None:
         ({"pooling": "min"}, CacheError),
         ({"resize": "squash"}, RecipeError),
         ({"image_size": (16, 64)}, ImageSizeError),
-        ({"image_size": 64}, RecipeError),
+        ({"image_size": "64 px"}, RecipeError),
         ({"image_size": ("64", "64")}, RecipeError),
         ({"layer": 5}, RecipeError),
         ({"batch_size": 0}, RecipeError),
