@@ -93,6 +93,7 @@ def test_numbers_without_a_histogram_get_ranges_all_the_same() -> None:
     assert json.loads(network.description)["ranges"] == "mean extremes"
 
 
+@pytest.mark.slow
 def test_lite0_in_int8_is_close_to_float32() -> None:
     """All 49 convolutions, depthwise ones too; on pieces that calibration has not seen."""
     draft = dataclasses.replace(

@@ -132,6 +132,7 @@ def test_each_edit_of_a_model_gives_the_sound_model_or_one_error_that_names_it(
     assert refused > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["dense", "logreg"])
 def test_each_edit_of_a_model_with_digests_that_fit_opens_or_gives_one_error_that_names_it(
     head: str, stub_cache: Path, tmp_path: Path, features: Callable[[Any], np.ndarray]

@@ -214,6 +214,7 @@ def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_lite0_is_exported_to_every_format(lite0: Path, tmp_path: Path, name: str) -> None:
     """Depthwise layers, ReLU6, padding on one side and the scaling of pixels: the very probabilities, without featx."""

@@ -487,6 +487,7 @@ def test_the_command_says_what_it_did(home: Path, run: Run) -> None:
     assert "fine-tuned from block5_conv3" in shown.stdout or not document["improved"]
 
 
+@pytest.mark.slow
 def test_lite0_is_fine_tuned_from_its_sixth_stage(home: Path, here: Path) -> None:
     """The default start has two fifths of the parameters behind it; statistics of batch normalisation stay; and back."""
     options: dict[str, Any] = {"backbone": "efficientnet-lite0", "image_size": SIZE}
