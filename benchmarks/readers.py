@@ -150,7 +150,7 @@ def _layers(path: Path) -> Any:
 
 def of_model(model: Model) -> Any:
     """Return everything that a model holds."""
-    values = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
+    values = {field.name: getattr(model, field.name) for field in dataclasses.fields(model) if field.compare}
     head = values.pop("head")
     for name in ("seconds",):
         values["metrics"] = {key: value for key, value in values["metrics"].items() if key != name}
