@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from featx.errors import DecoderError, OutputError
+from featx.errors import DecoderError
 from featx.images import THUMBNAIL_TYPE, as_webp
 from featx.models import Compute, decode_files, load_model
 from featx.recipe import Recipe
 from featx.report.page.cells import Scale, legend
+from featx.report.page.place import check_page_place
 from featx.system.progress import Progress
 from featx.verbs.explain import Explanation, limits_of
 
@@ -29,11 +30,7 @@ def check_explanation_page(path: Path) -> None:
     OutputError
         If its name does not end in ``.html``, it cannot be written, or a file stands there that is no page of featx's.
     """
-    from featx.report.page.render import check_page_path  # here, not above: it loads Jinja
-
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise OutputError(f"{path}: a page is written as HTML. Give --out a name that ends in .html.", wrong_value=True)
-    check_page_path(path)
+    check_page_place(path, "--out")
 
 
 def write_explanation_page(

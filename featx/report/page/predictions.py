@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import OutputError
 from featx.images import THUMBNAIL_TYPE
 from featx.models import Model, load_model
 from featx.report.page.cells import cells_data, explained_part
 from featx.report.page.exhibits import Exhibits, exhibits_of_predictions, group_predictions
+from featx.report.page.place import check_page_place
 from featx.system.progress import Progress
 from featx.verbs.explain import CachedCells
 from featx.verbs.predict import Prediction
@@ -30,11 +30,7 @@ def check_prediction_page(path: Path) -> None:
     OutputError
         If its name does not end in ``.html``, it cannot be written, or a file stands there that is no page of featx's.
     """
-    from featx.report.page.render import check_page_path  # here, not above: it loads Jinja
-
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise OutputError(f"{path}: a page is written as HTML. Give {_OPTION} a name that ends in .html.", wrong_value=True)
-    check_page_path(path, _OPTION)
+    check_page_place(path, _OPTION)
 
 
 def write_prediction_page(
