@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from featx.models.alike import find_near_duplicates, group_pairs
+from featx.models.alike import find_near_duplicates
+from featx.system.linked import group_pairs
 from featx.models.alike.align import disagreement, expected_disagreement, smoothed
 
 Bytes = NDArray[np.uint8]
