@@ -85,7 +85,7 @@ def deal_groups(groups: Groups, wanted: Wanted) -> NDArray[np.int8]:
     for group in largest_first[sizes[largest_first] > 1].tolist():
         at = groups.entries(group)
         labels, counts = groups.labels[at], groups.counts[at]
-        split = _choose(room[:, labels], counts, wants[:, labels].all(axis=1), groups.draws[group])
+        split = _choose(room[:, labels], counts, np.all(wants[:, labels], axis=1), groups.draws[group])
         splits[group] = split
         room[split, labels] -= counts
     single = np.flatnonzero(sizes == 1)
