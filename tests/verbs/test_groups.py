@@ -23,7 +23,7 @@ N_GROUPS, N_EACH = 20, 4
 
 @pytest.fixture
 def bursts(tmp_path: Path) -> Path:
-    """A manifest of two classes of 20 animals, four pictures of each that are nearly alike: a class says little, an animal all."""
+    """A manifest of two classes of 20 animals, four nearly equal pictures of each: a class says little."""
     rng = np.random.default_rng(0)
     rows = ["path,label,animal_id"]
     for label in ("cat", "dog"):
@@ -86,9 +86,13 @@ def test_fit_says_what_groups_hide(bursts: Path, extract: Extract, run: Run) -> 
     figures = as_json(run("evaluate", result["model"], "--json", "--no-page"))
     assert figures["counts"]["groups"] == 6
     assert figures["counts"]["of_groups_seen_in_training"] == 0
-    said = f"{found['accuracy_across']:.3f} if images of one group may stand on both sides, {found['accuracy_apart']:.3f} on new"
+    said = (
+        f"{found['accuracy_across']:.3f} if images of one group may stand on both sides, {found['accuracy_apart']:.3f} on new"
+    )
     assert any(said in note for note in figures["notes"])
-    assert any("24 images of 6 groups: the intervals are drawn by group, and are too narrow" in note for note in figures["notes"])
+    assert any(
+        "24 images of 6 groups: the intervals are drawn by group, and are too narrow" in note for note in figures["notes"]
+    )
 
 
 def test_tune_learns_from_groups_left_out(bursts: Path, extract: Extract) -> None:

@@ -48,7 +48,9 @@ def test_no_group_and_no_content_is_on_two_sides(images: list[tuple[int, str, in
     assert all(len(found) == 1 for found in sides(groups, splits).values())
     assert all(len(found) == 1 for found in sides(contents, splits).values())
     # A copy in two classes counts for the first of them.
-    first = {content: min(label for label, other in zip(labels, contents, strict=True) if other == content) for content in contents}
+    first = {
+        content: min(label for label, other in zip(labels, contents, strict=True) if other == content) for content in contents
+    }
     for label in set(first.values()):
         assert "train" in {name for name, content in zip(splits, contents, strict=True) if first[content] == label}
 
