@@ -30,10 +30,10 @@ from featx.system.npy import array_of, npy_bytes
 from featx.system.paths import MODEL, StrPath, as_path
 from featx.system.zipped import has_member, read_members, write_members
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised whenever an older featx could no longer read the file. Models of earlier versions need less."""
 
-_SCHEMA_OF = {"isotonic": 4, "familiarity": 3, "tail": 2, "temperature": 2}
+_SCHEMA_OF = {"operating_point": 5, "isotonic": 4, "familiarity": 3, "tail": 2, "temperature": 2}
 """An older featx would leave these fields out and give other probabilities, or take their arrays for the head's: it is to
 refuse. Without any of them it is 1."""
 
@@ -41,7 +41,7 @@ _TAIL, _QUANTIZED, _FAMILIAR = "tail/", "quantized/", "familiar/"
 _DOCUMENT, _LARGEST_DOCUMENT = "model.json", 16_000_000  # in memory some twenty times as much, at worst
 _SEALED = (
     *("schema", "recipe", "layer", "pooling", "head", "class_names", "tail", "temperature", "views"),
-    *("isotonic", "conformal", "familiarity"),
+    *("isotonic", "conformal", "familiarity", "operating_point"),
 )
 _MOST_MEMBERS = 5000
 _LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
@@ -199,6 +199,8 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         raise ValueError(f"model.json, layer: {document['layer']!r} is not in its recipe")
     if head.classes_.tolist() != list(range(len(class_names))) or len(set(class_names)) != len(class_names):
         raise ValueError("model.json, class_names: do not fit its head")
+    if "operating_point" in document and len(class_names) != 2:
+        raise ValueError("model.json, operating_point: is of two classes, and the model has others")
     if trained_on.dtype != np.uint8 or trained_on.ndim != 2 or trained_on.shape[1] != TRAINED_ON_BYTES:
         raise ValueError("its list of training images has another shape")
     if len({len(values) for values in document["history"].values()}) > 1:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheError, OutputError, TooFewImages
-from featx.heads import CalibrationKind, Head, HeadSettings
+from featx.heads import CalibrationKind, Head, HeadSettings, OperatingPoint
 from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, learn_familiarity, save_model
 from featx.system.brief import brief_repr
 from featx.system.names import keywords_of
@@ -21,6 +21,7 @@ from featx.verbs.fit.confidence import check_calibration, learn_confidence
 from featx.verbs.fit.grouping import measure_grouping
 from featx.verbs.fit.learning import LearningImages, choose_images
 from featx.verbs.fit.log import write_log
+from featx.verbs.fit.point import PointWanted, learn_point
 from featx.verbs.fit.request import FitRequest
 
 
@@ -62,6 +63,8 @@ class FitResult:
         Where the cache has groups: their number among the training images, and the accuracy by cross-validation of a ``head``
         with a ``pooling``, ``accuracy_across`` if images of one group may stand on both sides of a fold and ``accuracy_apart``
         if not.
+    operating_point : OperatingPoint or None
+        With ``threshold``: the ``positive`` class (its index), the ``threshold``, and figures ``at_half`` and ``at_point``.
 
     Examples
     --------
@@ -89,6 +92,7 @@ class FitResult:
     temperature: float = 1.0
     calibration: str = "none"
     groups: dict[str, Any] | None = None
+    operating_point: OperatingPoint | None = None
 
     @classmethod
     def of(cls, model: Model, path: Path) -> Self:
@@ -111,6 +115,7 @@ class FitResult:
             temperature=model.temperature,
             calibration=model.calibration.kind,
             groups=model.metrics.get("groups"),
+            operating_point=model.point,
         )
 
     def __fspath__(self) -> str:
@@ -130,6 +135,8 @@ def fit_head(
     folds: int = 5,
     calibrate: bool = False,
     calibration: CalibrationKind | None = None,
+    threshold: float | str | None = None,
+    positive: str | None = None,
     group_duplicates: bool = False,
     log: StrPath | None = None,
     on_epoch: OnEpoch | None = None,
@@ -155,13 +162,19 @@ def fit_head(
     tune : bool
         Choose the settings and the pooling that are not given by cross-validation inside the training images.
     folds : int
-        For ``tune``.
+        For ``tune`` and ``threshold``.
     calibrate : bool
         Calibrate on the validation images, so that confidence matches accuracy.
     calibration : str or None
         How: ``temperature``, ``isotonic`` (one rising curve), or ``auto``, the default of ``calibrate``: the curve where there
         are 200 validation images, or 50 for knn, and it serves those better by cross-validation; else one temperature. Given,
         it calibrates without ``calibrate``.
+    threshold : float, str or None
+        For two classes, from which probability on an image is called the positive one: a number, or ``f1``, ``balanced``,
+        ``precision=0.9``, ``recall=0.9`` or ``cost=FILE``, for which it is chosen by cross-validation inside the training
+        images. By default the more probable class counts.
+    positive : str or None
+        The positive class; by default the one with fewer training images.
     group_duplicates : bool
         Look for near duplicates: with ``tune`` they share a fold, as exact duplicates always do; the notes count the validation
         and test images that are near duplicates of training images.
@@ -215,6 +228,7 @@ def fit_head(
     images = choose_images(request.store.catalog, request.store.folder)
     kind = calibration or ("auto" if calibrate else None)
     check_calibration(kind, images, request.store.folder)
+    wanted = PointWanted.read(threshold, positive, images)
     notes = images.notes + blank_notes(request.store, images.train, "training")
     copies = find_training_copies(request.store, progress) if group_duplicates else None
     if copies:
@@ -225,16 +239,23 @@ def fit_head(
     grouping, group_notes = measure_grouping(request, request.features)
     fitted, probabilities = _fit(request, images, on_epoch)
     confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
+    point = None
+    if wanted:
+        point, point_notes = learn_point(wanted, request, images, confidence.calibration, folds)
+        notes += point_notes
+    called = point(confidence.calibration(probabilities)) if point else probabilities.argmax(axis=1)
     metrics = {
         "train_images": len(images.train),
         "val_images": len(images.val),
-        "val_accuracy": float((probabilities.argmax(axis=1) == images.y_val).mean()) if len(images.val) else None,
+        "val_accuracy": float((called == images.y_val).mean()) if len(images.val) else None,
         "seconds": time.monotonic() - started,
         "notes": notes + group_notes + confidence.notes + fitted.notes_,
         **({"groups": grouping} if grouping else {}),
     }
     model = assemble_model(request, images, fitted, metrics, tuning, confidence)
-    model = dataclasses.replace(model, familiarity=learn_familiarity(model, request.store, images.train, images.val))
+    model = dataclasses.replace(
+        model, point=point, familiarity=learn_familiarity(model, request.store, images.train, images.val)
+    )
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
