@@ -205,7 +205,7 @@ def _pipeline_writer(model: Model, name: Path | str, weights: Path | None) -> Wr
             f"{name}: is calibrated by a temperature of {model.temperature:.3g}, and no classifier of scikit-learn has "
             "one. Export to another format, or fit without --calibrate."
         )
-    pipeline = make_pipeline(model.head, model.head_name, model.class_names)
+    pipeline = make_pipeline(model.head, model.head_name, model.class_names, model.point)
 
     def write(path: Path, images: NDArray[np.uint8], facts: dict[str, Any]) -> NDArray[np.float64]:
         backbone = load_backbone(model.cached_recipe, weights, len(images), quantized=model.quantized)

@@ -84,7 +84,7 @@ def learn_point(
     said = figure.replace("_", " ").replace("f1", "F1")
     return point, [
         f"{name!r} from a probability of {point.threshold:.3f} on ({point.goal}): by cross-validation {said} "
-        f"{half[figure]:.3f} at 0.5, {at[figure]:.3f} there, with a precision of {at['precision']:.3f} and a recall of {at['recall']:.3f}"
+        f"{half[figure]:.3f} at 0.5, {at[figure]:.3f} there, with precision {at['precision']:.3f} and recall {at['recall']:.3f}"
     ]
 
 
