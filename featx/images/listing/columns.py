@@ -146,6 +146,8 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
     for kind, names in kinds.items():
         asked = getattr(options, f"{kind}_column")
         places[kind] = _place(header, asked, names)
+        if places[kind] is None and asked == "none" and kind in ("split", "group", "weight"):
+            continue
         if asked is not None and places[kind] is None:
             raise ImageListError(
                 f"{path}, line {table.line}: no column {asked!r}, which --{kind}-column asks for. "

@@ -101,9 +101,14 @@ class Catalog:
             chosen &= self.splits == SPLITS.index(split)
         return np.flatnonzero(chosen)
 
+    def learned_from(self) -> NDArray[np.int64]:
+        """Return the rows of the training images; those that weigh nothing are not learned from."""
+        rows = self.rows("train")
+        return rows if self.weights is None else rows[self.weights[rows] > 0]
+
     def learning_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return what a head learns from: rows of the training images, and a view of each; all views of an image together."""
-        rows = self.rows("train")
+        rows = self.learned_from()
         views = np.array((0, *self.view_keys), np.int64)
         return np.repeat(rows, len(views)), np.tile(views, len(rows))
 
