@@ -56,6 +56,7 @@ def manifest_options(command: Any) -> Any:
         click.option("--label-column", metavar="NAME", help="Manifest: column of the classes.  [default: label, class …]"),
         click.option("--split-column", metavar="NAME", help="Manifest: column of the splits.  [default: split, set …]"),
         click.option("--group-column", metavar="NAME", help="Manifest: column of the groups.  [default: group, patient …]"),
+        click.option("--weight-column", metavar="NAME", help="Manifest: how much each image counts.  [default: weight …]"),
         click.option("--ext", metavar="SUFFIX", help="Manifest: added to paths that do not end in it, such as .png."),
     ]
     for option in reversed(options):

@@ -69,6 +69,8 @@ class ImageIndex:
         Absolute folder that its paths are relative to as they are written; ``root`` may be another where some lead out of it.
     groups : tuple of str
         The group of each, empty for none: pictures of one group show the same thing. No entries where there are no groups.
+    weights : ndarray of shape (n_images,), float64, or None
+        How much each counts, in learning and in figures; None where all count alike.
     """
 
     root: Path
@@ -85,6 +87,7 @@ class ImageIndex:
     manifest: Path | None = None
     base: Path | None = None
     groups: tuple[str, ...] = ()
+    weights: NDArray[np.float64] | None = None
 
 
 def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIndex:
@@ -164,6 +167,7 @@ def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
         manifest=source,
         base=found.base,
         groups=found.groups,
+        weights=found.weights,
     )
 
 
@@ -229,6 +233,7 @@ def _make_index(
     manifest: Path | None = None,
     base: Path | None = None,
     groups: Sequence[str] = (),
+    weights: Sequence[float] = (),
 ) -> ImageIndex:
     class_names = tuple(sorted(set(class_of) - {""}, key=natural_key))
     label_of = {class_name: label for label, class_name in enumerate(class_names)}
@@ -247,6 +252,7 @@ def _make_index(
         manifest=manifest,
         base=base,
         groups=tuple(groups),
+        weights=np.array(weights, np.float64) if len(weights) else None,
     )
 
 

@@ -15,7 +15,7 @@ from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.system.progress import Progress
 from featx.verbs.evaluate.calibration_error import calibration_precision
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
-from featx.verbs.evaluate.grouped import GroupedAnswers, count_groups, cross_validated_both_ways
+from featx.verbs.evaluate.grouped import WEIGHTED, GroupedAnswers, count_groups, cross_validated_both_ways
 from featx.verbs.evaluate.measures import (
     answered_from,
     bootstrap_intervals,
@@ -88,7 +88,8 @@ def evaluate_model(
     progress : callable or None
         Called as (stage, newly done, total).
     **manifest
-        How a manifest is read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``group_column``, ``ext``.
+        How a manifest is read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``group_column``,
+        ``weight_column``, ``ext``.
 
     Returns
     -------
@@ -170,14 +171,18 @@ def _measure(
 
     labels = np.arange(len(model.class_names))
     predicted = measured.probabilities.argmax(axis=1)
-    precision, recall, f1, support = precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0.0)
+    weights, right = _weights_of(measured), predicted == y
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        y, predicted, labels=labels, sample_weight=weights, zero_division=0.0
+    )
+    support = np.bincount(y, minlength=len(labels))
     present = support > 0
     confusion = confusion_matrix(y, predicted, labels=labels)
-    confidence = _confidence(measured.probabilities, y)
+    confidence = _confidence(measured.probabilities, y, weights)
     uncalibrated = None
     # No calibration can be taken out of a mean over views; a curve can only be searched back.
     if model.calibration.kind != "none" and not tta and (model.isotonic is None or measured.probabilities.size <= _MOST_UNDONE):
-        uncalibrated = _confidence(model.calibration.undone(measured.probabilities), y)
+        uncalibrated = _confidence(model.calibration.undone(measured.probabilities), y, weights)
     curves = precision_recall_curves(measured.probabilities, y)
     average_precision = {curve.label: curve.average_precision for curve in curves}
     seen = model.saw_in_training(measured.digests)
@@ -185,11 +190,12 @@ def _measure(
     without = None
     if measured.shown is not None:
         counts["near_duplicates"] = int((measured.shown & ~seen).sum())
-        without = None if measured.shown.all() else float((predicted == y)[~measured.shown].mean())
-    grouped = None if measured.groups is None else GroupedAnswers(y, predicted, measured.groups)
-    of_groups, group_notes = count_groups(grouped, measured.learned_groups, predicted == y)
+        without = None if measured.shown.all() else _share(right, ~measured.shown, weights)
+    grouped = GroupedAnswers.of(y, predicted, measured.groups, weights)
+    of_groups, group_notes = count_groups(measured.groups, measured.learned_groups, right)
     counts |= of_groups
-    notes = [*notes, *group_notes, *cross_validated_both_ways(model.metrics.get("groups"))]
+    weighted = [] if weights is None else [WEIGHTED]
+    notes = [*notes, *weighted, *group_notes, *cross_validated_both_ways(model.metrics.get("groups"))]
     return Evaluation(
         model=model,
         model_path=path,
@@ -198,7 +204,7 @@ def _measure(
         paths=measured.paths,
         y=y,
         probabilities=measured.probabilities,
-        accuracy=float((predicted == y).mean()),
+        accuracy=float(np.average(right, weights=weights)),
         balanced_accuracy=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
         log_loss=confidence.log_loss,
@@ -210,7 +216,7 @@ def _measure(
         rejected=measured.rejected,
         notes=notes + _notes(model, measured, counts, without, support),
         cautions=_cautions(model, support, counts["duplicates"]),
-        top3_accuracy=top_k_accuracy(measured.probabilities, y, 3),
+        top3_accuracy=top_k_accuracy(measured.probabilities, y, 3, weights),
         intervals=bootstrap_intervals(confusion, grouped),
         confidence=confidence,
         uncalibrated=uncalibrated,
@@ -228,12 +234,25 @@ def _measure(
     )
 
 
-def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> Confidence:
+def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64], weights: NDArray[np.float64] | None) -> Confidence:
     bins = reliability(probabilities, y)
     # As scikit-learn has it, which makes a table of zeros and ones for it: of 5,000 classes that takes 16 s.
     least = np.finfo(probabilities.dtype).eps
-    loss = float(-np.log(np.clip(probabilities[np.arange(len(y)), y], least, 1 - least)).mean())
+    losses = -np.log(np.clip(probabilities[np.arange(len(y)), y], least, 1 - least))
+    loss = float(np.average(losses, weights=weights))
     return Confidence(loss, expected_calibration_error(bins), bins, *calibration_precision(probabilities, y))
+
+
+def _weights_of(measured: Measured) -> NDArray[np.float64] | None:
+    """Return how much each image counts; None where all do alike, or none counts at all."""
+    return measured.weights if measured.weights is not None and measured.weights.sum() > 0 else None
+
+
+def _share(right: NDArray[np.bool_], chosen: NDArray[np.bool_], weights: NDArray[np.float64] | None) -> float | None:
+    """Return the share of some images that is right; None where they weigh nothing."""
+    own = np.ones(len(right)) if weights is None else weights
+    total = own[chosen].sum()
+    return float(own[chosen & right].sum() / total) if total else None
 
 
 def _note_source(model: Model, measured: Measured) -> list[str]:

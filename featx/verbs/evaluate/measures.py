@@ -126,8 +126,8 @@ def bootstrap_intervals(
     for size in _sizes(resamples, max(1, _BLOCK // max(len(counts), groups.size if groups else 0))):
         draws = groups.draw(rng, size) if groups else rng.multinomial(n_images, counts / n_images, size=size)
         support = np.add.reduceat(draws, row_starts, axis=1)
-        called = np.hstack([np.add.reduceat(draws[:, by_column], column_starts, axis=1), np.zeros((size, 1), np.int64)])
-        right = np.zeros((size, len(classes)), np.int64)
+        called = np.hstack([np.add.reduceat(draws[:, by_column], column_starts, axis=1), np.zeros((size, 1), draws.dtype)])
+        right = np.zeros((size, len(classes)), draws.dtype)
         right[:, hit_class] = draws[:, hits]
         present = support > 0
         n_present = present.sum(axis=1)
@@ -145,7 +145,9 @@ def _sizes(total: int, most: int) -> list[int]:
     return [most] * (total // most) + [total % most] * (total % most > 0)
 
 
-def top_k_accuracy(probabilities: NDArray[np.float64], y: NDArray[np.integer], k: int) -> float | None:
+def top_k_accuracy(
+    probabilities: NDArray[np.float64], y: NDArray[np.integer], k: int, weights: NDArray[np.float64] | None = None
+) -> float | None:
     """Return the share of images whose class is among the k most probable; None where k is all of the classes.
 
     Of equally probable classes the first counts as more probable, as it does for top-1.
@@ -155,7 +157,7 @@ def top_k_accuracy(probabilities: NDArray[np.float64], y: NDArray[np.integer], k
     places = np.arange(probabilities.shape[1])
     own = np.take_along_axis(probabilities, y[:, None], axis=1)
     before = (probabilities > own).sum(axis=1) + ((probabilities == own) & (places < y[:, None])).sum(axis=1)
-    return float((before < k).mean())
+    return float(np.average(before < k, weights=weights))
 
 
 def reliability(probabilities: NDArray[np.float64], y: NDArray[np.integer], n_bins: int = BINS) -> list[ReliabilityBin]:

@@ -53,6 +53,7 @@ class Measured:
     cache: Path | None = None  # that the probabilities are of
     rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # of its catalog
     strangeness: NDArray[np.float64] | None = None  # None from a model that cannot tell
+    weights: NDArray[np.float64] | None = None  # None where all count alike
     groups: NDArray[np.int64] | None = None  # images of one number are of one group; None where there are no groups
     learned_groups: NDArray[np.bool_] | None = None  # whose group has training images; None where nobody could look
     shown: NDArray[np.bool_] | None = None  # exact and near duplicates of training images; None where nobody could look
@@ -139,6 +140,7 @@ def from_cache(
         cache=None if classify else folder,
         rows=measured[kept],
         strangeness=None if strangeness is None else strangeness[kept],
+        weights=catalog.weights_of(measured[kept]),
         groups=catalog.joined_groups(measured[kept]) if catalog.groups else None,
         learned_groups=_learned_groups(catalog, measured[kept]) if catalog.groups else None,
         shown=showing_training_images(model, store, contents, progress=progress),
@@ -239,6 +241,7 @@ def from_files(
         pooled=None if result.pooled is None else result.pooled[mapped],
         pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
         strangeness=None if result.strangeness is None else result.strangeness[kept],
+        weights=None if index.weights is None else index.weights[[listed[place] for place in kept]],
         groups=first_named([index.groups[listed[place]] for place in kept]) if index.groups else None,
         notes=[*index.notes, *describe_blank(result.blank, len(kept), "measured")],
     )

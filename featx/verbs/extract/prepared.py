@@ -177,6 +177,7 @@ class Prepared:
             view_keys=options.view_keys,
             part=self.part,
             groups=list(index.groups),
+            weights=index.weights,
         )
 
 

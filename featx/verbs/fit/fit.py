@@ -247,7 +247,7 @@ def fit_head(
     metrics = {
         "train_images": len(images.train),
         "val_images": len(images.val),
-        "val_accuracy": float((called == images.y_val).mean()) if len(images.val) else None,
+        "val_accuracy": _share_right(called, images),
         "seconds": time.monotonic() - started,
         "notes": notes + group_notes + confidence.notes + fitted.notes_,
         **({"groups": grouping} if grouping else {}),
@@ -260,6 +260,13 @@ def fit_head(
     if request.log is not None:
         write_log(model, request.log)
     return FitResult.of(model, request.path)
+
+
+def _share_right(called: NDArray[np.int64], images: LearningImages) -> float | None:
+    """Return the accuracy on the validation images, each counting as much as it weighs; None without any that counts."""
+    if not len(images.val) or (images.weights_val is not None and not images.weights_val.any()):
+        return None
+    return float(np.average(called == images.y_val, weights=images.weights_val))
 
 
 def _tune(
@@ -290,7 +297,7 @@ def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) 
     X, unfitted = request.rows(images.rows, images.views), request.spec.make(**request.settings)
     X_val = request.rows(images.val, np.zeros_like(images.val)) if len(images.val) else None
     try:
-        fitted = unfitted.fit(X, images.y, X_val, images.y_val if X_val else None, on_epoch)
+        fitted = unfitted.fit(X, images.y, X_val, images.y_val if X_val else None, on_epoch, sample_weight=images.weights)
     except TooFewImages as error:
         raise error.named(images.class_names) from None
     if X_val is None:

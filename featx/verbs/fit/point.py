@@ -99,7 +99,9 @@ def _left_out(request: FitRequest, cut: TrainingImages) -> NDArray[np.float64]:
         rows = request.rows(np.repeat(cut.rows[used], len(keys)), np.tile(keys, int(used.sum())))
         X_val = request.rows(cut.rows[val], np.zeros(int(val.sum()), np.int64)) if val.any() else None
         head = request.spec.make(**request.settings)
-        head.fit(rows, np.repeat(cut.labels[used], len(keys)), X_val, cut.labels[val] if X_val else None)
+        weights = None if cut.weights is None else np.repeat(cut.weights[used], len(keys))
+        y, y_val = np.repeat(cut.labels[used], len(keys)), cut.labels[val] if X_val else None
+        head.fit(rows, y, X_val, y_val, sample_weight=weights)
         X = request.rows(cut.rows[out], np.zeros(int(out.sum()), np.int64))
         probabilities[out] = np.concatenate([head.predict_proba(block) for _, block in X.blocks()])
     return probabilities
