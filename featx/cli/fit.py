@@ -41,6 +41,14 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
     type=click.Choice(["auto", "temperature", "isotonic"]),
     help="How to calibrate.  [default: auto, the better of the two from 200 validation images on, else temperature]",
 )
+@click.option(
+    "--threshold",
+    metavar="GOAL",
+    help="Two classes: call an image the positive one from this probability on: a number, or f1, balanced, precision=0.9, "
+    "recall=0.9 or cost=FILE, for which it is chosen by cross-validation inside the training images.  "
+    "[default: the more probable class]",
+)
+@click.option("--positive", metavar="CLASS", help="Which class --threshold is for.  [default: the rarer one]")
 @click.option("--log", type=FOLDER, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
 @progress_options

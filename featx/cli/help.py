@@ -17,7 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("label_smoothing", "class_weight", "C", "kernel", "alpha", "neighbors", "scale", "tune", "folds", "calibrate"),
         *("group_duplicates",),
     ),
-    "Trust": ("sets", "set_method", "unknown", "unknown_images", "withhold", "label", "against"),
+    "Trust": ("threshold", "positive", "sets", "set_method", "unknown", "unknown_images", "withhold", "label", "against"),
     "Results": ("out", "report", "page", "map_", "min_confidence", "log", "write_manifest", "drop", "raw_csv", "as_json"),
     "Run": ("batch_size", "workers", "ray", "gpus_per_worker", "shard", "seed", "progress", "quiet", "verbose"),
 }

@@ -78,7 +78,9 @@ def learn_point(
         If a class has too few images to cross-validate, or the goal is not reached.
     """
     cut = cut_into_folds(request.store, request.layer, folds, request.settings["seed"])
-    point = choose_point(wanted.goal, calibration(_left_out(request, cut)), cut.labels, wanted.positive, wanted.costs)
+    point = choose_point(
+        wanted.goal, calibration(_left_out(request, cut)), cut.labels, wanted.positive, wanted.costs, cut.weights
+    )
     name, half, at = images.class_names[point.positive], point.at_half, point.at_point
     figure = {"cost": "cost", "balanced": "balanced_accuracy"}.get(wanted.goal.kind, "f1")
     said = figure.replace("_", " ").replace("f1", "F1")
