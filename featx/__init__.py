@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from featx.verbs.audit import Audit, audit_cache, write_clean_manifest
     from featx.verbs.compare import Comparison, compare_heads
     from featx.verbs.evaluate import Evaluation, evaluate_model
-    from featx.verbs.explain import Explanation, explain_images
+    from featx.verbs.explain import Explanation, Explanations, explain_images
     from featx.verbs.export import ExportResult, export_model
     from featx.verbs.extract import ExtractPlan, ExtractResult, extract_features, plan_extract
     from featx.verbs.finetune import FineTuneResult, fine_tune
@@ -38,6 +38,7 @@ _PUBLIC = {
     "Evaluation": "featx.verbs.evaluate",
     "ExportResult": "featx.verbs.export",
     "Explanation": "featx.verbs.explain",
+    "Explanations": "featx.verbs.explain",
     "ExtractPlan": "featx.verbs.extract",
     "ExtractResult": "featx.verbs.extract",
     "FeatureCache": "featx.store",
@@ -75,6 +76,7 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "Explanation",
+    "Explanations",
     "ExportResult",
     "ExtractPlan",
     "ExtractResult",

@@ -22,6 +22,7 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
+from featx.cli.spelling import Named
 from featx.cli.terminal import echo, echo_text, newest_model, print_json
 
 
@@ -41,13 +42,14 @@ from featx.cli.terminal import echo, echo_text, newest_model, print_json
 @click.option(
     "--map",
     "map_",
+    cls=Named,
     type=click.Choice(["auto", "pca", "tsne", "none"]),
     default="auto",
     help="How the page lays the features out.  [default: t-SNE for up to 500 images, else PCA]",
 )
 @sets_options
 @tta_option
-@weights_option
+@weights_option()
 @batch_option
 @device_option
 @workers_option

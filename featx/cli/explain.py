@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import featx
+from featx.cli.given import paths_argument, unlisted_keys
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
@@ -24,11 +25,11 @@ from featx.errors import TooManyRejects
 
 @main.command(epilog="Example: featx explain models/photos-logreg.featx new/ --out why.html")
 @click.argument("model", type=FOLDER)
-@click.argument("images", type=FOLDER, nargs=-1, required=True, metavar="IMAGE...")
+@paths_argument("images")
 @click.option("--out", type=FOLDER, help="A page (.html) that shows the cells over each image.")
 @click.option("--label", metavar="NAME", help="The class to explain.  [default: the most probable of each image]")
 @click.option("--against", metavar="NAME", help="The class to hold it against.  [default: the most probable of the others]")
-@weights_option
+@weights_option()
 @batch_option
 @device_option
 @workers_option
@@ -39,7 +40,8 @@ def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bo
     """Show which part of an image spoke for its class.
 
     Divides the margin between the class and the runner-up among the cells of the map that the head starts from: exactly for
-    linear heads, by taking each cell away in turn for the others but knn.
+    linear heads, by taking each cell away in turn for the others but knn. Of PATH - the paths are read from stdin, one a
+    line.
     """
     if out:
         from featx.report import check_explanation_page
@@ -69,6 +71,7 @@ def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bo
                 "rejected": rejected,
                 "limits": limits,
                 "out": out,
+                **unlisted_keys(explanations.passed_over),
                 "explanations": listed,
             }
         )
@@ -80,6 +83,8 @@ def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bo
             show_note(sentence)
         if out:
             echo(f"page {out}")
+        if unlisted := str(explanations.passed_over):
+            show_note(f"passed over: {unlisted}")
     if rejected == len(explanations):
         first = explanations[0]
         raise TooManyRejects(f"all {rejected} images were rejected; the first: {first.path}: {first.error}.")

@@ -16,18 +16,23 @@ from featx.cli.options import (
     manifest_options,
     max_pixels_option,
     raw_csv_option,
+    weights_option,
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
+from featx.cli.spelling import Named, Several
 from featx.cli.terminal import echo_text, print_json, show_note
 from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddress
 from featx.errors import TooManyRejects
 from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 
+_KEYWORDS = {"layer": "layers", "int8_from": "calibration", "part": "shard"}
+"""What the function calls options of other names."""
+
 
 @main.command(epilog="Example: featx extract photos --cache cache/photos --image-size 224")
 @click.argument("images", type=FOLDER)
-@click.option("--cache", type=FOLDER, help="The cache's folder.  [default: cache/<name of IMAGES>]")
+@click.option("--cache", type=FOLDER, cls=Named, also=["--out"], help="The cache's folder.  [default: cache/<name of IMAGES>]")
 @click.option(
     "--backbone",
     shell_complete=complete_backbones,
@@ -35,12 +40,14 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
     show_default=True,
     help="The convolutional base; see featx backbones.",
 )
-@click.option("--weights", default="imagenet", show_default=True, help="imagenet, random, random:SEED, or a weights file.")
+@weights_option("imagenet")
 @click.option(
-    "--layers",
+    "--layer",
     type=Names(),
+    cls=Several,
+    also=["--layers"],
     shell_complete=complete_layers,
-    help="Layers to keep, with commas, from one forward pass.  [default: the last]",
+    help="A layer to keep, or several with commas, from one forward pass.  [default: the last]",
 )
 @click.option(
     "--preprocess",
@@ -92,7 +99,11 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
     "float16 and bfloat16 are for GPUs.",
 )
 @click.option(
-    "--calibration", type=FOLDER, help="int8: use the quantized network of this cache or model, instead of making one."
+    "--int8-from",
+    type=FOLDER,
+    cls=Named,
+    also=["--calibration"],
+    help="int8: use the quantized network of this cache or model, instead of making one.",
 )
 @max_pixels_option
 @click.option(
@@ -106,14 +117,14 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 )
 @click.option(
     "--val-fraction",
-    type=float,
+    type=Fraction(),
     default=0.15,
     show_default=True,
     help="Share held out for validation, where no folder says so.",
 )
 @click.option(
     "--test-fraction",
-    type=float,
+    type=Fraction(),
     default=0.15,
     show_default=True,
     help="Share held out for test, where no folder says so.",
@@ -144,8 +155,10 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
     help="Exit with 3 if a larger share of the images is rejected.",
 )
 @click.option(
-    "--shard",
+    "--part",
     type=Parts(),
+    cls=Named,
+    also=["--shard"],
     help="Only part I of N, one for each machine; then run once more without, or featx merge, to finish.",
 )
 @manifest_options
@@ -165,7 +178,7 @@ def extract(
     wait: bool,
     ray: str | None,
     gpus_per_worker: float | None,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Extract the features of all images, once.
 
@@ -175,6 +188,7 @@ def extract(
     """
     from featx.report import extract_text, plan_text
 
+    options = {_KEYWORDS.get(name, name): value for name, value in given.items()}
     if gpus_per_worker is not None and not ray:
         raise click.UsageError("--gpus-per-worker goes with --ray.")
     if dry_run and ray:

@@ -13,12 +13,13 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_epochs, show_progress
+from featx.cli.spelling import Named
 from featx.cli.terminal import echo_text, newest_cache, print_json
 
 
 @main.command(epilog="Example: featx finetune cache/photos --from block5_conv1 --epochs 5")
 @click.argument("cache", type=FOLDER, required=False)
-@click.option("--from", "start", help="First layer to train, such as block5_conv1.  [default: the last block]")
+@click.option("--from", "start", cls=Named, help="First layer to train, such as block5_conv1.  [default: the last block]")
 @click.option(
     "--model",
     type=FOLDER,

@@ -1,10 +1,11 @@
 """The verb compare: heads, cross-validated inside the training images."""
 
-from featx.verbs.compare.compare import Comparison, check_table_path, compare_heads, save_comparison
+from featx.verbs.compare.compare import ComparedHead, Comparison, check_table_path, compare_heads, save_comparison
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import search_settings
 
 __all__ = [
+    "ComparedHead",
     "Comparison",
     "check_table_path",
     "compare_heads",
