@@ -31,7 +31,7 @@ from featx.cli.terminal import echo, echo_text, newest_model, print_json
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
-    help="Which images.  [default: test where there is one, else val]",
+    help="Which images are measured.  [default: test where there is one, else val]",
 )
 @click.option("--images", type=FOLDER, help="Measure on this folder of class folders, or manifest, not on the cached images.")
 @manifest_options

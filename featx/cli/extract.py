@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.complete import complete_backbones, complete_layers
+from featx.cli.complete import complete_layers
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
@@ -15,6 +15,7 @@ from featx.cli.options import (
     json_option,
     manifest_options,
     max_pixels_option,
+    pixel_options,
     raw_csv_option,
     weights_option,
     workers_option,
@@ -22,9 +23,8 @@ from featx.cli.options import (
 from featx.cli.progress import progress_options, show_progress
 from featx.cli.spelling import Named, Several
 from featx.cli.terminal import echo_text, print_json, show_note
-from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddress
+from featx.cli.values import Fraction, Names, Parts, RayAddress
 from featx.errors import TooManyRejects
-from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 
 _KEYWORDS = {"layer": "layers", "int8_from": "calibration", "part": "shard"}
 """What the function calls options of other names."""
@@ -33,13 +33,7 @@ _KEYWORDS = {"layer": "layers", "int8_from": "calibration", "part": "shard"}
 @main.command(epilog="Example: featx extract photos --cache cache/photos --image-size 224")
 @click.argument("images", type=FOLDER)
 @click.option("--cache", type=FOLDER, cls=Named, also=["--out"], help="The cache's folder.  [default: cache/<name of IMAGES>]")
-@click.option(
-    "--backbone",
-    shell_complete=complete_backbones,
-    default="vgg16",
-    show_default=True,
-    help="The convolutional base; see featx backbones.",
-)
+@pixel_options
 @weights_option("imagenet")
 @click.option(
     "--layer",
@@ -48,47 +42,6 @@ _KEYWORDS = {"layer": "layers", "int8_from": "calibration", "part": "shard"}
     also=["--layers"],
     shell_complete=complete_layers,
     help="A layer to keep, or several with commas, from one forward pass.  [default: the last]",
-)
-@click.option(
-    "--preprocess",
-    type=click.Choice(["auto", "caffe", "torch", "tf", "rescale", "none"]),
-    default="auto",
-    show_default=True,
-    help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do.",
-)
-@click.option(
-    "--image-size", type=ImageSize(), help="Pixels the backbone sees: 224, or HEIGHTxWIDTH.  [default: the backbone's]"
-)
-@click.option(
-    "--resize",
-    type=click.Choice(["stretch", "crop", "pad"]),
-    default="stretch",
-    show_default=True,
-    help="How an image of another shape is fitted.",
-)
-@click.option(
-    "--background",
-    type=Colour(),
-    default="white",
-    show_default=True,
-    help="Colour under transparent pixels and in pad's margins: a name, #rrggbb or RED,GREEN,BLUE.",
-)
-@click.option("--exact-decode", is_flag=True, help="Decode JPEGs at full size, not at a reduced one at least twice as large.")
-@click.option("--allow-truncated", is_flag=True, help="Use what is left of files that end too early.")
-@click.option(
-    "--depth",
-    type=click.Choice(DEPTHS),
-    default=FULL_DEPTH,
-    show_default=True,
-    help="Bits that files of 16 bits a sample hold. auto: as few as each image's largest value needs; min-max: each image's "
-    "own range.",
-)
-@click.option(
-    "--color-profile",
-    type=click.Choice(COLOR_PROFILES),
-    default=COLOR_PROFILES[0],
-    show_default=True,
-    help="Convert images with a colour profile, such as Display P3, to sRGB.",
 )
 @click.option(
     "--precision",

@@ -27,13 +27,13 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
 )
 @click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-finetuned.featx]")
 @click.option("--epochs", type=int, default=10, show_default=True, help="Most epochs to train.")
-@click.option("--learning-rate", type=float, default=1e-5, show_default=True, help="Of the first step.")
+@click.option("--learning-rate", type=float, default=1e-5, show_default=True, help="The optimizer's first step.")
 @click.option(
     "--schedule",
     type=click.Choice(["cosine", "constant"]),
     default="cosine",
     show_default=True,
-    help="cosine falls to 0 over all epochs.",
+    help="What becomes of the learning rate: cosine falls to 0 over all epochs.",
 )
 @click.option(
     "--optimizer",
@@ -42,8 +42,8 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
     show_default=True,
     help="How the weights are changed.",
 )
-@click.option("--momentum", type=float, default=0.0, show_default=True, help="Of sgd and rmsprop.")
-@click.option("--batch-size", type=int, default=32, show_default=True, help="Images in a step.")
+@click.option("--momentum", type=float, default=0.0, show_default=True, help="Momentum of sgd and rmsprop.")
+@click.option("--batch-size", type=int, default=32, show_default=True, help="Images in a training step.")
 @click.option("--patience", type=int, default=3, show_default=True, help="Stop after so many epochs without a better one.")
 @click.option(
     "--monitor",

@@ -33,7 +33,7 @@ from featx.cli.values import Names
     shell_complete=complete_heads,
     default="dense",
     show_default=True,
-    help="dense, conv, logreg, svm, ridge or knn.",
+    help="The head to fit: dense, conv, logreg, svm, ridge or knn.",
 )
 @click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-<head>.featx]")
 @layer_option()
@@ -47,7 +47,9 @@ from featx.cli.values import Names
 )
 @training_options
 @click.option("--tune", is_flag=True, help="Choose what is not given by cross-validation inside the training images.")
-@click.option("--folds", type=int, default=5, show_default=True, help="For --tune.")
+@click.option(
+    "--folds", type=int, default=5, show_default=True, help="With --tune: parts that the training images are cut into."
+)
 @group_duplicates_option
 @click.option("--calibrate", is_flag=True, help="Calibrate on the validation images: confidences closer to the truth.")
 @click.option(

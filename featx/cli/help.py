@@ -17,7 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
             "test_fraction",
         ),
         *("image_size", "resize", "background", "exact_decode", "allow_truncated", "depth", "color_profile", "max_pixels"),
-        *("augment", "views", "tta", "max_rejects", "yes", "measure"),
+        *("augment", "views", "examples", "tta", "max_rejects", "yes", "measure"),
     ),
     "Network": ("backbone", "weights", "preprocess", "precision", "int8_from", "device", "start"),
     "Cache": ("cache", "layer", "pooling", "partial", "overwrite", "wait", "dry_run"),

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from featx.cli.complete import complete_cached_layers
+from featx.cli.complete import complete_backbones, complete_cached_layers
 from featx.cli.spelling import Named, Several, one_of
-from featx.cli.values import Level, Names, Sizes
+from featx.cli.values import Colour, ImageSize, Level, Names, Sizes
+from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 from featx.system.cells import raw_cells
 
 Decorator = Callable[[Any], Any]
@@ -49,8 +50,69 @@ def sets_options(command: Any) -> Any:
         type=click.Choice(["lac", "aps"]),
         help="lac: the smallest sets; aps: larger for open cases.  [default: lac]",
     )
-    level = click.option("--sets", type=Level(), help="Such as 0.9: the classes that hold the right one in 90 % of cases.")
+    level = click.option(
+        "--sets", type=Level(), help="Give sets of classes, which hold the right one in this share of cases, such as 0.9."
+    )
     return level(method(command))
+
+
+def pixel_options(command: Any) -> Any:
+    """Add the options that decide which pixels the network sees."""
+    options = [
+        click.option(
+            "--backbone",
+            shell_complete=complete_backbones,
+            default="vgg16",
+            show_default=True,
+            help="The convolutional base; see featx backbones.",
+        ),
+        click.option(
+            "--preprocess",
+            type=click.Choice(["auto", "caffe", "torch", "tf", "rescale", "none"]),
+            default="auto",
+            show_default=True,
+            help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do.",
+        ),
+        click.option(
+            "--image-size", type=ImageSize(), help="Pixels the backbone sees: 224, or HEIGHTxWIDTH.  [default: the backbone's]"
+        ),
+        click.option(
+            "--resize",
+            type=click.Choice(["stretch", "crop", "pad"]),
+            default="stretch",
+            show_default=True,
+            help="How an image of another shape is fitted.",
+        ),
+        click.option(
+            "--background",
+            type=Colour(),
+            default="white",
+            show_default=True,
+            help="Colour under transparent pixels and in pad's margins: a name, #rrggbb or RED,GREEN,BLUE.",
+        ),
+        click.option(
+            "--exact-decode", is_flag=True, help="Decode JPEGs at full size, not at a reduced one at least twice as large."
+        ),
+        click.option("--allow-truncated", is_flag=True, help="Use what is left of files that end too early."),
+        click.option(
+            "--depth",
+            type=click.Choice(DEPTHS),
+            default=FULL_DEPTH,
+            show_default=True,
+            help="Bits that files of 16 bits a sample hold. auto: as few as each image's largest value needs; min-max: each "
+            "image's own range.",
+        ),
+        click.option(
+            "--color-profile",
+            type=click.Choice(COLOR_PROFILES),
+            default=COLOR_PROFILES[0],
+            show_default=True,
+            help="Convert images with a colour profile, such as Display P3, to sRGB.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def manifest_options(command: Any) -> Any:
@@ -139,12 +201,14 @@ def training_options(command: Any) -> Any:
         click.option("--filters", type=Sizes(), cls=Several, help="conv: filters of each convolution.  [default: 32,64]"),
         click.option("--dropout", type=float, help="dense, conv: share of inputs dropped while training.  [default: 0]"),
         click.option(
-            "--activation", type=click.Choice(["softmax", "sigmoid"]), help="dense, conv: of the output.  [default: softmax]"
+            "--activation",
+            type=click.Choice(["softmax", "sigmoid"]),
+            help="dense, conv: what the outputs go through.  [default: softmax]",
         ),
         click.option(
             "--loss",
             type=click.Choice(["categorical_crossentropy", "binary_crossentropy"]),
-            help="dense, conv.  [default: categorical for softmax, binary for sigmoid]",
+            help="dense, conv: what the training makes small.  [default: categorical for softmax, binary for sigmoid]",
         ),
         click.option(
             "--optimizer",
@@ -156,7 +220,7 @@ def training_options(command: Any) -> Any:
             type=float,
             help="dense, conv: the optimizer's step.  [default: 0.001; 0.05 for sgd, less with momentum]",
         ),
-        click.option("--momentum", type=float, help="dense, conv: of sgd and rmsprop.  [default: 0]"),
+        click.option("--momentum", type=float, help="dense, conv: momentum of sgd and rmsprop.  [default: 0]"),
         click.option(
             "--weight-decay", type=float, help="dense, conv: share of the weights taken off.  [default: 0; 0.004 for adamw]"
         ),

@@ -32,7 +32,9 @@ from featx.errors import TooManyRejects
 @main.command(epilog="Example: featx predict models/photos-dense.featx new/ --out new.csv")
 @click.argument("model", type=FOLDER)
 @paths_argument("paths")
-@click.option("--out", type=FOLDER, help="CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]")
+@click.option(
+    "--out", type=FOLDER, help="A file for the predictions: CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]"
+)
 @click.option("--report", type=FOLDER, help="A page (.html) of the images by predicted class, the surest first.")
 @click.option("--min-confidence", type=Fraction(), help='With --report: less confident images stand under "unsure".')
 @click.option(

@@ -3,6 +3,8 @@
 from featx.images.augment import DEFAULT_AUGMENT, MOST_VIEWS, Augmentation, view_key
 from featx.images.decode import decode_image, read_image_file
 from featx.images.decoder import decoder_notes
+from featx.images.header import Header
+from featx.images.headers import find_copies, read_headers
 from featx.images.in_memory import Source, as_sources, pixels_of
 from featx.images.listing.columns import ManifestKeywords, ManifestOptions
 from featx.images.listing.given import describe_rejected, paths_given
@@ -18,6 +20,7 @@ from featx.images.listing.written import check_manifest_path, write_manifest
 from featx.images.loader import Batch, Views, load_batches
 from featx.images.noticed import Noticed, are_many_blank
 from featx.images.picture import BLANK, MEASURES, PICTURE_SIDE, Picture
+from featx.images.pictured import Pictured, picture_files
 from featx.images.raster import MAX_PIXELS, Traits
 from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, as_webp, make_thumbnails
 
@@ -35,6 +38,7 @@ __all__ = [
     "THUMBNAIL_TYPE",
     "Augmentation",
     "Batch",
+    "Header",
     "Identities",
     "ImageIndex",
     "KnownFiles",
@@ -44,6 +48,7 @@ __all__ = [
     "Part",
     "PassedOver",
     "Picture",
+    "Pictured",
     "Source",
     "Thumbnail",
     "Traits",
@@ -59,6 +64,7 @@ __all__ = [
     "describe_missing",
     "describe_rejected",
     "file_faults",
+    "find_copies",
     "find_missing",
     "identify_files",
     "list_images",
@@ -71,7 +77,9 @@ __all__ = [
     "missing_rows",
     "natural_key",
     "paths_given",
+    "picture_files",
     "pixels_of",
+    "read_headers",
     "read_image_file",
     "take_images",
     "view_key",
