@@ -584,7 +584,7 @@ def _markdown(text: str) -> str:
 
 def _escape(text: str) -> str:
     """Return plain text as Markdown; an option becomes a literal, as two dashes would become one."""
-    parts = re.split(r"((?<!\S)\(?--[a-z][a-z-]*)", text)
+    parts = re.split(r"((?<!\S)\(?--[a-z][a-z0-9-]*)", text)
     return "".join(
         part.replace("--", "`--") + "`" if n % 2 else re.sub(r"([\\*_<>\[\]])", r"\\\1", part) for n, part in enumerate(parts)
     )

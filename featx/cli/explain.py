@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.given import paths_argument, unlisted_keys
+from featx.cli.given import given_paths, paths_argument, unlisted_keys
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
@@ -36,7 +36,7 @@ from featx.errors import TooManyRejects
 @max_pixels_option
 @progress_options
 @json_option
-def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bool, **options: Any) -> None:
+def explain(model: Path, images: list[Path | str], out: Path | None, as_json: bool, **options: Any) -> None:
     """Show which part of an image spoke for its class.
 
     Divides the margin between the class and the runner-up among the cells of the map that the head starts from: exactly for
@@ -47,8 +47,9 @@ def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bo
         from featx.report import check_explanation_page
 
         check_explanation_page(out)  # before minutes of work, not after
+    given = given_paths(images)
     with show_progress() as progress:
-        explanations = featx.explain_images(model, images, progress=progress, **options)
+        explanations = featx.explain_images(model, given, progress=progress, **options)
     if out:
         from featx.report import write_explanation_page
 

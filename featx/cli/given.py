@@ -26,9 +26,7 @@ class Given(click.Path):
 
 def paths_argument(name: str) -> Decorator:
     """Make the argument PATH..., of which ``-`` stands for paths on stdin, and the option that says how these are parted."""
-    argument = click.argument(
-        name, type=Given(path_type=Path), nargs=-1, required=True, metavar="PATH...", callback=_with_stdin
-    )
+    argument = click.argument(name, type=Given(path_type=Path), nargs=-1, required=True, metavar="PATH...", callback=_checked)
     # Eager: read before the argument, which may have to know.
     option = click.option(
         *("-0", "--null"),
@@ -45,16 +43,26 @@ def _keep(context: click.Context, _: click.Parameter, null: bool) -> None:
     context.meta[_KEY] = null
 
 
-def _with_stdin(context: click.Context, _: click.Parameter, paths: tuple[Path | str, ...]) -> tuple[Path, ...]:
-    """Put the paths on stdin in the place of ``-``."""
-    null, asked = bool(context.meta.get(_KEY)), sum(path == _FROM_STDIN for path in paths)
-    if context.resilient_parsing:
-        return ()
-    if null and not asked:
+def _checked(context: click.Context, _: click.Parameter, paths: tuple[Path | str, ...]) -> list[Path | str]:
+    """Refuse what stdin cannot be asked for; it is read when the command runs, and not before."""
+    asked = sum(path == _FROM_STDIN for path in paths)
+    if context.meta.get(_KEY) and not asked and not context.resilient_parsing:
         raise click.UsageError("--null says how paths on stdin are parted: give - among the paths too.", context)
     if asked > 1:
         raise click.UsageError("- stands for stdin, which can be read once: give it once.", context)
-    return tuple(Path(one) for path in paths for one in (_read_paths(null) if path == _FROM_STDIN else [path]))
+    return list(paths)
+
+
+def given_paths(paths: list[Path | str]) -> list[Path]:
+    """Return the paths of such an argument, those on stdin in the place of ``-``.
+
+    Raises
+    ------
+    ImageListError
+        If there are none on stdin.
+    """
+    null = bool(click.get_current_context().meta.get(_KEY))
+    return [Path(one) for path in paths for one in (_read_paths(null) if path == _FROM_STDIN else [path])]
 
 
 def _read_paths(null: bool) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.given import paths_argument, unlisted_keys
+from featx.cli.given import given_paths, paths_argument, unlisted_keys
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
@@ -71,7 +71,7 @@ from featx.errors import TooManyRejects
 @json_option
 def predict(
     model: Path,
-    paths: tuple[Path, ...],
+    paths: list[Path | str],
     out: Path | None,
     report: Path | None,
     min_confidence: float | None,
@@ -95,8 +95,9 @@ def predict(
         from featx.report import check_prediction_page
 
         check_prediction_page(report)
+    given = given_paths(paths)
     with show_progress() as progress:
-        predictions = featx.predict_images(model, paths, explain=report is not None, progress=progress, **options)
+        predictions = featx.predict_images(model, given, explain=report is not None, progress=progress, **options)
     if out:
         save_predictions(predictions, out)
     if report:

@@ -158,7 +158,7 @@ def weights_hint(model: Fitted, given: StrPath | None) -> Path | None:
     """
     recorded = model.source.get("weights_file")
     hint = Path(recorded) if recorded else None
-    given = None if given is None else as_path("weights", given, WeightsError, "imagenet, random, random:SEED or a path")
+    given = None if given is None else as_path("weights", given, WeightsError, "a path, or imagenet, random or random:SEED")
     if given is not None and is_name_of_weights(given):
         return weights_by_name(model.cached_recipe, str(given))
     # The model's own hint, passed on, may be of another machine: the weights that it names may be bundled here.
