@@ -169,11 +169,12 @@ def test_what_folders_hold_besides_is_counted_and_named(model: Path, tmp_path: P
     for name in ("a.heic", "b.HEIC", "c.mp4", "notes.txt", ".DS_Store", "._0.png", "@eaDir/0.png", "deep/d.mov"):
         (tmp_path / "greys" / "plain" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "greys" / "plain" / name).write_text("words")
+    (tmp_path / "greys" / ".DS_Store").write_text("words")
     said = (
-        "passed over: 2 HEIC images (.heic), 2 videos (1 .mov, 1 .mp4), 1 text file (.txt), 2 hidden files, "
+        "passed over: 2 HEIC images (.heic), 2 videos (1 .mov, 1 .mp4), 1 text file (.txt), 3 hidden files, "
         "1 hidden or system folder (1 @eaDir). Convert the HEIC images to JPEG or PNG"
     )
-    counted = {"skipped": {".heic": 2, ".mp4": 1, ".txt": 1, ".mov": 1}, "passed_over": {"@eaDir": 1}, "hidden": 2}
+    counted = {"skipped": {".heic": 2, ".mp4": 1, ".txt": 1, ".mov": 1}, "passed_over": {"@eaDir": 1}, "hidden": 3}
     for command in ("predict", "explain"):
         done = run(command, model, "greys")
         assert f"note: {said}\n" in done.stderr, command

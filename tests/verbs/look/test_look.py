@@ -24,7 +24,7 @@ from tests.test_architecture import command, modules_loaded_by
 def mixed(photos: Path) -> Path:
     """``photos`` with large and small files of several kinds, copies, slips, and what is no image."""
     Image.new("L", (300, 100), 90).save(photos / "red" / "wide.jpg")
-    Image.fromarray(np.arange(0, 60000, 100, dtype=np.uint16).reshape(20, 30)).save(photos / "red" / "deep.png")
+    Image.fromarray(np.arange(0, 42000, 20, dtype=np.uint16).reshape(70, 30)).save(photos / "red" / "deep.png")
     (photos / "blue" / "copy.png").write_bytes((photos / "red" / "0.png").read_bytes())
     (photos / "blue" / "again.png").write_bytes((photos / "red" / "0.png").read_bytes())
     (photos / "green" / "words.jpg").write_text("no image")
@@ -50,11 +50,11 @@ def test_everything_is_counted(mixed: Path, run: Run) -> None:
         {"PNG": 40, "JPEG": 1},
         {"8-bit RGB": 39, "8-bit grey": 1, "16-bit grey": 1},
     )
-    assert found.sizes == {"40x48": 39, "100x300": 1, "20x30": 1}
+    assert found.sizes == {"40x48": 39, "100x300": 1, "70x30": 1}
     assert found.shape is not None
-    assert (found.shape.height, found.shape.width) == ((20, 40, 40, 40, 100), (30, 48, 48, 48, 300))
-    assert (found.shape.aspect[0], found.shape.aspect[-1]) == (1.2, 3.0)
-    assert (found.smaller, found.reshaped) == (40, 2)  # 100 x 300 px is not smaller; 1.2 is not past 1.25
+    assert (found.shape.height, found.shape.width) == ((40, 40, 40, 40, 100), (30, 48, 48, 48, 300))
+    assert (found.shape.aspect[0], found.shape.aspect[-1]) == (0.429, 3.0)
+    assert (found.smaller, found.reshaped) == (40, 2)  # 70 x 30 px is, 100 x 300 px is not smaller; 1.2 is not past 1.25
     assert (found.duplicates, found.copies) == (2, [["blue/again.png", "blue/copy.png", "red/0.png"]])
     assert (found.skipped, found.hidden) == ({".heic": 1}, 0)
     printed = as_json(run("look", mixed, "--image-size", "64", "--examples", "20", "--json"))
@@ -172,7 +172,7 @@ def test_the_command_says_what_it_found_and_where_the_page_is(mixed: Path, run: 
     lines = done.stdout.splitlines()
     assert lines[0] == f"43 images in 3 classes: {mixed}"
     assert "  classes: blue 14, green 14, red 14" in lines
-    assert "  sizes: height 20 to 100 px (median 40), width 30 to 300 px (median 48), width/height 1.2 to 3" in lines
+    assert "  sizes: height 40 to 100 px (median 40), width 30 to 300 px (median 48), width/height 0.429 to 3" in lines
     assert "  2 exact duplicates: blue/again.png = blue/copy.png" in lines
     assert "  1 rejected: in no class folder" in lines
     assert "  passed over: 1 HEIC image (.heic). Convert the HEIC images to JPEG or PNG" in lines
