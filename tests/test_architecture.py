@@ -35,6 +35,7 @@ AMONG_VERBS: dict[str, set[str]] = {
     "merge": {"extract"},  # joined listings get their splits by the draw of an extract
     "fit": {"compare"},  # --tune searches as compare does
     "finetune": {"fit"},  # it learns from the images that a fit would learn from
+    "look": {"extract"},  # it shows what an extract with these options would see
     "predict": {"explain"},  # its page shows what the cells spoke for, from the same forward pass
     "export": {"sample"},  # an export is tried on pictures
     "demo": {"sample", "extract", "fit", "evaluate"},  # it is the session of these, one after the other
@@ -207,7 +208,7 @@ def test_each_command_has_its_files() -> None:
     for name in main.commands:
         assert f"featx.cli.{name}" in MODULES, name
         assert f"featx.verbs.{name}" in MODULES, name
-    beside = {"group", "options", "values", "terminal", "progress", "help", "defaults", "complete"}
+    beside = {"group", "options", "values", "terminal", "progress", "help", "defaults", "complete", "spelling", "given"}
     assert {path.stem for path in (PACKAGE / "cli").glob("*.py")} - beside - {"__init__"} == set(main.commands)
     verbs = {path.stem for path in (PACKAGE / "verbs").iterdir() if not path.name.startswith("__")}
     assert verbs == set(main.commands)
@@ -371,6 +372,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "Comparison",
             "Evaluation",
             "Explanation",
+            "Explanations",
             "ExportResult",
             "ExtractPlan",
             "ExtractResult",
@@ -379,6 +381,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "FineTuneResult",
             "FitResult",
             "HeadClassifier",
+            "Look",
             "MergeResult",
             "Model",
             "Prediction",
@@ -394,6 +397,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "fit_head",
             "inspect_path",
             "load_model",
+            "look_at_images",
             "merge_caches",
             "open_cache",
             "pack_cache",
@@ -402,6 +406,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "unpack_sample",
             "verify_cache",
             "write_clean_manifest",
+            "write_look_page",
             "write_report",
         ]
     )

@@ -157,7 +157,10 @@ REFUSALS: dict[str, tuple[Call, str]] = {
         "model must be a model file's path, a Model, or the result of a fit.",
     ),
     "predict_images paths": (lambda v: featx.predict_images(MODEL, v), "paths must be a path, or several."),
-    "predict_images weights": (lambda v: featx.predict_images(MODEL, IMAGE, weights=v), "weights must be a path."),
+    "predict_images weights": (
+        lambda v: featx.predict_images(MODEL, IMAGE, weights=v),
+        "weights must be a path, or imagenet, random or random:SEED.",
+    ),
     "predict_images device": (
         lambda v: featx.predict_images(MODEL, IMAGE, device=v),
         "device must be a text such as cpu or gpu:1, or None.",

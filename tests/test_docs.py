@@ -145,6 +145,7 @@ def session(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 CALLS = {
+    ("look", 0): "look photos --image-size 64",
     ("extract", 0): "extract photos",
     ("extract", 1): "extract photos --dry-run",
     ("audit", 0): "audit --write-manifest clean.csv",

@@ -47,7 +47,7 @@ def test_extract_and_predict_reject_the_same_files_for_the_same_reasons(hostile:
     assert rejects == wanted
     assert f"{15 + len(ODD)} images in 3 classes" in shown
     assert f"{len(wanted)} rejected" in shown
-    assert "other files, not images: 1 .txt" in shown
+    assert "passed over: 1 text file (.txt)" in shown
     run("fit", tmp_path / "c", "--head", "logreg", "--out", tmp_path / "m.featx")
     run("predict", tmp_path / "m.featx", hostile, "--out", tmp_path / "p.csv")
     with (tmp_path / "p.csv").open(newline="") as file:

@@ -136,6 +136,33 @@ def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
     return path
 
 
+def weights_by_name(recipe: Recipe, name: str) -> Path | None:
+    """Return the file that ``imagenet`` or ``random:SEED`` means for features that were made already; None where there is none.
+
+    Raises
+    ------
+    WeightsError
+        If the features were made with other weights.
+    """
+    spec = backbone_spec(recipe.backbone)
+    if spec.is_stub:
+        return None
+    if name == "imagenet" and not recipe.weights.startswith("random:"):
+        return resolve_weights(spec, name, recipe.layers)[1]
+    wanted = name if name == "imagenet" else resolve_weights(spec, name)[0]
+    if wanted != recipe.weights:
+        raise WeightsError(
+            f"--weights {name}: the features were made with {recipe.weights}. Leave --weights out, or give these.",
+            wrong_value=True,
+        )
+    return None
+
+
+def is_name_of_weights(given: object) -> bool:
+    """Return whether what was given for weights is a word, and no file: ``imagenet``, ``random`` or ``random:SEED``."""
+    return str(given) in ("imagenet", "random") or str(given).startswith("random:")
+
+
 def _check_random(weights: str) -> None:
     seed = weights.removeprefix("random:")
     if not (seed.isdecimal() and len(seed) < 16):

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.complete import complete_cached_layers
 from featx.cli.group import main
-from featx.cli.options import FOLDER, json_option, raw_csv_option, workers_option
+from featx.cli.options import FOLDER, json_option, layer_option, raw_csv_option, workers_option
 from featx.cli.progress import progress_options, show_progress
+from featx.cli.spelling import Several
 from featx.cli.terminal import echo, echo_text, newest_cache, print_json
 from featx.cli.values import Names
 
@@ -19,12 +19,13 @@ from featx.cli.values import Names
 @click.argument("cache", type=FOLDER, required=False)
 @click.option("--out", type=FOLDER, help="Folder of audit.csv and audit.html.  [default: reports/<cache>-audit]")
 @click.option("--page/--no-page", default=True, help="Write audit.html, which shows the images.  [default: page]")
-@click.option("--layer", shell_complete=complete_cached_layers, help="A cached layer.  [default: the last]")
+@layer_option()
 @click.option("--measure", is_flag=True, help="Measure pictures from their files where an older featx did not.")
 @click.option("--write-manifest", type=FOLDER, help="A CSV manifest of the images without those flagged, for a next extract.")
 @click.option(
     "--drop",
     type=Names(("duplicates", "labels", "outliers", "quality")),
+    cls=Several,
     default="duplicates",
     show_default=True,
     help="What leaves an image out of that manifest, with commas.",

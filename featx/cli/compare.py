@@ -7,35 +7,40 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.complete import complete_cached_layers, complete_heads
+from featx.cli.complete import complete_heads
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
     POOLINGS,
     group_duplicates_option,
     json_option,
+    layer_option,
     training_options,
 )
 from featx.cli.progress import progress_options, show_progress
+from featx.cli.spelling import Several
 from featx.cli.terminal import echo_text, newest_cache, print_json
 from featx.cli.values import Fraction, Names
 
 
-@main.command(epilog="Example: featx compare cache/photos --heads dense,logreg,svm")
+@main.command(epilog="Example: featx compare cache/photos --head dense,logreg,svm")
 @click.argument("cache", type=FOLDER, required=False)
 @click.option(
-    "--heads",
+    "--head",
     type=Names(),
+    cls=Several,
+    also=["--heads"],
     shell_complete=complete_heads,
     default="dense,logreg,svm,ridge,knn",
     show_default=True,
-    help="Heads, with commas.",
+    help="A head to compare, or several with commas.",
 )
 @click.option(
     "--pooling",
-    "poolings",
     type=Names(POOLINGS),
-    help="Poolings, with commas; each head takes each.  [default: each its own]",
+    cls=Several,
+    also=["--poolings"],
+    help="A pooling, or several with commas; each head takes each.  [default: each its own]",
 )
 @click.option("--folds", type=int, default=5, show_default=True, help="Parts that the training images are cut into.")
 @group_duplicates_option
@@ -45,7 +50,7 @@ from featx.cli.values import Fraction, Names
     metavar="SHARE",
     help="Also withhold this share of the classes, such as 0.25, and measure how well their images are told from others.",
 )
-@click.option("--layer", shell_complete=complete_cached_layers, help="A cached layer.  [default: the last]")
+@layer_option(several=True)
 @training_options
 @click.option("--out", type=FOLDER, help="A CSV file for the table.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the folds and of the fits.")
@@ -61,6 +66,7 @@ def compare(cache: Path | None, as_json: bool, out: Path | None, **options: Any)
 
     if out:
         check_table_path(out)  # before minutes of work, not after
+    options |= {"heads": options.pop("head"), "poolings": options.pop("pooling") or ()}
     given = {name: value for name, value in options.items() if value is not None}
     with show_progress() as progress:
         comparison = featx.compare_heads(cache or newest_cache(), progress=progress, **given)

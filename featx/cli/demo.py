@@ -4,10 +4,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from featx.cli.group import main
-from featx.cli.options import FOLDER, json_option
+from featx.cli.options import json_option, output_argument
 from featx.cli.progress import progress_options, show_epochs, show_progress
 from featx.cli.terminal import echo_text, print_json
 
@@ -16,13 +14,13 @@ if TYPE_CHECKING:
 
 
 @main.command(epilog="Example: featx demo featx-demo")
-@click.argument("folder", type=FOLDER, default=Path("featx-demo"), required=False)
+@output_argument(default=Path("featx-demo"))
 @progress_options
 @json_option
-def demo(folder: Path, as_json: bool) -> None:
+def demo(out: Path, as_json: bool) -> None:
     """Run a whole session on the sample.
 
-    Offline, in about a minute, into FOLDER (by default featx-demo/).
+    Offline, in about a minute, into OUT (by default featx-demo/).
     """
     from featx.report import write_report
     from featx.verbs.demo import HEADS, demo_steps
@@ -34,8 +32,8 @@ def demo(folder: Path, as_json: bool) -> None:
 
     started = time.monotonic()
     accuracies: dict[str, float] = {}
-    report, page = folder / "report", None
-    for step in demo_steps(folder):
+    report, page = out / "report", None
+    for step in demo_steps(out):
         # The report is of the first head; of the others the accuracy alone is wanted.
         shown = not (step.head and step.head != HEADS[0] and step.command.startswith("featx evaluate"))
         if shown:

@@ -23,6 +23,7 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
+from featx.cli.spelling import Named
 from featx.cli.terminal import echo, echo_text, newest_model, print_json
 
 
@@ -31,7 +32,7 @@ from featx.cli.terminal import echo, echo_text, newest_model, print_json
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
-    help="Which images.  [default: test where there is one, else val]",
+    help="Which images are measured.  [default: test where there is one, else val]",
 )
 @click.option("--images", type=FOLDER, help="Measure on this folder of class folders, or manifest, not on the cached images.")
 @manifest_options
@@ -43,13 +44,14 @@ from featx.cli.terminal import echo, echo_text, newest_model, print_json
 @click.option(
     "--map",
     "map_",
+    cls=Named,
     type=click.Choice(["auto", "pca", "tsne", "none"]),
     default="auto",
     help="How the page lays the features out.  [default: t-SNE for up to 500 images, else PCA]",
 )
 @sets_options
 @tta_option
-@weights_option
+@weights_option()
 @batch_option
 @device_option
 @workers_option

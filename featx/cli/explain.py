@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import featx
+from featx.cli.given import given_paths, paths_argument, unlisted_keys
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
@@ -24,29 +25,31 @@ from featx.errors import TooManyRejects
 
 @main.command(epilog="Example: featx explain models/photos-logreg.featx new/ --out why.html")
 @click.argument("model", type=FOLDER)
-@click.argument("images", type=FOLDER, nargs=-1, required=True, metavar="IMAGE...")
+@paths_argument("images")
 @click.option("--out", type=FOLDER, help="A page (.html) that shows the cells over each image.")
 @click.option("--label", metavar="NAME", help="The class to explain.  [default: the most probable of each image]")
 @click.option("--against", metavar="NAME", help="The class to hold it against.  [default: the most probable of the others]")
-@weights_option
+@weights_option()
 @batch_option
 @device_option
 @workers_option
 @max_pixels_option
 @progress_options
 @json_option
-def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bool, **options: Any) -> None:
+def explain(model: Path, images: list[Path | str], out: Path | None, as_json: bool, **options: Any) -> None:
     """Show which part of an image spoke for its class.
 
     Divides the margin between the class and the runner-up among the cells of the map that the head starts from: exactly for
-    linear heads, by taking each cell away in turn for the others but knn.
+    linear heads, by taking each cell away in turn for the others but knn. Of PATH - the paths are read from stdin, one a
+    line.
     """
     if out:
         from featx.report import check_explanation_page
 
         check_explanation_page(out)  # before minutes of work, not after
+    given = given_paths(images)
     with show_progress() as progress:
-        explanations = featx.explain_images(model, images, progress=progress, **options)
+        explanations = featx.explain_images(model, given, progress=progress, **options)
     if out:
         from featx.report import write_explanation_page
 
@@ -69,6 +72,7 @@ def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bo
                 "rejected": rejected,
                 "limits": limits,
                 "out": out,
+                **unlisted_keys(explanations.passed_over),
                 "explanations": listed,
             }
         )
@@ -80,6 +84,8 @@ def explain(model: Path, images: tuple[Path, ...], out: Path | None, as_json: bo
             show_note(sentence)
         if out:
             echo(f"page {out}")
+        if unlisted := str(explanations.passed_over):
+            show_note(f"passed over: {unlisted}")
     if rejected == len(explanations):
         first = explanations[0]
         raise TooManyRejects(f"all {rejected} images were rejected; the first: {first.path}: {first.error}.")

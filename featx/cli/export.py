@@ -7,15 +7,15 @@ import click
 
 import featx
 from featx.cli.group import main
-from featx.cli.options import FOLDER, json_option, weights_option
+from featx.cli.options import FOLDER, json_option, output_argument, weights_option
 from featx.cli.terminal import echo, print_json
 
 
 @main.command(epilog="Example: featx export models/photos-dense.featx photos.onnx")
 @click.argument("model", type=FOLDER)
-@click.argument("out", type=FOLDER)
+@output_argument()
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export of that name.")
-@weights_option
+@weights_option()
 @json_option
 def export(model: Path, out: Path, as_json: bool, **options: Any) -> None:
     """Write a model for other runtimes.

@@ -6,34 +6,50 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.complete import complete_cached_layers, complete_heads
+from featx.cli.complete import complete_heads
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
     POOLINGS,
     group_duplicates_option,
     json_option,
+    layer_option,
     training_options,
 )
 from featx.cli.progress import progress_options, show_epochs, show_progress
+from featx.cli.spelling import Several, one_of
 from featx.cli.terminal import echo_text, newest_cache, print_json
+from featx.cli.values import Names
 
 
 @main.command(epilog="Example: featx fit cache/photos --head dense --out models/photos-dense.featx")
 @click.argument("cache", type=FOLDER, required=False)
 @click.option(
-    "--head", shell_complete=complete_heads, default="dense", show_default=True, help="dense, conv, logreg, svm, ridge or knn."
+    "--head",
+    type=Names(),
+    cls=Several,
+    callback=one_of,
+    metavar="NAME",
+    shell_complete=complete_heads,
+    default="dense",
+    show_default=True,
+    help="The head to fit: dense, conv, logreg, svm, ridge or knn.",
 )
 @click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-<head>.featx]")
-@click.option("--layer", shell_complete=complete_cached_layers, help="A cached layer.  [default: the last]")
+@layer_option()
 @click.option(
     "--pooling",
-    type=click.Choice(POOLINGS),
+    type=Names(POOLINGS),
+    cls=Several,
+    callback=one_of,
+    metavar="[flatten|avg|max|avgmax]",
     help="How maps become features.  [default: flatten for dense and conv, avgmax for the others]",
 )
 @training_options
 @click.option("--tune", is_flag=True, help="Choose what is not given by cross-validation inside the training images.")
-@click.option("--folds", type=int, default=5, show_default=True, help="For --tune.")
+@click.option(
+    "--folds", type=int, default=5, show_default=True, help="With --tune: parts that the training images are cut into."
+)
 @group_duplicates_option
 @click.option("--calibrate", is_flag=True, help="Calibrate on the validation images: confidences closer to the truth.")
 @click.option(

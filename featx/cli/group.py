@@ -23,7 +23,7 @@ _EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
 _NO_THREAD = "can't start new thread"  # Python has no type for it
 _FEWER = "Allow more, or give --workers 1 where the command has it."
 _SESSION = (
-    *("extract", "audit", "fit", "compare", "finetune", "evaluate", "predict", "explain", "export"),
+    *("look", "extract", "audit", "fit", "compare", "finetune", "evaluate", "predict", "explain", "export"),
     *("inspect", "verify", "merge", "pack", "backbones", "doctor", "sample", "demo"),
 )
 

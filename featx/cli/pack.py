@@ -6,17 +6,16 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.complete import complete_cached_layers
 from featx.cli.group import main
-from featx.cli.options import FOLDER, json_option
+from featx.cli.options import FOLDER, json_option, layer_option, output_argument
 from featx.cli.progress import progress_options, show_progress
 from featx.cli.terminal import echo, print_json
 
 
 @main.command(epilog="Example: featx pack cache/photos photos.h5")
 @click.argument("cache", type=FOLDER)
-@click.argument("out", type=FOLDER)
-@click.option("--layer", shell_complete=complete_cached_layers, help="A cached layer.  [default: the last]")
+@output_argument()
+@layer_option()
 @click.option("--overwrite", is_flag=True, help="Replace an earlier pack of that name.")
 @progress_options
 @json_option

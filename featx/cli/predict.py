@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import featx
+from featx.cli.given import given_paths, paths_argument, unlisted_keys
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
@@ -30,8 +31,10 @@ from featx.errors import TooManyRejects
 
 @main.command(epilog="Example: featx predict models/photos-dense.featx new/ --out new.csv")
 @click.argument("model", type=FOLDER)
-@click.argument("paths", type=FOLDER, nargs=-1, required=True, metavar="PATH...")
-@click.option("--out", type=FOLDER, help="CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]")
+@paths_argument("paths")
+@click.option(
+    "--out", type=FOLDER, help="A file for the predictions: CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]"
+)
 @click.option("--report", type=FOLDER, help="A page (.html) of the images by predicted class, the surest first.")
 @click.option("--min-confidence", type=Fraction(), help='With --report: less confident images stand under "unsure".')
 @click.option(
@@ -39,6 +42,15 @@ from featx.errors import TooManyRejects
     type=Fraction(),
     metavar="SHARE",
     help='Answer "unknown" for images stranger than all but this share of genuine images, such as 0.05.',
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Give the N most probable classes with their probabilities too: columns label_1, confidence_1 …",
+)
+@click.option(
+    "--probabilities", is_flag=True, help="Give the probability of every class too: a column for each, such as p(cat)."
 )
 @click.option(
     "--max-rejects",
@@ -49,7 +61,7 @@ from featx.errors import TooManyRejects
 )
 @sets_options
 @tta_option
-@weights_option
+@weights_option()
 @batch_option
 @device_option
 @workers_option
@@ -59,7 +71,7 @@ from featx.errors import TooManyRejects
 @json_option
 def predict(
     model: Path,
-    paths: tuple[Path, ...],
+    paths: list[Path | str],
     out: Path | None,
     report: Path | None,
     min_confidence: float | None,
@@ -70,7 +82,8 @@ def predict(
     """Classify new images.
 
     Gives class and confidence of image files, and of all images below folders; and "unfamiliar": the share of genuine
-    images of the model's classes that are as strange or stranger. It is small for a strange image.
+    images of the model's classes that are as strange or stranger. It is small for a strange image. Of PATH - the paths are
+    read from stdin, one a line.
     """
     from featx.verbs.predict import check_output, save_predictions, write_predictions
 
@@ -82,8 +95,9 @@ def predict(
         from featx.report import check_prediction_page
 
         check_prediction_page(report)
+    given = given_paths(paths)
     with show_progress() as progress:
-        predictions = featx.predict_images(model, paths, explain=report is not None, progress=progress, **options)
+        predictions = featx.predict_images(model, given, explain=report is not None, progress=progress, **options)
     if out:
         save_predictions(predictions, out)
     if report:
@@ -94,13 +108,13 @@ def predict(
     rejected = sum(1 for prediction in predictions if prediction.error)
     if as_json:
         summary: dict[str, Any] = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": out, "report": report}
-        summary |= {"notes": predictions.notes}
+        summary |= {"notes": predictions.notes, **unlisted_keys(predictions.passed_over)}
         print_json(summary if out else summary | {"predictions": [one.as_json() for one in predictions]})
     elif out:
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
     else:
         # A terminal obeys what is in names; a file or another program gets them as they are.
-        shown = [_in_one_line(prediction) for prediction in predictions] if sys.stdout.isatty() else predictions
+        shown = _in_one_line(predictions) if sys.stdout.isatty() else predictions
         table = io.StringIO()
         write_predictions(shown, table)
         sys.stdout.write(printable(table.getvalue()) if sys.stdout.isatty() else table.getvalue())
@@ -115,7 +129,22 @@ def predict(
         )
 
 
-def _in_one_line(prediction: "featx.Prediction") -> "featx.Prediction":  # named only: --help does not load it
+def _in_one_line(predictions: "featx.Predictions") -> "featx.Predictions":  # named only: --help does not load it
+    """Return predictions whose names stand each in one line."""
+    lined = type(predictions)(map(_lined, predictions))
+    lined.class_names, lined.n_top = tuple(map(one_line, predictions.class_names)), predictions.n_top
+    return lined
+
+
+def _lined(prediction: "featx.Prediction") -> "featx.Prediction":
     path, label, error = map(one_line, (prediction.path, prediction.label, prediction.error))
-    names = None if prediction.set is None else tuple(map(one_line, prediction.set))
-    return dataclasses.replace(prediction, path=path, label=label, error=error, set=names)
+    names, top, shares = prediction.set, prediction.top, prediction.probabilities
+    return dataclasses.replace(
+        prediction,
+        path=path,
+        label=label,
+        error=error,
+        set=None if names is None else tuple(map(one_line, names)),
+        top=None if top is None else tuple((one_line(name), share) for name, share in top),
+        probabilities=None if shares is None else {one_line(name): share for name, share in shares.items()},
+    )

@@ -190,14 +190,14 @@ def network_given(path: Path, draft: Recipe) -> QuantizedNetwork:
         recipe, network = model.recipe, model.quantized
     if network is None:
         raise QuantizedNetworkError(
-            f"{path}: was made in {recipe.precision} and has no int8 network. Give another --calibration."
+            f"{path}: was made in {recipe.precision} and has no int8 network. Give another --int8-from."
         )
     for name in _OF_THE_NETWORK:
         held, asked = getattr(recipe, name), getattr(draft, name)
         if held != asked:
             raise QuantizedNetworkError(
                 f"{path}: its int8 network has {name}={held!r}, but {name}={asked!r} was asked for. "
-                "Give another --calibration, or none."
+                "Give another --int8-from, or none."
             )
     return network
 

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import stat
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from featx.images.listing.columns import ManifestOptions
 from featx.images.listing.layout import find_layout, images_beside
 from featx.images.listing.manifest import read_manifest
 from featx.images.listing.names import some_of
+from featx.images.listing.passed import PassedOver
 from featx.images.listing.tables import TABLE_SUFFIXES
 from featx.images.listing.walk import (
     Tally,
@@ -33,6 +33,8 @@ from featx.images.listing.walk import (
 
 UNLABELLED = -1
 """Label of an image that belongs to no class."""
+
+_MOST_SOURCES = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,8 @@ class ImageIndex:
         Files that are no images by name and content, counted by suffix.
     passed_over : dict of str to int
         Folders that the system put there or hides (``@eaDir``, ``.thumbnails``), counted by name.
+    hidden : int
+        Hidden files, such as ``.DS_Store``.
     empty_classes : dict of str to dict of str to int
         Class folders without a single image, relative to ``root``, to their files counted by suffix.
     notes : tuple of str
@@ -82,12 +86,18 @@ class ImageIndex:
     reasons: tuple[str, ...]
     skipped: dict[str, int]
     passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
+    hidden: int = 0
     empty_classes: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     manifest: Path | None = None
     base: Path | None = None
     groups: tuple[str, ...] = ()
     weights: NDArray[np.float64] | None = None
+
+    @property
+    def unlisted(self) -> PassedOver:
+        """What the folders hold besides."""
+        return PassedOver(self.skipped, self.passed_over, self.hidden)
 
 
 def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIndex:
@@ -146,8 +156,7 @@ def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIn
         name=root.name,
         root=root,
         **columns._asdict(),
-        skipped=tally.skipped,
-        passed_over=Counter(Path(path).name for path in sorted(tally.passed_over)),
+        passed_over=PassedOver.of(tally),
         empty_classes=empty,
         notes=[*layout.notes, *_describe_unreadable(root, tally)],
     )
@@ -162,7 +171,7 @@ def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
         class_of=found.labels,
         splits=found.splits,
         reasons=found.reasons,
-        skipped={},
+        passed_over=PassedOver(),
         notes=found.notes,
         manifest=source,
         base=found.base,
@@ -199,22 +208,39 @@ class _Columns(NamedTuple):
             column.extend(itertools.repeat(value, len(self.paths) - before))
 
 
-def list_unlabelled(sources: Sequence[Path]) -> list[Path]:
-    """List images to predict: files as they are given, folders with everything below them.
+class UnlabelledFiles(list[Path]):
+    """Image files without classes, and what was found beside them.
+
+    Attributes
+    ----------
+    passed_over : PassedOver
+        What the folders hold besides images.
+    """
+
+    passed_over: PassedOver = PassedOver()
+
+
+def list_unlabelled(sources: Sequence[Path]) -> UnlabelledFiles:
+    """List images to predict: files as they are given, folders with everything below them, in natural order.
 
     Raises
     ------
     ImageListError
         If a path does not exist or cannot be read, or there is no image at all.
     """
-    found: list[Path] = []
+    found = UnlabelledFiles()
+    tally = Tally(strict=True)
     for source in sources:
         mode = mode_of(source)
         if not mode:
             raise ImageListError(f"{source}: no such file or folder.")
-        found += map(Path, walk_images(source, Tally(strict=True))) if stat.S_ISDIR(mode) else [source]
+        found += map(Path, walk_images(source, tally)) if stat.S_ISDIR(mode) else [source]
+    found.passed_over = PassedOver.of(tally)
     if not found:
-        raise ImageListError(f"{', '.join(map(str, sources))}: no images there. Give image files or folders with some.")
+        instead = str(found.passed_over)
+        named = ", ".join(map(str, sources[:_MOST_SOURCES])) + (" …" if len(sources) > _MOST_SOURCES else "")
+        hint = f" Found instead: {instead}." if instead else " Give image files or folders with some."
+        raise ImageListError(f"{named}: no images there.{hint}")
     return found
 
 
@@ -226,8 +252,7 @@ def _make_index(
     class_of: Sequence[str],
     splits: Sequence[str],
     reasons: Sequence[str],
-    skipped: dict[str, int],
-    passed_over: dict[str, int] | None = None,
+    passed_over: PassedOver,
     empty_classes: dict[str, dict[str, int]] | None = None,
     notes: Sequence[str] = (),
     manifest: Path | None = None,
@@ -245,8 +270,9 @@ def _make_index(
         class_names=class_names,
         splits=tuple(splits),
         reasons=tuple(reasons),
-        skipped=dict(skipped),
-        passed_over=dict(passed_over or {}),
+        skipped=passed_over.skipped,
+        passed_over=passed_over.folders,
+        hidden=passed_over.hidden,
         empty_classes=empty_classes or {},
         notes=tuple(notes),
         manifest=manifest,
@@ -274,6 +300,6 @@ def _nothing_found(root: Path, n_loose: int, tally: Tally) -> str:
         beside = [folder for folder in subfolders(root.parent, Tally())[:100] if has_image_names(folder)]
         above = f" Or is {root.parent} the folder of class folders?" if len(beside) > 1 else ""
         return f"{root}: holds {n_loose} images but no class folders. Put each image into a folder named by its class.{above}"
-    other = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(tally.skipped.items()))
+    other = str(PassedOver.of(tally))
     found = f" Found instead: {other}." if other else ""
     return f"{root}: no images in it. Expected one folder of images per class (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM).{found}"

@@ -1,14 +1,19 @@
 """The table of ``featx compare``."""
 
 from featx.report.text.words import join_lines, number_of, table
-from featx.verbs.compare import Comparison
+from featx.verbs.compare import ComparedHead, Comparison
 
 
 def comparison_text(comparison: Comparison) -> str:
     """Give the table of a comparison, the best first."""
+    several = len({head.layer for head in comparison.heads}) > 1
+
+    def name_of(head: ComparedHead) -> str:
+        return f"{head.head} {head.pooling}{f' {head.layer}' if several else ''}"
+
     rows = [
         (
-            f"{head.head} {head.pooling}",
+            name_of(head),
             f"{head.accuracy:.3f}",
             f"{head.low:.3f} to {head.high:.3f}",
             f"{head.log_loss:.3f}",
@@ -28,7 +33,7 @@ def comparison_text(comparison: Comparison) -> str:
         lines += ["", *_withheld_text(comparison)]
     near = [head for head in comparison.heads[1:] if head.difference_high >= 0]
     if near:
-        names = ", ".join(f"{head.head} {head.pooling}" for head in near)
+        names = ", ".join(map(name_of, near))
         lines += ["", f"note: within what {comparison.images:,} images can tell, as good as the best: {names}"]
     return join_lines(lines)
 

@@ -1,6 +1,6 @@
 """The result of ``featx extract``, and of its dry run, as text."""
 
-from featx.images import Noticed
+from featx.images import Noticed, PassedOver
 from featx.models import MOST_COMPARED, describe_blank
 from featx.report.text.words import (
     _MOST_CLASSES,
@@ -93,12 +93,8 @@ def _listing_lines(result: ExtractResult | ExtractPlan) -> list[str]:
     if result.unlearnable and result.classes > 1:
         lines.append(f"  note: no training image, so that it cannot be learned: {some_of(result.unlearnable)}")
     lines += [f"  {count:,} rejected: {reason}" for reason, count in result.reasons.items()]
-    if result.skipped:
-        others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(result.skipped.items()))
-        lines.append(f"  other files, not images: {others}")
-    if result.passed_over:
-        folders = ", ".join(f"{count:,} {name}" for name, count in sorted(result.passed_over.items()))
-        lines.append(f"  folders of the system, passed over: {folders}")
+    if unlisted := str(PassedOver(result.skipped, result.passed_over, result.hidden)):
+        lines.append(f"  passed over: {unlisted}")
     return lines + [f"  note: {note}" for note in _noticed(result.noticed)]
 
 

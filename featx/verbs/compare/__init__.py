@@ -1,11 +1,12 @@
 """The verb compare: heads, cross-validated inside the training images."""
 
-from featx.verbs.compare.compare import Comparison, check_table_path, compare_heads, save_comparison
+from featx.verbs.compare.compare import ComparedHead, Comparison, check_table_path, compare_heads, save_comparison
 from featx.verbs.compare.folds import TrainingImages, cut_into_folds
 from featx.verbs.compare.search import Candidate, cross_validate, search_settings
 
 __all__ = [
     "Candidate",
+    "ComparedHead",
     "Comparison",
     "TrainingImages",
     "check_table_path",

@@ -18,7 +18,7 @@ from featx.system.brief import brief_repr
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
-from featx.system.kinds import as_texts, check_kind, plain, shown
+from featx.system.kinds import as_texts, plain, shown
 from featx.system.names import did_you_mean, keywords_of
 from featx.system.paths import CACHE, StrPath, as_path
 from featx.system.progress import Progress
@@ -51,6 +51,8 @@ class ComparedHead:
         Of a fit, on average over the folds.
     difference, difference_low, difference_high : float
         Accuracy less that of the best, on the same images, and its 95 % interval; zeros for the best.
+    layer : str
+        Whose features.
     """
 
     head: str
@@ -64,6 +66,7 @@ class ComparedHead:
     difference: float
     difference_low: float
     difference_high: float
+    layer: str
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -109,7 +112,7 @@ def compare_heads(
     poolings: str | Sequence[str] = (),
     *,
     folds: int = 5,
-    layer: str | None = None,
+    layer: str | Sequence[str] | None = None,
     seed: int = 0,
     group_duplicates: bool = False,
     withhold: float | None = None,
@@ -128,8 +131,8 @@ def compare_heads(
         Each head is tried on each; by default on the pooling that suits it.
     folds : int
         Stratified by class, exact duplicates in one of them.
-    layer : str or None
-        One of the cached layers; by default the last.
+    layer : str, sequence of str, or None
+        One of the cached layers, or several: each head is tried on each; by default the last.
     seed : int
         Of the folds and of everything random in the fits.
     group_duplicates : bool
@@ -166,17 +169,31 @@ def compare_heads(
     if not names:
         raise HeadError("compare needs at least one head.", wrong_value=True)
     asked = as_texts("poolings", poolings, "the name of a pooling, or several", HeadError)
-    check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
+    layers = [] if layer is None else as_texts("layer", layer, "the name of a layer, several, or None", CacheError)
+    if withhold is not None and len(layers) > 1:
+        raise HeadError("withhold goes with one layer. Give one, or leave withhold out.", wrong_value=True)
     seed, folds = plain(seed), plain(folds)
     candidates = _candidates(names, asked, {**settings, "seed": seed})
     store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
     groups = find_training_copies(store, progress).groups if group_duplicates else None
-    images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)
-    tried = sorted(cross_validate(images, candidates, progress), key=rank_of)
-    compared = [_compare(entry, tried[0]) for entry in tried]
-    ranked = [entry.candidate for entry in tried]
+    layers = list(dict.fromkeys(layers or store.recipe.layers[-1:]))
+    for name in layers:
+        store.row_shape(name)  # refuses one that is not cached, before the first is searched
+    images = cut_into_folds(store, layers[0], folds, seed, groups)
+    show = _of_several(progress, len(layers)) if progress else None
+    found = [
+        (name, one) for name in layers for one in cross_validate(dataclasses.replace(images, layer=name), candidates, show)
+    ]
+    found.sort(key=lambda pair: rank_of(pair[1]))
+    compared = [_compare(entry, found[0][1], name) for name, entry in found]
+    ranked = [entry.candidate for _, entry in found]
     withheld = withhold_classes(images, ranked, withhold, seed, progress) if withhold is not None else []
     return Comparison(store.folder, len(images.rows), len(images.class_names), images.n_folds, compared, withheld)
+
+
+def _of_several(progress: Progress, count: int) -> Progress:
+    """Return a callback for one search of so many, which together are one stage."""
+    return lambda stage, done, total: progress(stage, done, total * count)
 
 
 def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[str, Any]) -> list[Candidate]:
@@ -210,7 +227,7 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
     ]
 
 
-def _compare(entry: Tried, best: Tried) -> ComparedHead:
+def _compare(entry: Tried, best: Tried, layer: str) -> ComparedHead:
     low, high = wilson_interval(int(entry.right.sum()), len(entry.right))
     difference, half = _paired_difference(entry.right, best.right)
     return ComparedHead(
@@ -225,6 +242,7 @@ def _compare(entry: Tried, best: Tried) -> ComparedHead:
         difference=difference,
         difference_low=difference - half,
         difference_high=difference + half,
+        layer=layer,
     )
 
 

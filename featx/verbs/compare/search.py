@@ -182,7 +182,7 @@ def _try_all(images: TrainingImages, pooling: str, scale: str, candidates: Seque
     check_memory(
         int(rows.shape[0] * rows.shape[1] * (rows.dtype.itemsize + 8 * _COPIES)),
         f"{candidates[0].head} with {pooling}: a search holds all features, and {rows.shape[0]:,} rows of {rows.shape[1]:,}",
-        "Fit ridge or dense without --tune: they read a block at a time. Or compare --heads dense, or with --pooling avg.",
+        "Fit ridge or dense without --tune: they read a block at a time. Or compare --head dense, or with --pooling avg.",
     )
     X = np.asarray(rows)
     scaling = Scaling.learn(scale, X)

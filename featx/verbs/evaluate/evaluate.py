@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheError, ImageListError, ModelError
-from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions
+from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions, UnlabelledFiles
 from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, load_model
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.system.progress import Progress
@@ -132,7 +132,7 @@ def evaluate_model(
     loaded = load_model(path)
     maker = choose_sets(loaded, path, sets, set_method, tta)
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
-    strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else []
+    strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else UnlabelledFiles()
     if images is not None:
         listed = list_to_measure(as_path("images", images, ImageListError), listing, groups)
         measured = from_files(loaded, listed, split, classify)
@@ -143,6 +143,8 @@ def evaluate_model(
     notes = measured.notes + (_note_source(loaded, measured) if images is None else [])
     if tta:
         notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
+    if left_out := str(strangers.passed_over):
+        notes.append(f"passed over among the unknown images: {left_out}")
     check_classes(loaded, path, measured)
     label_of = {name: label for label, name in enumerate(loaded.class_names)}
     y = np.array([label_of[name] for name in measured.class_of], np.int64)

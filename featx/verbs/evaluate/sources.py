@@ -194,8 +194,9 @@ def list_to_measure(images: Path, options: ManifestOptions, groups: GroupFrom | 
         If it cannot be listed, or none of a manifest's files is there.
     """
     index = group_images(list_images(images, options), groups)
-    missing = find_missing(index)
-    return dataclasses.replace(index, notes=(*index.notes, describe_missing(index, missing))) if missing else index
+    missing, unlisted = find_missing(index), str(index.unlisted)
+    notes = [*([describe_missing(index, missing)] if missing else []), *([f"passed over: {unlisted}"] if unlisted else [])]
+    return dataclasses.replace(index, notes=(*index.notes, *notes)) if notes else index
 
 
 def from_files(

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from featx.errors import ImageListError, ModelError
-from featx.images import list_unlabelled
+from featx.images import UnlabelledFiles, list_unlabelled
 from featx.models import FileProbabilities, Judged, Model, tell_apart
 from featx.verbs.evaluate.evaluation import Strangers
 
 
-def list_strangers(model: Model, path: Path, source: Path | str) -> list[Path]:
-    """List them, before anything is measured.
+def list_strangers(model: Model, path: Path, source: Path | str) -> UnlabelledFiles:
+    """List them before anything is measured.
 
     Raises
     ------

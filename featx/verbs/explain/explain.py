@@ -13,7 +13,7 @@ from featx.system.names import did_you_mean
 from featx.system.paths import MODEL, StrPath, as_path, as_paths
 from featx.system.progress import Progress
 from featx.verbs.explain.cells import Explainer
-from featx.verbs.explain.explanation import Explanation
+from featx.verbs.explain.explanation import Explanation, Explanations
 
 
 def explain_images(
@@ -28,7 +28,7 @@ def explain_images(
     max_pixels: int = MAX_PIXELS,
     device: str | None = None,
     progress: Progress | None = None,
-) -> list[Explanation]:
+) -> Explanations:
     """Divide a head's decision about each image among the cells of the map that it starts from.
 
     Of a linear head (``logreg``, ``svm`` with a linear kernel, ``ridge``, ``dense`` without hidden layers) the division is
@@ -57,8 +57,8 @@ def explain_images(
 
     Returns
     -------
-    explanations : list of Explanation
-        One for each image, in the order of the files; no image is left out.
+    explanations : Explanations
+        A list: one for each image, in the order of the files; no image is left out.
 
     Raises
     ------
@@ -88,7 +88,8 @@ def explain_images(
         )
     explainer = Explainer(loaded)
     files = list_unlabelled(as_paths("images", images, ImageListError))
-    found = [Explanation(str(file)) for file in files]
+    found = Explanations(Explanation(str(file)) for file in files)
+    found.passed_over = files.passed_over
     weights = weights_hint(loaded, weights)
     extractor = Extractor(Engine(loaded.cached_recipe, weights, loaded.quantized), compute, most_images=len(files))
     features = HeadFeatures(loaded, weights, extractor.batch_size, compute.device)

@@ -168,7 +168,7 @@ def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progres
         if prepared.part and not len(images):
             raise ImageListError(
                 f"{prepared.index.root}: no image of part {prepared.part} can be used to make the int8 network. "
-                "Run another part first, or give --calibration."
+                "Run another part first, or give --int8-from."
             )
         return images
 

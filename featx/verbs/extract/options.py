@@ -149,7 +149,7 @@ class ExtractOptions:
         if not 1 <= self.n_views <= MOST_VIEWS:
             raise AugmentError(f"--views must be from 1 to {MOST_VIEWS}, the clean image included. Received: {self.views}.")
         if self.calibration is not None and self.precision != "int8":
-            raise RecipeError(f"--calibration is for --precision int8 alone. Received: --precision {self.precision}.")
+            raise RecipeError(f"--int8-from is for --precision int8 alone. Received: --precision {self.precision}.")
         _ = self.augmentation  # reads the spec
 
     @property

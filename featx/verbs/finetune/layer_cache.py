@@ -82,7 +82,7 @@ def cache_of_layer(
         if absent[catalog.rows()].all():
             raise ImageListError(
                 f"{catalog.source}: none of the images that {store.folder} lists could be read there, so that there are no "
-                f"features of {layer}. Put them back, or extract with --layers {layer},{store.recipe.layers[-1]}."
+                f"features of {layer}. Put them back, or extract with --layer {layer},{store.recipe.layers[-1]}."
             )
         writer.commit(
             dataclasses.replace(

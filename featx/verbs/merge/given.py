@@ -60,7 +60,7 @@ def read_listings(folder: Path, recipe: Recipe) -> list[Listing]:
     if any(listing.catalog.part and listing.catalog.fingerprint != recipe.fingerprint for listing in listings):
         raise CacheError(
             f"{folder}: holds parts of another recipe, which are to replace its features. "
-            "Run featx extract with their settings and --overwrite, without --shard, to put them in force."
+            "Run featx extract with their settings and --overwrite, without --part, to put them in force."
         )
     listings = [listing for listing in listings if listing.catalog.fingerprint == recipe.fingerprint]
     if not listings:
