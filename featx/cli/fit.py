@@ -11,11 +11,13 @@ from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
     POOLINGS,
+    RESULT,
     group_duplicates_option,
     json_option,
     training_options,
 )
 from featx.cli.progress import progress_options, show_epochs, show_progress
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo_text, newest_cache, print_json
 
 
@@ -24,7 +26,7 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
 @click.option(
     "--head", shell_complete=complete_heads, default="dense", show_default=True, help="dense, conv, logreg, svm, ridge or knn."
 )
-@click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-<head>.featx]")
+@click.option("--out", type=RESULT, help="The model file.  [default: models/<cache>-<head>.featx]")
 @click.option("--layer", shell_complete=complete_cached_layers, help="A cached layer.  [default: the last]")
 @click.option(
     "--pooling",
@@ -41,7 +43,7 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
     type=click.Choice(["auto", "temperature", "isotonic"]),
     help="How to calibrate.  [default: auto, the better of the two from 200 validation images on, else temperature]",
 )
-@click.option("--log", type=FOLDER, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
+@click.option("--log", type=RESULT, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
 @progress_options
 @json_option
@@ -59,3 +61,4 @@ def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
         from featx.report import fit_text
 
         echo_text(fit_text(result))
+        say_next("evaluate", result.model)

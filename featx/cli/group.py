@@ -14,9 +14,11 @@ import click
 import featx
 from featx.cli.defaults import FILE, PREFIX, forget_refused_variables, read_defaults
 from featx.cli.help import Command
-from featx.cli.terminal import echo, expect_json, print_error, printable
+from featx.cli.steps import note_words
+from featx.cli.terminal import echo, expect_json, print_error, printable, show_replaced
 from featx.errors import FeatxError, Interrupted, TooManyRejects
 from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
+from featx.system.outputs import telling
 from featx.system.quiet import LOG_LEVEL
 
 _EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
@@ -48,6 +50,7 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Note whether JSON is wanted, before anything can be wrong."""
+        note_words(ctx, args)
         expect_json(ctx, "--json" in itertools.takewhile(lambda word: word != "--", args))
         return super().parse_args(ctx, args)
 
@@ -61,7 +64,8 @@ class Commands(click.Group):
 
     def _invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with telling(show_replaced):
+                return super().invoke(ctx)
         except click.UsageError as error:
             raise click.UsageError(printable(error.format_message()), error.ctx) from error
         except FeatxError as error:

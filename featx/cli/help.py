@@ -17,7 +17,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("group_duplicates",),
     ),
     "Trust": ("sets", "set_method", "unknown", "unknown_images", "withhold", "label", "against"),
-    "Results": ("out", "report", "page", "map_", "min_confidence", "log", "write_manifest", "drop", "raw_csv", "as_json"),
+    "Results": (
+        *("out", "report", "page", "open_", "map_", "min_confidence", "log", "write_manifest", "drop"),
+        *("raw_csv", "as_json"),
+    ),
     "Run": ("batch_size", "workers", "ray", "gpus_per_worker", "shard", "seed", "progress", "quiet", "verbose"),
 }
 """Options by what they are about, in the order of a session; the options of a group stay in the order of the command."""

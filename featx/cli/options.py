@@ -9,6 +9,19 @@ from featx.cli.values import Level, Sizes
 from featx.system.cells import raw_cells
 
 FOLDER = click.Path(path_type=Path)
+
+
+class Result(click.Path):
+    """Where a file is to be written; kept as it was typed: a slash at its end says that a folder is meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a value, or refuse an empty one, as of a variable of the shell that is not set."""
+        if not str(value):
+            self.fail("is empty: give a path.", param, ctx)
+        return str(value)
+
+
+RESULT = Result()
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, on stdout.")
 batch_option = click.option(
     "--batch-size",

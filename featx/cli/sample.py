@@ -7,11 +7,14 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
+from featx.cli.progress import quiet_option
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo, print_json
 
 
 @main.command(epilog="Example: featx sample images")
 @click.argument("folder", type=FOLDER)
+@quiet_option
 @json_option
 def sample(folder: Path, as_json: bool) -> None:
     """Write the bundled sample images.
@@ -25,3 +28,4 @@ def sample(folder: Path, as_json: bool) -> None:
         from featx.report import sample_text
 
         echo(f"{sample_text(result)}: {result.folder}")
+        say_next("extract", result.folder)

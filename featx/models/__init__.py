@@ -1,5 +1,6 @@
 """Models: a head with all that its predictions take, its file, and the way of images through it."""
 
+from featx.models.baseline import largest_share
 from featx.models.blank import blank_notes, describe_blank
 from featx.models.classify import FileProbabilities, classify_files
 from featx.models.compute import Compute, Engine, Extractor, Maps, decode_files
@@ -22,7 +23,7 @@ from featx.models.leaks import MOST_COMPARED, near_duplicates_across_splits, sho
 from featx.models.listed import CHANGED, ListedFiles
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.pictures import MeasuredPictures, measure_missing, stored_pictures
-from featx.models.separation import LEVEL, Judged, Separation, tell_apart
+from featx.models.separation import LEVEL, Judged, Separation, tell_apart, wilson
 from featx.models.strangers import learn_familiarity
 from featx.models.transform import Transform
 
@@ -61,6 +62,7 @@ __all__ = [
     "find_training_copies",
     "given_engine",
     "keep_network",
+    "largest_share",
     "learn_familiarity",
     "library_versions",
     "load_model",
@@ -74,4 +76,5 @@ __all__ = [
     "stored_pictures",
     "tell_apart",
     "weights_hint",
+    "wilson",
 ]

@@ -24,9 +24,10 @@ from featx.models.schema import check_document
 from featx.recipe import Recipe
 from featx.store import check_pooling
 from featx.system.digests import json_digest
-from featx.system.files import check_file, writing_to
+from featx.system.files import writing_to
 from featx.system.home import with_home, without_home
 from featx.system.npy import array_of, npy_bytes
+from featx.system.outputs import Kind, check_result_file
 from featx.system.paths import MODEL, StrPath, as_path
 from featx.system.zipped import has_member, read_members, write_members
 
@@ -39,6 +40,8 @@ refuse. Without any of them it is 1."""
 
 _TAIL, _QUANTIZED, _FAMILIAR = "tail/", "quantized/", "familiar/"
 _DOCUMENT, _LARGEST_DOCUMENT = "model.json", 16_000_000  # in memory some twenty times as much, at worst
+# A file that can no longer be loaded is a model too.
+_MODEL = Kind("an earlier model", "is not a featx model", is_one=lambda path: has_member(path, _DOCUMENT))
 _SEALED = (
     *("schema", "recipe", "layer", "pooling", "head", "class_names", "tail", "temperature", "views"),
     *("isotonic", "conformal", "familiarity"),
@@ -66,11 +69,7 @@ def check_model_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no featx model.
     """
-    with writing_to(path, "Give another --out."):
-        check_file(path)
-        foreign = path.exists() and not has_member(path, _DOCUMENT)  # a file that can no longer be loaded is a model too
-    if foreign:
-        raise OutputError(f"{path}: exists and is not a featx model. Give another --out, or delete it.")
+    check_result_file(path, _MODEL, "--out")
 
 
 def save_model(model: Model, path: Path) -> None:

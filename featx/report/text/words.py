@@ -58,6 +58,13 @@ def parameters_text(counts: dict[str, int]) -> str:
     return f"parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen"
 
 
+def beside_accuracy(interval: tuple[float, float] | None, baseline: float | None) -> str:
+    """Give what stands beside an accuracy: its 95 % interval, and what always answering the largest class scores."""
+    known = ["{:.3f} to {:.3f}".format(*interval)] if interval else []
+    known += [f"always the largest class: {baseline:.2f}"] if baseline is not None else []
+    return f" ({'; '.join(known)})" if known else ""
+
+
 def some_of(names: Sequence[str]) -> str:
     """Name the first few."""
     return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")

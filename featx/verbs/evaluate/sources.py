@@ -53,6 +53,9 @@ EVERY_SPLIT = "all"
 
 Classify = Callable[..., FileProbabilities]
 
+OnChosen = Callable[[str, str], None]
+"""Takes split and source of the images that are about to be measured."""
+
 
 def from_cache(
     model: Model,
@@ -60,6 +63,7 @@ def from_cache(
     folder: Path,
     features: HeadFeatures,
     classify: Classify | None,
+    on_chosen: OnChosen | None = None,
     progress: Progress | None = None,
 ) -> Measured:
     """Take the images that a cache lists; with ``classify``, run their files through the backbone again.
@@ -97,6 +101,8 @@ def from_cache(
     if not len(measured):
         absent = sorted({catalog.class_names[label] for label in catalog.labels[rows]})
         raise ClassMismatch(_describe_unknown(str(folder), absent, model))
+    if on_chosen:
+        on_chosen(split, catalog.source)
     digests = [catalog.digests[row].tobytes() for row in measured]
     if classify:
         # The very contents that are listed: a file that was edited since is another image.
@@ -183,6 +189,7 @@ def from_files(
     index: ImageIndex,
     split: str | None,
     classify: Classify,
+    on_chosen: OnChosen | None = None,
 ) -> Measured:
     """Take the images of a listing and run their files through the backbone.
 
@@ -203,6 +210,8 @@ def from_files(
     absent = sorted({index.class_names[index.labels[row]] for row in listed} - set(model.class_names))
     if absent:  # before the backbone runs over them for nothing
         raise ClassMismatch(_describe_unknown(str(index.root), absent, model))
+    if on_chosen:
+        on_chosen(split, index.root.as_posix())
     result = classify([index.root / index.paths[row] for row in listed], pooled_files=choose_mapped(len(listed)))
     kept = [place for place in range(len(listed)) if place not in result.rejected]
     if not kept:

@@ -25,6 +25,7 @@ from featx.system.files import (
     writing_to,
 )
 from featx.system.lock_file import locked
+from featx.system.outputs import refuse_address, tell_replaced
 
 _MARK = "featx_export"
 _COMING = "coming"
@@ -56,6 +57,7 @@ def check_place(path: Path, names: tuple[str, ...], overwrite: bool) -> None:
         If something stands there that featx did not write, or that was changed since; if a result stands there and may not
         be replaced; or if the folder cannot be written.
     """
+    refuse_address(path)
     places = [path.with_name(name) for name in names]
     sidecar = sidecar_of(path)
     with writing_to(path, "Give another OUT."):
@@ -76,6 +78,8 @@ def check_place(path: Path, names: tuple[str, ...], overwrite: bool) -> None:
     # A run that was killed while its first files came in: nothing finished stands there.
     if standing and not overwrite and not (coming and _is_ours(standing, (coming,))):
         raise OutputError(f"{path}: exists. Give --overwrite to replace it, or another OUT.")
+    if standing:
+        tell_replaced(f"replacing {path}, an earlier export")
 
 
 @contextlib.contextmanager

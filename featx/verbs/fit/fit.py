@@ -8,12 +8,21 @@ from typing import Any, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheError, OutputError, TooFewImages
+from featx.errors import CacheError, TooFewImages
 from featx.heads import CalibrationKind, Head, HeadSettings
-from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, learn_familiarity, save_model
+from featx.models import (
+    Model,
+    TrainingCopies,
+    blank_notes,
+    find_training_copies,
+    largest_share,
+    learn_familiarity,
+    save_model,
+    wilson,
+)
 from featx.system.brief import brief_repr
 from featx.system.names import keywords_of
-from featx.system.paths import CACHE, StrPath, as_path, as_path_or_none
+from featx.system.paths import CACHE, StrPath, as_path
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.compare import cut_into_folds, search_settings
 from featx.verbs.fit.assemble import assemble_model
@@ -57,6 +66,10 @@ class FitResult:
         What the logarithms of the probabilities are divided by; 1 leaves them as they are.
     calibration : str
         ``temperature`` or ``isotonic``: how the probabilities were calibrated; ``none`` if they were not.
+    val_interval : (low, high) or None
+        95 % interval of ``val_accuracy`` (Wilson's).
+    val_baseline : float or None
+        Accuracy on the validation images of always answering the largest class.
 
     Examples
     --------
@@ -83,10 +96,13 @@ class FitResult:
     tuning: list[dict[str, Any]]
     temperature: float = 1.0
     calibration: str = "none"
+    val_interval: tuple[float, float] | None = None
+    val_baseline: float | None = None
 
     @classmethod
-    def of(cls, model: Model, path: Path) -> Self:
-        """Return what is reported of a model that was just fitted and saved."""
+    def of(cls, model: Model, path: Path, y_val: NDArray[np.int64]) -> Self:
+        """Return what is reported of a model that was just fitted and saved, with the labels of its validation images."""
+        accuracy = model.metrics["val_accuracy"]
         return cls(
             model=path,
             head=model.head_name,
@@ -95,7 +111,7 @@ class FitResult:
             train_images=model.metrics["train_images"],
             val_images=model.metrics["val_images"],
             views=model.views["count"],
-            val_accuracy=model.metrics["val_accuracy"],
+            val_accuracy=accuracy,
             seconds=model.metrics["seconds"],
             parameters=model.parameters,
             epochs=len(model.history.get("loss", [])),
@@ -104,6 +120,8 @@ class FitResult:
             tuning=model.tuning,
             temperature=model.temperature,
             calibration=model.calibration.kind,
+            val_interval=None if accuracy is None else wilson(round(accuracy * len(y_val)), len(y_val)),
+            val_baseline=largest_share(y_val),
         )
 
     def __fspath__(self) -> str:
@@ -138,7 +156,7 @@ def fit_head(
     head : str
         ``dense``, ``conv``, ``logreg``, ``svm``, ``ridge`` or ``knn``.
     out : Path, str or None
-        The model file; by default ``models/<cache>-<head>.featx``.
+        The model file; by default ``models/<cache>-<head>.featx``, and in a folder the file of that name.
     layer : str or None
         One of the cached layers; by default the last.
     pooling : str or None
@@ -199,8 +217,8 @@ def fit_head(
         layer=layer,
         pooling=pooling,
         seed=seed,
-        out=as_path_or_none("out", out, OutputError),
-        log=as_path_or_none("log", log, OutputError),
+        out=out,
+        log=log,
         keywords=keywords_of(fit_head),
     )
     request.spec.make(**request.settings)  # a wrong setting must not wait for a search
@@ -229,7 +247,7 @@ def fit_head(
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
-    return FitResult.of(model, request.path)
+    return FitResult.of(model, request.path, images.y_val)
 
 
 def _tune(
