@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,7 +54,8 @@ class _Forgiving(io.FileIO):
         return size or 0
 
 
-def _is_pack(path: Path) -> bool:
+def is_pack(path: Path) -> bool:
+    """Tell whether a file is one that ``pack`` has written."""
     # Not through HDF5, whose older formats, this one among them, have no checksums: damaged ones crash it or fill the memory.
     try:
         with open(open_regular(path), "rb") as file:  # noqa: PTH123 - of a descriptor
@@ -65,7 +65,7 @@ def _is_pack(path: Path) -> bool:
     return beginning.startswith(b"\x89HDF\r\n\x1a\n") and f"{_MARK}\0".encode() in beginning
 
 
-_PACK = Kind("an earlier pack", "was not made by featx pack", is_one=_is_pack)
+_PACK = Kind("an earlier pack", "was not made by featx pack", is_one=is_pack)
 
 
 def check_pack_path(path: Path, overwrite: bool) -> None:
@@ -76,7 +76,7 @@ def check_pack_path(path: Path, overwrite: bool) -> None:
     OutputError
         If it cannot, or a file stands there that is no earlier pack, or one that may not be replaced.
     """
-    if os.path.isfile(path) and not overwrite and _is_pack(path):
+    if not overwrite and is_pack(path):
         raise OutputError(f"{path}: exists; give --overwrite to replace it. Give another OUT.")
     check_result_file(path, _PACK, "OUT")
 

@@ -17,7 +17,8 @@ def address_of(path: str | Path) -> str:
     found = _ADDRESS.fullmatch(str(path))
     if not found or os.path.lexists(f"{found[1]}:"):
         return ""
-    return f"{found[1].lower()}://{found[2]}"
+    scheme = found[1].lower()
+    return f"{scheme}://{'/' if scheme == 'file' else ''}{found[2]}"
 
 
 def how_to_read(address: str) -> str:
@@ -39,11 +40,15 @@ def how_to_write(address: str) -> str:
     scheme, _, place = address.partition("://")
     if scheme == "file":
         return f"is an address. Give the path: {shlex.quote('/' + place.lstrip('/'))}"
-    name = shlex.quote(PurePosixPath(place).name or "result")
-    upload = {"s3": f"aws s3 cp {name} {shlex.quote(address)}", "gs": f"gcloud storage cp {name} {shlex.quote(address)}"}
+    name = PurePosixPath(place).name or "result"
+    here, there, is_file = shlex.quote(name), shlex.quote(address), bool(PurePosixPath(name).suffix)
+    upload = {
+        "s3": f"aws s3 {'cp' if is_file else 'sync'} {here} {there}",
+        "gs": f"gcloud storage {'cp' if is_file else 'rsync --recursive'} {here} {there}",
+    }
     return (
         "is an address, and featx writes to this machine's disks. "
-        f"Give {name}, then copy it: {upload.get(scheme, 'by the tool of that place')}"
+        f"Give {here}, then copy it: {upload.get(scheme, 'by the tool of that place')}"
     )
 
 

@@ -130,7 +130,7 @@ def check_result_file(path: Path, kind: Kind, option: str) -> None:
     if is_foreign:
         raise OutputError(f"{path}: exists and {kind.foreign}. Give another {option}, or delete it.")
     if stands and not is_empty and kind.name:
-        tell_replaced(f"replacing {path}, {kind.name}")
+        tell_replaced(f"will replace {path}, {kind.name}")
 
 
 def refuse_address(path: StrPath) -> None:
@@ -142,7 +142,7 @@ def refuse_address(path: StrPath) -> None:
         With what to do instead.
     """
     if address := address_of(os.fspath(path)):
-        raise OutputError(f"{address}: {how_to_write(address)}.", wrong_value=True)
+        raise OutputError(f"{address}: {how_to_write(address)}", wrong_value=True)
 
 
 _SUFFIXES_OF_FILES = (".html", ".htm", ".csv", ".json", ".png", ".pdf", ".txt")
@@ -195,4 +195,4 @@ def check_result_folder(
             if folder / name in standing and not kind.has(folder / name):
                 raise OutputError(f"{folder / name}: exists and {kind.foreign}. {remedy}")
     if standing:
-        tell_replaced(f"replacing the files of an earlier run in {folder}")
+        tell_replaced(f"will replace the files of an earlier run in {folder}")

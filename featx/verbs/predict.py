@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError, ImageListError, ModelError, OutputError, RecipeError
 from featx.images import MAX_PIXELS, list_unlabelled
-from featx.models import Compute, Model, SetMaker, classify_files, load_model
+from featx.models import Compute, Model, SetMaker, advised, classify_files, load_model, refuse_swapped
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
@@ -175,11 +175,14 @@ def predict_images(
     """
     compute = Compute(batch_size, workers, max_pixels, device)
     path = as_path("model", model, ModelError, MODEL)
+    given = as_paths("paths", paths, ImageListError, _IN_MEMORY)
+    refuse_swapped(path, given)
     loaded = load_model(path)
     maker = _set_maker(loaded, path, sets, set_method, tta)
     if unknown is not None:
         check_unknown(loaded, path, unknown)
-    files = list_unlabelled(as_paths("paths", paths, ImageListError, _IN_MEMORY))
+    with advised(given, "images"):
+        files = list_unlabelled(given)
     seen = CellsSeen.of(loaded) if explain and not tta else None
     result = classify_files(loaded, files, compute, weights=weights, tta=tta, on_maps=seen, progress=progress)
     shares = loaded.familiarity.shares(result.strangeness) if loaded.familiarity and result.strangeness is not None else None

@@ -3,12 +3,10 @@
 from pathlib import Path
 
 from featx.errors import OutputError
+from featx.system import marks
 from featx.system.outputs import Kind, check_result_file
 
-BEGINNING = b"<!doctype html>\n<!-- featx page -->"
-"""How every page of featx begins."""
-
-PAGE = Kind("an earlier page", "is not a page of featx's", [BEGINNING])
+PAGE = Kind("an earlier page", "is not a page of featx's", [marks.PAGE])
 
 
 def check_page_path(path: Path, option: str = "--out") -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from featx.report.text.confidence import confidence_lines
 from featx.report.text.strangers import strangers_text
-from featx.report.text.words import beside_accuracy, join_lines, near_path, number_of, table
+from featx.report.text.words import beside_accuracy, join_lines, number_of, table
+from featx.system.paths import near_path
 from featx.verbs.evaluate import Evaluation
 
 _MOST_CLASSES, _WORST = 30, 20

@@ -1,8 +1,6 @@
 """Words and tables that the texts share: sizes, counts with their noun, paths, parameters."""
 
-import contextlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 _MOST_CLASSES = 40
@@ -38,13 +36,6 @@ def size_text(n_bytes: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
-
-
-def near_path(path: str) -> str:
-    """Give a path as the user would type it: from the current folder, if it lies below that."""
-    with contextlib.suppress(ValueError, OSError):
-        return str(Path(path).relative_to(Path.cwd()))
-    return path
 
 
 def number_of(n: int, noun: str) -> str:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError, HeadError
 from featx.heads import HeadSettings, head_spec
-from featx.models import find_training_copies, largest_share
-from featx.store import POOLINGS, FeatureCache
+from featx.models import find_training_copies, largest_share, open_cache
+from featx.store import POOLINGS
 from featx.system.brief import brief_repr
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
@@ -21,7 +21,7 @@ from featx.system.files import replacing_text, writing_to
 from featx.system.kinds import as_texts, check_kind, plain, shown
 from featx.system.names import did_you_mean, keywords_of
 from featx.system.outputs import Kind, check_result_file
-from featx.system.paths import CACHE, StrPath, as_path
+from featx.system.paths import StrPath
 from featx.system.progress import Progress
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
@@ -172,7 +172,7 @@ def compare_heads(
     check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
     seed, folds = plain(seed), plain(folds)
     candidates = _candidates(names, asked, {**settings, "seed": seed})
-    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
+    store = open_cache(cache)
     groups = find_training_copies(store, progress).groups if group_duplicates else None
     images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)
     tried = sorted(cross_validate(images, candidates, progress), key=rank_of)

@@ -133,9 +133,11 @@ def evaluate_model(
         index = list_to_measure(as_path("images", images, ImageListError), listing)
         measured = from_files(loaded, index, split, classify, on_chosen)
     else:
-        folder = as_path_or_none("cache", cache, CacheError, CACHE) or Path(loaded.source.get("cache", ""))
+        given = as_path_or_none("cache", cache, CacheError, CACHE)
+        folder = given or Path(loaded.source.get("cache", ""))
         features = HeadFeatures(loaded, weights, compute.images_a_batch(loaded.recipe), device)
-        measured = from_cache(loaded, split, folder, features, classify if tta else None, on_chosen, progress)
+        again = classify if tta else None
+        measured = from_cache(loaded, split, folder, features, again, given is not None, on_chosen, progress)
     notes = measured.notes + (_note_source(loaded, measured) if images is None else [])
     if tta:
         notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")

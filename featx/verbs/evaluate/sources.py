@@ -1,5 +1,6 @@
 """Where an evaluation's probabilities come from: cached features, or files that go through the backbone now."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from featx.models import (
     HeadFeatures,
     ListedFiles,
     Model,
+    advised,
     blank_notes,
     describe_blank,
     showing_training_images,
@@ -63,6 +65,7 @@ def from_cache(
     folder: Path,
     features: HeadFeatures,
     classify: Classify | None,
+    given: bool,
     on_chosen: OnChosen | None = None,
     progress: Progress | None = None,
 ) -> Measured:
@@ -78,10 +81,11 @@ def from_cache(
         If the model knows none of their classes.
     """
     if not (folder / "recipe.json").exists():
-        raise CacheNotFound(
-            f"{folder}: the cache that this model was fitted on is not there. "
-            "Give --cache, or --images with a folder of labelled images."
-        )
+        with advised(folder, "cache") if given else contextlib.nullcontext():
+            raise CacheNotFound(
+                f"{folder}: the cache that this model was fitted on is not there. "
+                "Give --cache, or --images with a folder of labelled images."
+            )
     store = FeatureCache.open(folder)
     differences = store.recipe.differences(model.cached_recipe)
     if differences:
@@ -179,7 +183,8 @@ def list_to_measure(images: Path, options: ManifestOptions) -> ImageIndex:
     ImageListError
         If it cannot be listed, or none of a manifest's files is there.
     """
-    index = list_images(images, options)
+    with advised(images, "listing"):
+        index = list_images(images, options)
     missing = find_missing(index)
     return dataclasses.replace(index, notes=(*index.notes, describe_missing(index, missing))) if missing else index
 

@@ -165,7 +165,7 @@ def _tell_replaced(prepared: Prepared) -> None:
     present = read_recipe(prepared.store.folder)
     if present is not None and present != prepared.recipe:
         held, wanted = describe_differences(present, prepared.recipe)
-        tell_replaced(f"replacing the features in {prepared.store.folder}, made with {held}: {wanted} was asked for")
+        tell_replaced(f"will replace the features in {prepared.store.folder}, made with {held}: {wanted} was asked for")
 
 
 def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progress: Progress | None) -> tuple[Prepared, float]:

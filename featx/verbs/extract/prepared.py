@@ -23,7 +23,7 @@ from featx.images import (
     listing_digest,
     take_images,
 )
-from featx.models import Engine, find_engine
+from featx.models import Engine, advised, find_engine
 from featx.recipe import Recipe
 from featx.store import EXTRACTED, NOT_GIVEN, REJECTED, SPLITS, Catalog, FeatureCache, PartOf
 from featx.system.digests import Digests, are_among, first_alike
@@ -211,7 +211,9 @@ def prepare(
     ImageListError, BackboneError, ImageSizeError, RecipeMismatch, CacheError
         As for ``extract_features``.
     """
-    index = list_images(as_path("images", images, ImageListError, "the path of a folder or a manifest"), options.manifest)
+    source = as_path("images", images, ImageListError, "the path of a folder or a manifest")
+    with advised(source, "listing"):
+        index = list_images(source, options.manifest)
     checks = Checks(index, options.yes, notify)
     checks.before_reading()
     folder = as_path_or_none("cache", cache, CacheError, CACHE) or Path("cache") / index.name

@@ -5,18 +5,27 @@ import time
 from pathlib import Path
 from typing import Unpack
 
-from featx.errors import CacheError, Interrupted, ModelError
+from featx.errors import Interrupted, ModelError
 from featx.heads import check_seed
 from featx.heads.epochs.network import KerasSteps
-from featx.models import Compute, Model, check_model_path, largest_share, learn_familiarity, refuse_int8, save_model, wilson
-from featx.store import FeatureCache
+from featx.models import (
+    Compute,
+    Model,
+    check_model_path,
+    largest_share,
+    learn_familiarity,
+    open_cache,
+    refuse_int8,
+    save_model,
+    wilson,
+)
 from featx.system.brief import brief_repr
 from featx.system.durable import delete
 from featx.system.interrupt import interrupted_once
 from featx.system.kinds import plain
 from featx.system.names import keywords_of
 from featx.system.outputs import as_result_path
-from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
+from featx.system.paths import MODEL, StrPath, as_path_or_none
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.finetune.checkpoint import check_checkpoint_path
 from featx.verbs.finetune.joined import JoinedNetwork
@@ -178,7 +187,7 @@ def fine_tune(
     check_seed(seed)
     schedule = settings.schedule
     compute = Compute(schedule.batch_size, workers)
-    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
+    store = open_cache(cache)
     refuse_int8(store.recipe, "fine-tuning")
     default = f"{store.folder.resolve().name}-finetuned.featx"
     path = as_result_path("out", out, default) or Path("models") / default

@@ -210,7 +210,7 @@ class Tuning:
         checkpoint = load_checkpoint(self._checkpoint, self._identity)
         if checkpoint is None:
             if self._checkpoint.exists():
-                tell_replaced(f"replacing {self._checkpoint}, the checkpoint of another fine-tuning")
+                tell_replaced(f"will replace {self._checkpoint}, the checkpoint of another fine-tuning")
             return
         document, arrays = checkpoint
         wanted = {f"{kind}/{place}": array for kind in ("now", "best") for place, array in enumerate(self._best)}

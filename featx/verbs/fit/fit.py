@@ -8,7 +8,7 @@ from typing import Any, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheError, TooFewImages
+from featx.errors import TooFewImages
 from featx.heads import CalibrationKind, Head, HeadSettings
 from featx.models import (
     Model,
@@ -22,7 +22,7 @@ from featx.models import (
 )
 from featx.system.brief import brief_repr
 from featx.system.names import keywords_of
-from featx.system.paths import CACHE, StrPath, as_path
+from featx.system.paths import StrPath
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.compare import cut_into_folds, search_settings
 from featx.verbs.fit.assemble import assemble_model
@@ -211,7 +211,7 @@ def fit_head(
     1.0
     """
     request = FitRequest.make(
-        as_path("cache", cache, CacheError, CACHE),
+        cache,
         head,
         settings,
         layer=layer,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from featx.backbones import QuantizedNetwork
 from featx.errors import CacheError, HeadError, OutputError
 from featx.heads import HeadSpec, head_spec
-from featx.models import check_model_path, network_of_cache
+from featx.models import check_model_path, network_of_cache, open_cache
 from featx.store import CachedRows, FeatureCache
 from featx.system.kinds import check_kind, plain
 from featx.system.outputs import as_result_path
@@ -55,7 +55,7 @@ class FitRequest:
     @classmethod
     def make(
         cls,
-        cache: Path,
+        cache: StrPath,
         head: str,
         settings: Mapping[str, Any],
         *,
@@ -78,15 +78,15 @@ class FitRequest:
         check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
         check_kind("pooling", pooling, (str, type(None)), "the name of a pooling, or None", HeadError)
         spec.check_pooling(pooling or spec.pooling)
-        store = FeatureCache.open(cache)
+        store = open_cache(cache)
         default = f"{store.folder.resolve().name}-{head}.featx"
         path = as_result_path("out", out, default) or Path("models") / default
-        check_model_path(path)
         log_path = as_result_path("log", log, f"{path.stem}.csv")
         if log_path is not None:
-            check_log(log_path, spec)
             if log_path.absolute() == path.absolute():
                 raise OutputError(f"{path}: cannot be both the model and its log. Give another --log.", wrong_value=True)
+            check_log(log_path, spec)
+        check_model_path(path)
         quantized = network_of_cache(store)
         layer = layer or store.recipe.layers[-1]
         own = {**settings, "seed": plain(seed)}
