@@ -208,7 +208,19 @@ def test_each_command_has_its_files() -> None:
     for name in main.commands:
         assert f"featx.cli.{name}" in MODULES, name
         assert f"featx.verbs.{name}" in MODULES, name
-    beside = {"group", "options", "values", "terminal", "progress", "help", "defaults", "complete", "spelling", "given"}
+    beside = {
+        "group",
+        "options",
+        "values",
+        "terminal",
+        "progress",
+        "help",
+        "defaults",
+        "complete",
+        "spelling",
+        "given",
+        "steps",
+    }
     assert {path.stem for path in (PACKAGE / "cli").glob("*.py")} - beside - {"__init__"} == set(main.commands)
     verbs = {path.stem for path in (PACKAGE / "verbs").iterdir() if not path.name.startswith("__")}
     assert verbs == set(main.commands)

@@ -22,8 +22,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("label", "against"),
     ),
     "Results": (
-        *("out", "out_option", "report", "page", "map_", "min_confidence", "log", "write_manifest", "drop", "raw_csv"),
-        *("as_json",),
+        *("out", "out_option", "report", "page", "open_", "map_", "min_confidence", "log", "write_manifest", "drop"),
+        *("raw_csv", "as_json"),
     ),
     "Run": ("batch_size", "workers", "ray", "gpus_per_worker", "part", "seed", "progress", "quiet", "verbose"),
 }

@@ -23,6 +23,7 @@ from featx.images.noticed import Noticed, are_many_blank
 from featx.images.picture import BLANK, MEASURES, PICTURE_SIDE, Picture
 from featx.images.pictured import Pictured, picture_files
 from featx.images.raster import MAX_PIXELS, Traits
+from featx.images.sniff import SNIFF_BYTES, sniff_format
 from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, as_webp, make_thumbnails
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "PICTURE_SIDE",
     "REPORT_MARKER",
     "REPORT_PLOTS",
+    "SNIFF_BYTES",
     "THUMBNAIL_TYPE",
     "Augmentation",
     "Batch",
@@ -85,6 +87,7 @@ __all__ = [
     "pixels_of",
     "read_headers",
     "read_image_file",
+    "sniff_format",
     "take_images",
     "view_key",
     "write_manifest",

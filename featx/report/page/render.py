@@ -12,13 +12,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from featx.report.page.place import check_page_path
 from featx.system.durable import make_folder
 from featx.system.files import replacing, writing_to
 from featx.system.home import without_home
-from featx.system.replaced import check_replaced
-
-BEGINNING = b"<!doctype html>\n<!-- featx page -->"
-"""How every page of featx begins: any other file is not overwritten."""
 
 # Inside an element <script> only these could end it or begin a comment; two more end a line in old JavaScript.
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
@@ -47,17 +44,6 @@ def render_page(template: str, *, scripts: tuple[str, ...] = (), **values: Any) 
     page = plain(_environment().get_template(template).render(scripts=sources, **values))
     # A page is mailed: wherever a path stands in it, whose home it was in is nobody's business.
     return without_home(page)
-
-
-def check_page_path(path: Path, option: str = "--out") -> None:
-    """Make sure that a page can be saved there; cheap, so that it can be asked before the work.
-
-    Raises
-    ------
-    OutputError
-        If the place cannot be written, or holds a file that is no page of featx's.
-    """
-    check_replaced(path, [BEGINNING], "is not a page of featx's", option)
 
 
 def save_page(page: str, path: Path, option: str = "--out") -> None:

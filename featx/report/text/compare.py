@@ -23,9 +23,10 @@ def comparison_text(comparison: Comparison) -> str:
         )
         for head in comparison.heads
     ]
+    baseline = "" if comparison.baseline is None else f"; always the largest class: {comparison.baseline:.2f}"
     lines = [
         f"{number_of(comparison.images, 'training image')}, {number_of(comparison.classes, 'class')}, "
-        f"{comparison.folds} folds: each image judged by the fit that it was left out of",
+        f"{comparison.folds} folds: each image judged by the fit that it was left out of{baseline}",
         "",
         *table(("head", "accuracy", "95 %", "log loss", "fit s", "difference", "95 %"), rows),
     ]

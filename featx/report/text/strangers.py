@@ -1,6 +1,7 @@
 """How well a model tells images of none of its classes, as text."""
 
-from featx.report.text.words import near_path, number_of
+from featx.report.text.words import number_of
+from featx.system.paths import near_path
 from featx.verbs.evaluate import Evaluation
 
 

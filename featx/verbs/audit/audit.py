@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError, OutputError
 from featx.images import check_manifest_path, write_manifest
-from featx.models import Compute, Copies, MeasuredPictures, find_copies, measure_missing, stored_pictures
+from featx.models import Compute, Copies, MeasuredPictures, find_copies, measure_missing, open_cache, stored_pictures
 from featx.store import SPLITS, CachedRows, Catalog, FeatureCache
 from featx.system.kinds import as_texts, check_kind, shown
-from featx.system.paths import CACHE, StrPath, as_path
+from featx.system.paths import StrPath, as_path
 from featx.system.progress import Progress
 from featx.verbs.audit.findings import (
     FLAGS,
@@ -88,7 +88,7 @@ def audit_cache(
     started = time.monotonic()
     compute = Compute(workers=workers)
     check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
-    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
+    store = open_cache(cache)
     catalog, rows = store.catalog, store.catalog.rows()
     pictures = stored_pictures(store, rows)
     if measure:

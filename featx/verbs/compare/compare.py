@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError, HeadError
 from featx.heads import HeadSettings, head_spec
-from featx.models import find_training_copies
-from featx.store import POOLINGS, FeatureCache
+from featx.models import find_training_copies, largest_share, open_cache
+from featx.store import POOLINGS
 from featx.system.brief import brief_repr
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
 from featx.system.kinds import as_texts, plain, shown
 from featx.system.names import did_you_mean, keywords_of
-from featx.system.paths import CACHE, StrPath, as_path
+from featx.system.outputs import Kind, check_result_file
+from featx.system.paths import StrPath
 from featx.system.progress import Progress
-from featx.system.replaced import check_replaced
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
 from featx.verbs.compare.withhold import WithheldHead, check_withhold, withhold_classes
@@ -83,6 +83,8 @@ class Comparison:
         By accuracy, then log loss.
     withheld : list of WithheldHead
         With ``withhold``: in the same order, what each is worth on images of classes that it does not know.
+    baseline : float or None
+        Accuracy on the same images of always answering the largest class.
 
     Examples
     --------
@@ -99,6 +101,7 @@ class Comparison:
     folds: int
     heads: list[ComparedHead]
     withheld: list[WithheldHead] = dataclasses.field(default_factory=list)
+    baseline: float | None = None
 
     @property
     def best(self) -> ComparedHead:
@@ -174,7 +177,7 @@ def compare_heads(
         raise HeadError("withhold goes with one layer. Give one, or leave withhold out.", wrong_value=True)
     seed, folds = plain(seed), plain(folds)
     candidates = _candidates(names, asked, {**settings, "seed": seed})
-    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
+    store = open_cache(cache)
     groups = find_training_copies(store, progress).groups if group_duplicates else None
     layers = list(dict.fromkeys(layers or store.recipe.layers[-1:]))
     for name in layers:
@@ -188,7 +191,8 @@ def compare_heads(
     compared = [_compare(entry, found[0][1], name) for name, entry in found]
     ranked = [entry.candidate for _, entry in found]
     withheld = withhold_classes(images, ranked, withhold, seed, progress) if withhold is not None else []
-    return Comparison(store.folder, len(images.rows), len(images.class_names), images.n_folds, compared, withheld)
+    sizes = len(images.rows), len(images.class_names), images.n_folds
+    return Comparison(store.folder, *sizes, compared, withheld, largest_share(images.labels))
 
 
 def _of_several(progress: Progress, count: int) -> Progress:
@@ -268,6 +272,9 @@ def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tup
 _COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if field.name != "settings")
 
 
+_TABLE = Kind("an earlier comparison", "is not a comparison", [b"head,pooling,"])
+
+
 def check_table_path(path: Path) -> None:
     """Make sure that a comparison can be saved there; cheap, so that it is called before the work.
 
@@ -276,7 +283,7 @@ def check_table_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no comparison.
     """
-    check_replaced(path, [b"head,pooling,"], "is not a comparison", "--out")
+    check_result_file(path, _TABLE, "--out")
 
 
 def save_comparison(comparison: Comparison, path: Path) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError, ImageListError, ModelError
 from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions, UnlabelledFiles
-from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, load_model
+from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, largest_share, load_model
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.system.progress import Progress
 from featx.verbs.evaluate.calibration_error import calibration_precision
@@ -25,7 +25,7 @@ from featx.verbs.evaluate.measures import (
     top_k_accuracy,
 )
 from featx.verbs.evaluate.sets import choose_sets, measure_sets
-from featx.verbs.evaluate.sources import Measured, check_classes, check_split, from_cache, from_files, list_to_measure
+from featx.verbs.evaluate.sources import Measured, OnChosen, check_classes, check_split, from_cache, from_files, list_to_measure
 from featx.verbs.evaluate.strangers import list_strangers, measure_strangers
 from featx.verbs.evaluate.surest import risk_coverage
 
@@ -52,6 +52,7 @@ def evaluate_model(
     set_method: str | None = None,
     unknown_images: Path | str | None = None,
     group_from: str | None = None,
+    on_chosen: OnChosen | None = None,
     progress: Progress | None = None,
     **manifest: Unpack[ManifestKeywords],
 ) -> Evaluation:
@@ -85,6 +86,9 @@ def evaluate_model(
         A folder of images of none of the model's classes, or one such image: how well they are told from those measured.
     group_from : str or None
         For ``images``: which of them show the same thing, as for ``extract_features``; by default the groups of a manifest.
+    on_chosen : callable or None
+        Called as (split, source) once it is known which images are measured, and before they are; an error in it ends the
+        evaluation.
     progress : callable or None
         Called as (stage, newly done, total).
     **manifest
@@ -134,12 +138,14 @@ def evaluate_model(
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
     strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else UnlabelledFiles()
     if images is not None:
-        listed = list_to_measure(as_path("images", images, ImageListError), listing, groups)
-        measured = from_files(loaded, listed, split, classify)
+        index = list_to_measure(as_path("images", images, ImageListError), listing, groups)
+        measured = from_files(loaded, index, split, classify, on_chosen)
     else:
-        folder = as_path_or_none("cache", cache, CacheError, CACHE) or Path(loaded.source.get("cache", ""))
+        given = as_path_or_none("cache", cache, CacheError, CACHE)
+        folder = given or Path(loaded.source.get("cache", ""))
         features = HeadFeatures(loaded, weights, compute.images_a_batch(loaded.recipe), device)
-        measured = from_cache(loaded, split, folder, features, classify if tta else None, progress)
+        again = classify if tta else None
+        measured = from_cache(loaded, split, folder, features, again, given is not None, on_chosen, progress)
     notes = measured.notes + (_note_source(loaded, measured) if images is None else [])
     if tta:
         notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
@@ -233,6 +239,7 @@ def _measure(
         accuracy_without_near_duplicates=without,
         sets=measure_sets(maker, measured.probabilities, y, model.class_names) if maker else None,
         surest=risk_coverage(measured.probabilities, y),
+        baseline=largest_share(y),
     )
 
 

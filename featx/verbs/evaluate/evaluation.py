@@ -141,6 +141,8 @@ class Evaluation:
         Share of genuine images that are as strange as each or stranger; None from a model of an earlier version.
     strangers : Strangers or None
         With ``unknown_images``: what they were taken for.
+    baseline : float or None
+        Accuracy on these images of always answering the largest class.
 
     Examples
     --------
@@ -188,3 +190,4 @@ class Evaluation:
     surest: RiskCoverage | None = None
     unfamiliar: NDArray[np.float64] | None = None
     strangers: Strangers | None = None
+    baseline: float | None = None

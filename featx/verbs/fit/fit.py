@@ -8,12 +8,21 @@ from typing import Any, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheError, OutputError, TooFewImages
+from featx.errors import TooFewImages
 from featx.heads import CalibrationKind, Head, HeadSettings, OperatingPoint
-from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, learn_familiarity, save_model
+from featx.models import (
+    Model,
+    TrainingCopies,
+    blank_notes,
+    find_training_copies,
+    largest_share,
+    learn_familiarity,
+    save_model,
+    wilson,
+)
 from featx.system.brief import brief_repr
 from featx.system.names import keywords_of
-from featx.system.paths import CACHE, StrPath, as_path, as_path_or_none
+from featx.system.paths import StrPath
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.compare import cut_into_folds, search_settings
 from featx.verbs.fit.assemble import assemble_model
@@ -65,6 +74,10 @@ class FitResult:
         if not.
     operating_point : OperatingPoint or None
         With ``threshold``: the ``positive`` class (its index), the ``threshold``, and figures ``at_half`` and ``at_point``.
+    val_interval : (low, high) or None
+        95 % interval of ``val_accuracy`` (Wilson's).
+    val_baseline : float or None
+        Accuracy on the validation images of always answering the largest class.
 
     Examples
     --------
@@ -93,10 +106,13 @@ class FitResult:
     calibration: str = "none"
     groups: dict[str, Any] | None = None
     operating_point: OperatingPoint | None = None
+    val_interval: tuple[float, float] | None = None
+    val_baseline: float | None = None
 
     @classmethod
-    def of(cls, model: Model, path: Path) -> Self:
-        """Return what is reported of a model that was just fitted and saved."""
+    def of(cls, model: Model, path: Path, y_val: NDArray[np.int64]) -> Self:
+        """Return what is reported of a model that was just fitted and saved, with the labels of its validation images."""
+        accuracy = model.metrics["val_accuracy"]
         return cls(
             model=path,
             head=model.head_name,
@@ -105,7 +121,7 @@ class FitResult:
             train_images=model.metrics["train_images"],
             val_images=model.metrics["val_images"],
             views=model.views["count"],
-            val_accuracy=model.metrics["val_accuracy"],
+            val_accuracy=accuracy,
             seconds=model.metrics["seconds"],
             parameters=model.parameters,
             epochs=len(model.history.get("loss", [])),
@@ -116,6 +132,8 @@ class FitResult:
             calibration=model.calibration.kind,
             groups=model.metrics.get("groups"),
             operating_point=model.point,
+            val_interval=None if accuracy is None else wilson(round(accuracy * len(y_val)), len(y_val)),
+            val_baseline=largest_share(y_val),
         )
 
     def __fspath__(self) -> str:
@@ -152,7 +170,7 @@ def fit_head(
     head : str
         ``dense``, ``conv``, ``logreg``, ``svm``, ``ridge`` or ``knn``.
     out : Path, str or None
-        The model file; by default ``models/<cache>-<head>.featx``.
+        The model file; by default ``models/<cache>-<head>.featx``, and in a folder the file of that name.
     layer : str or None
         One of the cached layers; by default the last.
     pooling : str or None
@@ -213,14 +231,14 @@ def fit_head(
     1.0
     """
     request = FitRequest.make(
-        as_path("cache", cache, CacheError, CACHE),
+        cache,
         head,
         settings,
         layer=layer,
         pooling=pooling,
         seed=seed,
-        out=as_path_or_none("out", out, OutputError),
-        log=as_path_or_none("log", log, OutputError),
+        out=out,
+        log=log,
         keywords=keywords_of(fit_head),
     )
     request.spec.make(**request.settings)  # a wrong setting must not wait for a search
@@ -259,7 +277,7 @@ def fit_head(
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
-    return FitResult.of(model, request.path)
+    return FitResult.of(model, request.path, images.y_val)
 
 
 def _share_right(called: NDArray[np.int64], images: LearningImages) -> float | None:

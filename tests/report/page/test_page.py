@@ -9,7 +9,9 @@ import pytest
 
 from featx.errors import OutputError
 from featx.report.page.draw import Frame, colours, ticks
-from featx.report.page.render import BEGINNING, check_page_path, render_page, save_page
+from featx.report.page.place import check_page_path
+from featx.report.page.render import render_page, save_page
+from featx.system.marks import PAGE as BEGINNING
 from tests.report.page.pages import Page
 
 STYLE = (resources.files("featx.report.page") / "templates" / "page.css").read_text("utf-8")
