@@ -22,7 +22,7 @@ from featx.models.leaks import MOST_COMPARED, near_duplicates_across_splits, sho
 from featx.models.listed import CHANGED, ListedFiles
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.pictures import MeasuredPictures, measure_missing, stored_pictures
-from featx.models.separation import LEVEL, Judged, Separation, tell_apart
+from featx.models.separation import LEVEL, Judged, Separation, tell_apart, wilson
 from featx.models.strangers import learn_familiarity
 from featx.models.transform import Transform
 
@@ -74,4 +74,5 @@ __all__ = [
     "stored_pictures",
     "tell_apart",
     "weights_hint",
+    "wilson",
 ]

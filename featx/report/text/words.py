@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from featx.system.counts import number_of as number_of  # texts take it from here
+
 _MOST_CLASSES = 40
 _MOST_CLASSES_IN_LINE = 12
 _MOST_NAMES = 20
@@ -45,12 +47,6 @@ def near_path(path: str) -> str:
     with contextlib.suppress(ValueError, OSError):
         return str(Path(path).relative_to(Path.cwd()))
     return path
-
-
-def number_of(n: int, noun: str) -> str:
-    """Give "1 image", "2 images", "1,200 images", "2 classes"."""
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{n:,} {noun if n == 1 else plural}"
 
 
 def parameters_text(counts: dict[str, int]) -> str:

@@ -17,7 +17,8 @@ from featx.verbs.evaluate.surest import RiskCoverage
 class ClassMeasures:
     """Precision, recall and F1 of one class, and how many images of it there were.
 
-    ``average_precision`` is of the class against all others; None without images, and where there are too many for it.
+    ``average_precision`` is of the class against all others; None without images of it or of any other, and where there are
+    too many for it. ``recall_low`` and ``recall_high`` are the ends of a 95 % interval (Wilson's); None without images.
     """
 
     class_name: str
@@ -26,6 +27,8 @@ class ClassMeasures:
     f1: float
     images: int
     average_precision: float | None = None
+    recall_low: float | None = None
+    recall_high: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +111,9 @@ class Evaluation:
     top3_accuracy : float or None
         Share of images whose class is among the three most probable; None for up to three classes.
     intervals : dict of str to (low, high)
-        95 % bootstrap intervals of ``accuracy``, ``balanced_accuracy`` and ``macro_f1``.
+        95 % intervals of ``accuracy``, ``balanced_accuracy``, ``macro_f1``, and as far as they are there of ``top3_accuracy``
+        and ``accuracy_without_near_duplicates``: Wilson's, of means over the classes of as many images as their bootstrap
+        variance is worth.
     confidence : Confidence or None
         Of the probabilities as they are.
     uncalibrated : Confidence or None
@@ -187,3 +192,9 @@ class Evaluation:
     surest: RiskCoverage | None = None
     unfamiliar: NDArray[np.float64] | None = None
     strangers: Strangers | None = None
+
+    @property
+    def baseline(self) -> tuple[str, float]:
+        """The class of most images here, the first of equal ones, and the accuracy of always answering it."""
+        counts = np.bincount(self.y, minlength=len(self.model.class_names))
+        return self.model.class_names[int(counts.argmax())], float(counts.max() / len(self.y))
