@@ -16,6 +16,7 @@ from featx.cli.defaults import FILE, PREFIX, forget_refused_variables, read_defa
 from featx.cli.help import Command
 from featx.cli.terminal import echo, expect_json, print_error, printable
 from featx.errors import FeatxError, Interrupted, TooManyRejects
+from featx.system.command import running
 from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
 from featx.system.quiet import LOG_LEVEL
 
@@ -47,7 +48,8 @@ class Commands(click.Group):
     command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Note whether JSON is wanted, before anything can be wrong."""
+        """Note the words for pages that name their command, and whether JSON is wanted, before anything can be wrong."""
+        ctx.with_resource(running(["featx", *args]))
         expect_json(ctx, "--json" in itertools.takewhile(lambda word: word != "--", args))
         return super().parse_args(ctx, args)
 

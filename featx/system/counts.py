@@ -7,6 +7,11 @@ def number_of(n: int, noun: str) -> str:
     return f"{n:,} {noun if n == 1 else plural}"
 
 
+def known_number_of(n: object, noun: str) -> str:
+    """Give a count as ``number_of`` does, and of what is no count, as in an older file, that it is not known."""
+    return number_of(n, noun) if isinstance(n, int) else f"an unknown number of {noun}s"
+
+
 def is_or_are(n: int) -> str:
     """Give the verb to a count: "is" of one, "are" of none or several."""
     return "is" if n == 1 else "are"

@@ -50,7 +50,9 @@ def near_path(path: str) -> str:
 
 
 def parameters_text(counts: dict[str, int]) -> str:
-    """Give the counts of parameters."""
+    """Give the counts of parameters; a head that only keeps its training rows has none."""
+    if not counts["trainable"]:
+        return f"parameters: {counts['total']:,} in total, all frozen"
     return f"parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen"
 
 

@@ -59,5 +59,7 @@ def calibration_precision(
     low, high = 2 * found - np.quantile(drawn, [0.975, 0.025])
     if found <= np.quantile(chance, 0.975):
         low = 0.0
-    gap = max(abs(float(confidence.mean()) - end) for end in wilson(int(right.sum()), len(y)))
-    return (max(0.0, float(low)), max(found, float(high), gap)), float(chance.mean())
+    mean: float = float(confidence.mean())
+    least, most = wilson(int(right.sum()), len(y))
+    apart = max(mean - least, most - mean)
+    return (max(0.0, float(low)), max(found, float(high), apart)), float(chance.mean())

@@ -234,4 +234,7 @@ def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> Con
     # As scikit-learn has it, which makes a table of zeros and ones for it: of 5,000 classes that takes 16 s.
     least = np.finfo(probabilities.dtype).eps
     loss = float(-np.log(np.clip(probabilities[np.arange(len(y)), y], least, 1 - least)).mean())
-    return Confidence(loss, expected_calibration_error(bins), bins, *calibration_precision(probabilities, y))
+    mean, right = float(probabilities.max(axis=1).mean()), int((probabilities.argmax(axis=1) == y).sum())
+    low, high = wilson(right, len(y))
+    precision = calibration_precision(probabilities, y)
+    return Confidence(loss, expected_calibration_error(bins), bins, *precision, mean, (mean - high, mean - low))

@@ -47,6 +47,11 @@ class Confidence:
         95 % bootstrap interval of the calibration error.
     by_chance : float or None
         The error that as few images would show of a model whose confidence is exact.
+    mean : float or None
+        Mean confidence.
+    gap_interval : (low, high) or None
+        95 % interval of the mean confidence less the accuracy, from Wilson's interval of the latter: above 0 the model is more
+        sure than right, below 0 less.
     """
 
     log_loss: float
@@ -54,6 +59,8 @@ class Confidence:
     bins: list[ReliabilityBin]
     interval: tuple[float, float] | None = None
     by_chance: float | None = None
+    mean: float | None = None
+    gap_interval: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

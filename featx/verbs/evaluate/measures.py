@@ -105,8 +105,11 @@ def reliability(probabilities: NDArray[np.float64], y: NDArray[np.integer], n_bi
     for number, (low, high) in enumerate(itertools.pairwise(edges)):
         inside = place == number
         images = int(inside.sum())
-        means = (float(confidence[inside].mean()), float(right[inside].mean())) if images else (None, None)
-        interval = wilson(int(right[inside].sum()), images) if images else None
+        if not images:
+            bins.append(ReliabilityBin(float(low), float(high), 0, None, None))
+            continue
+        interval = wilson(int(right[inside].sum()), images)
+        means = float(confidence[inside].mean()), float(right[inside].mean())
         bins.append(ReliabilityBin(float(low), float(high), images, *means, interval))
     return bins
 

@@ -63,10 +63,10 @@ def note_measured(
     if absent := [model.class_names[i] for i in np.flatnonzero(support == 0)]:
         notes.append(f"no images of {_some(absent)} were measured")
     if measured.unknown:
-        one = measured.unknown == 1
+        images = f"{number_of(measured.unknown, 'image')} {is_or_are(measured.unknown)}"
         notes.append(
-            f"{number_of(measured.unknown, 'image')} {is_or_are(measured.unknown)} of {'a class' if one else 'classes'} that had "
-            f"no training image: no head could know {'it, and it is' if one else 'them, and they are'} in no figure"
+            f"{images} of {'a class' if measured.unknown == 1 else 'classes'} that had no training image: no head could know "
+            f"{'it, and it is' if measured.unknown == 1 else 'them, and they are'} in no figure"
         )
     if rejected := len(measured.rejected):
         is_in = "is in no figure" if rejected == 1 else "are in no figure"
@@ -102,7 +102,9 @@ def cautions(model: Model, support: NDArray[np.int64], duplicates: int, right: i
             f"{right:,}"
         )
     if duplicates:
-        copies = "1 image is an exact copy of another" if duplicates == 1 else f"{duplicates:,} images are exact copies of others"
+        copies = (
+            "1 image is an exact copy of another" if duplicates == 1 else f"{duplicates:,} images are exact copies of others"
+        )
         found.append(f"{copies} among those measured: each counts again")
     return found
 

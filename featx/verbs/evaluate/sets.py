@@ -103,4 +103,3 @@ def measure_sets(
         calibration_images=maker.conformal.images,
         notes=maker.notes,
     )
-

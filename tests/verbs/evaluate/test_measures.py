@@ -74,7 +74,9 @@ def test_an_interval_is_the_same_each_time_and_narrows_with_the_images() -> None
         assert (higher - lower) / (high - low) == pytest.approx(0.5, abs=0.08)
 
 
-@pytest.mark.parametrize(("recalls", "images"), [((0.99, 0.99), (100, 100)), ((0.9, 0.6), (40, 10)), ((0.999,) * 10, (20,) * 10)])
+@pytest.mark.parametrize(
+    ("recalls", "images"), [((0.99, 0.99), (100, 100)), ((0.9, 0.6), (40, 10)), ((0.999,) * 10, (20,) * 10)]
+)
 def test_the_intervals_hold_the_truth(recalls: tuple[float, ...], images: tuple[int, ...]) -> None:
     """In nine of ten of 100 draws at least; the resamples' own percentiles do in 86, 89 and 17 % of such draws."""
     rng, held = np.random.default_rng(0), 0
