@@ -18,6 +18,7 @@ from featx.cli.help import Command
 from featx.cli.steps import note_words
 from featx.cli.terminal import echo, expect_json, print_error, printable, show_replaced
 from featx.errors import FeatxError, Interrupted, TooManyRejects
+from featx.system.command import running
 from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
 from featx.system.names import did_you_mean
 from featx.system.outputs import telling
@@ -51,8 +52,9 @@ class Commands(click.Group):
     command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Note whether JSON is wanted, before anything can be wrong."""
+        """Note the words for next steps and for pages, and whether JSON is wanted, before anything can be wrong."""
         note_words(ctx, args)
+        ctx.with_resource(running(["featx", *args]))
         expect_json(ctx, "--json" in itertools.takewhile(lambda word: word != "--", args))
         return super().parse_args(ctx, args)
 

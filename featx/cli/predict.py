@@ -109,7 +109,8 @@ def predict(
         from featx.report import write_prediction_page
 
         with show_progress() as progress:
-            write_prediction_page(predictions, page, model, min_confidence=min_confidence or 0.0, progress=progress)
+            least = min_confidence or 0.0
+            write_prediction_page(predictions, page, model, min_confidence=least, table=table, progress=progress)
     rejected = sum(1 for prediction in predictions if prediction.error)
     if as_json:
         summary: dict[str, Any] = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": table, "report": page}

@@ -254,9 +254,13 @@ class Model:
 
     @property
     def parameters(self) -> dict[str, int]:
-        """Counts: ``total``, ``trainable`` (the head's, and of fine-tuned layers) and ``frozen`` (the backbone's)."""
+        """Counts: ``total``, ``trainable`` (the head's, and of fine-tuned layers) and ``frozen`` (the backbone's).
+
+        Neighbours are training rows that are looked up, which nothing trains: they count as none.
+        """
         tuned = self.tail.n_parameters if self.tail else 0
-        frozen, trainable = int(self.network.get("parameters", 0)) - tuned, self.head.n_parameters + tuned
+        learned = 0 if self.head_name == "knn" else self.head.n_parameters
+        frozen, trainable = int(self.network.get("parameters", 0)) - tuned, learned + tuned
         return {"total": frozen + trainable, "trainable": trainable, "frozen": frozen}
 
     @property

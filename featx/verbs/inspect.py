@@ -134,7 +134,7 @@ def _inspect_model(path: Path) -> ModelSummary:
             "type": "Head",
             "output_shape": [len(model.class_names)],
             "parameters": model.head.n_parameters,
-            "trainable": True,
+            "trainable": model.head_name != "knn",
         }
     )
     return ModelSummary(path=path, model=model, layers=layers)

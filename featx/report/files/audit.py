@@ -62,7 +62,7 @@ def write_audit(audit: Audit, folder: StrPath, *, page: bool = True, progress: P
         if files.page:
             from featx.report.page.audit import audit_page
 
-            text = audit_page(audit, progress=progress)
+            text = audit_page(audit, files.page, [files.table.name], progress=progress)
             write(files.page, lambda path: path.write_bytes(text.encode()))
         else:
             keep_earlier_page(folder / "audit.html")

@@ -138,7 +138,9 @@ def write_report(
         if files.page:
             from featx.report.page.evaluation import evaluation_page  # here, not above: it loads Jinja
 
-            text = evaluation_page(evaluation, exhibits_of(evaluation, map=map, progress=progress))
+            parts = (getattr(files, field.name) for field in dataclasses.fields(files) if field.name != "folder")
+            beside = [part.name for part in parts if part and part != files.page]
+            text = evaluation_page(evaluation, exhibits_of(evaluation, map=map, progress=progress), files.page, beside)
             write(files.page, lambda path: path.write_bytes(text.encode()))
         else:
             keep_earlier_page(folder / PAGE_NAME)
@@ -159,6 +161,8 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "log_loss": evaluation.log_loss,
         "top3_accuracy": evaluation.top3_accuracy,
         "intervals": evaluation.intervals,
+        "baseline": evaluation.baseline,
+        "largest_class": evaluation.largest_class,
         "calibration": _calibration(evaluation),
         "sets": dataclasses.asdict(evaluation.sets) if evaluation.sets else None,
         "surest": dataclasses.asdict(evaluation.surest) if evaluation.surest else None,
@@ -204,6 +208,8 @@ def _calibration(evaluation: Evaluation) -> dict[str, Any]:
         "ece": now.ece if now else None,
         "ece_interval": now.interval if now else None,
         "ece_by_chance": now.by_chance if now else None,
+        "mean_confidence": now.mean if now else None,
+        "gap_interval": now.gap_interval if now else None,
         "ece_before": before.ece if before else None,
         "log_loss_before": before.log_loss if before else None,
         "bins": [dataclasses.asdict(bin_) for bin_ in now.bins] if now else [],

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from featx.system.counts import number_of as number_of  # texts take it from here
+
 _MOST_CLASSES = 40
 _MOST_CLASSES_IN_LINE = 12
 _MOST_NAMES = 20
@@ -38,14 +40,10 @@ def size_text(n_bytes: int) -> str:
     return f"{value:.1f} TB"
 
 
-def number_of(n: int, noun: str) -> str:
-    """Give "1 image", "2 images", "1,200 images", "2 classes"."""
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{n:,} {noun if n == 1 else plural}"
-
-
 def parameters_text(counts: dict[str, int]) -> str:
-    """Give the counts of parameters."""
+    """Give the counts of parameters; a head that only keeps its training rows has none."""
+    if not counts["trainable"]:
+        return f"parameters: {counts['total']:,} in total, all frozen"
     return f"parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen"
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError, HeadError
 from featx.heads import HeadSettings, head_spec
-from featx.models import find_training_copies, largest_share, open_cache
+from featx.models import find_training_copies, largest_share, open_cache, wilson
 from featx.store import POOLINGS
 from featx.system.brief import brief_repr
 from featx.system.cells import TableWriter
@@ -232,8 +232,8 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
 
 
 def _compare(entry: Tried, best: Tried, layer: str) -> ComparedHead:
-    low, high = wilson_interval(int(entry.right.sum()), len(entry.right))
-    difference, half = _paired_difference(entry.right, best.right)
+    low, high = wilson(int(entry.right.sum()), len(entry.right))
+    difference, half = (0.0, 0.0) if entry is best else _paired_difference(entry.right, best.right)
     return ComparedHead(
         head=entry.candidate.head,
         pooling=entry.candidate.pooling,
@@ -250,23 +250,20 @@ def _compare(entry: Tried, best: Tried, layer: str) -> ComparedHead:
     )
 
 
-def wilson_interval(n_right: int, n_images: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share.
+def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the mean difference image by image, and half of its 95 % interval.
+
+    Where both are right on the same images there is no spread to see, and yet they may differ on others: as many images and
+    half a one more for each of the four ways that two answers can come out, says that interval.
 
     References
     ----------
-    Wilson (1927), Probable inference, the law of succession, and statistical inference.
+    Agresti & Min (2005), Simple improved confidence intervals for comparing matched proportions.
     """
-    from scipy.stats import binomtest  # here, not above: importing featx must not load SciPy
-
-    interval = binomtest(n_right, n_images).proportion_ci(0.95, "wilson")
-    return float(interval.low), float(interval.high)
-
-
-def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the mean difference image by image, and half of its 95 % interval."""
     each = right.astype(np.float64) - best
-    return float(each.mean()), float(_Z * each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 0.0
+    if not each.any():
+        return 0.0, _Z / (len(each) + 2)
+    return float(each.mean()), float(_Z * each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 1.0
 
 
 _COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if field.name != "settings")

@@ -10,27 +10,25 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError, ImageListError, ModelError
 from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions, UnlabelledFiles
-from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, largest_share, load_model
+from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, load_model, wilson
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.system.progress import Progress
 from featx.verbs.evaluate.calibration_error import calibration_precision
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
 from featx.verbs.evaluate.grouped import WEIGHTED, GroupedAnswers, count_groups, cross_validated_both_ways
+from featx.verbs.evaluate.intervals import measure_intervals
 from featx.verbs.evaluate.measures import (
     answered_from,
-    bootstrap_intervals,
     expected_calibration_error,
     precision_recall_curves,
     reliability,
     top_k_accuracy,
 )
+from featx.verbs.evaluate.remarks import cautions, note_measured, note_source
 from featx.verbs.evaluate.sets import choose_sets, measure_sets
 from featx.verbs.evaluate.sources import Measured, OnChosen, check_classes, check_split, from_cache, from_files, list_to_measure
 from featx.verbs.evaluate.strangers import list_strangers, measure_strangers
 from featx.verbs.evaluate.surest import risk_coverage
-
-FEW_IMAGES = 30
-"""The figures of a class with fewer images are hardly more than an impression."""
 
 _MOST_UNDONE = 5_000_000
 """Probabilities that a curve is taken back from: some three seconds."""
@@ -146,7 +144,7 @@ def evaluate_model(
         features = HeadFeatures(loaded, weights, compute.images_a_batch(loaded.recipe), device)
         again = classify if tta else None
         measured = from_cache(loaded, split, folder, features, again, given is not None, on_chosen, progress)
-    notes = measured.notes + (_note_source(loaded, measured) if images is None else [])
+    notes = measured.notes + (note_source(loaded, measured) if images is None else [])
     if tta:
         notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
     if left_out := str(strangers.passed_over):
@@ -204,6 +202,7 @@ def _measure(
     counts |= of_groups
     weighted = [] if weights is None else [WEIGHTED]
     notes = [*notes, *weighted, *group_notes, *cross_validated_both_ways(model.metrics.get("groups"))]
+    top3 = top_k_accuracy(measured.probabilities, y, 3, weights)
     return Evaluation(
         model=model,
         model_path=path,
@@ -217,15 +216,18 @@ def _measure(
         macro_f1=float(f1[present].mean()),
         log_loss=confidence.log_loss,
         per_class=[
-            ClassMeasures(name, float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]), average_precision.get(i))
+            ClassMeasures(
+                *(name, float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]), average_precision.get(i)),
+                *(wilson(int(confusion[i, i]), int(support[i])) if support[i] else (None, None)),
+            )
             for i, name in enumerate(model.class_names)
         ],
         confusion=confusion,
         rejected=measured.rejected,
-        notes=notes + _notes(model, measured, counts, without, support),
-        cautions=_cautions(model, support, counts["duplicates"]),
-        top3_accuracy=top_k_accuracy(measured.probabilities, y, 3, weights),
-        intervals=bootstrap_intervals(confusion, grouped),
+        notes=notes + note_measured(model, measured, counts, without, support),
+        cautions=cautions(model, support, counts["duplicates"], int(confusion.trace())),
+        top3_accuracy=top3,
+        intervals=measure_intervals(confusion, grouped) | _further_intervals(top3, len(y), without, measured.shown),
         confidence=confidence,
         uncalibrated=uncalibrated,
         curves=curves,
@@ -239,17 +241,7 @@ def _measure(
         accuracy_without_near_duplicates=without,
         sets=measure_sets(maker, measured.probabilities, y, model.class_names) if maker else None,
         surest=risk_coverage(measured.probabilities, y),
-        baseline=largest_share(y),
     )
-
-
-def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64], weights: NDArray[np.float64] | None) -> Confidence:
-    bins = reliability(probabilities, y)
-    # As scikit-learn has it, which makes a table of zeros and ones for it: of 5,000 classes that takes 16 s.
-    least = np.finfo(probabilities.dtype).eps
-    losses = -np.log(np.clip(probabilities[np.arange(len(y)), y], least, 1 - least))
-    loss = float(np.average(losses, weights=weights))
-    return Confidence(loss, expected_calibration_error(bins), bins, *calibration_precision(probabilities, y))
 
 
 def _weights_of(measured: Measured) -> NDArray[np.float64] | None:
@@ -264,57 +256,24 @@ def _share(right: NDArray[np.bool_], chosen: NDArray[np.bool_], weights: NDArray
     return float(own[chosen & right].sum() / total) if total else None
 
 
-def _note_source(model: Model, measured: Measured) -> list[str]:
-    """Return a note if the cache now lists another folder than the folder that the model was fitted on."""
-    fitted_on = model.source.get("images", "")
-    if fitted_on in ("", measured.source):
-        return []
-    return [f"the cache now lists {measured.source}; the model was fitted on {fitted_on}"]
+def _further_intervals(
+    top3: float | None, n_images: int, without: float | None, shown: NDArray[np.bool_] | None
+) -> dict[str, tuple[float, float]]:
+    """Return Wilson's intervals of the shares that are not always there."""
+    intervals = {} if top3 is None else {"top3_accuracy": wilson(round(top3 * n_images), n_images)}
+    if without is not None and shown is not None:
+        rest = int((~shown).sum())
+        intervals["accuracy_without_near_duplicates"] = wilson(round(without * rest), rest)
+    return intervals
 
 
-def _cautions(model: Model, support: NDArray[np.int64], duplicates: int) -> list[str]:
-    cautions = []
-    few = [(model.class_names[i], int(support[i])) for i in np.flatnonzero((support > 0) & (support < FEW_IMAGES))]
-    if few:
-        named = ", ".join(f"{name!r} {count}" for name, count in few[:10]) + (" …" if len(few) > 10 else "")
-        if len(few) > 1 and len(few) == len(support):
-            named = f"the smallest {min(count for _, count in few)}"
-        cautions.append(
-            f"{len(few)} of {len(support)} classes have fewer than {FEW_IMAGES} images here ({named}): "
-            "a single image moves their figures by several hundredths"
-        )
-    if duplicates:
-        copies = "1 image is an exact copy of another" if duplicates == 1 else f"{duplicates} images are exact copies of others"
-        cautions.append(f"{copies} among those measured: each counts again")
-    return cautions
-
-
-def _notes(
-    model: Model, measured: Measured, counts: dict[str, int], without: float | None, support: NDArray[np.int64]
-) -> list[str]:
-    seen, near, n_images = counts["seen_in_training"], counts.get("near_duplicates", 0), len(measured.paths)
-    notes = []
-    if seen:
-        notes.append(f"{seen} of {n_images} images were in the training set: on them the model is only repeating what it saw")
-    if near:
-        them = "them and the images seen in training" if seen else "them"
-        rest = f"no image is left without {them}"
-        if without is not None:
-            rest = f"accuracy without {them} {without:.3f}, n = {n_images - seen - near}"
-        notes.append(f"near duplicates of training images: {near} of {n_images}; {rest}")
-    if measured.split == "val" and model.history:
-        notes.append("these validation images chose the epoch that was kept: expect slightly less on new images")
-    if measured.split == "val" and model.calibration.kind != "none":
-        what = "curve" if model.isotonic else "temperature"
-        notes.append(f"these validation images set the {what} too: only new images show how well confidence matches accuracy")
-    if (support == 0).any():
-        absent = [model.class_names[i] for i in np.flatnonzero(support == 0)]
-        notes.append(f"no images of {', '.join(map(repr, absent[:10]))} were measured")
-    if measured.unknown:
-        notes.append(
-            f"{measured.unknown} images are of classes that had no training image: no head could know them, "
-            "and they are in no figure"
-        )
-    if len(measured.rejected):
-        notes.append(f"{len(measured.rejected)} images were rejected and are in no figure")
-    return notes
+def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64], weights: NDArray[np.float64] | None) -> Confidence:
+    bins = reliability(probabilities, y)
+    # As scikit-learn has it, which makes a table of zeros and ones for it: of 5,000 classes that takes 16 s.
+    least = np.finfo(probabilities.dtype).eps
+    losses = -np.log(np.clip(probabilities[np.arange(len(y)), y], least, 1 - least))
+    loss = float(np.average(losses, weights=weights))
+    mean, right = float(probabilities.max(axis=1).mean()), int((probabilities.argmax(axis=1) == y).sum())
+    low, high = wilson(right, len(y))
+    precision = calibration_precision(probabilities, y)
+    return Confidence(loss, expected_calibration_error(bins), bins, *precision, mean, (mean - high, mean - low))

@@ -39,6 +39,10 @@ class GroupedAnswers:
         self.n_groups = int(group.max()) + 1
         # In the order of the confusion matrix' cells that are not empty.
         entries, place = np.unique(np.stack([y, predicted, group]), axis=1, return_inverse=True)
+        self._true, self._called = entries[:2]
+        pairs = np.unique(np.stack([y, group]), axis=1)[0]
+        self.units = np.bincount(pairs, minlength=int(max(y.max(), predicted.max())) + 1)
+        """Groups of each class that has any, by its label."""
         self._counts = np.bincount(place.reshape(-1), weights).astype(np.float64)
         self._group = entries[2]
         self._starts = np.flatnonzero(np.diff(entries[:2], axis=1, prepend=-1).any(axis=0))
@@ -55,6 +59,12 @@ class GroupedAnswers:
         if groups is None and weights is None:
             return None
         return cls(y, predicted, np.arange(len(y)) if groups is None else groups, weights)
+
+    def confusion(self, n_classes: int) -> NDArray[np.float64]:
+        """Return the weight of the images of each class that are called each (n_classes, n_classes)."""
+        matrix = np.zeros((n_classes, n_classes))
+        np.add.at(matrix, (self._true, self._called), self._counts)
+        return matrix
 
     @property
     def size(self) -> int:
