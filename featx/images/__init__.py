@@ -10,11 +10,12 @@ from featx.images.listing.columns import ManifestKeywords, ManifestOptions
 from featx.images.listing.given import describe_rejected, paths_given
 from featx.images.listing.grouping import GroupFrom, group_faults, group_images
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
-from featx.images.listing.index import ImageIndex, UnlabelledFiles, list_images, list_unlabelled
+from featx.images.listing.index import ImageIndex, list_images
 from featx.images.listing.missing import describe_missing, find_missing
 from featx.images.listing.part import Part, listing_digest, take_images
 from featx.images.listing.passed import PassedOver
 from featx.images.listing.split import assign_splits
+from featx.images.listing.unlabelled import UnlabelledFiles, list_unlabelled
 from featx.images.listing.usable import file_faults, listing_faults, listing_notes, missing_rows
 from featx.images.listing.walk import REPORT_MARKER, REPORT_PLOTS, natural_key
 from featx.images.listing.written import check_manifest_path, write_manifest

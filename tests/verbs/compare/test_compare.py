@@ -16,7 +16,7 @@ from featx.errors import CacheError, CacheNotFound, FeatxError, HeadError, Outpu
 from featx.models import wilson
 from featx.report.text.compare import comparison_text
 from featx.store import FeatureCache
-from featx.verbs.compare.compare import ComparedHead, Comparison, save_comparison
+from featx.verbs.compare.comparison import ComparedHead, Comparison, save_comparison
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import Candidate, Tried, cross_validate
 from tests.conftest import Run
