@@ -8,6 +8,7 @@ from featx.images.headers import find_copies, read_headers
 from featx.images.in_memory import Source, as_sources, pixels_of
 from featx.images.listing.columns import ManifestKeywords, ManifestOptions
 from featx.images.listing.given import describe_rejected, paths_given
+from featx.images.listing.grouping import GroupFrom, group_faults, group_images
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.listing.index import ImageIndex, UnlabelledFiles, list_images, list_unlabelled
 from featx.images.listing.missing import describe_missing, find_missing
@@ -38,6 +39,7 @@ __all__ = [
     "THUMBNAIL_TYPE",
     "Augmentation",
     "Batch",
+    "GroupFrom",
     "Header",
     "Identities",
     "ImageIndex",
@@ -66,6 +68,8 @@ __all__ = [
     "file_faults",
     "find_copies",
     "find_missing",
+    "group_faults",
+    "group_images",
     "identify_files",
     "list_images",
     "list_unlabelled",

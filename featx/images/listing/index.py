@@ -71,6 +71,8 @@ class ImageIndex:
         The table that lists the images; None where folders do.
     base : Path or None
         Absolute folder that its paths are relative to as they are written; ``root`` may be another where some lead out of it.
+    groups : tuple of str
+        The group of each, empty for none: pictures of one group show the same thing. No entries where there are no groups.
     """
 
     root: Path
@@ -87,6 +89,7 @@ class ImageIndex:
     notes: tuple[str, ...] = ()
     manifest: Path | None = None
     base: Path | None = None
+    groups: tuple[str, ...] = ()
 
     @property
     def unlisted(self) -> PassedOver:
@@ -169,6 +172,7 @@ def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
         notes=found.notes,
         manifest=source,
         base=found.base,
+        groups=found.groups,
     )
 
 
@@ -249,6 +253,7 @@ def _make_index(
     notes: Sequence[str] = (),
     manifest: Path | None = None,
     base: Path | None = None,
+    groups: Sequence[str] = (),
 ) -> ImageIndex:
     class_names = tuple(sorted(set(class_of) - {""}, key=natural_key))
     label_of = {class_name: label for label, class_name in enumerate(class_names)}
@@ -267,6 +272,7 @@ def _make_index(
         notes=tuple(notes),
         manifest=manifest,
         base=base,
+        groups=tuple(groups),
     )
 
 
