@@ -20,6 +20,7 @@ from click.testing import CliRunner
 import featx
 from docs import generate
 from featx.cli import main
+from featx.cli.spelling import options_of
 from tests.conftest import as_json
 from tests.pages import PAGES, ROOT
 from tests.test_readme import with_stub
@@ -38,6 +39,22 @@ def test_every_option_of_every_command_is_on_the_page() -> None:
             assert " ".join(str(option.help).partition("[default")[0].split()) in prose, f"{name} {option.name}"
             if option.show_default and not isinstance(option.default, tuple):
                 assert f"Default: {option.default}" in text, f"{name} {option.name}"
+
+
+def test_every_option_is_in_the_index_with_its_commands() -> None:
+    """Each spelling that is shown once, linked to each command that has it, in the words of that command."""
+    rows = re.findall(r"^\| `(--[^`]+)` \| ([^|]+) \| (.+) \|$", generate.options(), re.MULTILINE)
+    assert len(dict.fromkeys(spelling for spelling, *_ in rows)) == len(rows)
+    index = {
+        spelling: (re.findall(r"\[(\w+)\]", links), text.replace("\\", "").replace("`", "")) for spelling, links, text in rows
+    }
+    for name, command in main.commands.items():
+        for option in options_of(command):
+            takers, text = index[next(spelling for spelling in option.opts if spelling.startswith("--"))]
+            assert name in takers
+            assert " ".join(str(option.help).partition("  [")[0].replace("|", "").split()) in text, (name, option.name)
+    assert sum(len(takers) for takers, _ in index.values()) == sum(len(list(options_of(one))) for one in main.commands.values())
+    assert len(index) > 90
 
 
 def test_every_public_name_is_on_a_page() -> None:

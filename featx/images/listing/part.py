@@ -45,7 +45,7 @@ class Part:
         """Refuse a part that there is not."""
         if not 1 <= self.number <= self.of <= MOST_PARTS:
             raise ImageListError(
-                f"--part must be I/N, part I of N, with I from 1 to N and N at most {MOST_PARTS}. "
+                f"shard (--part) must be I/N, part I of N, with I from 1 to N and N at most {MOST_PARTS}. "
                 f"Received: {self.number}/{self.of}.",
                 wrong_value=True,
             )
@@ -65,7 +65,9 @@ class Part:
         if isinstance(value, str) and re.fullmatch("[0-9]{1,9}/[0-9]{1,9}", value.strip()):
             numbers = [int(number) for number in value.split("/")]
         if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
-            raise ImageListError(f"--part must be I/N, part I of N, such as 2/8. Received: {shown(value)}.", wrong_value=True)
+            raise ImageListError(
+                f"shard (--part) must be I/N, part I of N, such as 2/8. Received: {shown(value)}.", wrong_value=True
+            )
         return cls(*numbers)
 
     def __str__(self) -> str:

@@ -45,7 +45,7 @@ class ComparedHead:
     difference: float
     difference_low: float
     difference_high: float
-    layer: str
+    layer: str = ""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

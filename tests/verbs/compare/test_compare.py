@@ -188,6 +188,9 @@ def test_only_training_images_are_read(noisy_cache: Path, monkeypatch: pytest.Mo
     assert len(catalog.rows()) == 54
 
 
+NAMES = ("head", "pooling", "layer")
+
+
 def test_json_is_one_object_and_the_csv_says_the_same(noisy_cache: Path, run: Run) -> None:
     """Every figure to the last digit, the best first; settings as NAME=VALUE; the progress goes elsewhere."""
     options = ("--heads", "logreg,knn", "--pooling", "avg,max", "--C", "0.5", "--scale", "l2", "--folds", "3")
@@ -202,7 +205,7 @@ def test_json_is_one_object_and_the_csv_says_the_same(noisy_cache: Path, run: Ru
     for row, one in zip(rows, document["heads"], strict=True):
         assert row.keys() == one.keys() == {field.name for field in dataclasses.fields(ComparedHead)}
         assert row.pop("settings") == " ".join(f"{name}={value}" for name, value in one.pop("settings").items())
-        assert (row.pop("head"), row.pop("pooling")) == (one.pop("head"), one.pop("pooling"))
+        assert [row.pop(name) for name in NAMES] == [one.pop(name) for name in NAMES]
         assert {name: float(value) for name, value in row.items()} == one
     best = [one["accuracy"] for one in document["heads"]]
     assert best == sorted(best, reverse=True)

@@ -306,7 +306,7 @@ def test_images_that_are_gone_are_said(home: Path, here: Path) -> None:
     shutil.copytree(home / "photos", here / "photos")
     featx.extract_features(here / "photos", here / "c", image_size=SIZE)
     shutil.rmtree(here / "photos")
-    with pytest.raises(ImageListError, match=r"could be read there.+--layers block4_pool,block5_pool"):
+    with pytest.raises(ImageListError, match=r"could be read there.+--layer block4_pool,block5_pool"):
         featx.fine_tune(here / "c", "block5_conv1", out=here / "t.featx")
     assert not (here / "t.featx").exists()
 
