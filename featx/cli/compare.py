@@ -83,7 +83,7 @@ def compare(cache: Path | None, as_json: bool, out: str | None, **options: Any) 
 
         echo_text(comparison_text(comparison))
         best = comparison.best
-        layer = () if given.get("layer") is None else ("--layer", given["layer"])
+        layer = ("--layer", best.layer) if given.get("layer") else ()
         settings = [word for name, value in best.settings.items() for word in _option(name, value)]
         say_next("fit", comparison.cache, "--head", best.head, "--pooling", best.pooling, *layer, *settings)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from featx.cli.spelling import Named
 from featx.cli.terminal import echo, is_quiet, show_note
 
 _LONGEST = 400
@@ -23,7 +24,7 @@ _ODD = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 def open_option(command: Any) -> Any:
     """Add --open to a command that writes a page."""
-    return click.option("--open", "open_", is_flag=True, help="Open the page in a browser.")(command)
+    return click.option("--open", "open_", cls=Named, is_flag=True, help="Open the page in a browser.")(command)
 
 
 def say_open(path: Path, *, err: bool = False) -> None:

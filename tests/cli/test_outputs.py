@@ -21,12 +21,12 @@ def there(key: tuple[str, str]) -> bool:
 
 # Every path that a command takes, by command and parameter. A new one belongs into one of the four.
 INPUTS = {
-    *(("extract", "images"), ("extract", "root"), ("extract", "calibration")),
+    *(("extract", "images"), ("extract", "root"), ("extract", "int8_from")),
     *(("audit", "cache"), ("fit", "cache"), ("compare", "cache"), ("finetune", "cache"), ("finetune", "model")),
-    *(("evaluate", name) for name in ("model", "images", "root", "unknown_images", "cache", "weights")),
-    *(("predict", name) for name in ("model", "paths", "weights")),
-    *(("explain", name) for name in ("model", "images", "weights")),
-    *(("export", "model"), ("export", "weights"), ("inspect", "path"), ("verify", "cache"), ("merge", "caches")),
+    *(("evaluate", name) for name in ("model", "images", "root", "unknown_images", "cache")),
+    *(("predict", name) for name in ("model", "paths")),
+    *(("explain", name) for name in ("model", "images")),
+    *(("export", "model"), ("inspect", "path"), ("verify", "cache"), ("merge", "caches")),
     *(("pack", "cache"), ("look", "images"), ("look", "root")),
 }
 FIT, PREDICT = "fit cache/photos --head ridge", "predict models/photos-ridge.featx photos/red/0.png"
@@ -43,6 +43,8 @@ FILES = {
     ("pack", "out"): ("pack cache/photos {}", "packed.h5", True),
     ("export", "out"): ("export models/photos-ridge.featx {}", "x.joblib", True),
     ("look", "out"): ("look photos --out {}", "look.html", False),
+    ("pack", "out_option"): ("pack cache/photos --out {}", "packed.h5", True),
+    ("export", "out_option"): ("export models/photos-ridge.featx --out {}", "x.joblib", True),
 }
 FILES_HERE = [key for key in FILES if there(key)]
 # The command, and a file in the folder that is not featx' own and is in the way.
@@ -51,15 +53,19 @@ FOLDERS = {
     ("audit", "out"): ("audit cache/photos --out {}", "audit.html"),
     ("extract", "cache"): ("extract photos --backbone stub --image-size 64 --cache {}", "thesis.txt"),
     ("merge", "cache"): ("merge cache/photos --cache {}", "thesis.txt"),
-    ("sample", "folder"): ("sample {}", "thesis.txt"),
-    ("demo", "folder"): ("demo {}", "dense.featx"),
+    ("sample", "out"): ("sample {}", "thesis.txt"),
+    ("demo", "out"): ("demo {}", "dense.featx"),
+    ("sample", "out_option"): ("sample --out {}", "thesis.txt"),
+    ("demo", "out_option"): ("demo --out {}", "dense.featx"),
 }
 NOT_RUN_TWICE = {
     ("finetune", "out"): "takes a real network, whose checkpoint and model tests/verbs/finetune replaces",
     ("extract", "cache"): "brings a cache up to date",
     ("merge", "cache"): "brings a cache up to date",
-    ("sample", "folder"): "leaves its images alone",
-    ("demo", "folder"): "takes a real network; it is extract, fit and evaluate",
+    ("sample", "out"): "leaves its images alone",
+    ("sample", "out_option"): "leaves its images alone",
+    ("demo", "out_option"): "takes a real network; it is extract, fit and evaluate",
+    ("demo", "out"): "takes a real network; it is extract, fit and evaluate",
 }
 
 
