@@ -57,7 +57,7 @@ _DRY_RUN = {"dry_run": ("bool", "Whether this is the plan of a dry run.")}
 _FINGERPRINT = {"fingerprint": ("str", "Digest of the recipe.")}
 _EVALUATED = (
     *("split", "source", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "per_class"),
-    *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers"),
+    *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers", "baseline"),
 )
 
 # tests/test_docs.py runs every command and compares its keys with these.
