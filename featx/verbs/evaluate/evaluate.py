@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheError, ImageListError, ModelError
-from featx.images import MAX_PIXELS, ManifestKeywords, ManifestOptions
+from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions
 from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, largest_share, load_model
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.system.progress import Progress
 from featx.verbs.evaluate.calibration_error import calibration_precision
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
+from featx.verbs.evaluate.grouped import GroupedAnswers, count_groups, cross_validated_both_ways
 from featx.verbs.evaluate.measures import (
     answered_from,
     bootstrap_intervals,
@@ -51,6 +52,7 @@ def evaluate_model(
     set_method: str | None = None,
     unknown_images: Path | str | None = None,
     on_chosen: OnChosen | None = None,
+    group_from: str | None = None,
     progress: Progress | None = None,
     **manifest: Unpack[ManifestKeywords],
 ) -> Evaluation:
@@ -85,10 +87,12 @@ def evaluate_model(
     on_chosen : callable or None
         Called as (split, source) once it is known which images are measured, and before they are; an error in it ends the
         evaluation.
+    group_from : str or None
+        For ``images``: which of them show the same thing, as for ``extract_features``; by default the groups of a manifest.
     progress : callable or None
         Called as (stage, newly done, total).
     **manifest
-        How a manifest is to be read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``ext``.
+        How a manifest is read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``group_column``, ``ext``.
 
     Returns
     -------
@@ -120,6 +124,9 @@ def evaluate_model(
     check_split(split)
     compute = Compute(batch_size, workers, max_pixels, device)
     listing = ManifestOptions(**manifest)
+    if group_from is not None and images is None:
+        raise ImageListError("--group-from says which of --images are of one group. Give --images.", wrong_value=True)
+    groups = None if group_from is None else GroupFrom.parse(group_from)
     if listing and images is None:
         raise ImageListError(
             "--root, --ext and the names of columns say how the manifest of --images is read. Give --images.", wrong_value=True
@@ -130,7 +137,7 @@ def evaluate_model(
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
     strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else []
     if images is not None:
-        index = list_to_measure(as_path("images", images, ImageListError), listing)
+        index = list_to_measure(as_path("images", images, ImageListError), listing, groups)
         measured = from_files(loaded, index, split, classify, on_chosen)
     else:
         given = as_path_or_none("cache", cache, CacheError, CACHE)
@@ -185,6 +192,10 @@ def _measure(
     if measured.shown is not None:
         counts["near_duplicates"] = int((measured.shown & ~seen).sum())
         without = None if measured.shown.all() else float((predicted == y)[~measured.shown].mean())
+    grouped = None if measured.groups is None else GroupedAnswers(y, predicted, measured.groups)
+    of_groups, group_notes = count_groups(grouped, measured.learned_groups, predicted == y)
+    counts |= of_groups
+    notes = [*notes, *group_notes, *cross_validated_both_ways(model.metrics.get("groups"))]
     return Evaluation(
         model=model,
         model_path=path,
@@ -206,7 +217,7 @@ def _measure(
         notes=notes + _notes(model, measured, counts, without, support),
         cautions=_cautions(model, support, counts["duplicates"]),
         top3_accuracy=top_k_accuracy(measured.probabilities, y, 3),
-        intervals=bootstrap_intervals(confusion),
+        intervals=bootstrap_intervals(confusion, grouped),
         confidence=confidence,
         uncalibrated=uncalibrated,
         curves=curves,

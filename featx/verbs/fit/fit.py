@@ -2,8 +2,7 @@
 
 import dataclasses
 import time
-from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,122 +10,23 @@ from numpy.typing import NDArray
 from featx.errors import TooFewImages
 from featx.heads import CalibrationKind, Head, HeadSettings
 from featx.models import (
-    Model,
     TrainingCopies,
     blank_notes,
     find_training_copies,
-    largest_share,
     learn_familiarity,
     save_model,
-    wilson,
 )
-from featx.system.brief import brief_repr
 from featx.system.names import keywords_of
 from featx.system.paths import StrPath
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.compare import cut_into_folds, search_settings
 from featx.verbs.fit.assemble import assemble_model
 from featx.verbs.fit.confidence import check_calibration, learn_confidence
+from featx.verbs.fit.grouping import measure_grouping
 from featx.verbs.fit.learning import LearningImages, choose_images
 from featx.verbs.fit.log import write_log
 from featx.verbs.fit.request import FitRequest
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class FitResult:
-    """The result of a fit.
-
-    Parameters
-    ----------
-    model : Path
-        The model file.
-    head, pooling : str
-        What was fitted, on which features.
-    classes : int
-        Number of classes.
-    train_images, val_images : int
-        Images learned from; images that validated.
-    views : int
-        Views of each training image that were learned from, the clean one included.
-    val_accuracy : float or None
-        Top-1 accuracy on the validation images; None without any.
-    seconds : float
-        Of reading the features and fitting.
-    parameters : dict of str to int
-        ``total``, ``trainable`` (the head's), ``frozen`` (the backbone's).
-    epochs : int
-        Epochs run; 0 for heads without epochs.
-    best_epoch : int
-        The epoch that was kept, from 1; 0 for heads without epochs.
-    notes : list of str
-        Remarks on this fit for the user.
-    tuning : list of dict
-        With ``tune``: the candidates, the best first.
-    temperature : float
-        What the logarithms of the probabilities are divided by; 1 leaves them as they are.
-    calibration : str
-        ``temperature`` or ``isotonic``: how the probabilities were calibrated; ``none`` if they were not.
-    val_interval : (low, high) or None
-        95 % interval of ``val_accuracy`` (Wilson's).
-    val_baseline : float or None
-        Accuracy on the validation images of always answering the largest class.
-
-    Examples
-    --------
-    >>> result = featx.fit_head("cache/photos", "logreg")
-    >>> result.train_images, result.val_images, result.parameters["trainable"]
-    (24, 6, 21)
-    """
-
-    __repr__ = brief_repr
-
-    model: Path
-    head: str
-    pooling: str
-    classes: int
-    train_images: int
-    val_images: int
-    views: int
-    val_accuracy: float | None
-    seconds: float
-    parameters: dict[str, int]
-    epochs: int
-    best_epoch: int
-    notes: list[str]
-    tuning: list[dict[str, Any]]
-    temperature: float = 1.0
-    calibration: str = "none"
-    val_interval: tuple[float, float] | None = None
-    val_baseline: float | None = None
-
-    @classmethod
-    def of(cls, model: Model, path: Path, y_val: NDArray[np.int64]) -> Self:
-        """Return what is reported of a model that was just fitted and saved, with the labels of its validation images."""
-        accuracy = model.metrics["val_accuracy"]
-        return cls(
-            model=path,
-            head=model.head_name,
-            pooling=model.pooling,
-            classes=len(model.class_names),
-            train_images=model.metrics["train_images"],
-            val_images=model.metrics["val_images"],
-            views=model.views["count"],
-            val_accuracy=accuracy,
-            seconds=model.metrics["seconds"],
-            parameters=model.parameters,
-            epochs=len(model.history.get("loss", [])),
-            best_epoch=model.best_epoch,
-            notes=model.metrics["notes"],
-            tuning=model.tuning,
-            temperature=model.temperature,
-            calibration=model.calibration.kind,
-            val_interval=None if accuracy is None else wilson(round(accuracy * len(y_val)), len(y_val)),
-            val_baseline=largest_share(y_val),
-        )
-
-    def __fspath__(self) -> str:
-        """Stand for its model wherever the path of a model is wanted."""
-        return str(self.model)
+from featx.verbs.fit.result import FitResult
 
 
 def fit_head(
@@ -233,6 +133,7 @@ def fit_head(
     tuning: list[dict[str, Any]] = []
     if tune:
         request, tuning = _tune(request, folds, copies, progress)
+    grouping, group_notes = measure_grouping(request, request.features)
     fitted, probabilities = _fit(request, images, on_epoch)
     confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
     metrics = {
@@ -240,14 +141,15 @@ def fit_head(
         "val_images": len(images.val),
         "val_accuracy": float((probabilities.argmax(axis=1) == images.y_val).mean()) if len(images.val) else None,
         "seconds": time.monotonic() - started,
-        "notes": notes + confidence.notes + fitted.notes_,
+        "notes": notes + group_notes + confidence.notes + fitted.notes_,
+        **({"groups": grouping} if grouping else {}),
     }
     model = assemble_model(request, images, fitted, metrics, tuning, confidence)
     model = dataclasses.replace(model, familiarity=learn_familiarity(model, request.store, images.train, images.val))
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
-    return FitResult.of(model, request.path, images.y_val)
+    return FitResult.of(model, request.path, images.y_val, grouped=bool(request.store.catalog.groups))
 
 
 def _tune(
