@@ -68,7 +68,7 @@ class FineTuneResult:
     notes : list of str
         Remarks for the user.
     val_interval : (low, high) or None
-        95 % interval of ``val_accuracy`` (Wilson's).
+        95 % interval of ``val_accuracy`` (Wilson's); None where images come in groups, which it knows nothing of.
     val_baseline : float or None
         Accuracy on the validation images of always answering the largest class.
 
@@ -248,7 +248,7 @@ def _result(path: Path, kept: Model, prepared: Prepared, tuning: Tuning, seconds
     best = tuning.best_epoch if tuning.is_better else 0
     after = {name: values[best - 1] for name, values in tuning.history.items() if values} if best else tuning.before
     epochs = len(tuning.history["loss"])
-    y_val = prepared.images.y_val
+    y_val, accuracy, grouped = prepared.images.y_val, after.get("val_accuracy"), bool(prepared.store.catalog.groups)
     return FineTuneResult(
         model=path,
         started_from=prepared.name,
@@ -272,7 +272,7 @@ def _result(path: Path, kept: Model, prepared: Prepared, tuning: Tuning, seconds
         seconds_per_epoch=tuning.seconds / max(1, epochs),
         parameters=kept.parameters,
         notes=notes,
-        val_interval=wilson(round(after["val_accuracy"] * len(y_val)), len(y_val)) if "val_accuracy" in after else None,
+        val_interval=None if accuracy is None or grouped else wilson(round(accuracy * len(y_val)), len(y_val)),
         val_baseline=largest_share(y_val),
     )
 

@@ -166,7 +166,7 @@ def fit_head(
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
-    return FitResult.of(model, request.path, images.y_val)
+    return FitResult.of(model, request.path, images.y_val, grouped=bool(request.store.catalog.groups))
 
 
 def _share_right(called: NDArray[np.int64], images: LearningImages) -> float | None:
