@@ -166,7 +166,8 @@ def fit_head(
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
-    return FitResult.of(model, request.path, images.y_val, grouped=bool(request.store.catalog.groups))
+    alike = not request.store.catalog.groups and images.weights is None
+    return FitResult.of(model, request.path, images.y_val, alike=alike)
 
 
 def _share_right(called: NDArray[np.int64], images: LearningImages) -> float | None:

@@ -53,7 +53,7 @@ class FitResult:
     operating_point : OperatingPoint or None
         With ``threshold``: the ``positive`` class (its index), the ``threshold``, and figures ``at_half`` and ``at_point``.
     val_interval : (low, high) or None
-        95 % interval of ``val_accuracy`` (Wilson's).
+        95 % interval of ``val_accuracy`` (Wilson's); None where images come in groups or weigh differently.
     val_baseline : float or None
         Accuracy on the validation images of always answering the largest class.
 
@@ -88,8 +88,11 @@ class FitResult:
     val_baseline: float | None = None
 
     @classmethod
-    def of(cls, model: Model, path: Path, y_val: NDArray[np.int64]) -> Self:
-        """Return what is reported of a model that was just fitted and saved, with the labels of its validation images."""
+    def of(cls, model: Model, path: Path, y_val: NDArray[np.int64], *, alike: bool) -> Self:
+        """Return what is reported of a model that was just fitted and saved, with the labels of its validation images.
+
+        ``alike`` tells whether these stand each for itself and count alike: an interval is of no others.
+        """
         accuracy = model.metrics["val_accuracy"]
         return cls(
             model=path,
@@ -110,7 +113,7 @@ class FitResult:
             calibration=model.calibration.kind,
             groups=model.metrics.get("groups"),
             operating_point=model.point,
-            val_interval=None if accuracy is None else wilson(round(accuracy * len(y_val)), len(y_val)),
+            val_interval=None if accuracy is None or not alike else wilson(round(accuracy * len(y_val)), len(y_val)),
             val_baseline=largest_share(y_val),
         )
 
