@@ -169,6 +169,7 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "counts": evaluation.counts,
         "accuracy_without_near_duplicates": evaluation.accuracy_without_near_duplicates,
         "strangers": _strangers(evaluation),
+        "operating_point": dataclasses.asdict(evaluation.operating) if evaluation.operating else None,
         "per_class": [dataclasses.asdict(measures) for measures in evaluation.per_class],
         "confusion": _confusion(evaluation),
         "rejected": evaluation.rejected,
@@ -218,7 +219,7 @@ def _calibration(evaluation: Evaluation) -> dict[str, Any]:
 
 def _predictions(evaluation: Evaluation) -> list[Sequence[object]]:
     names = evaluation.model.class_names
-    predicted = evaluation.probabilities.argmax(axis=1)
+    predicted = evaluation.predicted
     return [
         (path, names[true], names[best], f"{row[best]:.6f}", int(true == best))
         for path, true, best, row in zip(evaluation.paths, evaluation.y, predicted, evaluation.probabilities, strict=True)
