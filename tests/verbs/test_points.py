@@ -104,14 +104,14 @@ def test_exports_know_it(cache: Path, run: Run, tmp_path: Path) -> None:
     found = fit(cache, threshold="balanced")
     assert found.operating_point is not None
     loaded = featx.load_model(found.model)
-    as_json(run("export", found.model, "m.joblib", "--json"))
+    exported = as_json(run("export", found.model, "m.joblib", "--json"))
     pipeline = joblib.load(tmp_path / "m.joblib")
     store = featx.open_cache(cache)
     X = store.features(store.catalog.rows("test"), pooling="avg")
     assert pipeline.predict(X).tolist() == loaded.predict(X).tolist()
     assert (pipeline.predict(X) != np.array(loaded.class_names)[loaded.predict_proba(X).argmax(axis=1)]).any()
     np.testing.assert_allclose(pipeline.predict_proba(X), loaded.predict_proba(X), atol=1e-6)
-    facts = json.loads((tmp_path / "m.json").read_text())
+    facts = json.loads((tmp_path / exported["sidecar"]).read_text())
     assert facts["operating_point"] == {"class": "bad", "threshold": found.operating_point.threshold, "chosen_for": "balanced"}
 
 
