@@ -64,7 +64,7 @@ _UNLISTED = {
 _LOOK = tuple(field.name for field in dataclasses.fields(featx.Look) if field.name not in ("examples", "heights", "widths"))
 _EVALUATED = (
     *("split", "source", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "per_class"),
-    *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers"),
+    *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers", "baseline"),
 )
 
 # tests/test_docs.py runs every command and compares its keys with these.

@@ -63,8 +63,8 @@ LIBRARIES = {
     # Heads and a curve learn by it, a comparison cuts folds, an evaluation measures, an export is made of it; estimators are
     # its own.
     ("sklearn",): (
-        *("heads/classical/linear.py", "heads/isotonic.py", "verbs/compare/folds.py", "verbs/evaluate/", "verbs/export/"),
-        "estimators.py",
+        *("heads/classical/linear.py", "heads/classical/machines.py", "heads/isotonic.py"),
+        *("verbs/compare/folds.py", "verbs/evaluate/", "verbs/export/", "estimators/"),
     ),
     # One function each: a root, an interval, a graph's connected parts.
     ("scipy",): ("heads/temperature.py", "verbs/compare/compare.py", "system/linked.py"),
@@ -208,7 +208,19 @@ def test_each_command_has_its_files() -> None:
     for name in main.commands:
         assert f"featx.cli.{name}" in MODULES, name
         assert f"featx.verbs.{name}" in MODULES, name
-    beside = {"group", "options", "values", "terminal", "progress", "help", "defaults", "complete", "spelling", "given"}
+    beside = {
+        "group",
+        "options",
+        "values",
+        "terminal",
+        "progress",
+        "help",
+        "defaults",
+        "complete",
+        "spelling",
+        "given",
+        "steps",
+    }
     assert {path.stem for path in (PACKAGE / "cli").glob("*.py")} - beside - {"__init__"} == set(main.commands)
     verbs = {path.stem for path in (PACKAGE / "verbs").iterdir() if not path.name.startswith("__")}
     assert verbs == set(main.commands)
@@ -218,8 +230,8 @@ def test_the_names_at_the_top_are_these() -> None:
     """New work finds its room; a new room at the top is a change of the design."""
     found = {path.name for path in PACKAGE.iterdir() if not path.name.startswith((".", "__py"))}
     assert found == {
-        *("__init__.py", "__main__.py", "errors.py", "recipe.py", "estimators.py", "py.typed"),
-        *("system", "images", "backbones", "store", "heads", "models", "verbs", "report", "cli"),
+        *("__init__.py", "__main__.py", "errors.py", "recipe.py", "py.typed"),
+        *("system", "images", "backbones", "store", "heads", "models", "verbs", "report", "estimators", "cli"),
     }
 
 

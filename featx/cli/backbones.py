@@ -2,10 +2,13 @@
 
 from featx.cli.group import main
 from featx.cli.options import json_option
+from featx.cli.progress import quiet_option
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo_text, print_json
 
 
 @main.command(epilog="Example: featx backbones --json")
+@quiet_option
 @json_option
 def backbones(as_json: bool) -> None:
     """List the convolutional bases.
@@ -24,3 +27,4 @@ def backbones(as_json: bool) -> None:
         from featx.report import backbones_text
 
         echo_text(backbones_text(specs))
+        say_next("extract", "IMAGES", "--backbone", "NAME")

@@ -23,6 +23,7 @@ from featx.cli.options import (
 )
 from featx.cli.progress import progress_options, show_progress
 from featx.cli.spelling import Named, Several
+from featx.cli.steps import say_again, say_next
 from featx.cli.terminal import echo_text, print_json, show_note
 from featx.cli.values import Fraction, Names, Parts, RayAddress
 from featx.errors import TooManyRejects
@@ -168,3 +169,19 @@ def extract(
             f"{result.cache}: {result.rejected} of {result.listed} images were rejected, "
             f"more than --max-rejects {max_rejects}. See {result.rejects}; the other features are kept."
         )
+    if not as_json:
+        _say_next(result, dry_run=dry_run)
+
+
+def _say_next(result: Any, *, dry_run: bool) -> None:
+    if dry_run:
+        say_again(instead={"--dry-run": ""})
+        return
+    part, _, of = (result.shard or "").partition("/")
+    if not part:
+        say_next("fit", result.cache, "--head", "dense")
+    elif part == of:
+        say_next("merge", result.cache)
+    else:
+        following = f"{int(part) + 1}/{of}"
+        say_again(instead={result.shard: following, f"--shard={result.shard}": f"--shard={following}"})

@@ -9,11 +9,13 @@ import featx
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
+    RESULT,
     json_option,
     workers_option,
 )
 from featx.cli.progress import progress_options, show_epochs, show_progress
 from featx.cli.spelling import Named
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo_text, newest_cache, print_json
 
 
@@ -25,7 +27,7 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
     type=FOLDER,
     help="A dense model to start from.  [default: the newest of CACHE in models/, or one fitted now]",
 )
-@click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-finetuned.featx]")
+@click.option("--out", type=RESULT, help="The model file.  [default: models/<cache>-finetuned.featx]")
 @click.option("--epochs", type=int, default=10, show_default=True, help="Most epochs to train.")
 @click.option("--learning-rate", type=float, default=1e-5, show_default=True, help="The optimizer's first step.")
 @click.option(
@@ -72,3 +74,4 @@ def finetune(cache: Path | None, as_json: bool, **options: Any) -> None:
         from featx.report import finetune_text
 
         echo_text(finetune_text(result))
+        say_next("evaluate", result.model)

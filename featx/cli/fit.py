@@ -11,6 +11,7 @@ from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
     POOLINGS,
+    RESULT,
     group_duplicates_option,
     json_option,
     layer_option,
@@ -18,6 +19,7 @@ from featx.cli.options import (
 )
 from featx.cli.progress import progress_options, show_epochs, show_progress
 from featx.cli.spelling import Several, one_of
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo_text, newest_cache, print_json
 from featx.cli.values import Names
 
@@ -35,7 +37,7 @@ from featx.cli.values import Names
     show_default=True,
     help="The head to fit: dense, conv, logreg, svm, ridge or knn.",
 )
-@click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-<head>.featx]")
+@click.option("--out", type=RESULT, help="The model file.  [default: models/<cache>-<head>.featx]")
 @layer_option()
 @click.option(
     "--pooling",
@@ -57,7 +59,15 @@ from featx.cli.values import Names
     type=click.Choice(["auto", "temperature", "isotonic"]),
     help="How to calibrate.  [default: auto, the better of the two from 200 validation images on, else temperature]",
 )
-@click.option("--log", type=FOLDER, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
+@click.option(
+    "--threshold",
+    metavar="GOAL",
+    help="Two classes: call an image the positive one from this probability on: a number, or f1, balanced, precision=0.9, "
+    "recall=0.9 or cost=FILE, for which it is chosen by cross-validation inside the training images.  "
+    "[default: the more probable class]",
+)
+@click.option("--positive", metavar="CLASS", help="Which class --threshold is for.  [default: the rarer one]")
+@click.option("--log", type=RESULT, help="dense, conv: a CSV file for loss and accuracy of each epoch.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the fit.")
 @progress_options
 @json_option
@@ -75,3 +85,4 @@ def fit(cache: Path | None, as_json: bool, **options: Any) -> None:
         from featx.report import fit_text
 
         echo_text(fit_text(result))
+        say_next("evaluate", result.model)

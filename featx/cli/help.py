@@ -5,7 +5,7 @@ import click
 GROUPS: dict[str, tuple[str, ...]] = {
     "Images": (
         *("null", "images", "split", "root", "path_column", "label_column", "split_column", "group_column", "group_from"),
-        *("ext", "val_fraction", "test_fraction"),
+        *("weight_column", "ext", "val_fraction", "test_fraction"),
         *("image_size", "resize", "background", "exact_decode", "allow_truncated", "depth", "color_profile", "max_pixels"),
         *("augment", "views", "examples", "tta", "max_rejects", "yes", "measure"),
     ),
@@ -17,19 +17,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("label_smoothing", "class_weight", "C", "kernel", "alpha", "neighbors", "scale", "tune", "folds", "calibrate"),
         *("calibration", "group_duplicates"),
     ),
-    "Trust": ("top", "probabilities", "sets", "set_method", "unknown", "unknown_images", "withhold", "label", "against"),
+    "Trust": (
+        *("threshold", "positive", "top", "probabilities", "sets", "set_method", "unknown", "unknown_images", "withhold"),
+        *("label", "against"),
+    ),
     "Results": (
-        "out",
-        "out_option",
-        "report",
-        "page",
-        "map_",
-        "min_confidence",
-        "log",
-        "write_manifest",
-        "drop",
-        "raw_csv",
-        "as_json",
+        *("out", "out_option", "report", "page", "open_", "map_", "min_confidence", "log", "write_manifest", "drop"),
+        *("raw_csv", "as_json"),
     ),
     "Run": ("batch_size", "workers", "ray", "gpus_per_worker", "part", "seed", "progress", "quiet", "verbose"),
 }

@@ -9,6 +9,7 @@ from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option, raw_csv_option
 from featx.cli.progress import progress_options, show_progress
 from featx.cli.spelling import Named
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo_text, print_json
 
 
@@ -41,3 +42,4 @@ def merge(as_json: bool, **options: Any) -> None:
         from featx.report import merge_text
 
         echo_text(merge_text(result))
+        say_next("fit", result.cache, "--head", "dense")

@@ -15,6 +15,19 @@ from featx.system.cells import raw_cells
 Decorator = Callable[[Any], Any]
 
 FOLDER = click.Path(path_type=Path)
+
+
+class Result(click.Path):
+    """Where a file is to be written; kept as it was typed: a slash at its end says that a folder is meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a value, or refuse an empty one, as of a variable of the shell that is not set."""
+        if not str(value):
+            self.fail("is empty: give a path.", param, ctx)
+        return str(value)
+
+
+RESULT = Result()
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, on stdout.")
 batch_option = click.option(
     "--batch-size",
@@ -123,6 +136,7 @@ def manifest_options(command: Any) -> Any:
         click.option("--label-column", metavar="NAME", help="Manifest: column of the classes.  [default: label, class …]"),
         click.option("--split-column", metavar="NAME", help="Manifest: column of the splits.  [default: split, set …]"),
         click.option("--group-column", metavar="NAME", help="Manifest: column of the groups.  [default: group, patient …]"),
+        click.option("--weight-column", metavar="NAME", help="Manifest: how much each image counts.  [default: weight …]"),
         click.option("--ext", metavar="SUFFIX", help="Manifest: added to paths that do not end in it, such as .png."),
     ]
     for option in reversed(options):
@@ -174,7 +188,7 @@ def layer_option(several: bool = False) -> Decorator:
     )
 
 
-def output_argument(default: Path | None = None) -> Decorator:
+def output_argument(kind: click.ParamType[Any] = RESULT, default: Path | None = None) -> Decorator:
     """Make the argument OUT, which may stand as --out too: then it needs no place behind the others."""
     key = "featx.out"
 
@@ -191,10 +205,10 @@ def output_argument(default: Path | None = None) -> Decorator:
         return chosen
 
     metavar = "OUT" if default is None else "[OUT]"
-    argument = click.argument("out", metavar=metavar, type=FOLDER, required=False, callback=choose)
+    argument = click.argument("out", metavar=metavar, type=kind, required=False, callback=choose)
     # Eager: read before the argument, which looks at what it held.
     option = click.option(
-        "--out", "out_option", type=FOLDER, cls=Named, is_eager=True, expose_value=False, callback=keep, help="The same as OUT."
+        "--out", "out_option", type=kind, cls=Named, is_eager=True, expose_value=False, callback=keep, help="The same as OUT."
     )
     return lambda function: option(argument(function))
 

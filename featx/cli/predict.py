@@ -13,6 +13,7 @@ from featx.cli.given import given_paths, paths_argument, unlisted_keys
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
+    RESULT,
     batch_option,
     device_option,
     json_option,
@@ -24,18 +25,20 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
+from featx.cli.steps import say_again, say_open
 from featx.cli.terminal import echo, one_line, print_json, printable, show_note
 from featx.cli.values import Fraction
 from featx.errors import TooManyRejects
+from featx.system.outputs import as_result_path
 
 
 @main.command(epilog="Example: featx predict models/photos-dense.featx new/ --out new.csv")
 @click.argument("model", type=FOLDER)
 @paths_argument("paths")
 @click.option(
-    "--out", type=FOLDER, help="A file for the predictions: CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]"
+    "--out", type=RESULT, help="A file for the predictions: CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]"
 )
-@click.option("--report", type=FOLDER, help="A page (.html) of the images by predicted class, the surest first.")
+@click.option("--report", type=RESULT, help="A page (.html) of the images by predicted class, the surest first.")
 @click.option("--min-confidence", type=Fraction(), help='With --report: less confident images stand under "unsure".')
 @click.option(
     "--unknown",
@@ -72,8 +75,8 @@ from featx.errors import TooManyRejects
 def predict(
     model: Path,
     paths: list[Path | str],
-    out: Path | None,
-    report: Path | None,
+    out: str | None,
+    report: str | None,
     min_confidence: float | None,
     max_rejects: float,
     as_json: bool,
@@ -87,37 +90,40 @@ def predict(
     """
     from featx.verbs.predict import check_output, save_predictions, write_predictions
 
-    if out:
-        check_output(out)  # before minutes of work, not after
-    if min_confidence is not None and not report:
+    table = as_result_path("--out", out, "predictions.csv")
+    page = as_result_path("--report", report, "predictions.html")
+    if table:
+        check_output(table)  # before minutes of work, not after
+    if min_confidence is not None and not page:
         raise click.UsageError("--min-confidence sorts the images of a page: give --report too.")
-    if report:
+    if page:
         from featx.report import check_prediction_page
 
-        check_prediction_page(report)
+        check_prediction_page(page)
     given = given_paths(paths)
     with show_progress() as progress:
-        predictions = featx.predict_images(model, given, explain=report is not None, progress=progress, **options)
-    if out:
-        save_predictions(predictions, out)
-    if report:
+        predictions = featx.predict_images(model, given, explain=page is not None, progress=progress, **options)
+    if table:
+        save_predictions(predictions, table)
+    if page:
         from featx.report import write_prediction_page
 
         with show_progress() as progress:
-            write_prediction_page(predictions, report, model, min_confidence=min_confidence or 0.0, progress=progress)
+            least = min_confidence or 0.0
+            write_prediction_page(predictions, page, model, min_confidence=least, table=table, progress=progress)
     rejected = sum(1 for prediction in predictions if prediction.error)
     if as_json:
-        summary: dict[str, Any] = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": out, "report": report}
+        summary: dict[str, Any] = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": table, "report": page}
         summary |= {"notes": predictions.notes, **unlisted_keys(predictions.passed_over)}
-        print_json(summary if out else summary | {"predictions": [one.as_json() for one in predictions]})
-    elif out:
-        echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {out}")
+        print_json(summary if table else summary | {"predictions": [one.as_json() for one in predictions]})
+    elif table:
+        echo(f"{len(predictions) - rejected} predicted, {rejected} rejected: {table}")
     else:
         # A terminal obeys what is in names; a file or another program gets them as they are.
         shown = _in_one_line(predictions) if sys.stdout.isatty() else predictions
-        table = io.StringIO()
-        write_predictions(shown, table)
-        sys.stdout.write(printable(table.getvalue()) if sys.stdout.isatty() else table.getvalue())
+        rows = io.StringIO()
+        write_predictions(shown, rows)
+        sys.stdout.write(printable(rows.getvalue()) if sys.stdout.isatty() else rows.getvalue())
         echo(f"{len(predictions) - rejected} predicted, {rejected} rejected", err=True)
     for note in () if as_json else predictions.notes:
         show_note(note)
@@ -127,6 +133,12 @@ def predict(
             f"{rejected} of {len(predictions)} images were rejected, more than --max-rejects {max_rejects} allows or all of "
             f"them; the first: {first.path}: {first.error}."
         )
+    if as_json:
+        return
+    if written := page or table:
+        say_open(written, err=not table)
+    else:
+        say_again("--report", "predictions.html", err=True)
 
 
 def _in_one_line(predictions: "featx.Predictions") -> "featx.Predictions":  # named only: --help does not load it

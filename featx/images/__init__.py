@@ -10,11 +10,12 @@ from featx.images.listing.columns import ManifestKeywords, ManifestOptions
 from featx.images.listing.given import describe_rejected, paths_given
 from featx.images.listing.grouping import GroupFrom, group_faults, group_images
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
-from featx.images.listing.index import ImageIndex, UnlabelledFiles, list_images, list_unlabelled
+from featx.images.listing.index import ImageIndex, list_images
 from featx.images.listing.missing import describe_missing, find_missing
 from featx.images.listing.part import Part, listing_digest, take_images
 from featx.images.listing.passed import PassedOver
 from featx.images.listing.split import assign_splits
+from featx.images.listing.unlabelled import UnlabelledFiles, list_unlabelled
 from featx.images.listing.usable import file_faults, listing_faults, listing_notes, missing_rows
 from featx.images.listing.walk import REPORT_MARKER, REPORT_PLOTS, natural_key
 from featx.images.listing.written import check_manifest_path, write_manifest
@@ -23,6 +24,7 @@ from featx.images.noticed import Noticed, are_many_blank
 from featx.images.picture import BLANK, MEASURES, PICTURE_SIDE, Picture
 from featx.images.pictured import Pictured, picture_files
 from featx.images.raster import MAX_PIXELS, Traits
+from featx.images.sniff import SNIFF_BYTES, sniff_format
 from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, as_webp, make_thumbnails
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "PICTURE_SIDE",
     "REPORT_MARKER",
     "REPORT_PLOTS",
+    "SNIFF_BYTES",
     "THUMBNAIL_TYPE",
     "Augmentation",
     "Batch",
@@ -85,6 +88,7 @@ __all__ = [
     "pixels_of",
     "read_headers",
     "read_image_file",
+    "sniff_format",
     "take_images",
     "view_key",
     "write_manifest",

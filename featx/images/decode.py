@@ -24,7 +24,7 @@ from featx.images.picture import Picture, take_picture
 from featx.images.png import read_png
 from featx.images.raster import MAX_PIXELS, TOO_LARGE, Raster, Traits, Wanted, opened, pillows_limits
 from featx.images.resize import resize, shrink
-from featx.images.sniff import NOT_AN_IMAGE, SNIFF_BYTES, sniff_format, sniff_raw
+from featx.images.sniff import SNIFF_BYTES, sniff_format, sniff_raw, what_else
 from featx.images.tiff import read_tiff
 from featx.recipe import Recipe
 
@@ -71,7 +71,7 @@ def read_image_file(path: Path) -> bytes:
     with opened_file(path) as file:
         head = file.read(SNIFF_BYTES)
         if head and sniff_format(head) is None:
-            raise ImageRejected(NOT_AN_IMAGE)  # before the rest of what may be a disk's backup is in memory
+            raise ImageRejected(what_else(head))  # before the rest of what may be a disk's backup is in memory
         file.seek(0)
         return file.read()
 
@@ -135,7 +135,7 @@ def decode_and_measure(
     head = data[:SNIFF_BYTES]
     image_format = sniff_format(head)
     if image_format is None:
-        raise ImageRejected(NOT_AN_IMAGE)
+        raise ImageRejected(what_else(head))
     if image_format == "RAW":
         raise ImageRejected(f"raw camera file ({sniff_raw(head)})")
     wanted = Wanted(recipe, max_pixels, longest)

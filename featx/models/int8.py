@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import RESTORE, QuantizedNetwork, check_int8_installed, quantize_backbone
 from featx.errors import CacheError, CacheLocked, CacheWriteError, QuantizedNetworkError, RecipeError, RecipeMismatch
+from featx.models.advice import open_cache
 from featx.models.compute import Engine
 from featx.models.file import load_model
 from featx.recipe import Recipe
@@ -183,7 +184,7 @@ def network_given(path: Path, draft: Recipe) -> QuantizedNetwork:
         If there is none, or it is for another backbone than the draft's.
     """
     if path.is_dir():
-        store = FeatureCache.open(path)
+        store = open_cache(path)
         recipe, network = store.recipe, network_of_cache(store)
     else:
         model = load_model(path)

@@ -28,7 +28,7 @@ PLURAL = {
 }
 
 # What a command is called inside differs where Python has the word itself, or the option is a twin of an argument.
-INSIDE = {"--from": {"start"}, "--map": {"map_"}, "--json": {"as_json"}, "--out": {"out", "out_option"}}
+INSIDE = {"--from": {"start"}, "--map": {"map_"}, "--json": {"as_json"}, "--open": {"open_"}, "--out": {"out", "out_option"}}
 
 WRITE_NOTHING = {"backbones", "doctor", "inspect", "verify"}
 

@@ -34,8 +34,6 @@ from featx.images.listing.walk import (
 UNLABELLED = -1
 """Label of an image that belongs to no class."""
 
-_MOST_SOURCES = 10
-
 
 @dataclasses.dataclass(frozen=True)
 class ImageIndex:
@@ -73,6 +71,8 @@ class ImageIndex:
         Absolute folder that its paths are relative to as they are written; ``root`` may be another where some lead out of it.
     groups : tuple of str
         The group of each, empty for none: pictures of one group show the same thing. No entries where there are no groups.
+    weights : ndarray of shape (n_images,), float64, or None
+        How much each counts, in learning and in figures; None where all count alike.
     """
 
     root: Path
@@ -90,6 +90,7 @@ class ImageIndex:
     manifest: Path | None = None
     base: Path | None = None
     groups: tuple[str, ...] = ()
+    weights: NDArray[np.float64] | None = None
 
     @property
     def unlisted(self) -> PassedOver:
@@ -173,6 +174,7 @@ def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
         manifest=source,
         base=found.base,
         groups=found.groups,
+        weights=found.weights,
     )
 
 
@@ -204,42 +206,6 @@ class _Columns(NamedTuple):
             column.extend(itertools.repeat(value, len(self.paths) - before))
 
 
-class UnlabelledFiles(list[Path]):
-    """Image files without classes, and what was found beside them.
-
-    Attributes
-    ----------
-    passed_over : PassedOver
-        What the folders hold besides images.
-    """
-
-    passed_over: PassedOver = PassedOver()
-
-
-def list_unlabelled(sources: Sequence[Path]) -> UnlabelledFiles:
-    """List images to predict: files as they are given, folders with everything below them, in natural order.
-
-    Raises
-    ------
-    ImageListError
-        If a path does not exist or cannot be read, or there is no image at all.
-    """
-    found = UnlabelledFiles()
-    tally = Tally(strict=True)
-    for source in sources:
-        mode = mode_of(source)
-        if not mode:
-            raise ImageListError(f"{source}: no such file or folder.")
-        found += map(Path, walk_images(source, tally)) if stat.S_ISDIR(mode) else [source]
-    found.passed_over = PassedOver.of(tally)
-    if not found:
-        instead = str(found.passed_over)
-        named = ", ".join(map(str, sources[:_MOST_SOURCES])) + (" …" if len(sources) > _MOST_SOURCES else "")
-        hint = f" Found instead: {instead}." if instead else " Give image files or folders with some."
-        raise ImageListError(f"{named}: no images there.{hint}")
-    return found
-
-
 def _make_index(
     *,
     name: str,
@@ -254,6 +220,7 @@ def _make_index(
     manifest: Path | None = None,
     base: Path | None = None,
     groups: Sequence[str] = (),
+    weights: Sequence[float] = (),
 ) -> ImageIndex:
     class_names = tuple(sorted(set(class_of) - {""}, key=natural_key))
     label_of = {class_name: label for label, class_name in enumerate(class_names)}
@@ -273,6 +240,7 @@ def _make_index(
         manifest=manifest,
         base=base,
         groups=tuple(groups),
+        weights=np.array(weights, np.float64) if len(weights) else None,
     )
 
 

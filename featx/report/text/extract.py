@@ -88,8 +88,9 @@ def _listing_lines(result: ExtractResult | ExtractPlan) -> list[str]:
     if result.conflicts:
         lines.append(f"  note: the same image stands in more than one class: {some_of(result.conflicts)}")
     if result.across_splits:
-        lines.append(f"  note: {number_of(len(result.across_splits), 'val or test image')} stands in an earlier split too, ")
-        lines[-1] += f"and flatters the accuracy there: {some_of(result.across_splits)}"
+        stands, flatters = ("stands", "flatters") if len(result.across_splits) == 1 else ("stand", "flatter")
+        lines.append(f"  note: {number_of(len(result.across_splits), 'val or test image')} {stands} in an earlier split too, ")
+        lines[-1] += f"and {flatters} the accuracy there: {some_of(result.across_splits)}"
     if result.unlearnable and result.classes > 1:
         lines.append(f"  note: no training image, so that it cannot be learned: {some_of(result.unlearnable)}")
     lines += [f"  {count:,} rejected: {reason}" for reason, count in result.reasons.items()]

@@ -1,13 +1,15 @@
 """The verb compare: heads, cross-validated inside the training images."""
 
-from featx.verbs.compare.compare import ComparedHead, Comparison, check_table_path, compare_heads, save_comparison
-from featx.verbs.compare.folds import cut_into_folds
+from featx.verbs.compare.compare import compare_heads
+from featx.verbs.compare.comparison import ComparedHead, Comparison, check_table_path, save_comparison
+from featx.verbs.compare.folds import TrainingImages, cut_into_folds
 from featx.verbs.compare.search import Candidate, cross_validate, search_settings
 
 __all__ = [
     "Candidate",
     "ComparedHead",
     "Comparison",
+    "TrainingImages",
     "check_table_path",
     "compare_heads",
     "cross_validate",

@@ -234,7 +234,9 @@ def _fit_folds(
         X = take(np.repeat(used, n_views), np.tile(np.arange(n_views), len(used)))
         X_val, y_val = (take(val, np.zeros_like(val)), images.labels[val]) if len(val) else (None, None)
         start = time.perf_counter()
-        head = make_head(candidate.head, **settings).fit(X, np.repeat(images.labels[used], n_views), X_val, y_val)
+        head = make_head(candidate.head, **settings).fit(
+            X, np.repeat(images.labels[used], n_views), X_val, y_val, sample_weight=_of_views(images.weights, used, n_views)
+        )
         seconds.append(time.perf_counter() - start)
         of_fold = head.predict_proba(np.asarray(take(left_out, np.zeros_like(left_out))))
         probabilities[np.ix_(left_out, head.classes_)] = of_fold
@@ -242,8 +244,12 @@ def _fit_folds(
     right = probabilities.argmax(axis=1) == images.labels
     return Tried(
         candidate=candidate,
-        accuracy=float(right.mean()),
-        log_loss=float(-np.log(np.maximum(of_label, _LEAST_PROBABILITY)).mean()),
+        accuracy=float(np.average(right, weights=images.weights)),
+        log_loss=float(np.average(-np.log(np.maximum(of_label, _LEAST_PROBABILITY)), weights=images.weights)),
         seconds=float(np.mean(seconds)),
         right=right,
     )
+
+
+def _of_views(weights: NDArray[np.float64] | None, used: NDArray[np.int64], n_views: int) -> NDArray[np.float64] | None:
+    return None if weights is None else np.repeat(weights[used], n_views)

@@ -17,7 +17,8 @@ from featx.verbs.evaluate.surest import RiskCoverage
 class ClassMeasures:
     """Precision, recall and F1 of one class, and how many images of it there were.
 
-    ``average_precision`` is of the class against all others; None without images, and where there are too many for it.
+    ``average_precision`` is of the class against all others; None without images of it or of any other, and where there are
+    too many for it. ``recall_low`` and ``recall_high`` are the ends of a 95 % interval (Wilson's); None without images.
     """
 
     class_name: str
@@ -26,6 +27,8 @@ class ClassMeasures:
     f1: float
     images: int
     average_precision: float | None = None
+    recall_low: float | None = None
+    recall_high: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Confidence:
         95 % bootstrap interval of the calibration error.
     by_chance : float or None
         The error that as few images would show of a model whose confidence is exact.
+    mean : float or None
+        Mean confidence.
+    gap_interval : (low, high) or None
+        95 % interval of the mean confidence less the accuracy, from Wilson's interval of the latter: above 0 the model is more
+        sure than right, below 0 less.
     """
 
     log_loss: float
@@ -51,6 +59,8 @@ class Confidence:
     bins: list[ReliabilityBin]
     interval: tuple[float, float] | None = None
     by_chance: float | None = None
+    mean: float | None = None
+    gap_interval: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +118,9 @@ class Evaluation:
     top3_accuracy : float or None
         Share of images whose class is among the three most probable; None for up to three classes.
     intervals : dict of str to (low, high)
-        95 % bootstrap intervals of ``accuracy``, ``balanced_accuracy`` and ``macro_f1``.
+        95 % intervals of ``accuracy``, ``balanced_accuracy``, ``macro_f1``, and as far as they are there of ``top3_accuracy``
+        and ``accuracy_without_near_duplicates``: Wilson's, of means over the classes of as many images as their bootstrap
+        variance is worth.
     confidence : Confidence or None
         Of the probabilities as they are.
     uncalibrated : Confidence or None
@@ -188,3 +200,17 @@ class Evaluation:
     surest: RiskCoverage | None = None
     unfamiliar: NDArray[np.float64] | None = None
     strangers: Strangers | None = None
+
+    @property
+    def largest_class(self) -> str:
+        """The class of most images here, the first of equal ones."""
+        return self.model.class_names[int(self._counts.argmax())]
+
+    @property
+    def baseline(self) -> float:
+        """Accuracy on these images of always answering the largest class."""
+        return float(self._counts.max() / len(self.y))
+
+    @property
+    def _counts(self) -> NDArray[np.int64]:
+        return np.bincount(self.y, minlength=len(self.model.class_names))

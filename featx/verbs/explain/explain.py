@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from featx.errors import ClassMismatch, ImageListError, ModelError
 from featx.images import MAX_PIXELS, list_unlabelled
-from featx.models import Compute, Engine, Extractor, HeadFeatures, Model, load_model, weights_hint
+from featx.models import Compute, Engine, Extractor, HeadFeatures, Model, advised, load_model, refuse_swapped, weights_hint
 from featx.system.kinds import check_kind, shown
 from featx.system.names import did_you_mean
 from featx.system.paths import MODEL, StrPath, as_path, as_paths
@@ -80,14 +80,18 @@ def explain_images(
     ('red', 'blue', (2, 2), True)
     """
     compute = Compute(batch_size, workers, max_pixels, device)
-    loaded = load_model(as_path("model", model, ModelError, MODEL))
+    path = as_path("model", model, ModelError, MODEL)
+    given = as_paths("images", images, ImageListError)
+    refuse_swapped(path, given)
+    loaded = load_model(path)
     wanted = (_class_of(loaded, "label", label), _class_of(loaded, "against", against))
     if None not in wanted and wanted[0] == wanted[1]:
         raise ClassMismatch(
             f"label and against are both {label!r}. Give two classes, or leave one of them out.", wrong_value=True
         )
     explainer = Explainer(loaded)
-    files = list_unlabelled(as_paths("images", images, ImageListError))
+    with advised(given, "images"):
+        files = list_unlabelled(given)
     found = Explanations(Explanation(str(file)) for file in files)
     found.passed_over = files.passed_over
     weights = weights_hint(loaded, weights)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from featx.errors import ImageListError, ModelError, RecipeError
 from featx.images import MAX_PIXELS, list_unlabelled
-from featx.models import Compute, classify_files, load_model
+from featx.models import Compute, advised, classify_files, load_model, refuse_swapped
 from featx.system.kinds import is_whole, shown
 from featx.system.paths import MODEL, StrPath, as_path, as_paths
 from featx.system.progress import Progress
@@ -107,12 +107,15 @@ def predict_images(
     """
     compute = Compute(batch_size, workers, max_pixels, device)
     path = as_path("model", model, ModelError, MODEL)
+    given_paths = as_paths("paths", paths, ImageListError, _IN_MEMORY)
+    refuse_swapped(path, given_paths)
     loaded = load_model(path)
     maker = set_maker(loaded, path, sets, set_method, tta)
     if unknown is not None:
         check_unknown(loaded, path, unknown)
     n_top = _checked_top(top, len(loaded.class_names))
-    files = list_unlabelled(as_paths("paths", paths, ImageListError, _IN_MEMORY))
+    with advised(given_paths, "images"):
+        files = list_unlabelled(given_paths)
     seen = CellsSeen.of(loaded) if explain and not tta else None
     result = classify_files(loaded, files, compute, weights=weights, tta=tta, on_maps=seen, progress=progress)
     shares = loaded.familiarity.shares(result.strangeness) if loaded.familiarity and result.strangeness is not None else None

@@ -9,11 +9,12 @@ from featx.errors import OutputError
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
-from featx.system.replaced import check_replaced
+from featx.system.outputs import Kind, check_result_file
 from featx.verbs.predict.prediction import COLUMNS, Prediction
 
 # No suffix is the user's choice; a spreadsheet's or a picture's would promise what the file does not hold.
 _SUFFIXES = ("", ".csv", ".txt", ".jsonl", ".json")
+_KIND = Kind("earlier predictions", "does not hold predictions", (b"path,label,confidence,error", b'{"path": '), or_empty=True)
 
 
 def joined(names: Sequence[str]) -> str:
@@ -76,17 +77,12 @@ def check_output(path: Path) -> None:
         raise OutputError(
             f"{path}: predictions are written as CSV or JSON lines. Give a name that ends in .csv or .jsonl.", wrong_value=True
         )
-    check_replaced(path, [",".join(COLUMNS[:4]).encode(), b'{"path": '], "does not hold predictions", "--out", empty=True)
+    check_result_file(path, _KIND, "--out")
 
 
 def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:
-    """Write predictions to a file, atomically: JSON lines for ``.jsonl`` and ``.json``, else CSV. Makes its folder.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
+    """Write predictions to a file, atomically: JSON lines for ``.jsonl`` and ``.json``, else CSV; errors: ``check_output``."""
+    check_output(path)
     with writing_to(path, "Give another --out."):
         make_folder(path.parent)
         with replacing_text(path) as file:

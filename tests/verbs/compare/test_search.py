@@ -324,7 +324,7 @@ class Recorder:
         self.made.append((name, settings))
         return self
 
-    def fit(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None, sample_weight: Any = None) -> Self:
         """Keep the rows."""
         val = None if X_val is None else np.asarray(X_val)
         self.fits.append({"X": np.asarray(X), "y": y, "X_val": val, "y_val": y_val})

@@ -480,6 +480,7 @@ def test_the_command_says_what_it_did(home: Path, run: Run) -> None:
     assert text.exit_code == 0, text.stderr
     assert "block5_conv3 to block5_pool and a dense head, from cached block5_conv2 features" in text.stdout
     assert "validation accuracy" in text.stdout
+    assert text.stdout.splitlines()[-1] == "next: featx evaluate a.featx"
     document = as_json(run("finetune", home / "both", *options, "--out", "b.featx", "--json"))
     assert document["start"] == "block5_conv3"
     assert {"model", "val_accuracy_before", "val_accuracy", "seconds_per_epoch", "parameters"} <= set(document)
