@@ -57,7 +57,7 @@ _DRY_RUN = {"dry_run": ("bool", "Whether this is the plan of a dry run.")}
 _FINGERPRINT = {"fingerprint": ("str", "Digest of the recipe.")}
 _EVALUATED = (
     *("split", "source", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "per_class"),
-    *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers", "baseline"),
+    *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers"),
 )
 
 # tests/test_docs.py runs every command and compares its keys with these.
@@ -92,6 +92,7 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
             added={
                 "images": ("int", "Number of images measured."),
                 "rejected": ("int", "Number of images that could not be measured."),
+                "baseline": ("dict", "The class of most images here, `class_name`, and the `accuracy` of always answering it."),
                 "ece": ("float or None", "Expected calibration error of the confidences; null where it cannot be computed."),
                 "ece_interval": ("list of float or None", "Its 95 % bootstrap interval, low and high."),
                 "temperature": ("float", "What the logarithms of the probabilities are divided by; 1 leaves them as they are."),

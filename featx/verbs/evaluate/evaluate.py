@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError, ImageListError, ModelError
 from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions
-from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, largest_share, load_model
+from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, load_model
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.system.progress import Progress
 from featx.verbs.evaluate.calibration_error import calibration_precision
@@ -231,7 +231,6 @@ def _measure(
         accuracy_without_near_duplicates=without,
         sets=measure_sets(maker, measured.probabilities, y, model.class_names) if maker else None,
         surest=risk_coverage(measured.probabilities, y),
-        baseline=largest_share(y),
     )
 
 

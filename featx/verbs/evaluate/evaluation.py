@@ -141,8 +141,6 @@ class Evaluation:
         Share of genuine images that are as strange as each or stranger; None from a model of an earlier version.
     strangers : Strangers or None
         With ``unknown_images``: what they were taken for.
-    baseline : float or None
-        Accuracy on these images of always answering the largest class.
 
     Examples
     --------
@@ -190,4 +188,9 @@ class Evaluation:
     surest: RiskCoverage | None = None
     unfamiliar: NDArray[np.float64] | None = None
     strangers: Strangers | None = None
-    baseline: float | None = None
+
+    @property
+    def baseline(self) -> tuple[str, float]:
+        """The class of most images here, the first of equal ones, and the accuracy of always answering it."""
+        counts = np.bincount(self.y, minlength=len(self.model.class_names))
+        return self.model.class_names[int(counts.argmax())], float(counts.max() / len(self.y))
