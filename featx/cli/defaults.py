@@ -90,7 +90,7 @@ def _check(path: Path, option: str, known: set[str], of: str = "") -> None:
 
 
 def _option(name: str) -> str:
-    return {"map": "map_", "from": "start"}.get(name, name.replace("-", "_"))
+    return {"map": "map_", "from": "start", "open": "open_"}.get(name, name.replace("-", "_"))
 
 
 def _value(path: Path, option: str, value: object) -> str:
