@@ -248,15 +248,7 @@ class Evaluation:
         return np.take_along_axis(self.probabilities, self.predicted[:, None], axis=1)[:, 0]
 
     @property
-    def largest_class(self) -> str:
-        """The class of most images here, the first of equal ones."""
-        return self.model.class_names[int(self._counts.argmax())]
-
-    @property
-    def baseline(self) -> float:
-        """Accuracy on these images of always answering the largest class."""
-        return float(self._counts.max() / len(self.y))
-
-    @property
-    def _counts(self) -> NDArray[np.int64]:
-        return np.bincount(self.y, minlength=len(self.model.class_names))
+    def baseline(self) -> tuple[str, float]:
+        """The class of most images here, the first of equal ones, and the accuracy of always answering it."""
+        counts = np.bincount(self.y, minlength=len(self.model.class_names))
+        return self.model.class_names[int(counts.argmax())], float(counts.max() / len(self.y))
