@@ -127,7 +127,12 @@ def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
             f"{spec.name}: the weights {recipe.weights} are not at hand{looked}. "
             "Give --weights FILE, the file that the features were extracted with."
         )
-    found = f"sha256:{file_digest(path).hex()}"
+    if spec.from_file:
+        from featx.backbones.imported.found import network_digest  # here, not above: it stands on the kinds of files
+
+        found = network_digest(path)
+    else:
+        found = f"sha256:{file_digest(path).hex()}"
     if found != recipe.weights:
         raise WeightsError(
             f"{path}: has digest {found}, but {recipe.weights} was wanted. "

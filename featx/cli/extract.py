@@ -21,7 +21,7 @@ from featx.cli.options import (
 )
 from featx.cli.progress import progress_options, show_progress
 from featx.cli.terminal import echo_text, print_json, show_note
-from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, RayAddress
+from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, Preprocess, RayAddress
 from featx.errors import TooManyRejects
 from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 
@@ -34,7 +34,7 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
     shell_complete=complete_backbones,
     default="vgg16",
     show_default=True,
-    help="The convolutional base; see featx backbones.",
+    help="The convolutional base, see featx backbones; or a file with a network of your own: FILE.onnx, FILE.keras.",
 )
 @click.option("--weights", default="imagenet", show_default=True, help="imagenet, random, random:SEED, or a weights file.")
 @click.option(
@@ -45,10 +45,11 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 )
 @click.option(
     "--preprocess",
-    type=click.Choice(["auto", "caffe", "torch", "tf", "rescale", "none"]),
+    type=Preprocess(),
     default="auto",
     show_default=True,
-    help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do.",
+    help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do; or means and "
+    "deviations of red, green and blue, of pixels from 0 to 1 (of 0 to 255 where one is above 1).",
 )
 @click.option(
     "--image-size", type=ImageSize(), help="Pixels the backbone sees: 224, or HEIGHTxWIDTH.  [default: the backbone's]"
