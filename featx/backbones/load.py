@@ -61,8 +61,8 @@ def check_image_size(spec: BackboneSpec, image_size: tuple[int, int]) -> None:
     if min(image_size) < spec.smallest_side:
         height, width = image_size
         raise ImageSizeError(
-            f"image size {height}x{width}: {spec.name} needs at least {spec.smallest_side} px on each side. "
-            f"Give --image-size {spec.smallest_side} or more."
+            f"image size {height}x{width}: {spec.name} needs at least {spec.smallest_side} px on each side. Give --image-size "
+            f"{spec.smallest_side} or more."
         )
 
 
@@ -203,8 +203,7 @@ def load_tail(
     if recipe.backbone == "onnx":
         raise BackboneError(
             "backbone onnx: the layers of an ONNX file are for running, not for training. Extract with the same network as "
-            ".keras, "
-            "or with another --backbone."
+            ".keras, or with another --backbone."
         )
     with quiet_loading():
         from featx.backbones.tail import Tail  # here, not above: this loads Keras

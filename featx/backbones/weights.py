@@ -136,7 +136,7 @@ def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
     if found != recipe.weights:
         raise WeightsError(
             f"{path}: has digest {found}, but {recipe.weights} was wanted. "
-            "The file is damaged or another one: reinstall featx, or give --weights FILE."
+            f"The file is damaged or another one: {'' if spec.from_file else 'reinstall featx, or '}give --weights FILE."
         )
     return path
 

@@ -25,7 +25,7 @@ class ImportedNetwork:
     digest : str
         ``sha256:…``: the recipe's ``weights``.
     layers : tuple of Layer
-        All that there are.
+        Those that there are, as far as was asked for.
     taken : tuple of str
         Names of those that are kept.
     image_size : tuple of int
@@ -37,7 +37,7 @@ class ImportedNetwork:
     preprocess : str
         How pixels are scaled for it.
     parameters : int
-        Values stored in it.
+        Values stored in it, as far as the layers that are kept.
     notes : tuple of str
         What was taken where nobody had said it.
     """
@@ -61,8 +61,21 @@ def describe_network(
     image_size: tuple[int, int] | None = None,
     scaling: Scaling | None = None,
     precision: str = "float32",
+    *,
+    every: bool = False,
 ) -> ImportedNetwork:
     """Read a network from a file; parameters as for ``resolve_backbone``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    layers, image_size, precision
+        As for ``resolve_backbone``.
+    scaling : Scaling or None
+        How pixels are scaled; None for ``auto``.
+    every : bool
+        Whether all layers are wanted: those that a graph does not tell the shape of are found by running it.
 
     Raises
     ------
@@ -72,16 +85,20 @@ def describe_network(
     if precision not in ("float32", "int8"):
         raise RecipeError(
             f"{path}: computes as it was saved. Received: --precision {precision}. Leave it out, or take int8; or save the "
-            "network in "
-            f"{precision}."
+            f"network in {precision}."
         )
     if kind_of_file(path) == "onnx":
-        return _describe_onnx(path, layers, image_size, scaling, precision)
+        return _describe_onnx(path, layers, image_size, scaling, precision, every)
     return _describe_keras(path, layers, image_size, scaling)
 
 
 def _describe_onnx(
-    path: Path, asked: Sequence[str], image_size: tuple[int, int] | None, scaling: Scaling | None, precision: str
+    path: Path,
+    asked: Sequence[str],
+    image_size: tuple[int, int] | None,
+    scaling: Scaling | None,
+    precision: str,
+    every: bool,
 ) -> ImportedNetwork:
     from featx.backbones.imported.onnx_described import OnnxNetwork
     from featx.backbones.imported.onnx_input import asked_scaling, own_scaling
@@ -90,27 +107,26 @@ def _describe_onnx(
     spec = network.spec
     if precision == "int8" and spec.batch:
         raise RecipeError(
-            f"{path}: takes {spec.batch} images a pass and no other number; int8 needs a dynamic batch. Export it with one, or "
-            "leave "
-            "--precision out."
+            f"{path}: takes {spec.batch} images a pass and no other number; int8 needs a dynamic batch. Export it with one, "
+            "or leave --precision out."
         )
     if scaling:
         preprocess, note = asked_scaling(network.file, spec, scaling), ""
     else:
         preprocess, note = own_scaling(network.file, spec)
-    taken = network.layers.find(asked, "onnx") if asked else network.layers.default
-    network.check(taken)
+    chosen = network.chosen(asked)
+    taken = tuple(layer.name for layer in chosen)
     return ImportedNetwork(
         path=path,
         kind="onnx",
         digest=network.file.digest,
-        layers=tuple(network.layers.by_name.values()),
+        layers=tuple(network.layers_for(asked, every=every).by_name.values()),
         taken=taken,
         image_size=network.size,
         fixed_size=bool(spec.height and spec.width),
         batch=spec.batch,
         preprocess=preprocess,
-        parameters=network.description()["parameters"],
+        parameters=network.description(chosen)["parameters"],
         notes=_notes(path, note, () if asked else taken),
     )
 

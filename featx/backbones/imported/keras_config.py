@@ -12,95 +12,19 @@ from typing import Any
 
 from featx.errors import WeightsError
 
-LAYERS = frozenset(
-    # Of images and of tokens; none that runs code (Lambda), reads files (StringLookup), or loads another library's network.
-    [
-        "InputLayer",
-        "Dense",
-        "EinsumDense",
-        "Conv1D",
-        "Conv2D",
-        "SeparableConv1D",
-        "SeparableConv2D",
-        "DepthwiseConv1D",
-        "DepthwiseConv2D",
-        "Conv1DTranspose",
-        "Conv2DTranspose",
-        "MaxPooling1D",
-        "MaxPooling2D",
-        "AveragePooling1D",
-        "AveragePooling2D",
-        "GlobalAveragePooling1D",
-        "GlobalAveragePooling2D",
-        "GlobalMaxPooling1D",
-        "GlobalMaxPooling2D",
-        "AdaptiveAveragePooling2D",
-        "AdaptiveMaxPooling2D",
-        "BatchNormalization",
-        "LayerNormalization",
-        "GroupNormalization",
-        "UnitNormalization",
-        "RMSNormalization",
-        "Normalization",
-        "Activation",
-        "ReLU",
-        "LeakyReLU",
-        "PReLU",
-        "ELU",
-        "Softmax",
-        "Dropout",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "GaussianDropout",
-        "GaussianNoise",
-        "AlphaDropout",
-        "ActivityRegularization",
-        "Flatten",
-        "Reshape",
-        "Permute",
-        "RepeatVector",
-        "Cropping1D",
-        "Cropping2D",
-        "ZeroPadding1D",
-        "ZeroPadding2D",
-        "UpSampling1D",
-        "UpSampling2D",
-        "Add",
-        "Subtract",
-        "Multiply",
-        "Average",
-        "Maximum",
-        "Minimum",
-        "Concatenate",
-        "Dot",
-        "Rescaling",
-        "Resizing",
-        "CenterCrop",
-        "RandomFlip",
-        "RandomRotation",
-        "RandomZoom",
-        "RandomTranslation",
-        "RandomContrast",
-        "RandomBrightness",
-        "RandomHue",
-        "RandomSaturation",
-        "RandomSharpness",
-        "RandomGrayscale",
-        "RandomShear",
-        "RandomColorJitter",
-        "RandomColorDegeneration",
-        "RandomInvert",
-        "RandomPosterization",
-        "RandomErasing",
-        "MultiHeadAttention",
-        "GroupedQueryAttention",
-        "GroupQueryAttention",
-        "Attention",
-        "AdditiveAttention",
-        "Embedding",
-        "Identity",
-    ]
-)
+_LAYERS_NAMES = """
+InputLayer Dense EinsumDense Conv1D Conv2D SeparableConv1D SeparableConv2D DepthwiseConv1D DepthwiseConv2D Conv1DTranspose
+Conv2DTranspose MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D
+GlobalMaxPooling1D GlobalMaxPooling2D AdaptiveAveragePooling2D AdaptiveMaxPooling2D BatchNormalization LayerNormalization
+GroupNormalization UnitNormalization RMSNormalization Normalization Activation ReLU LeakyReLU PReLU ELU Softmax Dropout
+SpatialDropout1D SpatialDropout2D GaussianDropout GaussianNoise AlphaDropout ActivityRegularization Flatten Reshape Permute
+RepeatVector Cropping1D Cropping2D ZeroPadding1D ZeroPadding2D UpSampling1D UpSampling2D Add Subtract Multiply Average
+Maximum Minimum Concatenate Dot Rescaling Resizing CenterCrop RandomFlip RandomRotation RandomZoom RandomTranslation
+RandomContrast RandomBrightness RandomHue RandomSaturation RandomSharpness RandomGrayscale RandomShear RandomColorJitter
+RandomColorDegeneration RandomInvert RandomPosterization RandomErasing MultiHeadAttention GroupedQueryAttention
+GroupQueryAttention Attention AdditiveAttention Embedding Identity
+"""
+LAYERS = frozenset(_LAYERS_NAMES.split())
 """Classes of ``keras.layers`` that a file may name."""
 
 MODELS = frozenset(("Functional", "Model", "Sequential"))
@@ -155,8 +79,7 @@ class _Reader:
         """Return the error for a configuration with something that is not allowed."""
         return WeightsError(
             f"{self._path}: names {what[:200]}. featx builds layers of Keras itself alone, and runs no code of a file: export "
-            "the "
-            "network to ONNX (model.export('model.onnx', format='onnx')), and give that."
+            "the network to ONNX (model.export('model.onnx', format='onnx')), and give that."
         )
 
     def layer(self, document: Any, depth: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What is known of a Keras model in a file once it has been built."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,7 @@ def describe_keras(
     if not layers.by_name:
         raise BackboneError(
             f"{path}: gives no map (n, h, w, c), no tokens (n, tokens, c) and no vector (n, c) of each image. Give a network "
-            "that "
-            "takes images and gives features."
+            "that takes images and gives features."
         )
     mode, note = own_scaling(network)
     return ImportedNetwork(
@@ -45,16 +45,10 @@ def describe_keras(
         image_size=size,
         fixed_size=bool(file.height and file.width),
         batch=None,
-        preprocess=Scaling.__str__(_without_layout(scaling)) if scaling else mode,
+        preprocess=str(dataclasses.replace(scaling, layout="")) if scaling else mode,
         parameters=int(network.count_params()),
         notes=() if scaling or not note else (note,),
     )
-
-
-def _without_layout(scaling: Scaling) -> Scaling:
-    import dataclasses
-
-    return dataclasses.replace(scaling, layout="")
 
 
 def own_scaling(network: Any) -> tuple[str, str]:

@@ -1,8 +1,6 @@
 """A Keras model from a file, as a flat network at one image size: built from a checked configuration, then filled."""
 
 import contextlib
-import functools
-import math
 import shutil
 import weakref
 from collections.abc import Iterator, Sequence
@@ -15,8 +13,9 @@ import keras
 import numpy as np
 
 from featx.backbones.imported.keras_config import MODELS, STORED, read_config
+from featx.backbones.imported.keras_flat import Flat, part_of
 from featx.backbones.imported.kinds import kind_of_file, no_network
-from featx.backbones.imported.layers import Layer, Layers, Tensor, is_grid
+from featx.backbones.imported.layers import Layers
 from featx.backbones.weights_check import check_weights_file
 from featx.backbones.weights_file import DAMAGED, shapes_in
 from featx.errors import BackboneError, ImageSizeError, WeightsError
@@ -27,11 +26,8 @@ from featx.system.zipped import opened_zip
 _CHANNELS = 3
 _DEFAULT_SIDE = 224
 _LARGEST_CONFIG = 16_000_000
-_LARGEST_TENSOR = 2**28  # values of an image: 1 GiB of float32
 _SPARE = 1_000_000  # values that Keras keeps and does not store, such as the seeds of what is random
 
-# What gives four dimensions that need not be rows and columns: the heads of an attention, say.
-_OF_ANOTHER_SHAPE = ("Reshape", "Permute", "Transpose", "Matmul", "Einsum", "EinsumDense", "ExpandDims", "GetItem", "MoveAxis")
 
 _NAMED: "weakref.WeakKeyDictionary[Any, dict[str, Any]]" = weakref.WeakKeyDictionary()
 
@@ -70,8 +66,7 @@ class KerasFile:
         if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] not in (_CHANNELS, None):
             raise BackboneError(
                 f"{path}: takes {len(shapes)} inputs of shapes {', '.join(map(str, shapes[:5]))}, and one array of images (n, "
-                "height, "
-                "width, 3) is wanted."
+                "height, width, 3) is wanted."
             )
         self.height, self.width = shapes[0][1:3]
 
@@ -88,8 +83,7 @@ class KerasFile:
         if (self.height or size[0], self.width or size[1]) != size:
             raise ImageSizeError(
                 f"{self.path}: takes images of {self.height}x{self.width} px (height x width) alone. Received: "
-                f"{size[0]}x{size[1]}. "
-                "Leave --image-size out."
+                f"{size[0]}x{size[1]}. Leave --image-size out."
             )
         return size
 
@@ -111,7 +105,7 @@ class KerasFile:
             If it does not take images of that size.
         """
         images = keras.Input((*image_size, _CHANNELS), name="images")
-        flat = _Flat()
+        flat = Flat()
         with _stored_initializer(self.path, self._stored + _SPARE):
             try:
                 outputs = flat.run(self._model, images)
@@ -124,7 +118,7 @@ class KerasFile:
         ends = keras.tree.flatten(outputs)
         layers = Layers(flat.tensors(ends, image_size, self.path), image_size)
         wanted = [layers.by_name[name] for name in layers.find(names, "keras")] if names else []
-        parts = {layer.name: _part(layer, flat.outputs[layer.tensor.name]) for layer in wanted if flat.is_part(layer)}
+        parts = {layer.name: part_of(layer, flat.outputs[layer.tensor.name]) for layer in wanted if flat.is_part(layer)}
         network = keras.Model(images, [*ends, *parts.values()])
         own = {id(copy): name for name, copy in flat.named(layers).items()}
         own |= {id(tensor): name for name, tensor in parts.items()}
@@ -161,7 +155,7 @@ def _copy_archive(path: Path, weights: Path) -> bytes:
         return archive.read("config.json")
 
 
-def _copy_whole(path: Path, weights: Path) -> str:
+def _copy_whole(path: Path, weights: Path) -> str | bytes:
     with (
         reading_from(path, "Give a file that you can read.", WeightsError),
         open(open_regular(path), "rb") as source,  # noqa: PTH123
@@ -174,8 +168,7 @@ def _copy_whole(path: Path, weights: Path) -> str:
     if config is None:
         raise WeightsError(
             f"{path}: holds weights alone, not how they are connected. Give --backbone NAME --weights {path}, or save the "
-            "whole model: "
-            "model.save('model.keras')."
+            "whole model: model.save('model.keras')."
         )
     return config if isinstance(config, bytes) else str(config)
 
@@ -192,8 +185,7 @@ def _stored_initializer(path: Path, values: int) -> Iterator[None]:
             if left < 0:
                 raise WeightsError(
                     f"{path}: declares weights of shape {tuple(shape)}, and with them more than the {values:,} values that it "
-                    "stores. "
-                    "Give a file that Keras saved as a whole."
+                    "stores. Give a file that Keras saved as a whole."
                 )
             return keras.ops.zeros(shape, dtype)
 
@@ -229,115 +221,6 @@ def _fill(path: Path, model: Any, weights: Path) -> None:
     for variable in model.weights:
         if not np.isfinite(np.asarray(keras.ops.convert_to_numpy(variable), np.float32)).all():
             raise WeightsError(
-                f"{path}: {variable.path} holds values that are infinite or no numbers. The training that made them had failed "
-                "by "
-                "then: give an earlier file."
+                f"{path}: {variable.path} holds values that are infinite or no numbers. The training that made them had "
+                "failed by then: give an earlier file."
             )
-
-
-class _Flat:
-    """Copies of a model's layers, and of those of models inside it, each called once and all in one graph.
-
-    Attributes
-    ----------
-    outputs : dict of str to KerasTensor
-        What each copy gives, by its path: the names of the models that it is in, and its own.
-    """
-
-    def __init__(self) -> None:
-        self.outputs: dict[str, Any] = {}
-        self._copies: list[tuple[str, Any, Any]] = []
-        self._layouts: dict[int, str] = {}
-
-    def run(self, model: Any, inputs: Any, prefix: str = "") -> Any:
-        """Copy a model's layers, and call the copies on tensors; return what the last of them give."""
-        if isinstance(model, keras.Sequential):
-            for layer in model.layers:
-                inputs = self._apply(layer, prefix, inputs)
-            return inputs
-        return model._run_through_graph(
-            inputs, operation_fn=lambda operation: functools.partial(self._apply, operation, prefix)
-        )
-
-    def _apply(self, operation: Any, prefix: str, *inputs: Any, **settings: Any) -> Any:
-        if isinstance(operation, keras.Model):
-            return self.run(operation, inputs[0] if len(inputs) == 1 else list(inputs), f"{prefix}{operation.name}/")
-        if isinstance(operation, keras.layers.InputLayer):
-            return inputs[0]
-        path, count = f"{prefix}{operation.name}", 1
-        while path in self.outputs:  # called before: a copy for each call, so that each has an output of its own
-            count += 1
-            path = f"{prefix}{operation.name}_{count}"
-        copy = type(operation).from_config(operation.get_config() | {"name": path.replace("/", "_")})
-        settings.pop("training", None)
-        outputs = copy(*inputs, **settings)
-        self._copies.append((path, operation, copy))
-        self.outputs[path] = keras.tree.flatten(outputs)[0]
-        before = [
-            self._layouts.get(id(tensor), "nhwc")
-            for tensor in keras.tree.flatten(inputs)
-            if keras.utils.is_keras_tensor(tensor)
-        ]
-        is_shaped = type(operation).__name__ in _OF_ANOTHER_SHAPE
-        self._layouts[id(self.outputs[path])] = "" if is_shaped or "" in before else "nhwc"
-        return outputs
-
-    def is_part(self, layer: Layer) -> bool:
-        """Tell whether a layer is a part of tokens, or is given by an operation that is no layer of Keras."""
-        copies = {path: copy for path, _, copy in self._copies}
-        return bool(layer.part) or not isinstance(copies[layer.tensor.name], keras.Layer)
-
-    def copy_weights(self) -> None:
-        """Give each copy its layer's weights."""
-        for _, operation, copy in self._copies:
-            if getattr(operation, "weights", None):
-                copy.set_weights(operation.get_weights())
-            if isinstance(copy, keras.layers.Normalization):
-                copy.finalize_state()
-
-    def tensors(self, ends: Sequence[Any], image_size: tuple[int, int], path: Path) -> list[Tensor]:
-        """Return what the copies give, in their order.
-
-        Raises
-        ------
-        WeightsError
-            If one of them is far larger than any image's.
-        """
-        given, found = {id(end) for end in ends}, []
-        for name, operation, _ in self._copies:
-            output = self.outputs[name]
-            shape = tuple(output.shape[1:])
-            if None in shape or "float" not in str(output.dtype):
-                continue
-            if math.prod(shape) > _LARGEST_TENSOR:
-                raise WeightsError(
-                    f"{path}: {name} would be of shape {shape}, and {_LARGEST_TENSOR:,} values an image are the most. Give a "
-                    "smaller "
-                    "--image-size, or another network."
-                )
-            is_map = len(shape) == 3 and (self._layouts[id(output)] or is_grid(*shape[:2], image_size))
-            layout = "nhwc" if is_map else ""
-            kind = type(operation).__name__
-            found.append(Tensor(name, kind, (1, *shape), layout, operation.name, id(output) in given))
-        return found
-
-    def named(self, layers: Layers) -> dict[str, Any]:
-        """Return the copies by the names that their outputs have among the layers."""
-        return {layers.stored_name(path): copy for path, _, copy in self._copies}
-
-
-def _part(layer: Layer, tokens: Any) -> Any:
-    """Return a part of tokens as a map, by layers of Keras."""
-    if not layer.part:
-        return keras.layers.Identity()(tokens)
-    count = layer.tensor.shape[1]
-    if layer.part == "tokens":
-        return keras.layers.Reshape(layer.shape)(tokens)
-    patches = keras.layers.Cropping1D((layer.first_patch, 0))(tokens)
-    if layer.part == "patches":
-        return keras.layers.Reshape(layer.shape)(patches)
-    parts = keras.layers.Cropping1D((0, count - 1))(tokens)
-    if layer.part == "both":
-        mean = keras.layers.Reshape((1, layer.tensor.shape[2]))(keras.layers.GlobalAveragePooling1D()(patches))
-        parts = keras.layers.Concatenate()([parts, mean])
-    return keras.layers.Reshape(layer.shape)(parts)

@@ -20,8 +20,14 @@ PARTS = ("patches", "cls", "both")
 _MOST_BESIDE = 16
 """Tokens beside those of the grid, at most: a class token, one for distillation, registers."""
 
+_PATCHES = range(4, 33)
+"""Sides of a patch [px]."""
+
 _LARGEST_NAME = 120
 _MOST_SHOWN = 12
+# What gives arrays of three dimensions that need not be tokens: the rows of a detector's boxes, say.
+_CUTTING = ("Split", "Slice", "Gather", "Reshape", "Transpose", "Concat", "Concatenate", "Expand", "Softmax")
+
 _LARGE = 4  # a map with more than such a share of the image's rows or columns holds edges, not things
 
 
@@ -92,12 +98,15 @@ class Layers:
         In the order in which they are computed.
     image_size : tuple of int
         (height, width) [px].
+    names : sequence of str or None
+        Of all tensors there are, those that no features can be taken of included: what one is called must not hang on what is
+        known of the others. By default those of ``tensors``.
     """
 
-    def __init__(self, tensors: Iterable[Tensor], image_size: tuple[int, int]) -> None:
+    def __init__(self, tensors: Iterable[Tensor], image_size: tuple[int, int], names: Sequence[str] | None = None) -> None:
         self._image_size = image_size
         self._tensors = [tensor for tensor in tensors if _parts(tensor, image_size)]
-        self._names = _stored_names([tensor.name for tensor in self._tensors])
+        self._names = _stored_names([tensor.name for tensor in self._tensors] if names is None else names)
         self.by_name: dict[str, Layer] = {}
         for tensor in self._tensors:
             base = self._names[tensor.name]
@@ -159,8 +168,10 @@ class Layers:
         return [f"{base}:{part}" if part else base for part in parts]
 
     def _places(self, tensor: Tensor) -> tuple[int, int]:
-        """Return rows and columns of a map, or of a grid of tokens."""
+        """Return rows and columns of a map, or of a grid of tokens that an operator computes and does not merely cut out."""
         parts = _parts(tensor, self._image_size)
+        if "patches" in parts and tensor.kind in _CUTTING and not tensor.is_output:
+            return 1, 1
         return parts.get("", parts.get("patches", (1, 1, 1)))[:2]
 
     def _is_small(self, tensor: Tensor) -> bool:
@@ -170,7 +181,7 @@ class Layers:
 
 def grid_of(tokens: int, image_size: tuple[int, int]) -> tuple[int, int] | None:
     """Return rows and columns of the patches that all but some first tokens are of; None where they are of no grid."""
-    sides = {(image_size[0] // patch, image_size[1] // patch) for patch in range(2, min(image_size) + 1)}
+    sides = {(image_size[0] // patch, image_size[1] // patch) for patch in _PATCHES}
     fitting = [(h, w) for h, w in sides if h * w > 1 and 0 <= tokens - h * w <= _MOST_BESIDE]
     return max(fitting, key=math.prod, default=None)
 

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from featx.backbones.imported.layers import Layers
+import numpy as np
+
+from featx.backbones.imported.layers import Layer, Layers
 from featx.backbones.imported.onnx_file import OnnxFile, read_onnx
-from featx.backbones.imported.onnx_graph import (
-    check_nodes,
-    needed_nodes,
-    parameters_of,
-    refuse_no_layers,
-    tensors_of,
-)
+from featx.backbones.imported.onnx_graph import refuse_no_layers, tensors_of
 from featx.backbones.imported.onnx_input import InputSpec, find_input
-from featx.backbones.imported.onnx_program import make_program
+from featx.backbones.imported.onnx_nodes import check_nodes, needed_nodes, parameters_of
+from featx.backbones.imported.onnx_program import make_probe, make_program
+from featx.backbones.imported.onnx_runtime import installed_runtimes, run_once, start
+from featx.backbones.imported.onnx_shapes import Shapes, infer_shapes, unknown_tensors
 from featx.backbones.scaling import scaling_of
+from featx.errors import BackboneError, UnknownLayer
 from featx.recipe import Recipe
 
 
@@ -51,39 +51,96 @@ class OnnxNetwork:
         """Read the file of a recipe."""
         return cls.read(path, recipe.image_size, scaling_of(recipe.preprocess).layout)
 
-    @functools.cached_property
-    def layers(self) -> Layers:
-        """Its layers.
+    def layers_for(self, names: Sequence[str] = (), *, every: bool = False) -> Layers:
+        """Return its layers, as far as they have to be known for some of them.
+
+        A network is run on a black image only where its graph does not tell the shapes that are wanted.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Those that are wanted; none for the network's own choice.
+        every : bool
+            Whether all are wanted.
 
         Raises
         ------
         BackboneError
             If there are none.
         """
-        layers = Layers(tensors_of(self.file, self.spec, self.size), self.size)
+        layers = self._told
+        doubtful = unknown_tensors(self.file, self._shapes)
+        if doubtful and (every or not names):
+            layers = self._run
+        elif names:
+            try:
+                layers.find(names, "onnx")
+            except UnknownLayer:
+                layers = self._run
         if not layers.by_name:
             raise refuse_no_layers(self.file)
         return layers
 
-    def check(self, names: Sequence[str]) -> None:
-        """Refuse layers that need what may never end; errors as for ``check_nodes``."""
-        check_nodes(self.file, needed_nodes(self.file.model.graph, [self.layers.by_name[name].tensor.name for name in names]))
+    @functools.cached_property
+    def _shapes(self) -> Shapes:
+        return infer_shapes(self.file, self.spec, self.size)
 
-    def program(self, preprocess: str, names: Sequence[str]) -> bytes:
-        """Return the graph from bytes to the maps of some layers; errors as for ``Layers.find`` and ``make_program``."""
-        found = self.layers.find(names, "onnx")
-        return make_program(self.file, self.spec, self.size, preprocess, [self.layers.by_name[name] for name in found])
+    @functools.cached_property
+    def _told(self) -> Layers:
+        """Layers as far as the graph alone tells them."""
+        return self._layers_of(self._shapes)
 
-    def description(self, names: Sequence[str] | None = None) -> dict[str, Any]:
-        """Return ``parameters`` and ``layers`` of the part that some layers need; by default of all of it."""
+    @functools.cached_property
+    def _run(self) -> Layers:
+        """Layers with those whose shapes were found by running it on a black image."""
         graph = self.file.model.graph
-        kept = {self.layers.by_name[name].tensor.name for name in names or ()}
-        nodes = list(graph.node) if names is None else needed_nodes(graph, kept)
+        needed = needed_nodes(graph, [value.name for value in graph.output])
+        unknown = [name for node in needed for name in node.output if name and name not in self._shapes]
+        if not unknown:
+            return self._told
+        check_nodes(self.file, needed)
+        images = np.zeros(self.spec.shape(self.spec.batch or 1, self.size), self.spec.kind)
+        kinds = {np.dtype(np.float32): 1, np.dtype(np.float16): 10, np.dtype(np.float64): 11}
+        try:
+            runtime = start(self.file.path, make_probe(self.file, unknown), installed_runtimes())
+            outputs = run_once(self.file.path, runtime, images)
+        except BackboneError:  # at this size, or behind the layers that are wanted: then they are not to be had
+            return self._told
+        found = {name: (kinds.get(values.dtype, 0), values.shape) for name, values in zip(unknown, outputs, strict=True)}
+        return self._layers_of(self._shapes | found)
+
+    def _layers_of(self, shapes: Shapes) -> Layers:
+        names = [name for node in self.file.model.graph.node for name in node.output if name]
+        return Layers(tensors_of(self.file, self.spec, self.size, shapes), self.size, names)
+
+    def chosen(self, names: Sequence[str] = ()) -> list[Layer]:
+        """Return the layers of some names, or the network's own choice.
+
+        Raises
+        ------
+        UnknownLayer
+            If there is no such layer.
+        WeightsError
+            If they need what may never end.
+        """
+        layers = self.layers_for(names)
+        found = [layers.by_name[name] for name in (layers.find(names, "onnx") if names else layers.default)]
+        check_nodes(self.file, needed_nodes(self.file.model.graph, [layer.tensor.name for layer in found]))
+        return found
+
+    def program(self, preprocess: str, layers: Sequence[Layer]) -> bytes:
+        """Return the graph from bytes to the maps of some layers; errors as for ``make_program``."""
+        return make_program(self.file, self.spec, self.size, preprocess, layers)
+
+    def description(self, chosen: Sequence[Layer]) -> dict[str, Any]:
+        """Return ``parameters`` and ``layers`` of the part that some layers need: those with parameters, and themselves."""
+        kept = {layer.name for layer in chosen}
+        nodes = needed_nodes(self.file.model.graph, [layer.tensor.name for layer in chosen])
         counts = parameters_of(self.file, nodes)
         rows, listed = [], set()
-        for name, layer in self.layers.by_name.items():
+        for name, layer in self.layers_for([layer.name for layer in chosen]).by_name.items():
             tensor = layer.tensor.name
-            if tensor not in counts or not (names is None or counts[tensor] or name in names):
+            if not (counts.get(tensor) or name in kept):
                 continue
             # The parameters of tokens count once, with their first part.
             parameters = 0 if tensor in listed else counts[tensor]

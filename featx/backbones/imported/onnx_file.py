@@ -65,8 +65,8 @@ def check_onnx_installed() -> None:
     if "onnx" not in found or len(found) == 1:
         missing = "onnx" if "onnx" not in found else "onnxruntime or openvino"
         raise ExtraMissing(
-            f"networks from ONNX files: need {missing}, not installed. Install with: pip install 'featx[onnx]', or "
-            "pip install 'featx[openvino]'"
+            f"networks from ONNX files: need {missing}, not installed. Install with: pip install 'featx[onnx]', or pip "
+            "install 'featx[openvino]'"
         )
 
 
@@ -168,8 +168,7 @@ def _check_model(path: Path, model: Any) -> None:
             if node.domain not in _OWN_DOMAINS:
                 raise WeightsError(
                     f"{path}: node {_shown(node.name)} is {_shown(node.op_type)} of {_shown(node.domain)}: only ONNX's own "
-                    "operators "
-                    "are run. Export it without optimizations for one runtime, and without custom operators."
+                    "operators are run. Export it without optimizations for one runtime, and without custom operators."
                 )
             if any(attribute.HasField("sparse_tensor") or attribute.sparse_tensors for attribute in node.attribute):
                 raise WeightsError(f"{path}: node {_shown(node.name)} holds sparse values. {_EXPORT_AGAIN}")
@@ -228,8 +227,7 @@ def _fill_in(path: Path, tensor: Any, left: int) -> int:
     if not (offset >= 0 and 0 <= length <= left and elements_of(tensor) <= _BITS_A_BYTE * length):
         raise WeightsError(
             f"{path}: {_shown(tensor.name)} of shape {list(tensor.dims)} is to have {length:,} bytes of {beside.name}, and a "
-            "model "
-            f"has at most {_LARGEST:,} in all. {_EXPORT_AGAIN}"
+            f"model has at most {_LARGEST:,} in all. {_EXPORT_AGAIN}"
         )
     data = _content(beside, offset, length)
     if len(data) != length:
@@ -253,8 +251,7 @@ def _beside(path: Path, location: str) -> Path:
     if outside or any(step.is_symlink() for step in steps):
         raise WeightsError(
             f"{path}: wants values from {_shown(location)}: only files in its own folder are read, by no link, no absolute "
-            "path "
-            "and no '..'. Put the file with its weights there, itself."
+            "path and no '..'. Put the file with its weights there, itself."
         )
     if not steps[-1].exists():
         raise WeightsError(

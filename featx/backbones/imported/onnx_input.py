@@ -56,8 +56,7 @@ class InputSpec:
             wanted = f"{self.height or 'any'}x{self.width or 'any'}"
             raise ImageSizeError(
                 f"{path}: takes images of {wanted} px (height x width) alone. Received: {size[0]}x{size[1]}. Leave "
-                "--image-size "
-                "out, or export the network for that size."
+                "--image-size out, or export the network for that size."
             )
         return size
 
@@ -91,9 +90,8 @@ def find_input(file: OnnxFile, asked: str = "") -> InputSpec:
     if len(inputs) != 1:
         listed = ", ".join(_described(value) for value in inputs[:5]) or "none"
         raise BackboneError(
-            f"{file.path}: has {len(inputs)} inputs, and one of images is wanted: {listed}. Of a network for images and texts, "
-            "such "
-            "as CLIP, export the part for images alone."
+            f"{file.path}: has {len(inputs)} inputs, and one of images is wanted: {listed}. Of a network for images and "
+            "texts, such as CLIP, export the part for images alone."
         )
     (value,) = inputs
     kinds = {
@@ -107,8 +105,7 @@ def find_input(file: OnnxFile, asked: str = "") -> InputSpec:
     if len(dims) != 4 or tensor.elem_type not in kinds:
         raise BackboneError(
             f"{file.path}: its input is no array of images, but {_described(value)}. Wanted is (n, 3, height, width) or (n, "
-            "height, "
-            "width, 3), of uint8 or floating-point numbers."
+            "height, width, 3), of uint8 or floating-point numbers."
         )
     layout = _layout(file, value, dims, asked)
     batch, *rest = dims
@@ -127,8 +124,7 @@ def _layout(file: OnnxFile, value: Any, dims: list[int | None], asked: str) -> s
     if not possible:
         raise BackboneError(
             f"{file.path}: takes no images in colour, but {_described(value)}. featx gives RGB images of 3 channels: export a "
-            "network "
-            "for these."
+            "network for these."
         )
     if asked and asked not in possible:
         raise RecipeError(
@@ -136,9 +132,8 @@ def _layout(file: OnnxFile, value: Any, dims: list[int | None], asked: str) -> s
         )
     if len(possible) > 1 and not asked:
         raise RecipeError(
-            f"{file.path}: its input, {_described(value)}, does not tell where the channels are. Give --preprocess 'MODE nchw' "
-            "if it "
-            "takes (n, channels, height, width), as PyTorch has it, or 'MODE nhwc'."
+            f"{file.path}: its input, {_described(value)}, does not tell where the channels are. Give --preprocess 'MODE "
+            "nchw' if it takes (n, channels, height, width), as PyTorch has it, or 'MODE nhwc'."
         )
     return asked or possible[0]
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from featx.backbones.imported.layers import Layer
 from featx.backbones.imported.onnx_file import OnnxFile, graphs_of
-from featx.backbones.imported.onnx_graph import check_nodes, needed_nodes, read_by
 from featx.backbones.imported.onnx_input import InputSpec
+from featx.backbones.imported.onnx_nodes import check_nodes, needed_nodes, read_by
 from featx.backbones.scaling import factors_of
 from featx.errors import BackboneError
 
@@ -91,9 +91,29 @@ def make_program(
     )
     whole.initializer.extend(tensor for tensor in graph.initializer if tensor.name in read)
     whole.initializer.extend(builder.constants)
+    return _serialized(file, whole)
+
+
+def make_probe(file: OnnxFile, names: Sequence[str]) -> bytes:
+    """Return the graph as it is, giving some of its tensors in place of its outputs."""
+    import onnx
+
+    graph = file.model.graph
+    needed = needed_nodes(graph, names)
+    ends = [onnx.ValueInfoProto(name=name) for name in names]
+    inputs = [value for value in graph.input if value.name not in {tensor.name for tensor in graph.initializer}]
+    whole = onnx.helper.make_graph(needed, "featx", inputs, ends)
+    read = {name for node in needed for name in read_by(node)}
+    whole.initializer.extend(tensor for tensor in graph.initializer if tensor.name in read)
+    return _serialized(file, whole)
+
+
+def _serialized(file: OnnxFile, graph: Any) -> bytes:
+    import onnx
+
     model = onnx.ModelProto(ir_version=file.model.ir_version, producer_name="featx")
     model.opset_import.extend(file.model.opset_import)
-    model.graph.CopyFrom(whole)
+    model.graph.CopyFrom(graph)
     try:
         return bytes(model.SerializeToString())
     except Exception as error:  # past 2 GB, which each implementation of protobuf says in its own way

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones.batched import Batches, is_out_of_memory
+from featx.backbones.batched import Batches
 from featx.backbones.imported.onnx_described import OnnxNetwork
-from featx.backbones.imported.onnx_runtime import Outputs, installed_runtimes, start
-from featx.backbones.quantized import openvino_reason
+from featx.backbones.imported.onnx_runtime import Outputs, installed_runtimes, run_once, start
 from featx.errors import BackboneError, DeviceError
 from featx.recipe import Recipe
 
@@ -51,11 +50,12 @@ class OnnxBackbone:
         self._recipe = recipe
         self._path = path
         network = OnnxNetwork.of_recipe(path, recipe)
-        self._network = network.description(recipe.layers)
-        self._shapes = [network.layers.by_name[layer].shape for layer in recipe.layers]
+        layers = network.chosen(recipe.layers)
+        self._network = network.description(layers)
+        self._shapes = [layer.shape for layer in layers]
         self._rows = network.spec.batch
         chosen = installed_runtimes() if runtimes is None else runtimes
-        self._runtime = start(path, network.program(recipe.preprocess, recipe.layers), chosen)
+        self._runtime = start(path, network.program(recipe.preprocess, layers), chosen)
         self._batches = Batches(self._forward, recipe, batch_size)
 
     @property
@@ -85,17 +85,11 @@ class OnnxBackbone:
         count = len(images)
         if count < size:
             images = np.concatenate([images, np.zeros((size - count, *images.shape[1:]), np.uint8)])
-        try:
-            outputs = self._runtime.run(images)
-        except Exception as error:  # each runtime has classes of its own
-            if is_out_of_memory(error):
-                raise
-            raise BackboneError(f"{self._path}: cannot be run on {size} images: {openvino_reason(error)[:300]}.") from error
+        outputs = run_once(self._path, self._runtime, images)
         for layer, shape, values in zip(self._recipe.layers, self._shapes, outputs, strict=True):
             if values.shape != (size, *shape):
                 raise BackboneError(
                     f"{self._path}: {layer} is of shape {values.shape} for {size} images, and {(size, *shape)} is wanted: the "
-                    "graph "
-                    "was made for another number of images. Export it with a dynamic batch, or for one image."
+                    "graph was made for another number of images. Export it with a dynamic batch, or for one image."
                 )
         return [values[:count] for values in outputs]

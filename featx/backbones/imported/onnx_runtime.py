@@ -15,13 +15,13 @@ from featx.errors import BackboneError, ExtraMissing
 RUNTIMES = ("onnxruntime", "openvino")
 """In the order in which they are taken where both are installed."""
 
-Outputs = list[NDArray[np.float32]]
+Outputs = list[NDArray[Any]]
 
 
 class Runtime(Protocol):
     """What runs a graph."""
 
-    def run(self, images: NDArray[np.uint8]) -> Outputs:
+    def run(self, images: NDArray[Any]) -> Outputs:
         """Run one batch; return each output."""
         ...
 
@@ -36,7 +36,7 @@ class _OnnxRuntime:
         self._session = onnxruntime.InferenceSession(program, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
-    def run(self, images: NDArray[np.uint8]) -> Outputs:
+    def run(self, images: NDArray[Any]) -> Outputs:
         outputs: Outputs = self._session.run(None, {self._input: images})
         return outputs
 
@@ -47,7 +47,7 @@ class _OpenVino:
         self._compiled: Any = None
         self._compiled_for: tuple[int, ...] = ()
 
-    def run(self, images: NDArray[np.uint8]) -> Outputs:
+    def run(self, images: NDArray[Any]) -> Outputs:
         if self._compiled_for != images.shape:
             self._compiled = None  # what a larger batch took is given back first
             self._model.reshape(list(images.shape))
@@ -82,7 +82,7 @@ def start(path: Path, program: bytes, runtimes: list[str]) -> Runtime:
     BackboneError
         If none can.
     """
-    reasons = []
+    reasons: list[str] = []
     for name in runtimes:
         try:
             runtime: Runtime = _MAKERS[name](program)
@@ -95,3 +95,21 @@ def start(path: Path, program: bytes, runtimes: list[str]) -> Runtime:
     if not reasons:
         raise ExtraMissing(f"{path}: needs onnxruntime or openvino, not installed. Install with: pip install 'featx[onnx]'")
     raise BackboneError(f"{path}: cannot be run. {'; '.join(reasons)}. Export it again, with another opset or as .keras.")
+
+
+def run_once(path: Path, runtime: Runtime, images: NDArray[Any]) -> Outputs:
+    """Run one batch.
+
+    Raises
+    ------
+    BackboneError
+        If the runtime cannot.
+    MemoryError
+        As the runtime raises it, if memory runs out.
+    """
+    try:
+        return runtime.run(images)
+    except Exception as error:  # each runtime has classes of its own
+        if is_out_of_memory(error):
+            raise
+        raise BackboneError(f"{path}: cannot be run on {len(images)} images: {openvino_reason(error)[:300]}.") from error

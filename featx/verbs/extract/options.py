@@ -195,7 +195,7 @@ class ExtractOptions:
             If a network from a file needs libraries that are not installed.
         """
         layers, size = tuple(as_list(self.layers or ())), _image_size(self.image_size)
-        return resolve_backbone(self.backbone, str(self.weights), layers, size, self.preprocess, self.precision)
+        return resolve_backbone(str(self.backbone), str(self.weights), layers, size, self.preprocess, self.precision)
 
     def make_recipe(self, resolved: Resolved | None = None) -> tuple[Recipe, Path | None]:
         """Return the recipe, and the weights file where there is one; errors as for ``resolve``, whose result may be given."""
