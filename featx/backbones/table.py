@@ -246,8 +246,7 @@ def backbone_spec(name: str) -> BackboneSpec:
     plain = name.lower().replace("-", "").replace("_", "")
     hint = did_you_mean(plain, BACKBONES, most=3)
     raise UnknownBackbone(
-        f"backbone {name!r}: unknown. {hint}featx backbones lists all {sum(not spec.is_stub for spec in BACKBONES.values())}; "
-        "a network of your own is given by its file, FILE.onnx or FILE.keras."
+        f"backbone {name!r}: unknown. {hint}featx backbones lists all {sum(not spec.is_stub for spec in BACKBONES.values())}."
     )
 
 

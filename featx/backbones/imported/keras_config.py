@@ -21,9 +21,10 @@ SpatialDropout1D SpatialDropout2D GaussianDropout GaussianNoise AlphaDropout Act
 RepeatVector Cropping1D Cropping2D ZeroPadding1D ZeroPadding2D UpSampling1D UpSampling2D Add Subtract Multiply Average
 Maximum Minimum Concatenate Dot Rescaling Resizing CenterCrop RandomFlip RandomRotation RandomZoom RandomTranslation
 RandomContrast RandomBrightness RandomHue RandomSaturation RandomSharpness RandomGrayscale RandomShear RandomColorJitter
-RandomColorDegeneration RandomInvert RandomPosterization RandomErasing MultiHeadAttention GroupedQueryAttention
-GroupQueryAttention Attention AdditiveAttention Embedding Identity
+RandomColorDegeneration RandomInvert RandomPosterization RandomErasing MultiHeadAttention GroupQueryAttention Attention
+AdditiveAttention Embedding Identity
 """
+# Of images and of tokens; none that runs code (Lambda), reads files (StringLookup) or loads another library's network.
 LAYERS = frozenset(_LAYERS_NAMES.split())
 """Classes of ``keras.layers`` that a file may name."""
 

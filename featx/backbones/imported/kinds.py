@@ -63,7 +63,8 @@ def kind_of_file(path: Path) -> str:
 def no_network(path: Path, found: str = "", reason: str = "") -> WeightsError:
     """Return the error for a file that is of no kind that is known."""
     what = f"is a file of {found}" if found else "holds no network that featx reads"
-    return WeightsError(f"{path}: {what}{f': {reason}' if reason else ''}. --backbone takes {KINDS_WANTED}.")
+    why = f": {reason.rstrip('.')}" if reason else ""
+    return WeightsError(f"{path}: {what}{why}. --backbone takes {KINDS_WANTED}.")
 
 
 def _check_archive(path: Path) -> None:
