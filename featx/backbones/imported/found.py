@@ -166,3 +166,19 @@ def load_onnx(recipe: Recipe, path: Path, batch_size: int, device: str | None) -
     from featx.backbones.imported.onnx_run import OnnxBackbone
 
     return OnnxBackbone(recipe, path, batch_size, device)
+
+
+def write_onnx(recipe: Recipe, path: Path, target: Path) -> dict[str, Any]:
+    """Write the part of an ONNX network that a recipe's layers need, from bytes to maps; return what it is made of.
+
+    Raises
+    ------
+    WeightsError, BackboneError, UnknownLayer, ImageSizeError, ExtraMissing
+        As for ``OnnxBackbone``.
+    """
+    from featx.backbones.imported.onnx_described import OnnxNetwork
+
+    network = OnnxNetwork.of_recipe(path, recipe)
+    layers = network.chosen(recipe.layers)
+    target.write_bytes(network.program(recipe.preprocess, layers))
+    return network.description(layers)

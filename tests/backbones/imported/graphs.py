@@ -67,7 +67,9 @@ def transformer(batch: int | str = "batch", registers: int = 0, class_token: boo
     values = graph.add("Conv", ["pixels", graph.weights(width, 3, 16, 16)], "/patch_embed/Conv_output_0", strides=[16, 16])
     # The number of images as torch reads it, so that a shape is computed while the network runs.
     count = graph.add("Gather", [graph.add("Shape", [values], "shape"), graph.constant(np.array([0]))], "count", axis=0)
-    values = graph.add("Reshape", [values, graph.add("Concat", [count, graph.constant([width, -1])], "new_shape", axis=0)], "rows")
+    values = graph.add(
+        "Reshape", [values, graph.add("Concat", [count, graph.constant([width, -1])], "new_shape", axis=0)], "rows"
+    )
     values = graph.add("Transpose", [values], "tokens", perm=[0, 2, 1])
     if before:
         shape = graph.add("Concat", [count, graph.constant([before, width])], "first_shape", axis=0)
@@ -77,7 +79,12 @@ def transformer(batch: int | str = "batch", registers: int = 0, class_token: boo
     normed = _normed(graph, values, "/blocks.0/norm1/Add_output_0", width)
     split = graph.constant([0, 0, heads, width // heads])
     query, key, content = (
-        graph.add("Transpose", [graph.add("Reshape", [graph.add("MatMul", [normed, graph.weights(width, width)], f"p{one}"), split], f"r{one}")], f"t{one}", perm=perm)
+        graph.add(
+            "Transpose",
+            [graph.add("Reshape", [graph.add("MatMul", [normed, graph.weights(width, width)], f"p{one}"), split], f"r{one}")],
+            f"t{one}",
+            perm=perm,
+        )
         for one, perm in (("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3]))
     )
     attention = graph.add("Softmax", [graph.add("MatMul", [query, key], "scores")], "attention", axis=-1)
@@ -120,7 +127,9 @@ def answers(model: Any, tensor: str, inputs: NDArray[Any]) -> NDArray[np.float32
         whole.graph.output.append(onnx.ValueInfoProto(name=tensor))
     session = onnxruntime.InferenceSession(whole.SerializeToString(), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    given: NDArray[np.float32] = np.concatenate([session.run([tensor], {name: inputs[n : n + 1]})[0] for n in range(len(inputs))])
+    given: NDArray[np.float32] = np.concatenate(
+        [session.run([tensor], {name: inputs[n : n + 1]})[0] for n in range(len(inputs))]
+    )
     return given
 
 

@@ -36,7 +36,9 @@ def base(name: str = "base") -> Any:
     values = layers.Conv2D(4, 3, strides=2, padding="same", use_bias=False, name="conv")(images)
     values = layers.BatchNormalization(name="norm")(values)
     values = layers.ReLU(6.0, name="relu")(values)
-    return keras.Model(images, layers.DepthwiseConv2D(3, strides=2, padding="same", activation="swish", name="last")(values), name=name)
+    return keras.Model(
+        images, layers.DepthwiseConv2D(3, strides=2, padding="same", activation="swish", name="last")(values), name=name
+    )
 
 
 def classifier() -> Any:
@@ -142,7 +144,9 @@ def test_inputs_that_are_no_images_are_refused(tmp_path: Path) -> None:
     """Two inputs, grey images, rows of numbers."""
     for shapes in ([(8, 8, 3), (4,)], [(8, 8, 1)], [(9,)]):
         inputs = [keras.Input(shape) for shape in shapes]
-        outputs = layers.Concatenate()([layers.Flatten()(one) for one in inputs]) if len(inputs) > 1 else layers.Dense(2)(inputs[0])
+        outputs = (
+            layers.Concatenate()([layers.Flatten()(one) for one in inputs]) if len(inputs) > 1 else layers.Dense(2)(inputs[0])
+        )
         path = saved(keras.Model(inputs, outputs), tmp_path / "network.keras")
         with pytest.raises(BackboneError, match=r"one array of images \(n, height, width, 3\) is wanted"):
             describe_network(path)
@@ -156,7 +160,9 @@ Config = dict[str, Any]
 @pytest.fixture
 def healthy(tmp_path: Path) -> Path:
     """A small model that nothing is wrong with."""
-    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3, activation="relu"), layers.GlobalMaxPooling2D(), layers.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(2, 3, activation="relu"), layers.GlobalMaxPooling2D(), layers.Dense(2)]
+    )
     return saved(model, tmp_path / "healthy.keras")
 
 
@@ -256,8 +262,12 @@ def test_a_hostile_configuration_is_refused_and_nothing_of_it_is_run(
 def test_a_lambda_that_keras_itself_saved_is_refused(suffix: str, tmp_path: Path) -> None:
     """As Keras writes it, with code inside."""
     images = keras.Input((8, 8, 3))
-    path = saved(keras.Model(images, layers.Lambda(lambda values: values * 2, output_shape=(8, 8, 3))(images)), tmp_path / f"n{suffix}")
-    with pytest.raises(WeightsError, match=r"names the layer 'Lambda' of 'keras\.layers'\. featx builds layers of Keras itself alone"):
+    path = saved(
+        keras.Model(images, layers.Lambda(lambda values: values * 2, output_shape=(8, 8, 3))(images)), tmp_path / f"n{suffix}"
+    )
+    with pytest.raises(
+        WeightsError, match=r"names the layer 'Lambda' of 'keras\.layers'\. featx builds layers of Keras itself alone"
+    ):
         describe_network(path)
 
 
@@ -278,7 +288,15 @@ def test_a_custom_layer_is_refused_even_where_it_is_registered(tmp_path: Path) -
 def test_every_class_that_is_allowed_is_a_layer_of_keras() -> None:
     """None of them is missing, runs code of a file, or reads one."""
     assert all(issubclass(getattr(keras.layers, name), keras.Layer) for name in LAYERS)
-    assert not LAYERS & {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "StringLookup", "TextVectorization"}
+    assert not LAYERS & {
+        "Lambda",
+        "TFSMLayer",
+        "JaxLayer",
+        "FlaxLayer",
+        "TorchModuleWrapper",
+        "StringLookup",
+        "TextVectorization",
+    }
 
 
 def test_damaged_archives_and_other_files_are_refused(healthy: Path, tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ BOUND = 1e-5
 """Largest difference of the features by the two runtimes, as a share of the largest value."""
 
 
-def features(path: Path, images: NDArray[np.uint8], runtime: str = "onnxruntime", **asked: Any) -> dict[str, NDArray[np.float32]]:
+def features(
+    path: Path, images: NDArray[np.uint8], runtime: str = "onnxruntime", **asked: Any
+) -> dict[str, NDArray[np.float32]]:
     """Return what a network's default layers, or those asked for, give for images; three images a pass."""
     scaling = asked.pop("preprocess", None)
     found = describe_network(path, scaling=scaling and read_scaling(scaling), **asked)
@@ -103,7 +105,10 @@ def test_channels_last_bytes_and_a_scaling_of_its_own_are_told(kind: int, tmp_pa
         ("caffe", lambda images: images[..., ::-1] - [103.939, 116.779, 123.68]),
         ("mean=0.5,0.4,0.3 std=0.2,0.25,0.3", lambda images: (images / 255 - [0.5, 0.4, 0.3]) / [0.2, 0.25, 0.3]),
         ("mean=120,110,100 std=50,60,70", lambda images: (images - [120.0, 110, 100]) / [50, 60, 70]),
-        ("mean=0.5,0.4,0.3 std=0.2,0.25,0.3 bgr", lambda images: ((images / 255 - [0.5, 0.4, 0.3]) / [0.2, 0.25, 0.3])[..., ::-1]),
+        (
+            "mean=0.5,0.4,0.3 std=0.2,0.25,0.3 bgr",
+            lambda images: ((images / 255 - [0.5, 0.4, 0.3]) / [0.2, 0.25, 0.3])[..., ::-1],
+        ),
     ],
 )
 def test_pixels_are_scaled_as_asked(preprocess: str, by_hand: Any, tmp_path: Path) -> None:
@@ -122,7 +127,10 @@ def test_float16_graphs_and_any_image_size(tmp_path: Path) -> None:
     kernel = graph.constant(np.random.default_rng(3).normal(size=(4, 3, 3, 3)).astype(np.float16))
     graph.add("Conv", ["pixels", kernel], "features", strides=[8, 8], pads=[1] * 4)
     shape = ["batch", 3, "height", "width"]
-    model = graph.model([graphs.value("pixels", shape, TensorProto.FLOAT16)], [graphs.value("features", ["batch", 4, "h", "w"], TensorProto.FLOAT16)])
+    model = graph.model(
+        [graphs.value("pixels", shape, TensorProto.FLOAT16)],
+        [graphs.value("features", ["batch", 4, "h", "w"], TensorProto.FLOAT16)],
+    )
     path = graphs.saved(model, tmp_path / "network.onnx")
     assert describe_network(path).image_size == (224, 224)
     images = graphs.pixels(2, 40, 64)
@@ -143,7 +151,9 @@ def test_a_layer_has_several_names(tmp_path: Path) -> None:
         "pooled": "pooled",
     }.items():
         assert describe_network(path, [name]).taken == (wanted,)
-    with pytest.raises(UnknownLayer, match=r"2 layers share the name 'layer\.1'\. Give one of: layer_1_Conv_output_0, layer_1_Relu_"):
+    with pytest.raises(
+        UnknownLayer, match=r"2 layers share the name 'layer\.1'\. Give one of: layer_1_Conv_output_0, layer_1_Relu_"
+    ):
         describe_network(path, ["layer.1"])
     with pytest.raises(UnknownLayer, match=r"has no layer 'layer7'.*It has: stem_Conv_output_0"):
         describe_network(path, ["layer7"])
@@ -179,7 +189,9 @@ def test_shapes_that_the_graph_does_not_tell_are_found_by_running_it(tmp_path: P
     graph = graphs.Graph()
     values = graph.add("Conv", ["pixels", graph.weights(4, 3, 1, 1)], "conv", strides=[2, 2])
     largest = graph.add("ReduceMax", [values], "largest", keepdims=0)
-    zero = graph.add("Cast", [graph.add("Mul", [largest, graph.constant(np.float32(0))], "zero")], "whole", to=TensorProto.INT64)
+    zero = graph.add(
+        "Cast", [graph.add("Mul", [largest, graph.constant(np.float32(0))], "zero")], "whole", to=TensorProto.INT64
+    )
     side = graph.add("Add", [zero, graph.constant(np.array([1, 2, 512]))], "side")
     graph.add("Relu", [graph.add("Reshape", [values, side], "reshaped")], "features")
     model = graph.model([graphs.value("pixels", [1, 3, 32, 32])], [graphs.value("features", ["a", "b", "c"])])
@@ -204,7 +216,9 @@ def test_an_input_that_is_no_image_is_refused(
     """With what it is, and what is wanted."""
     graph = graphs.Graph()
     graph.add("Identity", ["pixels"], "features")
-    path = graphs.saved(graph.model([graphs.value("pixels", shape, kind)], [graphs.value("features", shape, kind)]), tmp_path / "n.onnx")
+    path = graphs.saved(
+        graph.model([graphs.value("pixels", shape, kind)], [graphs.value("features", shape, kind)]), tmp_path / "n.onnx"
+    )
     with pytest.raises(error, match=message):
         describe_network(path)
 
@@ -244,7 +258,9 @@ def test_several_inputs_are_listed(tmp_path: Path) -> None:
         [graphs.value("features", ["n", 3, 32, 32]), graphs.value("ids", ["n", 77], TensorProto.INT64)],
     )
     path = graphs.saved(model, tmp_path / "clip.onnx")
-    with pytest.raises(BackboneError, match=r"has 2 inputs.*'pixel_values' float32 \(n, 3, 32, 32\), 'input_ids' int64 \(n, 77\)"):
+    with pytest.raises(
+        BackboneError, match=r"has 2 inputs.*'pixel_values' float32 \(n, 3, 32, 32\), 'input_ids' int64 \(n, 77\)"
+    ):
         describe_network(path)
 
 
@@ -283,7 +299,9 @@ def test_a_missing_runtime_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert onnx_runtime.installed_runtimes() == ["openvino"]
     assert describe_network(path).kind == "onnx"
     absent.add("openvino")
-    with pytest.raises(ExtraMissing, match=r"need onnxruntime or openvino, not installed\. Install with: pip install 'featx\[onnx\]'"):
+    with pytest.raises(
+        ExtraMissing, match=r"need onnxruntime or openvino, not installed\. Install with: pip install 'featx\[onnx\]'"
+    ):
         describe_network(path)
     absent.clear()
     absent.add("onnx")

@@ -95,7 +95,9 @@ def custom(model: Any) -> None:
 def custom_within(model: Any) -> None:
     """The same inside the branch of a condition."""
     model.opset_import.append(helper.make_opsetid("attacker", 1))
-    inner = helper.make_graph([helper.make_node("Run", ["logits"], ["x"], domain="attacker")], "branch", [], [graphs.value("x", [1, 5])])
+    inner = helper.make_graph(
+        [helper.make_node("Run", ["logits"], ["x"], domain="attacker")], "branch", [], [graphs.value("x", [1, 5])]
+    )
     yes = helper.make_tensor("yes", TensorProto.BOOL, [], [1])
     model.graph.initializer.append(yes)
     add_node(model, helper.make_node("If", ["yes"], ["out"], then_branch=inner, else_branch=inner))
