@@ -200,6 +200,18 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
                 ),
             }
         ),
+        Document(
+            when="with FILE",
+            result="featx.backbones:ImportedNetwork",
+            only=("path", "kind", "digest", "image_size", "fixed_size", "batch", "preprocess", "parameters", "notes"),
+            added={
+                "layers": (
+                    "list of dict",
+                    "Of each `name`, `tensor` (its name in the file), `type`, `shape` (h, w, c), and `taken`: whether "
+                    "`featx extract` would keep it.",
+                ),
+            },
+        ),
     ),
     "sample": (Document(result="featx.verbs.sample:SampleResult"),),
     "demo": (
