@@ -34,6 +34,9 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
 @training_options
 @click.option("--tune", is_flag=True, help="Choose what is not given by cross-validation inside the training images.")
 @click.option("--folds", type=int, default=5, show_default=True, help="For --tune.")
+@click.option(
+    "--minutes", type=float, default=1.0, show_default=True, help="For --tune: how long it may search; 0.5 is half one."
+)
 @group_duplicates_option
 @click.option("--calibrate", is_flag=True, help="Calibrate on the validation images: confidences closer to the truth.")
 @click.option(

@@ -13,8 +13,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Head": (
         *("head", "heads", "model", "hidden", "filters", "dropout", "activation", "loss", "optimizer", "learning_rate"),
         *("schedule", "momentum", "weight_decay", "epochs", "steps_per_epoch", "monitor", "patience", "min_delta"),
-        *("label_smoothing", "class_weight", "C", "kernel", "alpha", "neighbors", "scale", "tune", "folds", "calibrate"),
-        *("group_duplicates",),
+        *("label_smoothing", "class_weight", "C", "kernel", "alpha", "neighbors", "scale", "tune", "folds", "minutes"),
+        *("calibrate", "group_duplicates"),
     ),
     "Trust": ("sets", "set_method", "unknown", "unknown_images", "withhold", "label", "against"),
     "Results": ("out", "report", "page", "map_", "min_confidence", "log", "write_manifest", "drop", "raw_csv", "as_json"),

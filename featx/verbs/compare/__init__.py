@@ -2,10 +2,14 @@
 
 from featx.verbs.compare.compare import Comparison, check_table_path, compare_heads, save_comparison
 from featx.verbs.compare.folds import cut_into_folds
+from featx.verbs.compare.limit import check_minutes
 from featx.verbs.compare.search import search_settings
+from featx.verbs.compare.validate import Candidate
 
 __all__ = [
+    "Candidate",
     "Comparison",
+    "check_minutes",
     "check_table_path",
     "compare_heads",
     "cut_into_folds",

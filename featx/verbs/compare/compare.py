@@ -24,7 +24,7 @@ from featx.system.paths import CACHE, StrPath, as_path
 from featx.system.progress import Progress
 from featx.system.replaced import check_replaced
 from featx.verbs.compare.folds import cut_into_folds
-from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
+from featx.verbs.compare.validate import Candidate, Tried, cross_validate, rank_of
 from featx.verbs.compare.withhold import WithheldHead, check_withhold, withhold_classes
 
 DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")

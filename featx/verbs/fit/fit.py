@@ -15,12 +15,13 @@ from featx.system.brief import brief_repr
 from featx.system.names import keywords_of
 from featx.system.paths import CACHE, StrPath, as_path, as_path_or_none
 from featx.system.progress import OnEpoch, Progress
-from featx.verbs.compare import cut_into_folds, search_settings
+from featx.verbs.compare import check_minutes
 from featx.verbs.fit.assemble import assemble_model
 from featx.verbs.fit.confidence import check_calibration, learn_confidence
 from featx.verbs.fit.learning import LearningImages, choose_images
 from featx.verbs.fit.log import write_log
 from featx.verbs.fit.request import FitRequest
+from featx.verbs.fit.tune import Tuned, tune_settings
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -57,6 +58,8 @@ class FitResult:
         What the logarithms of the probabilities are divided by; 1 leaves them as they are.
     calibration : str
         ``temperature`` or ``isotonic``: how the probabilities were calibrated; ``none`` if they were not.
+    untried : list of dict
+        With ``tune``: pooling and settings of the candidates that the time or the memory did not suffice for.
 
     Examples
     --------
@@ -83,9 +86,10 @@ class FitResult:
     tuning: list[dict[str, Any]]
     temperature: float = 1.0
     calibration: str = "none"
+    untried: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     @classmethod
-    def of(cls, model: Model, path: Path) -> Self:
+    def of(cls, model: Model, path: Path, untried: list[dict[str, Any]]) -> Self:
         """Return what is reported of a model that was just fitted and saved."""
         return cls(
             model=path,
@@ -104,6 +108,7 @@ class FitResult:
             tuning=model.tuning,
             temperature=model.temperature,
             calibration=model.calibration.kind,
+            untried=untried,
         )
 
     def __fspath__(self) -> str:
@@ -121,6 +126,7 @@ def fit_head(
     seed: int = 0,
     tune: bool = False,
     folds: int = 5,
+    minutes: float = 1.0,
     calibrate: bool = False,
     calibration: CalibrationKind | None = None,
     group_duplicates: bool = False,
@@ -149,6 +155,9 @@ def fit_head(
         Choose the settings and the pooling that are not given by cross-validation inside the training images.
     folds : int
         For ``tune``.
+    minutes : float
+        For ``tune``: how long the search may take; what it did not get to is in ``untried`` and in the notes. The fit with the
+        chosen settings comes on top.
     calibrate : bool
         Calibrate on the validation images, so that confidence matches accuracy.
     calibration : str or None
@@ -204,6 +213,7 @@ def fit_head(
         keywords=keywords_of(fit_head),
     )
     request.spec.make(**request.settings)  # a wrong setting must not wait for a search
+    check_minutes(minutes)
     started = time.monotonic()
     images = choose_images(request.store.catalog, request.store.folder)
     kind = calibration or ("auto" if calibrate else None)
@@ -212,9 +222,10 @@ def fit_head(
     copies = find_training_copies(request.store, progress) if group_duplicates else None
     if copies:
         notes.append(_describe_copies(copies, images))
-    tuning: list[dict[str, Any]] = []
+    tuned = Tuned(request)
     if tune:
-        request, tuning = _tune(request, folds, copies, progress)
+        tuned = tune_settings(request, folds, minutes, copies, progress)
+        request, notes = tuned.request, notes + tuned.notes
     fitted, probabilities = _fit(request, images, on_epoch)
     confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
     metrics = {
@@ -224,35 +235,12 @@ def fit_head(
         "seconds": time.monotonic() - started,
         "notes": notes + confidence.notes + fitted.notes_,
     }
-    model = assemble_model(request, images, fitted, metrics, tuning, confidence)
+    model = assemble_model(request, images, fitted, metrics, tuned.tuning, confidence)
     model = dataclasses.replace(model, familiarity=learn_familiarity(model, request.store, images.train, images.val))
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
-    return FitResult.of(model, request.path)
-
-
-def _tune(
-    request: FitRequest, folds: int, copies: TrainingCopies | None, progress: Progress | None
-) -> tuple[FitRequest, list[dict[str, Any]]]:
-    """Return the request with pooling and settings of the best candidate, and what was tried, the best first."""
-    groups = copies.groups if copies else None
-    images = cut_into_folds(request.store, request.layer, folds, request.settings["seed"], groups)
-    tried = search_settings(images, request.spec.name, request.pooling, request.settings, progress)
-    table = [
-        {
-            "pooling": attempt.candidate.pooling,
-            "settings": {
-                name: value for name, value in attempt.candidate.settings.items() if name not in ("seed", "map_shape")
-            },
-            "accuracy": attempt.accuracy,
-            "log_loss": attempt.log_loss,
-            "seconds": attempt.seconds,
-        }
-        for attempt in tried
-    ]
-    best = tried[0].candidate
-    return dataclasses.replace(request, pooling=best.pooling, settings=best.settings), table
+    return FitResult.of(model, request.path, tuned.untried)
 
 
 def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) -> tuple[Head, NDArray[np.float64]]:
