@@ -4,7 +4,7 @@ from featx.verbs.compare.compare import Comparison, check_table_path, compare_he
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.limit import check_minutes
 from featx.verbs.compare.search import search_settings
-from featx.verbs.compare.validate import Candidate
+from featx.verbs.compare.validate import Candidate, cross_validate
 
 __all__ = [
     "Candidate",
@@ -12,6 +12,7 @@ __all__ = [
     "check_minutes",
     "check_table_path",
     "compare_heads",
+    "cross_validate",
     "cut_into_folds",
     "save_comparison",
     "search_settings",

@@ -18,6 +18,7 @@ from featx.system.progress import OnEpoch, Progress
 from featx.verbs.compare import check_minutes
 from featx.verbs.fit.assemble import assemble_model
 from featx.verbs.fit.confidence import check_calibration, learn_confidence
+from featx.verbs.fit.grouping import measure_grouping
 from featx.verbs.fit.learning import LearningImages, choose_images
 from featx.verbs.fit.log import write_log
 from featx.verbs.fit.request import FitRequest
@@ -60,6 +61,10 @@ class FitResult:
         ``temperature`` or ``isotonic``: how the probabilities were calibrated; ``none`` if they were not.
     untried : list of dict
         With ``tune``: pooling and settings of the candidates that the time or the memory did not suffice for.
+    groups : dict or None
+        Where the cache has groups: their number among the training images, and the accuracy by cross-validation of a ``head``
+        with a ``pooling``, ``accuracy_across`` if images of one group may stand on both sides of a fold and ``accuracy_apart``
+        if not.
 
     Examples
     --------
@@ -87,6 +92,7 @@ class FitResult:
     temperature: float = 1.0
     calibration: str = "none"
     untried: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    groups: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, model: Model, path: Path, untried: list[dict[str, Any]]) -> Self:
@@ -109,6 +115,7 @@ class FitResult:
             temperature=model.temperature,
             calibration=model.calibration.kind,
             untried=untried,
+            groups=model.metrics.get("groups"),
         )
 
     def __fspath__(self) -> str:
@@ -226,6 +233,7 @@ def fit_head(
     if tune:
         tuned = tune_settings(request, folds, minutes, copies, progress)
         request, notes = tuned.request, notes + tuned.notes
+    grouping, group_notes = measure_grouping(request, request.features)
     fitted, probabilities = _fit(request, images, on_epoch)
     confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
     metrics = {
@@ -233,7 +241,8 @@ def fit_head(
         "val_images": len(images.val),
         "val_accuracy": float((probabilities.argmax(axis=1) == images.y_val).mean()) if len(images.val) else None,
         "seconds": time.monotonic() - started,
-        "notes": notes + confidence.notes + fitted.notes_,
+        "notes": notes + group_notes + confidence.notes + fitted.notes_,
+        **({"groups": grouping} if grouping else {}),
     }
     model = assemble_model(request, images, fitted, metrics, tuned.tuning, confidence)
     model = dataclasses.replace(model, familiarity=learn_familiarity(model, request.store, images.train, images.val))
