@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from featx.heads.checks import check_finite
 from featx.heads.classical.scaling import Scaling
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, decompose
+from featx.system.halves import widened
 
 Values = NDArray[np.float64]
 Check = Callable[[], None]
@@ -123,7 +124,8 @@ def _products(X: NDArray[np.floating], scale: str, dtype: type[np.floating], che
     gram, sums, lengths = np.zeros((len(X), len(X))), np.zeros(len(X)), np.zeros(len(X))
     for start in range(0, X.shape[1], _COLUMNS):
         check()
-        values = X[:, start : start + _COLUMNS].astype(dtype)
+        block = X[:, start : start + _COLUMNS]
+        values: NDArray[Any] = widened(block) if dtype == np.float32 else block.astype(dtype)
         if scale == "standard":
             _standardize(values)
         elif scale == "sqrt":
