@@ -84,8 +84,8 @@ def pixel_options(command: Any) -> Any:
             type=Preprocess(),
             default="auto",
             show_default=True,
-            help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do; or means "
-            "and deviations of red, green and blue, of pixels from 0 to 1 (of 0 to 255 where one is above 1).",
+            help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do; or "
+            "means and deviations of red, green and blue, of pixels from 0 to 1 (of 0 to 255 where one is above 1).",
         ),
         click.option(
             "--image-size", type=ImageSize(), help="Pixels the backbone sees: 224, or HEIGHTxWIDTH.  [default: the backbone's]"

@@ -19,7 +19,7 @@ from featx.system.paths import StrPath
 from featx.system.progress import Progress
 from featx.verbs.compare.comparison import ComparedHead, Comparison
 from featx.verbs.compare.folds import cut_into_folds
-from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
+from featx.verbs.compare.validate import Candidate, Tried, cross_validate, rank_of
 from featx.verbs.compare.withhold import check_withhold, withhold_classes
 
 DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")

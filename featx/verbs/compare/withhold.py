@@ -12,7 +12,7 @@ from featx.models import Familiarity, Separation, tell_apart
 from featx.store import CachedRows
 from featx.system.progress import Progress
 from featx.verbs.compare.folds import TrainingImages
-from featx.verbs.compare.search import Candidate
+from featx.verbs.compare.validate import Candidate
 
 DRAWS = 8
 

@@ -1,4 +1,4 @@
-"""Networks from Keras files: what is taken of them, and that it is what Keras computes; hostile files are refused, never run."""
+"""Networks from Keras files: what is taken, and that it is what Keras computes; hostile files are refused, never run."""
 
 import json
 import shutil
