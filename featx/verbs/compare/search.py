@@ -8,9 +8,10 @@ from typing import Any
 
 from featx.heads import head_spec, is_number
 from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages
 from featx.verbs.compare.limit import Limit
-from featx.verbs.compare.validate import Candidate, CrossValidation, Tried, rank_of
+from featx.verbs.compare.validate import CrossValidation
 
 _FOR_THE_FIRST_STEP = 0.6
 """Share of the time: the settings that the second step tries on what the first has found are worth as much as it."""

@@ -1,7 +1,6 @@
 """Cross-validation inside the training images: how a head is chosen without a look at the test images."""
 
 import contextlib
-import dataclasses
 import itertools
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -17,6 +16,7 @@ from featx.store import CachedRows
 from featx.system.cores import available_cores
 from featx.system.memory import check_memory
 from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages
 from featx.verbs.compare.limit import Limit, TimeIsUp
 
@@ -24,53 +24,6 @@ _LEAST_PROBABILITY = 1e-7
 
 _AT_A_TIME = 2
 """Candidates whose folds are being fitted: the second fills the cores that the first has no more folds for."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A way to fit: head, pooling and settings.
-
-    Parameters
-    ----------
-    head, pooling : str
-        Which head, on which features.
-    settings : dict
-        The head's own, where they are not at their default.
-    """
-
-    head: str
-    pooling: str
-    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class Tried:
-    """The figures of a candidate on images that its fits had not seen.
-
-    Parameters
-    ----------
-    candidate : Candidate
-        What was fitted.
-    accuracy : float
-        Top-1, over all training images, each judged by the fit that it was left out of.
-    log_loss : float
-        Mean over them.
-    seconds : float
-        Of a fold's fit, on average.
-    right : ndarray of shape (n_images,), bool
-        Whether each was judged right.
-    """
-
-    candidate: Candidate
-    accuracy: float
-    log_loss: float
-    seconds: float
-    right: NDArray[np.bool_]
-
-
-def rank_of(tried: Tried) -> tuple[float, float]:
-    """Return the sort key of candidates: accuracy, then log loss."""
-    return -round(tried.accuracy, 12), tried.log_loss
 
 
 Judged = tuple[NDArray[np.int64], NDArray[np.float64], float]

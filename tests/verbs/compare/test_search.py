@@ -23,10 +23,11 @@ from featx.errors import HeadError
 from featx.heads import HEADS
 from featx.store import FeatureCache
 from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages, cut_into_folds
 from featx.verbs.compare.limit import Limit
 from featx.verbs.compare.search import search_settings
-from featx.verbs.compare.validate import Candidate, CrossValidation, Tried, cross_validate, rank_of
+from featx.verbs.compare.validate import CrossValidation, cross_validate
 from tests.conftest import write_image
 
 CENTRES = ((100, 100, 100), (106, 100, 100), (100, 106, 100))
