@@ -64,7 +64,7 @@ _UNLISTED = {
 _LOOK = tuple(field.name for field in dataclasses.fields(featx.Look) if field.name not in ("examples", "heights", "widths"))
 _EVALUATED = (
     *("split", "source", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "per_class"),
-    *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers", "baseline"),
+    *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers"),
 )
 
 # tests/test_docs.py runs every command and compares its keys with these.
@@ -109,6 +109,8 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
             added={
                 "images": ("int", "Number of images measured."),
                 "rejected": ("int", "Number of images that could not be measured."),
+                "baseline": ("float", "Accuracy of always answering `largest_class`."),
+                "largest_class": ("str", "The class that most of the images are of."),
                 "ece": ("float or None", "Expected calibration error of the confidences; null where it cannot be computed."),
                 "ece_interval": ("list of float or None", "Its 95 % bootstrap interval, low and high."),
                 "temperature": ("float", "What the logarithms of the probabilities are divided by; 1 leaves them as they are."),
