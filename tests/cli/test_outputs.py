@@ -27,7 +27,7 @@ INPUTS = {
     *(("predict", name) for name in ("model", "paths")),
     *(("explain", name) for name in ("model", "images")),
     *(("export", "model"), ("inspect", "path"), ("verify", "cache"), ("merge", "caches")),
-    *(("pack", "cache"), ("look", "images"), ("look", "root")),
+    *(("pack", "cache"), ("backbones", "file"), ("look", "images"), ("look", "root")),
 }
 FIT, PREDICT = "fit cache/photos --head ridge", "predict models/photos-ridge.featx photos/red/0.png"
 # The command, the name that its output is given, and whether an earlier one takes --overwrite to be replaced.
