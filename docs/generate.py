@@ -109,8 +109,7 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
             added={
                 "images": ("int", "Number of images measured."),
                 "rejected": ("int", "Number of images that could not be measured."),
-                "baseline": ("float", "Accuracy of always answering `largest_class`."),
-                "largest_class": ("str", "The class that most of the images are of."),
+                "baseline": ("dict", "The class of most images here, `class_name`, and the `accuracy` of always answering it."),
                 "ece": ("float or None", "Expected calibration error of the confidences; null where it cannot be computed."),
                 "ece_interval": ("list of float or None", "Its 95 % bootstrap interval, low and high."),
                 "temperature": ("float", "What the logarithms of the probabilities are divided by; 1 leaves them as they are."),
@@ -200,6 +199,18 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
                     "`features`, `parameters`, and `bundled`: whether its weights are in the package.",
                 ),
             }
+        ),
+        Document(
+            when="with FILE",
+            result="featx.backbones:ImportedNetwork",
+            only=("path", "kind", "digest", "image_size", "fixed_size", "batch", "preprocess", "parameters", "notes"),
+            added={
+                "layers": (
+                    "list of dict",
+                    "Of each `name`, `tensor` (its name in the file), `type`, `shape` (h, w, c), and `taken`: whether "
+                    "`featx extract` would keep it.",
+                ),
+            },
         ),
     ),
     "sample": (Document(result="featx.verbs.sample:SampleResult"),),

@@ -47,10 +47,13 @@ INTO_NETWORKS = {"featx.verbs.export", "featx.verbs.finetune"}
 # Each library and the rooms that use it.
 LIBRARIES = {
     ("keras", "tensorflow", "jax", "torch"): ("backbones/", "heads/epochs/network.py", "verbs/export/"),
-    ("onnx", "tf2onnx", "onnxruntime", "ai_edge_litert"): ("verbs/export/",),
+    # Formats that are exported to; and a backbone that is an ONNX file is read, checked and run where all backbones are.
+    ("onnx", "onnxruntime"): ("verbs/export/", "backbones/imported/"),
+    ("tf2onnx", "ai_edge_litert"): ("verbs/export/",),
     ("openvino",): ("backbones/", "verbs/export/"),
     ("nncf",): ("backbones/",),
-    ("h5py",): ("store/", "backbones/weights_file.py", "backbones/weights_check.py"),  # weights files are HDF5 too
+    # Weights files, and whole models in files, are HDF5 too.
+    ("h5py",): ("store/", "backbones/weights_file.py", "backbones/weights_check.py", "backbones/imported/keras_file.py"),
     ("PIL",): ("images/",),
     ("simplejpeg",): ("images/",),
     ("openpyxl", "pyarrow"): ("images/listing/tables.py",),

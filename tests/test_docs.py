@@ -21,6 +21,7 @@ import featx
 from docs import generate
 from featx.cli import main
 from featx.cli.spelling import options_of
+from tests.backbones.imported import graphs
 from tests.conftest import as_json
 from tests.pages import PAGES, ROOT
 from tests.test_readme import with_stub
@@ -158,6 +159,7 @@ def session(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.chdir(tmp_path)
     featx.extract_features("photos")
     featx.fit_head("cache/photos", "logreg")
+    graphs.saved(graphs.convolutions(), tmp_path / "network.onnx")
     return tmp_path
 
 
@@ -177,6 +179,7 @@ CALLS = {
     ("merge", 0): "merge cache/photos --cache joined",
     ("pack", 0): "pack cache/photos photos.h5",
     ("backbones", 0): "backbones",
+    ("backbones", 1): "backbones network.onnx",
     ("doctor", 0): "doctor",
     ("sample", 0): "sample images",
     ("demo", 0): "demo",

@@ -151,11 +151,16 @@ def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
             "Give --weights FILE, the file that the features were extracted with."
         )
     refuse_pointer(path)
-    found = f"sha256:{file_digest(path).hex()}"
+    if spec.from_file:
+        from featx.backbones.imported.found import network_digest  # here, not above: it stands on the kinds of files
+
+        found = network_digest(path)
+    else:
+        found = f"sha256:{file_digest(path).hex()}"
     if found != recipe.weights:
         raise WeightsError(
             f"{path}: has digest {found}, but {recipe.weights} was wanted. "
-            "The file is damaged or another one: reinstall featx, or give --weights FILE."
+            f"The file is damaged or another one: {'' if spec.from_file else 'reinstall featx, or '}give --weights FILE."
         )
     return path
 

@@ -96,7 +96,8 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, open_:
         figures |= {"calibration": evaluation.model.calibration.kind, "sets": None, "surest": None}
         figures |= {name: dataclasses.asdict(found) for name in ("sets", "surest") if (found := getattr(evaluation, name))}
         figures["ece_interval"] = evaluation.confidence and evaluation.confidence.interval
-        figures |= {"baseline": evaluation.baseline, "largest_class": evaluation.largest_class}
+        figures["baseline"] = dict(zip(("class_name", "accuracy"), evaluation.baseline, strict=True))
+        figures["operating_point"] = evaluation.operating and dataclasses.asdict(evaluation.operating)
         figures["strangers"] = evaluation.strangers and dataclasses.asdict(evaluation.strangers)
         print_json(
             {

@@ -52,6 +52,9 @@ from featx.cli.values import Names
 @click.option(
     "--folds", type=int, default=5, show_default=True, help="With --tune: parts that the training images are cut into."
 )
+@click.option(
+    "--minutes", type=float, default=1.0, show_default=True, help="With --tune: how long it may search; 0.5 is half one."
+)
 @group_duplicates_option
 @click.option("--calibrate", is_flag=True, help="Calibrate on the validation images: confidences closer to the truth.")
 @click.option(

@@ -14,8 +14,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Head": (
         *("head", "model", "hidden", "filters", "dropout", "activation", "loss", "optimizer", "learning_rate"),
         *("schedule", "momentum", "weight_decay", "epochs", "steps_per_epoch", "monitor", "patience", "min_delta"),
-        *("label_smoothing", "class_weight", "C", "kernel", "alpha", "neighbors", "scale", "tune", "folds", "calibrate"),
-        *("calibration", "group_duplicates"),
+        *("label_smoothing", "class_weight", "C", "kernel", "alpha", "neighbors", "scale", "tune", "folds", "minutes"),
+        *("calibrate", "calibration", "group_duplicates"),
     ),
     "Trust": (
         *("threshold", "positive", "top", "probabilities", "sets", "set_method", "unknown", "unknown_images", "withhold"),

@@ -8,7 +8,7 @@ import click
 
 from featx.cli.complete import complete_backbones, complete_cached_layers
 from featx.cli.spelling import Named, Several, one_of
-from featx.cli.values import Colour, ImageSize, Level, Names, Sizes
+from featx.cli.values import Colour, ImageSize, Level, Names, Preprocess, Sizes
 from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 from featx.system.cells import raw_cells
 
@@ -77,14 +77,15 @@ def pixel_options(command: Any) -> Any:
             shell_complete=complete_backbones,
             default="vgg16",
             show_default=True,
-            help="The convolutional base; see featx backbones.",
+            help="The convolutional base, see featx backbones; or a file with a network of your own: FILE.onnx, FILE.keras.",
         ),
         click.option(
             "--preprocess",
-            type=click.Choice(["auto", "caffe", "torch", "tf", "rescale", "none"]),
+            type=Preprocess(),
             default="auto",
             show_default=True,
-            help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do.",
+            help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do; or "
+            "means and deviations of red, green and blue, of pixels from 0 to 1 (of 0 to 255 where one is above 1).",
         ),
         click.option(
             "--image-size", type=ImageSize(), help="Pixels the backbone sees: 224, or HEIGHTxWIDTH.  [default: the backbone's]"

@@ -214,7 +214,7 @@ def choose_point(
     thresholds, counts = cuts_of(p, is_positive, weights)
     turned = None if costs is None else costs if positive == 1 else costs[::-1, ::-1]
     chosen = goal.value if goal.kind == "given" else float(thresholds[_best(goal, thresholds, counts, turned)])
-    at = [_figures(p, is_positive, threshold, turned, weights) for threshold in (0.5, chosen)]
+    at = [figures_at(p, is_positive, threshold, turned, weights) for threshold in (0.5, chosen)]
     kept = () if costs is None else tuple(map(tuple, costs.tolist()))
     return OperatingPoint(positive, chosen, str(goal), at[0], at[1], kept)
 
@@ -239,13 +239,14 @@ def _best(goal: Goal, thresholds: NDArray[np.float64], counts: Counts, costs: ND
     return int(best_ones[np.abs(thresholds[best_ones] - 0.5).argmin()])
 
 
-def _figures(
+def figures_at(
     p: NDArray[np.float64],
     positive: NDArray[np.bool_],
     threshold: float,
     costs: NDArray[np.float64] | None,
     weights: NDArray[np.float64] | None,
 ) -> dict[str, float]:
+    """Return F1, balanced accuracy, precision, recall and, with costs (2, 2) of negative and positive, the mean cost."""
     own, called = np.ones(len(p)) if weights is None else weights, p >= threshold
     counts = Counts(
         *(

@@ -17,7 +17,7 @@ from featx.images.listing.passed import PassedOver
 from featx.images.listing.split import assign_splits
 from featx.images.listing.unlabelled import UnlabelledFiles, list_unlabelled
 from featx.images.listing.usable import file_faults, listing_faults, listing_notes, missing_rows
-from featx.images.listing.walk import REPORT_MARKER, REPORT_PLOTS, natural_key
+from featx.images.listing.walk import IMAGE_SUFFIXES, REPORT_MARKER, REPORT_PLOTS, natural_key
 from featx.images.listing.written import check_manifest_path, write_manifest
 from featx.images.loader import Batch, Views, load_batches
 from featx.images.noticed import Noticed, are_many_blank
@@ -30,6 +30,7 @@ from featx.images.thumbnail import THUMBNAIL_TYPE, Thumbnail, as_webp, make_thum
 __all__ = [
     "BLANK",
     "DEFAULT_AUGMENT",
+    "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "MEASURES",
     "MOST_VIEWS",

@@ -23,7 +23,7 @@ _MOST_ARGUMENTS = 20
 _NO_IMAGES = frozenset(
     {
         *("archive", "array", "cache", "checkpoint", "cut short", "document", "export", "hdf5", "list", "model", "network"),
-        *("pack", "page", "pointer", "table", "text", "workbook"),
+        *("pack", "page", "pointer", "report", "table", "text", "workbook"),
     }
 )
 

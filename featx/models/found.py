@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from featx.images import REPORT_MARKER, SNIFF_BYTES, sniff_format
+from featx.images import IMAGE_SUFFIXES, REPORT_MARKER, REPORT_PLOTS, SNIFF_BYTES, sniff_format
 from featx.store import FeatureCache, is_pack
 from featx.system.containers import container_of
 from featx.system.home import with_home
@@ -97,7 +97,7 @@ def models_fitted_on(cache: Path) -> list[Path]:
 def _folder(path: Path) -> Found:
     if is_cache(path):
         return Found("cache", "a cache", _images_of(path))
-    if (path / REPORT_MARKER).is_file():
+    if (path / REPORT_MARKER).is_file() and not _others_in(path):
         return Found("report", "a report", _model_of(path))
     if caches_in(path):
         return Found("caches", "a folder of caches")
@@ -106,6 +106,13 @@ def _folder(path: Path) -> Found:
     if (path / "saved_model.pb").is_file():
         return Found("export", "an export for other programs")
     return Found("folder", "a folder")
+
+
+def _others_in(report: Path) -> bool:
+    """Tell whether a report stands in a folder of somebody's images."""
+    return any(
+        one.is_dir() or (one.suffix.lower() in IMAGE_SUFFIXES and one.name not in REPORT_PLOTS) for one in report.iterdir()
+    )
 
 
 def _file(path: Path) -> Found:

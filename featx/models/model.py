@@ -214,6 +214,14 @@ class Model:
         """Return the label (n,) that images with these probabilities (n, n_classes) are called by."""
         return self.point(probabilities) if self.point else probabilities.argmax(axis=1)
 
+    @property
+    def point_notes(self) -> tuple[str, ...]:
+        """What a reader of its answers should know of its operating point."""
+        if self.point is None:
+            return ()
+        name, other = self.class_names[self.point.positive], self.class_names[1 - self.point.positive]
+        return (f"an image is called {name!r} from a probability of {self.point.threshold:.3f} on, else {other!r}",)
+
     def using(
         self,
         *,

@@ -6,7 +6,7 @@ from featx.report.page.explain import check_explanation_page, write_explanation_
 from featx.report.page.look import check_look_page, write_look_page
 from featx.report.page.predictions import check_prediction_page, write_prediction_page
 from featx.report.text.audit import audit_text
-from featx.report.text.backbones import backbones_text
+from featx.report.text.backbones import backbones_text, network_text
 from featx.report.text.compare import comparison_text
 from featx.report.text.doctor import doctor_text
 from featx.report.text.evaluate import evaluation_text
@@ -41,6 +41,7 @@ __all__ = [
     "look_text",
     "merge_text",
     "model_text",
+    "network_text",
     "plan_text",
     "sample_text",
     "verify_text",

@@ -159,6 +159,7 @@ ADVICE = {
     f"predict {MODEL} cache/photos": "cache/photos: is a cache, of the images in photos. Give these.",
     f"predict {MODEL} {MODEL}": f"{MODEL}: is a model. To classify images with it: featx predict {MODEL} IMAGES",
     f"predict {MODEL} new.zip": "new.zip: is a zip archive. Unpack it: unzip new.zip -d new, then give new",
+    f"predict {MODEL} report": "report: is a report, and holds no images. Give the folder of the images.",
     f"predict {MODEL} list.csv": "list.csv: is a table. Give image files, or folders with some. "
     "To measure a model on a list: featx evaluate MODEL --images list.csv",
     f"predict {MODEL} photso": "photso: no such file or folder. Did you mean photos?",

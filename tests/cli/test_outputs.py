@@ -272,8 +272,11 @@ def test_other_outputs_say_what_to_give(command: str, session: Path, run: Run) -
     assert contents() == before
 
 
-def test_the_default_folder_of_a_report_is_looked_at_before_the_images_are(session: Path, run: Run, stages: list[str]) -> None:
+def test_the_default_folder_of_a_report_is_looked_at_before_the_images_are(
+    session: Path, run: Run, stages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its name is known once the split is, or the folder of the images."""
+    monkeypatch.setattr("featx.verbs.evaluate.sources._classified", lambda *_: pytest.fail("images were measured"))
     for place, more in (("photos-ridge-test", ()), ("photos-ridge-photos", ("--images", "photos"))):
         folder = Path("reports") / place
         folder.mkdir(parents=True)

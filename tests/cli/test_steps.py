@@ -253,9 +253,9 @@ def test_accuracy_stands_with_its_interval_and_the_baseline(session: Path, run: 
         f"({low:.3f} to {high:.3f}; always the largest class: 0.33)\n"
     ) in said
     measured = featx.evaluate_model(MODEL)
-    assert measured.baseline == pytest.approx(1 / 3)
+    assert measured.baseline == ("blue", pytest.approx(1 / 3))
     low, high = measured.intervals["accuracy"]
     said = run("evaluate", MODEL, "--no-page").stdout
-    assert f" on {len(measured.y)} images ({low:.3f} to {high:.3f}; always the largest class: 0.33)   " in said
+    assert f" on {len(measured.y)} images ({low:.3f} to {high:.3f}; always the largest class: 0.33)\n" in said
     compared = run("compare", "cache/photos", "--heads", "ridge", "--folds", "2").stdout
     assert compared.splitlines()[0].endswith("; always the largest class: 0.33")

@@ -161,14 +161,14 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "log_loss": evaluation.log_loss,
         "top3_accuracy": evaluation.top3_accuracy,
         "intervals": evaluation.intervals,
-        "baseline": evaluation.baseline,
-        "largest_class": evaluation.largest_class,
+        "baseline": dict(zip(("class_name", "accuracy"), evaluation.baseline, strict=True)),
         "calibration": _calibration(evaluation),
         "sets": dataclasses.asdict(evaluation.sets) if evaluation.sets else None,
         "surest": dataclasses.asdict(evaluation.surest) if evaluation.surest else None,
         "counts": evaluation.counts,
         "accuracy_without_near_duplicates": evaluation.accuracy_without_near_duplicates,
         "strangers": _strangers(evaluation),
+        "operating_point": dataclasses.asdict(evaluation.operating) if evaluation.operating else None,
         "per_class": [dataclasses.asdict(measures) for measures in evaluation.per_class],
         "confusion": _confusion(evaluation),
         "rejected": evaluation.rejected,
@@ -218,7 +218,7 @@ def _calibration(evaluation: Evaluation) -> dict[str, Any]:
 
 def _predictions(evaluation: Evaluation) -> list[Sequence[object]]:
     names = evaluation.model.class_names
-    predicted = evaluation.probabilities.argmax(axis=1)
+    predicted = evaluation.predicted
     return [
         (path, names[true], names[best], f"{row[best]:.6f}", int(true == best))
         for path, true, best, row in zip(evaluation.paths, evaluation.y, predicted, evaluation.probabilities, strict=True)

@@ -48,22 +48,16 @@ def audit_page(audit: Audit, page: Path, files: Sequence[str] = (), *, progress:
         }
 
     labels = [
-        show(
-            error.image,
-            f"{isolated(error.image.label)} → {isolated(error.suggested)}? {odds_text(error.odds)} : 1\n{error.image.split}",
-        )
-        for error in audit.label_errors[:_MOST_IMAGES]
+        show(one.image, f"{_name(one.image)} → {isolated(one.suggested)}? {odds_text(one.odds)} : 1\n{one.image.split}")
+        for one in audit.label_errors[:_MOST_IMAGES]
     ]
     outliers = [
-        show(outlier.image, f"{isolated(outlier.image.label)}, {outlier.image.split}\n{outlier.distance:.2f}")
+        show(outlier.image, f"{_name(outlier.image)}, {outlier.image.split}\n{outlier.distance:.2f}")
         for outlier in audit.outliers[:_MOST_IMAGES]
     ]
     quality = [
-        show(
-            entry.image,
-            f"{entry.problem}: {entry.measure} {entry.value:.4g}\n{isolated(entry.image.label)}, {entry.image.split}",
-        )
-        for entry in audit.quality[:_MOST_IMAGES]
+        show(one.image, f"{one.problem}: {one.measure} {one.value:.4g}\n{_name(one.image)}, {one.image.split}")
+        for one in audit.quality[:_MOST_IMAGES]
     ]
     groups = [_group(group, show) for group in audit.duplicates[:_MOST_GROUPS]]
     return render_page(
@@ -93,6 +87,10 @@ _ABOUT_OUTLIERS = "Farther from the middle of every class than the farthest woul
 _ABOUT_QUALITY = "Measured on a grey copy of what the backbone sees; blurred and tiny as compared with what is usual here."
 
 
+def _name(image: ListedImage) -> str:
+    return isolated(image.label)
+
+
 def _no_labels(audit: Audit) -> str:
     return "None." if audit.judged else "Not judged: there are no different images of two classes."
 
@@ -120,7 +118,7 @@ def _figures(audit: Audit) -> list[dict[str, str]]:
 
 
 def _group(group: DuplicateGroup, show: Any) -> dict[str, Any]:
-    images = [show(image, f"{isolated(image.label)}, {image.split}") for image in group.images[:_MOST_OF_A_GROUP]]
+    images = [show(image, f"{_name(image)}, {image.split}") for image in group.images[:_MOST_OF_A_GROUP]]
     return {
         "images": images,
         "more": len(group.images) - len(images),

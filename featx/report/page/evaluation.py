@@ -49,7 +49,7 @@ def evaluation_page(evaluation: Evaluation, exhibits: Exhibits, page: Path, file
         Names of the files beside it that it links to.
     """
     names = evaluation.model.class_names
-    predicted = evaluation.probabilities.argmax(axis=1)
+    predicted = evaluation.predicted
     images = address_of(evaluation.source, page) if evaluation.source else ""
     shown = galleries(evaluation, exhibits, images)
     return render_page(

@@ -121,13 +121,13 @@ def leads_of(evaluation: Evaluation) -> NDArray[np.float64]:
 
 def shown_mistakes(evaluation: Evaluation) -> NDArray[np.intp]:
     """Return the positions of the most confident mistakes, these first."""
-    wrong = np.flatnonzero(evaluation.probabilities.argmax(axis=1) != evaluation.y)
-    return wrong[np.argsort(-evaluation.probabilities[wrong].max(axis=1), kind="stable")][:MOST_MISTAKES]
+    wrong = np.flatnonzero(evaluation.predicted != evaluation.y)
+    return wrong[np.argsort(-evaluation.answered[wrong], kind="stable")][:MOST_MISTAKES]
 
 
 def shown_hits(evaluation: Evaluation) -> NDArray[np.intp]:
     """Return the positions of the hits that lead by least, these first."""
-    right = np.flatnonzero(evaluation.probabilities.argmax(axis=1) == evaluation.y)
+    right = np.flatnonzero(evaluation.predicted == evaluation.y)
     return right[np.argsort(leads_of(evaluation)[right], kind="stable")][:MOST_UNSURE]
 
 
@@ -189,8 +189,8 @@ def _thumbnails(
 
 def _most_useful_first(evaluation: Evaluation) -> NDArray[np.int64]:
     """Order the images by what a reader learns from seeing them: the strangest, mistakes, hits that were nearly mistakes."""
-    predicted = evaluation.probabilities.argmax(axis=1)
-    confidence = evaluation.probabilities.max(axis=1)
+    predicted = evaluation.predicted
+    confidence = evaluation.answered
     right = predicted == evaluation.y
     others = np.ones(len(right), np.bool_)
     others[strangest_first(evaluation)] = False

@@ -29,7 +29,7 @@ def accuracy_note(evaluation: Evaluation) -> str:
 
 def baseline_text(evaluation: Evaluation) -> str:
     """Say what always the same answer would reach; empty where all images are of one class, as that answer is right then."""
-    name, share = evaluation.largest_class, evaluation.baseline
+    name, share = evaluation.baseline
     counts = sorted(measures.images for measures in evaluation.per_class)
     # Of classes of one size none is the largest more than another.
     which = f", {name!r}" if counts[-1] > counts[-2] else ""

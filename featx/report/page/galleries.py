@@ -30,8 +30,8 @@ def galleries(evaluation: Evaluation, exhibits: Exhibits, images: str) -> list[d
         Address of the folder that the images are listed in, as seen from the page; empty where it is not to be given.
     """
     names = evaluation.model.class_names
-    predicted = evaluation.probabilities.argmax(axis=1)
-    confidence = evaluation.probabilities.max(axis=1)
+    predicted = evaluation.predicted
+    confidence = evaluation.answered
 
     def show(place: int) -> dict[str, Any]:
         true, answer = names[evaluation.y[place]], names[predicted[place]]

@@ -34,10 +34,10 @@ def evaluation_text(evaluation: Evaluation, whole_table: Path | None = None) -> 
     if len(shown) < len(evaluation.per_class):
         where = f", all in {whole_table}" if whole_table else ""
         lines.append(f"… the worst {len(shown)} by F1, and {len(evaluation.per_class) - len(shown):,} more classes{where}")
-    beside = beside_accuracy(evaluation.intervals.get("accuracy"), evaluation.baseline)
+    beside = beside_accuracy(evaluation.intervals.get("accuracy"), evaluation.baseline[1])
     lines += [
         "",
-        f"{evaluation.split} accuracy {evaluation.accuracy:.3f} on {number_of(len(evaluation.y), 'image')}{beside}   "
+        f"{evaluation.split} accuracy {evaluation.accuracy:.3f} on {number_of(len(evaluation.y), 'image')}{beside}",
         f"balanced accuracy {evaluation.balanced_accuracy:.3f}   macro F1 {evaluation.macro_f1:.3f}   "
         f"log loss {evaluation.log_loss:.3f}",
     ]

@@ -17,9 +17,10 @@ from featx.system.kinds import as_texts, plain, shown
 from featx.system.names import did_you_mean, keywords_of
 from featx.system.paths import StrPath
 from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.comparison import ComparedHead, Comparison
 from featx.verbs.compare.folds import cut_into_folds
-from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
+from featx.verbs.compare.validate import cross_validate
 from featx.verbs.compare.withhold import check_withhold, withhold_classes
 
 DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")

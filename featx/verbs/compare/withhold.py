@@ -11,8 +11,8 @@ from featx.heads import head_spec, make_head
 from featx.models import Familiarity, Separation, tell_apart
 from featx.store import CachedRows
 from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate
 from featx.verbs.compare.folds import TrainingImages
-from featx.verbs.compare.search import Candidate
 
 DRAWS = 8
 

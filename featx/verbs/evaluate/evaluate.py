@@ -24,6 +24,7 @@ from featx.verbs.evaluate.measures import (
     reliability,
     top_k_accuracy,
 )
+from featx.verbs.evaluate.operating import measure_point
 from featx.verbs.evaluate.remarks import cautions, note_measured, note_source
 from featx.verbs.evaluate.sets import choose_sets, measure_sets
 from featx.verbs.evaluate.sources import Measured, OnChosen, check_classes, check_split, from_cache, from_files, list_to_measure
@@ -176,7 +177,7 @@ def _measure(
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     labels = np.arange(len(model.class_names))
-    predicted = measured.probabilities.argmax(axis=1)
+    predicted = model.decide(measured.probabilities)
     weights, right = _weights_of(measured), predicted == y
     precision, recall, f1, _ = precision_recall_fscore_support(
         y, predicted, labels=labels, sample_weight=weights, zero_division=0.0
@@ -202,6 +203,8 @@ def _measure(
     counts |= of_groups
     weighted = [] if weights is None else [WEIGHTED]
     notes = [*notes, *weighted, *group_notes, *cross_validated_both_ways(model.metrics.get("groups"))]
+    operating = measure_point(model, measured.probabilities, y, weights)
+    notes += [] if operating is None else [str(operating)]
     top3 = top_k_accuracy(measured.probabilities, y, 3, weights)
     return Evaluation(
         model=model,
@@ -241,6 +244,7 @@ def _measure(
         accuracy_without_near_duplicates=without,
         sets=measure_sets(maker, measured.probabilities, y, model.class_names) if maker else None,
         surest=risk_coverage(measured.probabilities, y),
+        operating=operating,
     )
 
 

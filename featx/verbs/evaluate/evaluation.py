@@ -83,6 +83,39 @@ class Strangers:
     separation: Separation
 
 
+@dataclasses.dataclass(frozen=True)
+class Operating:
+    """What an operating point is worth.
+
+    Parameters
+    ----------
+    class_name : str
+        The positive class.
+    threshold : float
+        Its least probability for an image to be called so.
+    goal : str
+        What the threshold was chosen for.
+    at_half, at_point : dict of str to float
+        ``f1``, ``balanced_accuracy``, ``precision``, ``recall`` perhaps ``cost``, with a threshold of 0.5 and with this one.
+    """
+
+    class_name: str
+    threshold: float
+    goal: str
+    at_half: dict[str, float]
+    at_point: dict[str, float]
+
+    def __str__(self) -> str:
+        kind, _, _ = self.goal.partition("=")
+        name = {"cost": "cost", "balanced": "balanced_accuracy"}.get(kind, "f1")
+        said = name.replace("_", " ").replace("f1", "F1")
+        return (
+            f"called {self.class_name!r} from a probability of {self.threshold:.3f} on ({self.goal}): at 0.5 {said} "
+            f"{self.at_half[name]:.3f}, at {self.threshold:.3f} {self.at_point[name]:.3f} (precision "
+            f"{self.at_point['precision']:.3f}, recall {self.at_point['recall']:.3f})"
+        )
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class Evaluation:
     """A model measured on labelled images.
@@ -153,6 +186,8 @@ class Evaluation:
         Share of genuine images that are as strange as each or stranger; None from a model of an earlier version.
     strangers : Strangers or None
         With ``unknown_images``: what they were taken for.
+    operating : Operating or None
+        Of a model with an operating point: what the threshold is worth on these images.
 
     Examples
     --------
@@ -200,17 +235,20 @@ class Evaluation:
     surest: RiskCoverage | None = None
     unfamiliar: NDArray[np.float64] | None = None
     strangers: Strangers | None = None
+    operating: Operating | None = None
 
     @property
-    def largest_class(self) -> str:
-        """The class of most images here, the first of equal ones."""
-        return self.model.class_names[int(self._counts.argmax())]
+    def predicted(self) -> NDArray[np.int64]:
+        """Label that the model calls each image by (n_images,)."""
+        return self.model.decide(self.probabilities)
 
     @property
-    def baseline(self) -> float:
-        """Accuracy on these images of always answering the largest class."""
-        return float(self._counts.max() / len(self.y))
+    def answered(self) -> NDArray[np.float64]:
+        """Probability of the class that each image is called by (n_images,)."""
+        return np.take_along_axis(self.probabilities, self.predicted[:, None], axis=1)[:, 0]
 
     @property
-    def _counts(self) -> NDArray[np.int64]:
-        return np.bincount(self.y, minlength=len(self.model.class_names))
+    def baseline(self) -> tuple[str, float]:
+        """The class of most images here, the first of equal ones, and the accuracy of always answering it."""
+        counts = np.bincount(self.y, minlength=len(self.model.class_names))
+        return self.model.class_names[int(counts.argmax())], float(counts.max() / len(self.y))

@@ -105,7 +105,7 @@ def explain_images(
         head_maps = features.head_maps(maps[loaded.layer])
         X = features.pooled(head_maps)
         probabilities = loaded.predict_proba(X)
-        labels, others = choose_classes(probabilities, *wanted)
+        labels, others = choose_classes(loaded, probabilities, *wanted)
         divided = explainer(head_maps, X, labels, others)
         for n, position in enumerate(batch.positions):
             found[position] = Explanation(
@@ -125,13 +125,16 @@ def explain_images(
 
 
 def choose_classes(
-    probabilities: NDArray[np.float64], label: int | None = None, other: int | None = None
+    model: Model, probabilities: NDArray[np.float64], label: int | None = None, other: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return for each row (n, n_classes) the most probable class and the runner-up, but for what is given: (n,) and (n,)."""
+    """Return for each row (n, n_classes) the class it is called and the runner-up, but for what is given: (n,) and (n,)."""
     left = probabilities.copy()
     if other is not None:
         left[:, other] = -np.inf
-    labels = left.argmax(axis=1) if label is None else np.full(len(left), label)
+    if label is not None:
+        labels = np.full(len(left), label)
+    else:
+        labels = model.decide(probabilities) if other is None else left.argmax(axis=1)
     left[np.arange(len(left)), labels] = -np.inf
     others = left.argmax(axis=1) if other is None else np.full(len(left), other)
     return labels.astype(np.int64), others.astype(np.int64)

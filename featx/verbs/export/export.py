@@ -173,8 +173,13 @@ def _network_writer(model: Model, name: Path | str, form: Format, weights: Path 
     """Return what writes the network from pixels to probabilities."""
     if model.recipe.precision != "float32":
         raise ExportError(
-            f"{name}: was fitted on features in {model.recipe.precision}, and what is exported computes in float32. Extract in "
-            "float32 and fit again; or export to .joblib, which takes features."
+            f"{name}: was fitted on features in {model.recipe.precision}, and what is exported computes in float32. Extract "
+            "in float32 and fit again; or export to .joblib, which takes features."
+        )
+    if model.recipe.backbone == "onnx":
+        raise ExportError(
+            f"{name}: its backbone is a network in an ONNX file, which is not written into another. Export to .joblib, which "
+            "takes features."
         )
     _refuse_curve(model, name)
     *layers, last = plain_layers(model.head, model.head_name)
@@ -205,8 +210,8 @@ def _pipeline_writer(model: Model, name: Path | str, weights: Path | None) -> Wr
     _refuse_curve(model, name)
     if model.temperature != 1.0:
         raise ExportError(
-            f"{name}: is calibrated by a temperature of {model.temperature:.3g}, and no classifier of scikit-learn has "
-            "one. Export to another format, or fit without --calibrate."
+            f"{name}: is calibrated by a temperature of {model.temperature:.3g}, and no classifier of scikit-learn has one. "
+            "Export to another format, or fit without --calibrate."
         )
     pipeline = make_pipeline(model.head, model.head_name, model.class_names, model.point)
 

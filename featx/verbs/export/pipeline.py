@@ -70,6 +70,7 @@ def make_pipeline(head: Head, name: str, class_names: tuple[str, ...], point: Op
         classifier = FixedThresholdClassifier(
             classifier, threshold=point.threshold, pos_label=name_of, response_method="predict_proba"
         )
+        classifier.estimator_ = classifier.estimator  # what its fit would make: a copy that is fitted
     return Pipeline([*steps, ("classifier", classifier)])
 
 

@@ -222,7 +222,9 @@ def prepare(
     checks.before_reading()
     folder = as_path_or_none("cache", cache, CacheError, CACHE) or Path("cache") / index.name
     given = Path(options.calibration) if options.calibration else None
-    engine = find_engine(Engine(*options.make_recipe()), folder, given, overwrite)
+    resolved = options.resolve()
+    checks.note(resolved.notes)
+    engine = find_engine(Engine(*options.make_recipe(resolved)), folder, given, overwrite)
     store = FeatureCache.open_or_create(folder, engine.recipe, overwrite)
     chosen = options.part
     previous = store.previous_catalog()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from featx.models import (
 from featx.system.names import keywords_of
 from featx.system.paths import StrPath
 from featx.system.progress import OnEpoch, Progress
-from featx.verbs.compare import cut_into_folds, search_settings
+from featx.verbs.compare import check_minutes
 from featx.verbs.fit.assemble import assemble_model
 from featx.verbs.fit.confidence import check_calibration, learn_confidence
 from featx.verbs.fit.grouping import measure_grouping
@@ -28,6 +28,7 @@ from featx.verbs.fit.log import write_log
 from featx.verbs.fit.point import PointWanted, learn_point
 from featx.verbs.fit.request import FitRequest
 from featx.verbs.fit.result import FitResult
+from featx.verbs.fit.tune import Tuned, tune_settings
 
 
 def fit_head(
@@ -40,6 +41,7 @@ def fit_head(
     seed: int = 0,
     tune: bool = False,
     folds: int = 5,
+    minutes: float = 1.0,
     calibrate: bool = False,
     calibration: CalibrationKind | None = None,
     threshold: float | str | None = None,
@@ -70,6 +72,9 @@ def fit_head(
         Choose the settings and the pooling that are not given by cross-validation inside the training images.
     folds : int
         For ``tune`` and ``threshold``.
+    minutes : float
+        For ``tune``: how long the search may take; what it did not get to is in ``untried`` and in the notes. The fit with the
+        chosen settings comes on top.
     calibrate : bool
         Calibrate on the validation images, so that confidence matches accuracy.
     calibration : str or None
@@ -131,6 +136,7 @@ def fit_head(
         keywords=keywords_of(fit_head),
     )
     request.spec.make(**request.settings)  # a wrong setting must not wait for a search
+    check_minutes(minutes)
     started = time.monotonic()
     images = choose_images(request.store.catalog, request.store.folder)
     kind = calibration or ("auto" if calibrate else None)
@@ -140,9 +146,10 @@ def fit_head(
     copies = find_training_copies(request.store, progress) if group_duplicates else None
     if copies:
         notes.append(_describe_copies(copies, images))
-    tuning: list[dict[str, Any]] = []
+    tuned = Tuned(request)
     if tune:
-        request, tuning = _tune(request, folds, copies, progress)
+        tuned = tune_settings(request, folds, minutes, copies, progress)
+        request, notes = tuned.request, notes + tuned.notes
     grouping, group_notes = measure_grouping(request, request.features)
     fitted, probabilities = _fit(request, images, on_epoch)
     confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
@@ -159,7 +166,7 @@ def fit_head(
         "notes": notes + group_notes + confidence.notes + fitted.notes_,
         **({"groups": grouping} if grouping else {}),
     }
-    model = assemble_model(request, images, fitted, metrics, tuning, confidence)
+    model = assemble_model(request, images, fitted, metrics, tuned.tuning, confidence)
     model = dataclasses.replace(
         model, point=point, familiarity=learn_familiarity(model, request.store, images.train, images.val)
     )
@@ -167,7 +174,7 @@ def fit_head(
     if request.log is not None:
         write_log(model, request.log)
     alike = not request.store.catalog.groups and images.weights is None
-    return FitResult.of(model, request.path, images.y_val, alike=alike)
+    return FitResult.of(model, request.path, images.y_val, alike=alike, untried=tuned.untried)
 
 
 def _share_right(called: NDArray[np.int64], images: LearningImages) -> float | None:
@@ -175,29 +182,6 @@ def _share_right(called: NDArray[np.int64], images: LearningImages) -> float | N
     if not len(images.val) or (images.weights_val is not None and not images.weights_val.any()):
         return None
     return float(np.average(called == images.y_val, weights=images.weights_val))
-
-
-def _tune(
-    request: FitRequest, folds: int, copies: TrainingCopies | None, progress: Progress | None
-) -> tuple[FitRequest, list[dict[str, Any]]]:
-    """Return the request with pooling and settings of the best candidate, and what was tried, the best first."""
-    groups = copies.groups if copies else None
-    images = cut_into_folds(request.store, request.layer, folds, request.settings["seed"], groups)
-    tried = search_settings(images, request.spec.name, request.pooling, request.settings, progress)
-    table = [
-        {
-            "pooling": attempt.candidate.pooling,
-            "settings": {
-                name: value for name, value in attempt.candidate.settings.items() if name not in ("seed", "map_shape")
-            },
-            "accuracy": attempt.accuracy,
-            "log_loss": attempt.log_loss,
-            "seconds": attempt.seconds,
-        }
-        for attempt in tried
-    ]
-    best = tried[0].candidate
-    return dataclasses.replace(request, pooling=best.pooling, settings=best.settings), table
 
 
 def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) -> tuple[Head, NDArray[np.float64]]:

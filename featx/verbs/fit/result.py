@@ -52,6 +52,8 @@ class FitResult:
         if not.
     operating_point : OperatingPoint or None
         With ``threshold``: the ``positive`` class (its index), the ``threshold``, and figures ``at_half`` and ``at_point``.
+    untried : list of dict
+        With ``tune``: pooling and settings of the candidates that the time or the memory did not suffice for.
     val_interval : (low, high) or None
         95 % interval of ``val_accuracy`` (Wilson's); None where images come in groups or weigh differently.
     val_baseline : float or None
@@ -84,11 +86,12 @@ class FitResult:
     calibration: str = "none"
     groups: dict[str, Any] | None = None
     operating_point: OperatingPoint | None = None
+    untried: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     val_interval: tuple[float, float] | None = None
     val_baseline: float | None = None
 
     @classmethod
-    def of(cls, model: Model, path: Path, y_val: NDArray[np.int64], *, alike: bool) -> Self:
+    def of(cls, model: Model, path: Path, y_val: NDArray[np.int64], *, alike: bool, untried: list[dict[str, Any]]) -> Self:
         """Return what is reported of a model that was just fitted and saved, with the labels of its validation images.
 
         ``alike`` tells whether these stand each for itself and count alike: an interval is of no others.
@@ -113,6 +116,7 @@ class FitResult:
             calibration=model.calibration.kind,
             groups=model.metrics.get("groups"),
             operating_point=model.point,
+            untried=untried,
             val_interval=None if accuracy is None or not alike else wilson(round(accuracy * len(y_val)), len(y_val)),
             val_baseline=largest_share(y_val),
         )

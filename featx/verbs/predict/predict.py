@@ -121,17 +121,19 @@ def predict_images(
     shares = loaded.familiarity.shares(result.strangeness) if loaded.familiarity and result.strangeness is not None else None
     predictions = Predictions()
     predictions.class_names, predictions.n_top, predictions.passed_over = loaded.class_names, n_top, files.passed_over
+    called = loaded.decide(result.probabilities)
     for place, (file, row) in enumerate(zip(files, result.probabilities, strict=True)):
         given = _asked_for(loaded.class_names, row, n_top, probabilities, place in result.rejected)
         if place in result.rejected:
             predictions.append(Prediction(str(file), "", None, result.rejected[place], **given))
             continue
-        best, unfamiliar = int(row.argmax()), None if shares is None else float(shares[place])
+        best, unfamiliar = int(called[place]), None if shares is None else float(shares[place])
         is_strange = unknown is not None and unfamiliar is not None and unfamiliar <= unknown
         label = UNKNOWN if is_strange else loaded.class_names[best]
         predictions.append(Prediction(str(file), label, float(row[best]), "", unfamiliar=unfamiliar, **given))
+    predictions.notes = loaded.point_notes
     if left_out := str(files.passed_over):
-        predictions.notes = (f"passed over: {left_out}",)
+        predictions.notes = (*predictions.notes, f"passed over: {left_out}")
     if loaded.familiarity is None:
         predictions.notes = (*predictions.notes, _OLD)
     if seen and (found := seen.result()):

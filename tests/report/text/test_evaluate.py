@@ -35,7 +35,7 @@ def test_of_many_classes_the_worst_are_shown_and_how_many_more_there_are(
     assert lines[21] == (
         f"… the worst 20 by F1, and {n_classes - 20} more classes, all in reports/a b/classification_report.csv"
     )
-    assert lines[23].startswith("test accuracy 1.000 on 6 images")
+    assert lines[23].startswith("test accuracy 1.000 on 6 images (always the largest class: 0.50)")
 
 
 def test_without_a_report_the_others_are_counted_all_the_same(evaluate: Callable[..., Evaluation]) -> None:

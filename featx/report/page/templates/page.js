@@ -192,14 +192,19 @@ const featx = (() => {
   }
 
   function startFilterOfTable(table) {
-    const named = (row) => [...row.cells].filter((cell) => !cell.classList.contains("number")).map((cell) => cell.textContent);
-    const items = [...table.tBodies[0].rows].map((row) => [named(row).join(" "), row]);
+    // What a row is of, and what else it names; of a table without such cells all that is no number.
+    const isName = (cell) => cell.matches("th, .named");
+    const names = (row) => {
+      const cells = [...row.cells];
+      return (cells.some(isName) ? cells.filter(isName) : cells.filter((cell) => !cell.matches(".number"))).map((cell) => cell.textContent);
+    };
+    const items = [...table.tBodies[0].rows].map((row) => [names(row).join(" "), row]);
     startFilter(table.closest(".scroll") ?? table, table.dataset.filter, items);
   }
 
   function startFilterOfParts(contents) {
     const links = [...contents.querySelectorAll("a[href^='#class-']")];
-    const items = links.map((link) => [link.textContent, link, document.querySelector(link.getAttribute("href"))]);
+    const items = links.map((link) => [link.querySelector("bdi").textContent, link, document.querySelector(link.getAttribute("href"))]);
     startFilter(contents, contents.dataset.filterParts, items);
   }
 
