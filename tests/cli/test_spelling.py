@@ -22,7 +22,7 @@ EVERY = [(name, option) for name, command in sorted(main.commands.items()) for o
 # The last word of a name is in the singular, but for counts of things, shares of them, lists of numbers, and words that have
 # no other form.
 PLURAL = {
-    *("epochs", "folds", "views", "workers", "neighbors", "examples", "max-pixels"),
+    *("epochs", "folds", "views", "workers", "neighbors", "examples", "max-pixels", "minutes"),
     *("max-rejects", "sets", "filters", "images", "unknown-images"),
     *("weights", "loss", "progress", "preprocess", "yes", "group-duplicates", "probabilities"),
 }
