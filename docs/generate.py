@@ -105,7 +105,7 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
         Document(
             result="featx:Evaluation",
             only=_EVALUATED,
-            renamed={"model": "model_path"},
+            renamed={"model": "model_path", "operating_point": "operating"},
             added={
                 "images": ("int", "Number of images measured."),
                 "rejected": ("int", "Number of images that could not be measured."),
