@@ -1,5 +1,7 @@
 """The headline of an evaluation's page: what was measured, and its figures with their intervals."""
 
+import numpy as np
+
 from featx.report.page.strangest import stranger_figures
 from featx.report.text.shares import interval_text, share_text
 from featx.system.counts import number_of
@@ -30,9 +32,9 @@ def accuracy_note(evaluation: Evaluation) -> str:
 def baseline_text(evaluation: Evaluation) -> str:
     """Say what always the same answer would reach; empty where all images are of one class, as that answer is right then."""
     name, share = evaluation.baseline
-    counts = sorted(measures.images for measures in evaluation.per_class)
+    counts = np.bincount(evaluation.y)
     # Of classes of one size none is the largest more than another.
-    which = f", {name!r}" if counts[-1] > counts[-2] else ""
+    which = f", {name!r}" if (counts == counts.max()).sum() == 1 else ""
     return "" if share == 1 else f"always the largest class{which}: {share_text(share)}"
 
 

@@ -160,9 +160,10 @@ def _measure(
 
     labels = np.arange(len(model.class_names))
     predicted = measured.probabilities.argmax(axis=1)
-    precision, recall, f1, support = precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0.0)
-    present = support > 0
+    precision, recall, f1, _ = precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0.0)
     confusion = confusion_matrix(y, predicted, labels=labels)
+    support = confusion.sum(axis=1)  # scikit-learn's are no whole numbers where no image is right
+    present = support > 0
     confidence = _confidence(measured.probabilities, y)
     uncalibrated = None
     # No calibration can be taken out of a mean over views; a curve can only be searched back.
