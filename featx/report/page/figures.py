@@ -32,9 +32,9 @@ def accuracy_note(evaluation: Evaluation) -> str:
 def baseline_text(evaluation: Evaluation) -> str:
     """Say what always the same answer would reach; empty where all images are of one class, as that answer is right then."""
     name, share = evaluation.baseline
-    counts = sorted(np.bincount(evaluation.y, minlength=2).tolist())
+    counts = np.bincount(evaluation.y)
     # Of classes of one size none is the largest more than another.
-    which = f", {name!r}" if counts[-1] > counts[-2] else ""
+    which = f", {name!r}" if (counts == counts.max()).sum() == 1 else ""
     return "" if share == 1 else f"always the largest class{which}: {share_text(share)}"
 
 

@@ -18,10 +18,11 @@ def calibration_precision(
 
     The error of few images is too large, as chance alone moves each bin off its line, and that of a resample by as much again.
     The interval therefore is the resamples' reflected at the error (the basic bootstrap), which takes the excess out; it begins
-    at 0 where a model that is right exactly as often as it is sure would show as large an error in one of forty cases. It
-    ends no lower than the gap between the mean confidence and an accuracy that the images do not exclude (Wilson's): the true
-    error is at least that gap. In simulations it held the true error in 78 to 95 % of draws of 100 to 500 images: it is a
-    little too narrow.
+    at 0 where a model that is right exactly as often as it is sure would show as large an error in one of forty cases. In
+    simulations it held the true error in 78 to 95 % of draws of 100 to 500 images: it is a little too narrow.
+
+    It ends no lower than the gap between the mean confidence and an accuracy that the images do not exclude (Wilson's): the
+    true error is at least that gap. Where all are right, or none, resamples show no spread, and that gap is the low end too.
 
     Parameters
     ----------
@@ -61,5 +62,6 @@ def calibration_precision(
         low = 0.0
     mean: float = float(confidence.mean())
     least, most = wilson(int(right.sum()), len(y))
-    apart = max(mean - least, most - mean)
-    return (max(0.0, float(low)), max(found, float(high), apart)), float(chance.mean())
+    if right.all() or not right.any():
+        low = min(float(low), max(0.0, mean - most, least - mean))
+    return (max(0.0, float(low)), max(found, float(high), mean - least, most - mean)), float(chance.mean())

@@ -1,14 +1,16 @@
 """The page that all others are made from: escaped, readable, and only put in the place of its like."""
 
+import itertools
 import re
 from importlib import resources
 from pathlib import Path
 
 import jinja2
+import numpy as np
 import pytest
 
 from featx.errors import OutputError
-from featx.report.page.draw import SHAPES, Frame, marks_of, ticks
+from featx.report.page.draw import COLOURS, SHAPES, Frame, marks_of, ticks
 from featx.report.page.place import check_page_path
 from featx.report.page.render import render_page, save_page
 from featx.system.marks import PAGE as BEGINNING
@@ -45,6 +47,44 @@ def test_every_text_can_be_read(theme: str) -> None:
 def test_light_and_dark_name_the_same_colours() -> None:
     """None is left at its light value by mistake."""
     assert set(palettes()["light"]) == set(palettes()["dark"])
+
+
+# Machado, Oliveira & Fernandes (2009), A physiologically-based model for simulation of color vision deficiency, at severity 1.
+VISION = {
+    "full": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+}  # fmt: skip
+
+
+def seen(colour: str, vision: str) -> np.ndarray:
+    """Return a colour in CIELAB (D65), as somebody of that vision sees it."""
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(VISION[vision] @ linear, 0, 1)
+    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    xyz = to_xyz @ linear / np.array([0.95047, 1, 1.08883])
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_colours_of_a_map_are_apart_for_every_vision(theme: str, vision: str) -> None:
+    """Any two by 18 steps of CIELAB (2.3 are just noticed), and each from its paper by a contrast of 3 to 1 (WCAG 2, AA)."""
+    palette = palettes()[theme]
+    colours = [palette[f"map-{letter}"] for letter in "abcdefgh"]
+    assert len(set(colours)) == COLOURS == 8
+    apart = {(a, b): float(np.linalg.norm(seen(a, vision) - seen(b, vision))) for a, b in itertools.combinations(colours, 2)}
+    assert min(apart.values()) > 18, min(apart, key=lambda pair: apart[pair])
+    assert np.linalg.norm(seen(palette["accent"], vision) - seen(palette["bad"], vision)) > 18  # a hit and a mistake
+    for colour in colours:
+        low, high = sorted((luminance(colour), luminance(palette["raised"])))
+        assert (high + 0.05) / (low + 0.05) >= 3
 
 
 @pytest.mark.parametrize(
