@@ -24,7 +24,7 @@ from featx.heads import HEADS
 from featx.store import FeatureCache
 from featx.system.progress import Progress
 from featx.verbs.compare.folds import TrainingImages, cut_into_folds
-from featx.verbs.compare.limit import Limit, TimeIsUp
+from featx.verbs.compare.limit import Limit
 from featx.verbs.compare.search import search_settings
 from featx.verbs.compare.validate import Candidate, CrossValidation, Tried, cross_validate, rank_of
 from tests.conftest import write_image
