@@ -11,17 +11,18 @@ if TYPE_CHECKING:
     from featx.estimators import FeatureExtractor, HeadClassifier
     from featx.models import Model, load_model
     from featx.recipe import Recipe
-    from featx.report import write_report
+    from featx.report import write_look_page, write_report
     from featx.store import FeatureCache
     from featx.verbs.audit import Audit, audit_cache, write_clean_manifest
     from featx.verbs.compare import Comparison, compare_heads
     from featx.verbs.evaluate import Evaluation, evaluate_model
-    from featx.verbs.explain import Explanation, explain_images
+    from featx.verbs.explain import Explanation, Explanations, explain_images
     from featx.verbs.export import ExportResult, export_model
     from featx.verbs.extract import ExtractPlan, ExtractResult, extract_features, plan_extract
     from featx.verbs.finetune import FineTuneResult, fine_tune
     from featx.verbs.fit import FitResult, fit_head
     from featx.verbs.inspect import inspect_path
+    from featx.verbs.look import Look, look_at_images
     from featx.verbs.merge import MergeResult, merge_caches
     from featx.verbs.pack import pack_cache
     from featx.verbs.predict import Prediction, Predictions, predict_images
@@ -38,6 +39,7 @@ _PUBLIC = {
     "Evaluation": "featx.verbs.evaluate",
     "ExportResult": "featx.verbs.export",
     "Explanation": "featx.verbs.explain",
+    "Explanations": "featx.verbs.explain",
     "ExtractPlan": "featx.verbs.extract",
     "ExtractResult": "featx.verbs.extract",
     "FeatureCache": "featx.store",
@@ -45,6 +47,7 @@ _PUBLIC = {
     "FineTuneResult": "featx.verbs.finetune",
     "FitResult": "featx.verbs.fit",
     "HeadClassifier": "featx.estimators",
+    "Look": "featx.verbs.look",
     "MergeResult": "featx.verbs.merge",
     "Model": "featx.models",
     "Prediction": "featx.verbs.predict",
@@ -60,6 +63,7 @@ _PUBLIC = {
     "fit_head": "featx.verbs.fit",
     "inspect_path": "featx.verbs.inspect",
     "load_model": "featx.models",
+    "look_at_images": "featx.verbs.look",
     "merge_caches": "featx.verbs.merge",
     "pack_cache": "featx.verbs.pack",
     "plan_extract": "featx.verbs.extract",
@@ -67,6 +71,7 @@ _PUBLIC = {
     "unpack_sample": "featx.verbs.sample",
     "verify_cache": "featx.verbs.verify",
     "write_clean_manifest": "featx.verbs.audit",
+    "write_look_page": "featx.report",
     "write_report": "featx.report",
 }
 
@@ -75,6 +80,7 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "Explanation",
+    "Explanations",
     "ExportResult",
     "ExtractPlan",
     "ExtractResult",
@@ -83,6 +89,7 @@ __all__ = [
     "FineTuneResult",
     "FitResult",
     "HeadClassifier",
+    "Look",
     "MergeResult",
     "Model",
     "Prediction",
@@ -98,6 +105,7 @@ __all__ = [
     "fit_head",
     "inspect_path",
     "load_model",
+    "look_at_images",
     "merge_caches",
     "open_cache",
     "pack_cache",
@@ -106,6 +114,7 @@ __all__ = [
     "unpack_sample",
     "verify_cache",
     "write_clean_manifest",
+    "write_look_page",
     "write_report",
 ]
 

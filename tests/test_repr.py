@@ -37,13 +37,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             featx.export_model(fitted, "photos.joblib"),
             featx.merge_caches(extracted, "cache/merged"),
             featx.predict_images(fitted, "photos/red/0.png")[0],
+            look := featx.look_at_images("photos", image_size=64),
+            look.examples[0],
         ]
     return {type(result).__name__: result for result in found}
 
 
 def test_a_result_is_one_line(results: dict[str, Any]) -> None:
     """That begins with its class and is no longer than a notebook shows without scrolling."""
-    assert len(results) == 11
+    assert len(results) == 13
     for name, result in results.items():
         text = repr(result)
         assert text.startswith(f"{name}("), text

@@ -18,7 +18,17 @@ _SECONDS, _SHARE, _LEAST_SECONDS = 60.0, 0.05, 10.0
 # What takes no time in most runs shows no bar there, and leaves none.
 _QUICK = ("index",)
 
-_UNITS = {"cross-validate": "fits", "duplicates": "pairs"}
+# What a stage counts, where that is not images.
+_UNITS = {
+    "augment": "views",
+    "extract views": "views",
+    "predict views": "views",
+    "check": "rows",
+    "merge": "rows",
+    "cross-validate": "candidates",
+    "withhold": "fits",
+    "duplicates": "comparisons",
+}
 
 
 class Shown(Protocol):
@@ -33,6 +43,15 @@ class Shown(Protocol):
         ...
 
 
+quiet_option = click.option(
+    *("-q", "--quiet"),
+    is_flag=True,
+    expose_value=False,
+    callback=set_loudness,
+    help="Print results and errors alone: no notes, no progress, no next step.",
+)
+
+
 def progress_options(command: Any) -> Any:
     """Add --progress, --quiet and --verbose to a command."""
     for option in (
@@ -43,13 +62,7 @@ def progress_options(command: Any) -> Any:
             callback=set_loudness,
             help="Say on stderr, too, what it runs on and how long each stage took.",
         ),
-        click.option(
-            *("-q", "--quiet"),
-            is_flag=True,
-            expose_value=False,
-            callback=set_loudness,
-            help="Print results and errors alone: no notes, no progress.",
-        ),
+        quiet_option,
         click.option(
             "--progress",
             type=click.Choice(STYLES),
@@ -68,13 +81,17 @@ def progress_options(command: Any) -> Any:
 def show_progress() -> Iterator[Any]:
     """Yield a callback that shows how far each stage is."""
     shown: dict[str, Shown] = {}
+    counts: dict[str, tuple[int, int]] = {}
     started = time.monotonic()
 
     def step(stage: str, done: int, total: int) -> None:
-        if stage not in shown:
+        so_far, before = counts.get(stage, (0, -1))
+        # A stage may come again: a search in two steps, say, or images that changed while they were read.
+        if total != before or (not done and so_far >= total):
             for earlier in shown.values():  # one at a time
                 earlier.close()
-            shown[stage] = _show(stage, total, _UNITS.get(stage, "images"))
+            so_far, shown[stage] = 0, _show(stage, total, _UNITS.get(stage, "images"))
+        counts[stage] = so_far + done, total
         shown[stage].update(done)
 
     try:
@@ -148,13 +165,15 @@ class _Bar:
     def update(self, done: int, values: str = "") -> None:
         """Move the bar."""
         bar = self._bar
+        if values:
+            bar.set_postfix_str(values, refresh=False)
         if done and not bar.n:
             bar.set_description(self._stage, refresh=False)
             bar.n = bar.last_print_n = bar.initial = done
             bar.start_t = bar.last_print_t = time.time()
-            done = 0
-        if values:
-            bar.set_postfix_str(values, refresh=False)
+            if self._stage not in _QUICK:
+                bar.refresh()  # without a rate, and so without a time left
+            return
         bar.update(done)
 
     def close(self) -> None:

@@ -11,11 +11,13 @@ from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilitie
 from featx.heads.head import Features, Head, Rows
 from featx.heads.isotonic import Isotonic
 from featx.heads.linear_form import LinearForm
+from featx.heads.operating import GOALS, Goal, OperatingPoint, choose_point, cuts_of, figures_at
 from featx.heads.registry import HEADS, HeadSpec, head_spec, make_head, rebuild_head
 from featx.heads.settings import HeadSettings
 from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
 
 __all__ = [
+    "GOALS",
     "HEADS",
     "HIGHEST",
     "LEAST_FOR_CURVE",
@@ -26,12 +28,14 @@ __all__ = [
     "CalibrationKind",
     "Conformal",
     "Features",
+    "Goal",
     "Head",
     "HeadSettings",
     "HeadSpec",
     "Isotonic",
     "LeftOut",
     "LinearForm",
+    "OperatingPoint",
     "Rows",
     "Scaling",
     "SharedRows",
@@ -40,6 +44,9 @@ __all__ = [
     "best_epoch",
     "check_scale",
     "check_seed",
+    "choose_point",
+    "cuts_of",
+    "figures_at",
     "fit_calibration",
     "fit_temperature",
     "head_spec",

@@ -21,6 +21,7 @@ from featx.store.shards.shard import Shard
 from featx.system.durable import make_folder
 from featx.system.files import sweep_temporaries
 from featx.system.lock_file import closed_to_others, locked
+from featx.system.outputs import refuse_address
 
 # How long a reader waits for another process that is between two renames.
 _PAUSE_SECONDS = 0.02
@@ -106,7 +107,10 @@ class FeatureCache(CachedFeatures):
             If the folder holds features of another recipe and ``overwrite`` is false.
         CacheError
             If the folder holds something that is no cache, or something in the cache that is neither file nor folder.
+        OutputError
+            If it is an address.
         """
+        refuse_address(folder)
         present = read_recipe(folder)
         if not overwrite:
             refuse_another_recipe(folder, present, recipe)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from featx.errors import ModelError, ModelNotFound
-from featx.models import Model, load_model
+from featx.models import Model, advise, kind_at, load_model, open_cache
 from featx.recipe import Recipe
-from featx.store import REJECTED, SPLITS, FeatureCache, missing_rows
+from featx.store import REJECTED, SPLITS, missing_rows
 from featx.system.paths import StrPath, as_path
 
 
@@ -92,15 +92,16 @@ def inspect_path(path: StrPath) -> CacheSummary | ModelSummary:
     ('blue', 'green', 'red')
     """
     path = as_path("path", path, ModelError, "a cache's folder or a model file")
-    if path.is_dir():
+    if path.is_dir() and kind_at(path) != "models":
         return _inspect_cache(path)
     if not path.exists():
-        raise ModelNotFound(f"{path}: no such cache or model. Give a cache's folder or a .featx file.")
+        said = advise(path, "model") or advise(path, "cache")
+        raise ModelNotFound(said or f"{path}: no such cache or model. Give a cache's folder or a .featx file.")
     return _inspect_model(path)
 
 
 def _inspect_cache(path: Path) -> CacheSummary:
-    store = FeatureCache.open(path)
+    store = open_cache(path)
     catalog = store.catalog
     of_split = {split: catalog.images_of_class(split) for split in SPLITS}
     counts = {name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names}
@@ -133,7 +134,7 @@ def _inspect_model(path: Path) -> ModelSummary:
             "type": "Head",
             "output_shape": [len(model.class_names)],
             "parameters": model.head.n_parameters,
-            "trainable": True,
+            "trainable": model.head_name != "knn",
         }
     )
     return ModelSummary(path=path, model=model, layers=layers)

@@ -73,7 +73,7 @@ def fit_logistic(X: Values, labels: NDArray[np.integer], weights: Values, C: flo
         length = float(np.sqrt((gradient**2 / diagonal).sum()))
         wanted_length = _TOLERANCE * length if wanted_length is None else wanted_length
         if length <= wanted_length:
-            return coef[:-1].T.copy(), coef[-1].copy(), True
+            return *_planes(coef), True
 
         def curve(direction: Values, shares: Values = shares) -> Values:
             change = shares * (X @ direction[:-1] + direction[-1])
@@ -88,7 +88,13 @@ def fit_logistic(X: Values, labels: NDArray[np.integer], weights: Values, C: flo
             if new_value <= value + 1e-4 * expected / 2**halving or -expected <= 1e-12 * abs(value):
                 break
         coef, value, shares = coef + step / 2**halving, new_value, new_shares
-    return coef[:-1].T.copy(), coef[-1].copy(), False
+    return *_planes(coef), False
+
+
+def _planes(coef: Values) -> tuple[Values, Values]:
+    """Return coefficients and intercepts; these with a mean of 0, as the same amount on all of several classes says nothing."""
+    intercept = coef[-1] - (coef[-1].mean() if coef.shape[1] > 1 else 0)
+    return coef[:-1].T.copy(), intercept
 
 
 def conjugate_gradients(curve: Callable[[Values], Values], target: Values, diagonal: Values, accuracy: float) -> Values:

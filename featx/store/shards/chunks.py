@@ -12,7 +12,7 @@ import os
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -30,7 +30,7 @@ with contextlib.suppress(ImportError):  # from a checkout, featx runs without
     from isal import isal_zlib
 
     _compress, _crc32, _decompressor = isal_zlib.compress, isal_zlib.crc32, isal_zlib.decompressobj
-    _broken = (isal_zlib.error,)
+    _broken = (cast("type[Exception]", isal_zlib.error),)  # its stubs say that it is an error, not a kind of one
 
 _ROWS_A_TASK = 4
 _WORDS_AT_ONCE = 8192

@@ -108,6 +108,8 @@ class Audit:
         What a user should know about this audit.
     seconds : float
         That it took.
+    judged : bool
+        Whether labels were judged, which takes different images of two classes.
 
     Examples
     --------
@@ -133,6 +135,7 @@ class Audit:
     alike_classes: list[AlikeClasses]
     notes: list[str]
     seconds: float
+    judged: bool = True
 
 
 Flags = dict[str, list[str]]

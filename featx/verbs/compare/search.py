@@ -3,14 +3,15 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from featx.heads import head_spec, is_number
 from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages
 from featx.verbs.compare.limit import Limit
-from featx.verbs.compare.validate import Candidate, CrossValidation, Tried, rank_of
+from featx.verbs.compare.validate import CrossValidation
 
 _FOR_THE_FIRST_STEP = 0.6
 """Share of the time: the settings that the second step tries on what the first has found are worth as much as it."""
@@ -102,14 +103,14 @@ def search_settings(
     return Search(tried, [candidate for candidate, one in pairs if one is None], validation.too_large)
 
 
-def _further(chosen: Candidate, free: dict[str, Sequence[Any]], *, tried: bool) -> list[Candidate]:
+def _further(chosen: Candidate, free: Mapping[str, Sequence[Any]], *, tried: bool) -> list[Candidate]:
     """Return all combinations of free settings on one basis; without the first of each, the default, where that was tried."""
     known = chosen.settings | {name: values[0] for name, values in free.items()}
     combined = (chosen.settings | dict(zip(free, values, strict=True)) for values in itertools.product(*free.values()))
     return [Candidate(chosen.head, chosen.pooling, one) for one in combined if not tried or one != known]
 
 
-def _distance(candidate: Candidate, free: dict[str, Sequence[Any]]) -> tuple[int, float]:
+def _distance(candidate: Candidate, free: Mapping[str, Sequence[Any]]) -> tuple[int, float]:
     """Return how many settings are not at their first value, and how many powers of ten the numbers among them are away."""
     changed, powers = 0, 0.0
     for name, values in free.items():

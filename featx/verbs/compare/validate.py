@@ -1,7 +1,6 @@
 """Cross-validation inside the training images: how a head is chosen without a look at the test images."""
 
 import contextlib
-import dataclasses
 import itertools
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -17,6 +16,7 @@ from featx.store import CachedRows
 from featx.system.cores import available_cores
 from featx.system.memory import check_memory
 from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages
 from featx.verbs.compare.limit import Limit, TimeIsUp
 
@@ -24,53 +24,6 @@ _LEAST_PROBABILITY = 1e-7
 
 _AT_A_TIME = 2
 """Candidates whose folds are being fitted: the second fills the cores that the first has no more folds for."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A way to fit: head, pooling and settings.
-
-    Parameters
-    ----------
-    head, pooling : str
-        Which head, on which features.
-    settings : dict
-        The head's own, where they are not at their default.
-    """
-
-    head: str
-    pooling: str
-    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class Tried:
-    """The figures of a candidate on images that its fits had not seen.
-
-    Parameters
-    ----------
-    candidate : Candidate
-        What was fitted.
-    accuracy : float
-        Top-1, over all training images, each judged by the fit that it was left out of.
-    log_loss : float
-        Mean over them.
-    seconds : float
-        Of a fold's fit, on average.
-    right : ndarray of shape (n_images,), bool
-        Whether each was judged right.
-    """
-
-    candidate: Candidate
-    accuracy: float
-    log_loss: float
-    seconds: float
-    right: NDArray[np.bool_]
-
-
-def rank_of(tried: Tried) -> tuple[float, float]:
-    """Return the sort key of candidates: accuracy, then log loss."""
-    return -round(tried.accuracy, 12), tried.log_loss
 
 
 Judged = tuple[NDArray[np.int64], NDArray[np.float64], float]
@@ -150,9 +103,9 @@ class CrossValidation:
     def _try_all(self, pooling: str, scale: str, candidates: Sequence[Candidate], limit: Limit) -> Generator[Tried]:
         """Yield how each candidate does that is fitted on the same rows."""
         limit.check()
-        if not scale:
+        if not scale or self._images.weights is not None:  # what folds share has no weights
             for candidate in candidates:
-                yield self._tried(candidate, self._fit_with_epochs(candidate, limit))
+                yield self._tried(candidate, self._fit_alone(candidate, limit))
             return
         check_scale(scale)
         rows = self._rows(pooling, scale, candidates, limit)
@@ -174,7 +127,7 @@ class CrossValidation:
                 check_memory(
                     n_rows * n_columns * cached.dtype.itemsize + memory_of_shared(cached.shape),
                     f"{candidates[0].head} with {pooling}: a search holds all features, and {n_rows:,} rows of {n_columns:,}",
-                    "Fit ridge or dense without --tune: they read a block at a time. Or compare --heads dense, or with "
+                    "Fit ridge or dense without --tune: they read a block at a time. Or compare --head dense, or with "
                     "--pooling avg.",
                 )
             except HeadError as error:
@@ -227,8 +180,9 @@ class CrossValidation:
         found = fits.probabilities(learned, np.repeat(images.labels[used], n_views), left_out * n_views)
         return *found, time.perf_counter() - start
 
-    def _fit_with_epochs(self, candidate: Candidate, limit: Limit) -> list[Judged]:
-        """Fit a head that stops by a validation loss: by that of some images which are left out of the fold's fit."""
+    def _fit_alone(self, candidate: Candidate, limit: Limit) -> list[Judged]:
+        """Fit on each fold by itself; a head with epochs stops by the loss of some images which are left out of its fit."""
+        classical = head_spec(candidate.head).classical
         images, n_views, settings = self._images, self._n_views, candidate.settings
         if "map_shape" in head_spec(candidate.head).settings():
             settings = settings | {"map_shape": list(images.store.row_shape(images.layer))}
@@ -237,7 +191,7 @@ class CrossValidation:
         for fold in range(images.n_folds):
             limit.check()
             left_out, used = np.flatnonzero(images.fold_of == fold), np.flatnonzero(images.fold_of != fold)
-            inner = images.inner_val[used]
+            inner = images.inner_val[used] & (not classical)
             # The only image of its class that is left is for learning.
             inner &= np.isin(images.labels[used], images.labels[used[~inner]])
             val, used = used[inner], used[~inner]
@@ -245,7 +199,10 @@ class CrossValidation:
             y = np.repeat(images.labels[used], n_views)
             validation = (self._clean(val, candidate.pooling), images.labels[val]) if len(val) else (None, None)
             start = time.perf_counter()
-            head = make_head(candidate.head, **settings).fit(X, y, *validation, **watched)
+            weights = None if images.weights is None else np.repeat(images.weights[used], n_views)
+            head = make_head(candidate.head, **settings).fit(
+                X, y, validation[0], validation[1], sample_weight=weights, **watched
+            )
             seconds = time.perf_counter() - start
             of_fold = head.predict_proba(np.asarray(self._clean(left_out, candidate.pooling)))
             judged.append((head.classes_, of_fold, seconds))
@@ -260,8 +217,8 @@ class CrossValidation:
         right = probabilities.argmax(axis=1) == images.labels
         return Tried(
             candidate=candidate,
-            accuracy=float(right.mean()),
-            log_loss=float(-np.log(np.maximum(of_label, _LEAST_PROBABILITY)).mean()),
+            accuracy=float(np.average(right, weights=images.weights)),
+            log_loss=float(np.average(-np.log(np.maximum(of_label, _LEAST_PROBABILITY)), weights=images.weights)),
             seconds=float(np.mean([seconds for _, _, seconds in judged])),
             right=right,
         )

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.images import PassedOver
 from featx.models import Model
 from featx.system.brief import brief_repr
 
@@ -79,6 +80,24 @@ class Explanation:
         order = np.argsort(-np.abs(self.cells), axis=None, kind="stable")[:count]
         places = zip(*np.unravel_index(order, self.cells.shape), strict=True)
         return [(int(row), int(column), float(self.cells[row, column])) for row, column in places]
+
+
+class Explanations(list[Explanation]):
+    """A list of explanations, and what was found beside the images.
+
+    Attributes
+    ----------
+    passed_over : PassedOver
+        What the folders hold besides images: ``skipped`` by suffix, ``folders`` by name, ``hidden``.
+
+    Examples
+    --------
+    >>> explanations = featx.explain_images("models/photos-logreg.featx", "photos/red")
+    >>> len(explanations), explanations.passed_over.skipped
+    (12, {})
+    """
+
+    passed_over: PassedOver = PassedOver()
 
 
 def limits_of(model: Model, method: str, quantity: str, grid: tuple[int, ...]) -> list[str]:

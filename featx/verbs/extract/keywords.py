@@ -14,7 +14,7 @@ from featx.verbs.extract.options import ExtractOptions
 class ExtractKeywords(ManifestKeywords, total=False):
     """Keywords of ``extract_features`` and ``plan_extract`` that decide which features come out; see ``ExtractOptions``."""
 
-    backbone: str
+    backbone: str | Path
     weights: str
     layers: tuple[str, ...] | str | None
     preprocess: str

@@ -17,7 +17,7 @@ from featx.report import fit_text
 from featx.store import CachedRows, FeatureCache
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import search_settings
-from featx.verbs.fit.fit import FitResult
+from featx.verbs.fit.result import FitResult
 from tests.conftest import COLOURS, Run, as_json, write_image
 from tests.verbs.compare.test_search import write_noisy
 
