@@ -42,17 +42,17 @@ def gzipped(values: NDArray[np.generic]) -> bytes:
     return _compress(np.ascontiguousarray(values).data, GZIP_LEVEL)
 
 
-def inflated(data: bytes | memoryview, n_bytes: int) -> bytes | None:
-    """Return what ``gzipped`` was given; None where that is not so many bytes, or does not fit zlib's own checksum.
+def inflated(data: bytes | memoryview, most: int) -> bytes | None:
+    """Return what ``gzipped`` was given, or the first ``most`` bytes of more; None where it does not fit zlib's own checksum.
 
-    No more is made room for than one byte beyond, whatever the data would grow to.
+    No more is made room for, whatever the data would grow to.
     """
     stream = _decompressor()
     try:
-        values: bytes = stream.decompress(data, n_bytes + 1)
+        values: bytes = stream.decompress(data, most)
     except _broken:
         return None
-    return values if stream.eof and len(values) == n_bytes and not stream.unused_data else None
+    return values if len(values) == most or (stream.eof and not stream.unused_data) else None
 
 
 def packed_rows(values: NDArray[np.generic], dtype: np.dtype[np.generic]) -> list[bytes]:

@@ -24,6 +24,10 @@ _BYTES_A_TASK = 1_000_000
 _LARGEST_ROW = 1 << 28
 
 
+class WrongSize(Exception):
+    """Raised where a chunk, all of its checksums right, is not as long as a row; ``args`` holds the row's number."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ChunkIndex:
     """Where the rows of a dataset are in its file.
@@ -45,7 +49,7 @@ class ChunkIndex:
 
     @classmethod
     def of(cls, dataset: h5py.Dataset) -> "ChunkIndex | None":
-        """Return the index of a dataset whose chunks are single rows, compressed, with a checksum as featx has it, or None."""
+        """Return the index of a dataset whose chunks are rows, compressed and with a checksum, as featx has them; else None."""
         plist = dataset.id.get_create_plist()
         filters = [plist.get_filter(number)[0] for number in range(plist.get_nfilters())]
         if filters != _FILTERS or dataset.chunks != (1, *dataset.shape[1:]) or dataset.file.userblock_size:
@@ -81,6 +85,11 @@ class ChunkIndex:
         -------
         sound : bool
             Whether each of them was whole, and of finite numbers; if not, ``out`` holds something or other.
+
+        Raises
+        ------
+        WrongSize
+            If one is not as long as a row. HDF5 would fill it up with whatever its memory holds.
         """
         row_bytes = math.prod(self.shape, start=self.dtype.itemsize)
         step = max(1, _BYTES_A_TASK // max(1, row_bytes))
@@ -99,9 +108,11 @@ class ChunkIndex:
         compressed, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
         if len(data) != self.sizes[row] or fletcher32(compressed) != int.from_bytes(checksum, "little"):
             return False
-        found = inflated(compressed, row_bytes)
+        found = inflated(compressed, row_bytes + 1)
         if found is None:
             return False
+        if len(found) != row_bytes:
+            raise WrongSize(row)
         values = np.frombuffer(found, self.dtype).reshape(1, *self.shape)
         if first_not_finite(values) is not None:
             return False

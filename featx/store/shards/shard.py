@@ -39,7 +39,7 @@ from featx.store.guard import (
 )
 from featx.store.inside import open_inside
 from featx.store.shards.chunks import row_checksums
-from featx.store.shards.direct import ChunkIndex
+from featx.store.shards.direct import ChunkIndex, WrongSize
 from featx.system.files import DIGEST_BYTES, file_digest
 from featx.system.finite import first_not_finite
 
@@ -144,8 +144,12 @@ class Shard:
         places : ndarray of shape (n,), int64
             Positions in ``out``, one for each row.
         """
-        if name.startswith("maps/") and out.shape[1:] == self.row_shape(name) and self._read_direct(name, rows, out, places):
-            return
+        if name.startswith("maps/") and out.shape[1:] == self.row_shape(name):
+            try:
+                if self._read_direct(name, rows, out, places):
+                    return
+            except WrongSize as error:
+                raise CacheDamaged(f"{self.path}: row {error} of {name!r} is not as long as it should be. {MEND}") from None
         values = self.read(name, rows)
         if values.shape[1:] != out.shape[1:]:
             raise CacheDamaged(
@@ -155,15 +159,18 @@ class Shard:
 
     def _read_direct(self, name: str, rows: NDArray[np.int64], out: NDArray[np.floating], places: NDArray[np.int64]) -> bool:
         """Read rows past HDF5; False where that is for HDF5 to do, or to refuse."""
-        with contextlib.suppress(CacheDamaged), damage_named(self.path):
+        with (
+            contextlib.suppress(CacheDamaged),
+            damage_named(self.path),
+            open(open_inside(self.path), "rb") as plain,  # noqa: PTH123 - of a descriptor
+        ):
+            if _state(os.fstat(plain.fileno())) != self._state:
+                return False
             if name not in self._indexes:
-                with self._open() as file:
+                with open_by_descriptor(plain.fileno(), self.path) as file:
                     self._indexes[name] = ChunkIndex.of(file[name])
             index = self._indexes[name]
-            if index is None:
-                return False
-            with open(open_inside(self.path), "rb") as plain:  # noqa: PTH123 - of a descriptor
-                return _state(os.fstat(plain.fileno())) == self._state and index.read(plain.fileno(), rows, out, places)
+            return index is not None and index.read(plain.fileno(), rows, out, places)
         return False
 
     def _open(self) -> h5py.File:

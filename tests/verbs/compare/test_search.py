@@ -16,11 +16,11 @@ from sklearn.preprocessing import StandardScaler
 
 import featx
 import featx.heads.classical.left_out
-import featx.heads.classical.shared
 import featx.verbs.compare.search
 import featx.verbs.compare.validate
 from featx.errors import HeadError
-from featx.heads import HEADS
+from featx.heads import HEADS, Scaling, make_head
+from featx.heads.classical.ridge import RidgeHead
 from featx.store import FeatureCache
 from featx.system.progress import Progress
 from featx.verbs.compare.candidates import Candidate, Tried, rank_of
@@ -72,6 +72,17 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> TrainingImages:
     """3 classes x 20 training images in 4 folds, and val and test images; whole maps have 108 values, averages 3."""
     folder = tmp_path_factory.mktemp("search")
     write_noisy(folder / "photos", [("train", 20), ("val", 3), ("test", 3)])
+    return folds_of(folder / "photos", folder / "cache", image_size=(192, 192))
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> TrainingImages:
+    """8, 16 and 24 training images of 3 classes in 4 folds."""
+    folder = tmp_path_factory.mktemp("uneven")
+    write_noisy(folder / "photos", [("train", 24)])
+    for label, n_images in enumerate((8, 16)):
+        for path in sorted((folder / "photos" / "train" / f"c{label}").iterdir())[n_images:]:
+            path.unlink()
     return folds_of(folder / "photos", folder / "cache", image_size=(192, 192))
 
 
@@ -266,18 +277,41 @@ def test_figures_equal_scikit_learns_on_the_same_folds(images: TrainingImages, h
     assert found.candidate == Candidate(head, pooling, settings)
 
 
+ROUTES: dict[str, tuple[str, dict[str, Any]]] = {
+    "logreg": ("logreg", {"C": 0.05}),
+    "ridge": ("ridge", {}),
+    "knn": ("knn", {"neighbors": 3}),
+    "svm": ("svm", {"C": 0.01}),
+    "svm, balanced": ("svm", {"class_weight": "balanced"}),
+    "rbf": ("svm", {"kernel": "rbf"}),
+    "rbf, balanced": ("svm", {"kernel": "rbf", "class_weight": "balanced"}),
+}
+
+
+@pytest.mark.parametrize("name", ROUTES)
+@pytest.mark.parametrize("pooling", ["flatten", "avg"], ids=["wide", "tall"])
 @pytest.mark.parametrize("scale", ["standard", "sqrt", "none"])
-def test_rotated_and_unrotated_rows_give_the_same_figures(
-    images: TrainingImages, scale: str, monkeypatch: pytest.MonkeyPatch
+def test_what_is_shared_changes_no_figure(
+    uneven: TrainingImages, name: str, pooling: str, scale: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A decomposition in common saves time and changes nothing, with any scale; rbf is never rotated."""
-    candidates = [Candidate(head, "flatten", {"scale": scale}) for head in ("logreg", "ridge", "knn", "svm")]
-    candidates += [Candidate("svm", "flatten", {"scale": scale, "kernel": "rbf"})]
-    rotated = cross_validate(images, candidates)
-    monkeypatch.setattr(featx.verbs.compare.search, "_basis", lambda X, scaling, rotated: scaling(X))
-    for one, other in zip(rotated, cross_validate(images, candidates), strict=True):
-        assert one.right.tolist() == other.right.tolist(), one.candidate
-        assert one.log_loss == pytest.approx(other.log_loss, rel=1e-4), one.candidate
+    """Compared with each other or by their columns: as heads decide that are fitted on the scaled rows of each fold alone."""
+    head, settings = ROUTES[name]
+    candidates = [Candidate(head, pooling, settings | {"scale": scale})]
+    (compared,) = cross_validate(uneven, candidates)
+    monkeypatch.setattr(featx.heads.classical.left_out, "are_compared", lambda *_: False)
+    (by_columns,) = cross_validate(uneven, candidates)
+    X = features_of(uneven, pooling)
+    rows = Scaling.learn(scale, X)(X)
+    probabilities = np.zeros((len(X), 3))
+    for fold in range(uneven.n_folds):
+        used, left_out = uneven.fold_of != fold, uneven.fold_of == fold
+        fitted = make_head(head, **settings, scale="none").fit(rows[used], uneven.labels[used])
+        probabilities[left_out] = fitted.predict_proba(rows[left_out])
+    right = probabilities.argmax(axis=1) == uneven.labels
+    log_loss = -np.log(np.maximum(probabilities[np.arange(len(X)), uneven.labels], 1e-7)).mean()
+    for found in (compared, by_columns):
+        assert found.right.tolist() == right.tolist()
+        assert found.log_loss == pytest.approx(log_loss, rel=2e-4)
 
 
 def test_candidates_tried_together_do_as_they_do_alone(images: TrainingImages) -> None:
@@ -381,10 +415,18 @@ def test_a_head_with_epochs_stops_by_rows_that_are_not_left_out(viewed: Training
     assert (tried.accuracy, tried.log_loss) == (pytest.approx(1 / 3), pytest.approx(np.log(3)))
 
 
-def test_a_classical_head_is_given_no_validation_rows(images: TrainingImages, recorder: Recorder) -> None:
+def test_a_classical_head_is_given_no_validation_rows(images: TrainingImages, monkeypatch: pytest.MonkeyPatch) -> None:
     """It learns from all images but those left out."""
+    fits: list[tuple[int, int]] = []
+    real = RidgeHead.fit
+
+    def fit(self: RidgeHead, X: Any, y: Any, *others: Any) -> Any:
+        fits.append((len(X), len(others)))
+        return real(self, X, y)
+
+    monkeypatch.setattr(RidgeHead, "fit", fit)
     cross_validate(images, [Candidate("ridge", "avg")])
-    assert [(len(fit["X"]), fit["X_val"]) for fit in recorder.fits] == [(45, None)] * 4
+    assert fits == [(45, 0)] * 4
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -440,8 +482,9 @@ def test_a_search_chooses_pooling_and_scale_and_then_the_rest(images: TrainingIm
         for pooling in ("avgmax", "avg", "max", "flatten")
         for scale in ("standard", "l2", "sqrt")
     ]
-    # The first of the grid is the default, which was tried already.
-    penalties = HEADS["logreg"].grid["C"][1:]
+    # The first of the grid is the default, which was tried already; what lies next to it comes first.
+    penalties = (0.001, 0.1, 0.0001, 1.0, 10.0)
+    assert {*penalties, 0.01} == {*HEADS["logreg"].grid["C"]}
     assert steps[1:] == [[Candidate("logreg", "max", {"seed": 3, "scale": "l2", "C": C}) for C in penalties]]
     assert found[0].candidate == Candidate("logreg", "max", {"seed": 3, "scale": "l2", "C": 1.0})
     assert [rank_of(one) for one in found] == sorted(rank_of(one) for one in found)
