@@ -64,7 +64,7 @@ def test_the_last_map_of_a_classifier_is_what_the_file_computes(runtime: str, ba
 def test_tokens_are_kept_as_patches_class_token_and_both(
     runtime: str, registers: int, class_token: bool, tmp_path: Path
 ) -> None:
-    """Of a transformer the last tokens: those of the grid in rows and columns, the first, and this with the mean of the grid."""
+    """Of a transformer the last tokens: those of the grid in rows and columns; the first; and this with the grid's mean."""
     model = graphs.transformer(registers=registers, class_token=class_token)
     path = graphs.saved(model, tmp_path / "network.onnx")
     images = graphs.pixels(4, 64, 64)
@@ -342,5 +342,5 @@ def test_weights_beside_the_file_are_read_and_known_by_their_content(tmp_path: P
     changed = describe_network(folder / "n.onnx")
     assert changed.digest != digest
     recipe = Recipe("onnx", digest, changed.taken, changed.image_size, changed.preprocess)
-    with pytest.raises(WeightsError, match="has digest sha256:.* was wanted"):
+    with pytest.raises(WeightsError, match=r"has digest sha256:.* was wanted"):
         load_backbone(recipe, folder / "n.onnx")
