@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from featx.errors import RecipeError
-from featx.recipe import Recipe
+from featx.recipe import Recipe, read_scaling
 
 RECIPE = Recipe(
     backbone="vgg16",
@@ -221,3 +221,59 @@ def test_defaults_are_those_written_down() -> None:
     short = Recipe("vgg16", "sha256:00ff", ("block5_pool", "block4_pool"), (224, 200), "caffe")
     names = ("resize", "background", "exact_decode", "precision", "stored_dtype")
     assert [getattr(short, name) for name in names] == ["stretch", (255, 255, 255), False, "float32", "float16"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("torch", "torch"),
+        ("mean=0.485,0.456,0.406 std=0.229,0.224,0.225", "mean=0.485,0.456,0.406 std=0.229,0.224,0.225"),
+        ("std=.5/MEAN=0.50", "mean=0.5,0.5,0.5 std=0.5,0.5,0.5"),
+        ("mean=127.5 std=127.5 bgr", "mean=127.5,127.5,127.5 std=127.5,127.5,127.5 bgr"),
+        ("nhwc none", "none nhwc"),
+    ],
+)
+def test_a_scaling_has_one_spelling(typed: str, kept: str) -> None:
+    """Whatever was typed, so that one scaling makes one recipe; a recipe takes that spelling alone, and reads it back."""
+    assert str(read_scaling(typed)) == kept
+    assert str(read_scaling(kept)) == kept
+    assert Recipe("stub", "none", ("cells",), (64, 64), kept).to_dict()["preprocess"] == kept
+    if typed != kept:
+        with pytest.raises(RecipeError, match="preprocess must be one of"):
+            Recipe("stub", "none", ("cells",), (64, 64), typed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "imagenet", "torch tf", "torch mean=0.5", "mean=", "mean=1,2", "mean=1,2,3,4", "mean=nan", "std=inf", "std=0"),
+        *(
+            "mean=0.5 std=-1",
+            "mean=0.5 mean=0.4",
+            "torch bgr bgr",
+            "caffe bgr",
+            "torch nchw nhwc",
+            "mean=1e9",
+            "bgr",
+            "mean=0.5 x",
+        ),
+    ],
+)
+def test_what_is_no_scaling_is_refused(text: str) -> None:
+    """Unknown words, words twice, numbers that cannot be divided by."""
+    assert read_scaling(text) is None
+    with pytest.raises(RecipeError, match="preprocess must be one of"):
+        Recipe("stub", "none", ("cells",), (64, 64), text)
+
+
+def test_units_of_means_and_deviations_are_told_by_their_size() -> None:
+    """Of pixels from 0 to 1; of 0 to 255 where one of the six numbers is above 1."""
+    for text, scale, offset in (
+        ("mean=0.5,0.25,0 std=0.5,1,0.25", (2 / 255, 1 / 255, 4 / 255), (-1, -0.25, 0)),
+        ("mean=0,51,102 std=51", (1 / 51,) * 3, (0, -1, -2)),
+        ("std=255", (1 / 255,) * 3, (0, 0, 0)),
+    ):
+        scaling = read_scaling(text)
+        assert scaling is not None
+        assert scaling.factors[0] == pytest.approx(scale)
+        assert scaling.factors[1] == pytest.approx(offset)

@@ -1,6 +1,7 @@
 """Backbones: which networks exist, and running one. Importing this loads no Keras; ``load_backbone`` does."""
 
-from featx.backbones.imported.found import ImportedNetwork, describe_network
+from featx.backbones.imported.found import describe_network
+from featx.backbones.imported.network import ImportedNetwork
 from featx.backbones.load import (
     Backbone,
     check_device,

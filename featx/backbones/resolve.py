@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from featx.backbones.imported.found import ImportedNetwork, describe_network
+from featx.backbones.imported.found import describe_network
 from featx.backbones.imported.kinds import KINDS_WANTED, names_a_file
+from featx.backbones.imported.network import ImportedNetwork
 from featx.backbones.load import check_image_size
 from featx.backbones.scaling import scaling_of
 from featx.backbones.table import backbone_spec

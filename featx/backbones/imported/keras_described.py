@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from featx.backbones.imported.found import ImportedNetwork, network_digest
 from featx.backbones.imported.keras_file import KerasFile
+from featx.backbones.imported.network import ImportedNetwork
 from featx.errors import BackboneError, RecipeError
 from featx.recipe import Scaling
+from featx.system.files import file_digest
 from featx.system.keras_settings import plain_keras
 
 _DEFAULT_MODE = "rescale"
@@ -26,7 +27,7 @@ def describe_keras(
         raise RecipeError(
             f"{path}: takes images as Keras does, (n, height, width, 3). Received: --preprocess {scaling}. Leave nchw out."
         )
-    digest = network_digest(path)  # before it is built: of what was changed meanwhile, find_weights says that it is another
+    digest = f"sha256:{file_digest(path).hex()}"
     file = KerasFile(path)
     size = file.image_size(image_size)
     network, layers = file.network(size)

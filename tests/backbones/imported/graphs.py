@@ -103,7 +103,7 @@ def _normed(graph: Graph, values: str, output: str, width: int) -> str:
 
 
 def channels_last(kind: int = TensorProto.FLOAT, batch: int | str = "batch") -> Any:
-    """Return a network of (n, 24, 32, 3), as TensorFlow's are exported: a division, a transposition, a convolution and back."""
+    """Return a network of (n, 24, 32, 3), as TensorFlow's are exported: a division, a convolution between transpositions."""
     graph = Graph(2)
     pixels = "pixels" if kind == TensorProto.FLOAT else graph.add("Cast", ["pixels"], "floats", to=TensorProto.FLOAT)
     values = graph.add("Div", [pixels, graph.constant(np.float32(255))], "small")

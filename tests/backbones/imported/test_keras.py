@@ -1,4 +1,4 @@
-"""Networks from Keras files: what is taken, and that it is what Keras computes; hostile files are refused, never run."""
+"""Networks from Keras files: that what is taken of them is what Keras computes; hostile files are refused, and never run."""
 
 import json
 import shutil

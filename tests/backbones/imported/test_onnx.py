@@ -64,7 +64,7 @@ def test_the_last_map_of_a_classifier_is_what_the_file_computes(runtime: str, ba
 def test_tokens_are_kept_as_patches_class_token_and_both(
     runtime: str, registers: int, class_token: bool, tmp_path: Path
 ) -> None:
-    """Of a transformer the last tokens: those of the grid in rows and columns, the first, and both with their mean."""
+    """Of a transformer the last tokens: those of the grid in rows and columns; the first; and this with the grid's mean."""
     model = graphs.transformer(registers=registers, class_token=class_token)
     path = graphs.saved(model, tmp_path / "network.onnx")
     images = graphs.pixels(4, 64, 64)
