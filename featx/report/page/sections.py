@@ -111,7 +111,7 @@ def curves_section(evaluation: Evaluation) -> dict[str, Any]:
     elif len(worst) > len(lines):
         text += f" These are the {len(lines)} worst of {len(worst)} classes."
     label = "Precision-recall curves. Average precision: " + ", ".join(
-        f"{line['name']} {share_text(line['average_precision'])}" for line in lines[:20]
+        f"{line['name']} {share_text(curve.average_precision)}" for line, curve in zip(lines[:20], worst, strict=False)
     )
     return {"curve_lines": lines, "curve_text": text, "curve_label": label, "curve_frame": Frame(420, 300)}
 
