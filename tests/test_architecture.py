@@ -66,14 +66,14 @@ LIBRARIES = {
     # Heads and a curve learn by it, a comparison cuts folds, an evaluation measures, an export is made of it; estimators are
     # its own.
     ("sklearn",): (
-        *("heads/classical/linear.py", "heads/classical/machines.py", "heads/isotonic.py"),
+        *("heads/classical/linear.py", "heads/classical/left_out.py", "heads/classical/machines.py", "heads/isotonic.py"),
         *("verbs/compare/folds.py", "verbs/evaluate/", "verbs/export/", "estimators/"),
     ),
-    # One function each: a root, an interval, a graph's connected parts.
-    ("scipy",): ("heads/temperature.py", "verbs/compare/compare.py", "system/linked.py"),
+    # One thing each: a root, LAPACK's Cholesky, an interval, a graph's connected parts.
+    ("scipy",): ("heads/temperature.py", "heads/classical/positive.py", "verbs/compare/compare.py", "system/linked.py"),
     ("isal",): ("store/shards/chunks.py",),
     ("joblib",): ("system/cores.py", "verbs/compare/search.py", "verbs/export/"),
-    ("threadpoolctl",): ("verbs/compare/search.py", "heads/epochs/steps.py", "models/alike/"),
+    ("threadpoolctl",): ("verbs/compare/validate.py", "heads/epochs/steps.py", "models/alike/"),
     ("pickle", "shelve", "marshal"): (),
 }
 

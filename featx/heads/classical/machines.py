@@ -110,7 +110,7 @@ def _decided() -> Any:
     from sklearn.base import BaseEstimator, ClassifierMixin
 
     class Decided(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
-        def fit(self, X: Any, y: Any) -> Any:
+        def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
             self.classes_ = np.unique(y)
             return self
 

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 import featx
-import featx.verbs.compare.search
+import featx.verbs.compare.validate
 from featx.errors import CacheError, CacheNotFound, FeatxError, HeadError, OutputError, UnknownHead
 from featx.models import wilson
 from featx.report.text.compare import comparison_text
 from featx.store import FeatureCache
+from featx.verbs.compare.candidates import Candidate, Tried
 from featx.verbs.compare.comparison import ComparedHead, Comparison, save_comparison
 from featx.verbs.compare.folds import cut_into_folds
-from featx.verbs.compare.search import Candidate, Tried, cross_validate
+from featx.verbs.compare.validate import cross_validate
 from tests.conftest import Run
 from tests.test_architecture import command, modules_loaded_by
 from tests.verbs.compare.test_search import write_noisy
@@ -238,7 +239,7 @@ def test_an_impossible_out_is_said_before_the_work(noisy_cache: Path, run: Run, 
     def work(*arguments: object, **options: object) -> None:
         raise AssertionError("the work was begun")
 
-    monkeypatch.setattr(featx.verbs.compare.search, "_fit_folds", work)
+    monkeypatch.setattr(featx.verbs.compare.validate.CrossValidation, "run", work)
     Path("file").write_text("mine")
     result = run("compare", noisy_cache, "--heads", "knn", "--out", "file/table.csv")
     assert result.exit_code == 1
