@@ -55,14 +55,19 @@ def without_copies(
     weights : ndarray of shape (n_left,), or None
         None where there are neither copies nor weights.
     """
-    digests = row_digests(X, labels)
+    order, weights = one_of_each(row_digests(X, labels), weights)
+    return (X, labels, None) if weights is None else (X[order], labels[order], weights)
+
+
+def one_of_each(digests: Digests, weights: Values | None) -> tuple[NDArray[np.int64], Values | None]:
+    """Return the positions that ``without_copies`` keeps, in its order, and the weights that it gives them."""
     first = first_alike(digests)
     kept = np.flatnonzero(first == np.arange(len(first)))
     if weights is None and len(kept) == len(first):
-        return X, labels, None
+        return kept, None
     order = kept[np.argsort(first_bytes(digests[kept]), kind="stable")]
     summed: Values = np.bincount(first, weights, len(first)).astype(np.float64)
-    return X[order], labels[order], summed[order]
+    return order, summed[order]
 
 
 def halved_if_alone(

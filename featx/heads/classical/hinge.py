@@ -37,7 +37,7 @@ _TOLERANCE = 1e-9
 
 
 class HingeProblem:
-    """One penalty, and all fits under it on some of the same rows.
+    """Some rows that all fits under one penalty are made on, each on some of them.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class HingeProblem:
         decision : ndarray of shape (n_rows,)
             Signed distance of every row, used or not.
         """
-        ridge = np.full(len(used), self._ridge) if weights is None else self._ridge / np.where(used, weights, 1.0)
+        ridge = np.full(len(used), self._ridge) if weights is None else self._ridge / weights
         within = used if start is None else used & start
         of_rows, decision, value = np.zeros(len(used)), np.zeros(len(used)), np.inf
         factored: _Factored | None = None

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from featx.heads.classical.base import n_decisions, row_weights
 
-_SIGMOID_FOLDS = 5
+SIGMOID_FOLDS = 5
 
-_KERNEL_TOLERANCE = 1e-7
+KERNEL_TOLERANCE = 1e-7
 """At scikit-learn's own 0.001 the last bit of a distance moves probabilities in their fourth digit."""
 
 Values = NDArray[np.float64]
@@ -32,7 +32,7 @@ def kernel_machine(C: float, class_weight: str | None, seed: int, weights: Value
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.svm import SVC
 
-    options = {"kernel": "precomputed", "C": C, "tol": _KERNEL_TOLERANCE, "random_state": seed}
+    options = {"kernel": "precomputed", "C": C, "tol": KERNEL_TOLERANCE, "random_state": seed}
     if weights is None:
         return OneVsRestClassifier(SVC(class_weight=class_weight, **options)), {}
 
@@ -93,7 +93,7 @@ class Calibrated:
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-        n_folds = min(_SIGMOID_FOLDS, int(np.bincount(labels).min()))
+        n_folds = min(SIGMOID_FOLDS, int(np.bincount(labels).min()))
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=self._seed)
         held_out = cross_val_predict(self.machine, X, labels, cv=folds, method="decision_function", params=self._given or None)
         self.machine.fit(X, labels, **self._given)

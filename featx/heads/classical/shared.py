@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from featx.heads.checks import check_finite
 from featx.heads.classical.scaling import Scaling
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, decompose
+from featx.system.digests import Digests, first_alike
 from featx.system.halves import widened
 
 Values = NDArray[np.float64]
@@ -56,6 +57,10 @@ class SharedRows:
         Features. They are not kept.
     scale : str
         How to scale them; see ``Scaling``.
+    digests : ndarray of shape (n_rows, 32), uint8
+        Of each row with its label, from ``row_digests``: copies stay copies, to the bit.
+    weights : ndarray of shape (n_rows,) or None
+        How much each row counts in the scaling; by default all alike.
     exact : bool
         Compute all inner products in float64. Without, large ones are computed in float32, and their sums in float64: each is
         then off by some 1e-7 of the lengths of its two rows.
@@ -80,6 +85,8 @@ class SharedRows:
         self,
         X: NDArray[np.floating],
         scale: str,
+        digests: Digests,
+        weights: Values | None = None,
         *,
         exact: bool = False,
         compared: bool = True,
@@ -94,14 +101,20 @@ class SharedRows:
         wide = n_rows < n_columns and n_rows <= LARGEST_DECOMPOSITION
         if compared or wide:
             exact = exact or n_rows * n_rows * n_columns <= _EXACT_PRODUCTS
-            self.gram, self.sums = _products(X, scale, np.float64 if exact else np.float32, check)
+            self.gram, self.sums = _products(X, scale, weights, np.float64 if exact else np.float32, check)
             check_finite(self.sums[:, None])  # a fortieth of looking at all values; one that is no number is in a sum
         if wide and turned:
             assert self.gram is not None, "few rows are compared"
             lengths, directions = decompose(self.gram)
             self.rows = directions * lengths
         elif turned:
-            self.rows = _turned(Scaling.learn(scale, X)(X))
+            self.rows = _turned(Scaling.learn(scale, X, weights)(X))
+        self.digests = digests
+        first = first_alike(digests)
+        if (first != np.arange(n_rows)).any():
+            # Computed beside other rows, two copies may differ in their last bits.
+            self.gram = None if self.gram is None else self.gram[np.ix_(first, first)]
+            self.rows = None if self.rows is None else self.rows[first]
 
     def __len__(self) -> int:
         rows = self.gram if self.gram is not None else self.rows
@@ -119,7 +132,9 @@ class SharedRows:
         return np.maximum(distances, 0, out=distances)
 
 
-def _products(X: NDArray[np.floating], scale: str, dtype: type[np.floating], check: Check) -> tuple[Values, Values]:
+def _products(
+    X: NDArray[np.floating], scale: str, weights: Values | None, dtype: type[np.floating], check: Check
+) -> tuple[Values, Values]:
     """Return the inner products (n_rows, n_rows) and the sums (n_rows,) of scaled rows, a block of columns at a time."""
     gram, sums, lengths = np.zeros((len(X), len(X))), np.zeros(len(X)), np.zeros(len(X))
     for start in range(0, X.shape[1], _COLUMNS):
@@ -127,7 +142,7 @@ def _products(X: NDArray[np.floating], scale: str, dtype: type[np.floating], che
         block = X[:, start : start + _COLUMNS]
         values: NDArray[Any] = widened(block) if dtype == np.float32 else block.astype(dtype)
         if scale == "standard":
-            _standardize(values)
+            _standardize(values, weights)
         elif scale == "sqrt":
             lengths += np.abs(values).sum(axis=1, dtype=np.float64)
             values = np.copysign(np.sqrt(np.abs(values)), values)
@@ -143,9 +158,9 @@ def _products(X: NDArray[np.floating], scale: str, dtype: type[np.floating], che
     return gram, sums
 
 
-def _standardize(values: NDArray[Any]) -> None:
+def _standardize(values: NDArray[Any], weights: Values | None) -> None:
     """Bring columns to mean 0 and standard deviation 1, in place, as ``Scaling`` does."""
-    scaling = Scaling.learn("standard", values)
+    scaling = Scaling.learn("standard", values, weights)
     values -= scaling.mean.astype(values.dtype)
     values /= scaling.scale.astype(values.dtype)
 

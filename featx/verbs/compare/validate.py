@@ -103,9 +103,9 @@ class CrossValidation:
     def _try_all(self, pooling: str, scale: str, candidates: Sequence[Candidate], limit: Limit) -> Generator[Tried]:
         """Yield how each candidate does that is fitted on the same rows."""
         limit.check()
-        if not scale or self._images.weights is not None:  # what folds share has no weights
+        if not scale:
             for candidate in candidates:
-                yield self._tried(candidate, self._fit_alone(candidate, limit))
+                yield self._tried(candidate, self._fit_with_epochs(candidate, limit))
             return
         check_scale(scale)
         rows = self._rows(pooling, scale, candidates, limit)
@@ -137,7 +137,8 @@ class CrossValidation:
                 raise TimeIsUp from error
             self._features = pooling, np.asarray(cached)
         fits = [(one.head, one.settings) for one in candidates]
-        return share_rows(self._features[1], scale, fits, limit.check)
+        labels, weights = np.repeat(self._images.labels, self._n_views), self._of_views(self._images.weights)
+        return share_rows(self._features[1], labels, weights, scale, fits, limit.check)
 
     def _on_shared(self, rows: SharedRows, candidates: Sequence[Candidate], limit: Limit) -> Iterator[Tried]:
         """Yield how each candidate does; folds are fitted in threads, as NumPy and scikit-learn leave Python's lock."""
@@ -177,12 +178,12 @@ class CrossValidation:
         used, left_out = np.flatnonzero(images.fold_of != fold), np.flatnonzero(images.fold_of == fold)
         learned = (used[:, None] * n_views + np.arange(n_views)).ravel()
         start = time.perf_counter()
-        found = fits.probabilities(learned, np.repeat(images.labels[used], n_views), left_out * n_views)
+        weights = None if images.weights is None else self._of_views(images.weights[used])
+        found = fits.probabilities(learned, np.repeat(images.labels[used], n_views), left_out * n_views, weights)
         return *found, time.perf_counter() - start
 
-    def _fit_alone(self, candidate: Candidate, limit: Limit) -> list[Judged]:
-        """Fit on each fold by itself; a head with epochs stops by the loss of some images which are left out of its fit."""
-        classical = head_spec(candidate.head).classical
+    def _fit_with_epochs(self, candidate: Candidate, limit: Limit) -> list[Judged]:
+        """Fit a head that stops by a validation loss: by that of some images which are left out of the fold's fit."""
         images, n_views, settings = self._images, self._n_views, candidate.settings
         if "map_shape" in head_spec(candidate.head).settings():
             settings = settings | {"map_shape": list(images.store.row_shape(images.layer))}
@@ -191,7 +192,7 @@ class CrossValidation:
         for fold in range(images.n_folds):
             limit.check()
             left_out, used = np.flatnonzero(images.fold_of == fold), np.flatnonzero(images.fold_of != fold)
-            inner = images.inner_val[used] & (not classical)
+            inner = images.inner_val[used]
             # The only image of its class that is left is for learning.
             inner &= np.isin(images.labels[used], images.labels[used[~inner]])
             val, used = used[inner], used[~inner]
@@ -199,7 +200,7 @@ class CrossValidation:
             y = np.repeat(images.labels[used], n_views)
             validation = (self._clean(val, candidate.pooling), images.labels[val]) if len(val) else (None, None)
             start = time.perf_counter()
-            weights = None if images.weights is None else np.repeat(images.weights[used], n_views)
+            weights = None if images.weights is None else self._of_views(images.weights[used])
             head = make_head(candidate.head, **settings).fit(
                 X, y, validation[0], validation[1], sample_weight=weights, **watched
             )
@@ -226,6 +227,10 @@ class CrossValidation:
     @property
     def _n_views(self) -> int:
         return 1 + len(self._images.store.catalog.view_keys)
+
+    def _of_views(self, weights: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        """Return the weight of each view of each image."""
+        return None if weights is None else np.repeat(weights, self._n_views)
 
     def _cached(self, chosen: NDArray[np.int64], numbers: NDArray[np.int64], pooling: str) -> CachedRows:
         """Return the features of images, each in the view of some number."""
