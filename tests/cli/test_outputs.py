@@ -27,6 +27,7 @@ INPUTS = {
     *(("predict", name) for name in ("model", "paths")),
     *(("explain", name) for name in ("model", "images")),
     *(("export", "model"), ("inspect", "path"), ("verify", "cache"), ("merge", "caches")),
+    ("backbones", "file"),
     *(("pack", "cache"), ("look", "images"), ("look", "root")),
 }
 FIT, PREDICT = "fit cache/photos --head ridge", "predict models/photos-ridge.featx photos/red/0.png"
@@ -237,6 +238,7 @@ IN_A_FOLDER = {
     ("predict", "report"): "predictions.html",
     ("explain", "out"): "explanation.html",
     ("audit", "write_manifest"): "photos-clean.csv",
+    ("look", "out"): "photos-look.html",
 }
 
 

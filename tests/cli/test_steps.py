@@ -73,9 +73,11 @@ STEPS = {
     "merge cache/photos --cache joined": ("stdout", "next: featx fit joined --head dense"),
     "pack cache/photos p.h5": ("stdout", "open p.h5"),
     "backbones": ("stdout", "next: featx extract IMAGES --backbone NAME"),
+    "look photos": ("stdout", "open reports/photos-look.html"),
+    "look photos --no-page": ("stdout", "next: featx extract photos"),
 }
 # What takes seconds, or a real network, is in a test of its own, here or where it is run anyway.
-OTHERS = {"doctor", "finetune", "demo", "look"}
+OTHERS = {"doctor", "finetune", "demo"}
 # Those that take no time, so that they can be run again.
 QUICK = (
     *("sample s", EXTRACT, f"{EXTRACT} --dry-run", "fit cache/photos --head ridge", f"predict {MODEL} photos/red"),
@@ -231,7 +233,7 @@ def test_open_says_where_no_browser_can_be_started(
         assert (done.exit_code, "note: no browser could be started to open r/audit.html" in done.stderr) == (0, True)
 
 
-@pytest.mark.parametrize("command", [f"evaluate {MODEL}", "audit cache/photos"])
+@pytest.mark.parametrize("command", [f"evaluate {MODEL}", "audit cache/photos", "look photos"])
 def test_open_without_a_page_is_wrong_usage(command: str, session: Path, run: Run, browser: list[str]) -> None:
     """There is nothing to open."""
     done = run(*command.split(), "--no-page", "--open")
