@@ -1,6 +1,5 @@
 """Where the weights of a backbone are, and the digest by which a recipe names them."""
 
-import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -9,8 +8,8 @@ from featx.backbones.published import PUBLISHED
 from featx.backbones.table import BackboneSpec, backbone_spec
 from featx.errors import WeightsError
 from featx.recipe import Recipe
-from featx.system.addresses import address_of, how_to_read
-from featx.system.containers import container_of
+from featx.system.addresses import address_of
+from featx.system.fetched import not_fetched
 from featx.system.files import file_digest, reading_from
 from featx.system.nearest import nearest_path
 from featx.system.quiet import quiet_loading
@@ -52,7 +51,7 @@ def resolve_weights(spec: BackboneSpec, weights: str, layers: tuple[str, ...] = 
     if weights == "imagenet" and spec.bundled and not with_top:
         return f"sha256:{spec.bundled_digest}", spec.bundled
     path = _imagenet_file(spec, with_top) if weights == "imagenet" else Path(weights)
-    refuse_pointer(path)
+    refuse_what_is_not_here(path)
     try:
         return f"sha256:{file_digest(path).hex()}", path.resolve()
     except OSError as error:
@@ -63,20 +62,16 @@ def resolve_weights(spec: BackboneSpec, weights: str, layers: tuple[str, ...] = 
         ) from None
 
 
-def refuse_pointer(path: Path) -> None:
-    """Refuse what Git leaves in a file's place where Git LFS has not fetched it, and an address.
+def refuse_what_is_not_here(path: Path) -> None:
+    """Refuse an address, a pointer of Git LFS and an empty file.
 
     Raises
     ------
     WeightsError
         With what to do.
     """
-    if address := address_of(path):
-        raise WeightsError(f"{address}: {how_to_read(address)}", wrong_value=True)
-    with contextlib.suppress(OSError):
-        if (found := container_of(path)) and found.kind in ("pointer", "empty"):
-            what = "is a pointer of Git LFS, not the file itself. Fetch that: git lfs pull"
-            raise WeightsError(f"{path}: {what if found.kind == 'pointer' else 'is empty. Copy or download it again.'}")
+    if said := not_fetched(path, or_empty=True):
+        raise WeightsError(said, wrong_value=bool(address_of(path)))
 
 
 def _imagenet_file(spec: BackboneSpec, with_top: bool) -> Path:
@@ -150,7 +145,7 @@ def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
             f"{spec.name}: the weights {recipe.weights} are not at hand{looked}. "
             "Give --weights FILE, the file that the features were extracted with."
         )
-    refuse_pointer(path)
+    refuse_what_is_not_here(path)
     if spec.from_file:
         from featx.backbones.imported.found import network_digest  # here, not above: it stands on the kinds of files
 

@@ -20,7 +20,7 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.steps import say_again, say_open
+from featx.cli.steps import open_option, open_page, say_again, say_open
 from featx.cli.terminal import echo, echo_text, print_json, show_note
 from featx.errors import TooManyRejects
 from featx.system.outputs import as_result_path
@@ -30,6 +30,7 @@ from featx.system.outputs import as_result_path
 @click.argument("model", type=FOLDER)
 @paths_argument("images")
 @click.option("--out", type=RESULT, help="A page (.html) that shows the cells over each image.")
+@open_option
 @click.option("--label", metavar="NAME", help="The class to explain.  [default: the most probable of each image]")
 @click.option("--against", metavar="NAME", help="The class to hold it against.  [default: the most probable of the others]")
 @weights_option()
@@ -39,7 +40,7 @@ from featx.system.outputs import as_result_path
 @max_pixels_option
 @progress_options
 @json_option
-def explain(model: Path, images: list[Path | str], out: str | None, as_json: bool, **options: Any) -> None:
+def explain(model: Path, images: list[Path | str], out: str | None, open_: bool, as_json: bool, **options: Any) -> None:
     """Show which part of an image spoke for its class.
 
     Divides the margin between the class and the runner-up among the cells of the map that the head starts from: exactly for
@@ -47,6 +48,8 @@ def explain(model: Path, images: list[Path | str], out: str | None, as_json: boo
     line.
     """
     page = as_result_path("--out", out, "explanation.html")
+    if open_ and not page:
+        raise click.UsageError("--open opens the page: give --out too.")
     if page:
         from featx.report import check_explanation_page
 
@@ -59,6 +62,8 @@ def explain(model: Path, images: list[Path | str], out: str | None, as_json: boo
 
         with show_progress() as progress:
             write_explanation_page(explanations, page, model, progress=progress)
+    if open_:
+        open_page(page)
     rejected = sum(1 for one in explanations if one.error)
     explained = next((one for one in explanations if not one.error), None)
     from featx.verbs.explain import limits_of

@@ -9,6 +9,7 @@ import featx
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
+    RESULT,
     json_option,
     manifest_options,
     max_pixels_option,
@@ -16,12 +17,14 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
+from featx.cli.steps import open_option, open_page, say_next, say_open
 from featx.cli.terminal import echo, echo_text, print_json
+from featx.system.outputs import as_result_path
 
 
 @main.command(epilog="Example: featx look photos --augment flip,rotate=15 --out look.html")
 @click.argument("images", type=FOLDER)
-@click.option("--out", type=FOLDER, help="The page (.html).  [default: reports/<name of IMAGES>-look.html]")
+@click.option("--out", type=RESULT, help="The page (.html).  [default: reports/<name of IMAGES>-look.html]")
 @click.option("--page/--no-page", default=True, help="Write the page, which shows the images.  [default: page]")
 @click.option(
     "--examples",
@@ -30,6 +33,7 @@ from featx.cli.terminal import echo, echo_text, print_json
     show_default=True,
     help="Images of each class that are shown; fewer where there are many classes.",
 )
+@open_option
 @pixel_options
 @click.option(
     "--augment",
@@ -43,7 +47,7 @@ from featx.cli.terminal import echo, echo_text, print_json
 @manifest_options
 @progress_options
 @json_option
-def look(images: Path, out: Path | None, page: bool, as_json: bool, **options: Any) -> None:
+def look(images: Path, out: str | None, page: bool, open_: bool, as_json: bool, **options: Any) -> None:
     """Show what is in a folder of images, before anything is extracted.
 
     Counts, sizes, depths and slips of IMAGES, a folder of class folders or a manifest as for extract; and a page with some
@@ -54,18 +58,26 @@ def look(images: Path, out: Path | None, page: bool, as_json: bool, **options: A
 
     if out and not page:
         raise click.UsageError("--out names the page, and --no-page leaves it out: give one of them.")
-    if out:
-        check_look_page(out)  # before the work, not after
-    if not page:
+    if open_ and not page:
+        raise click.UsageError("--open opens the page: leave --no-page out.")
+    name = f"{images.stem if images.is_file() else images.resolve().name}-look.html"
+    shown = (as_result_path("--out", out, name) or Path("reports") / name) if page else None
+    if shown:
+        check_look_page(shown)  # before the work, not after
+    else:
         options["examples"] = 0  # they are for the page
     with show_progress() as progress:
         found = featx.look_at_images(images, progress=progress, **options)
-    if page:
-        out = out or Path("reports") / f"{found.name}-look.html"
-        write_look_page(found, out)
+    if shown:
+        write_look_page(found, shown)
+    if open_:
+        open_page(shown)
     if as_json:
-        print_json(found.as_json() | {"page": out})
+        print_json(found.as_json() | {"page": shown})
         return
     echo_text(look_text(found))
-    if page:
-        echo(f"page {out}")
+    if shown:
+        echo(f"page {shown}")
+        say_open(shown)
+    else:
+        say_next("extract", images)

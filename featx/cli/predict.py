@@ -25,7 +25,7 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.steps import say_again, say_open
+from featx.cli.steps import open_option, open_page, say_again, say_open
 from featx.cli.terminal import echo, one_line, print_json, printable, show_note
 from featx.cli.values import Fraction
 from featx.errors import TooManyRejects
@@ -39,6 +39,7 @@ from featx.system.outputs import as_result_path
     "--out", type=RESULT, help="A file for the predictions: CSV, or JSON lines if it ends in .jsonl.  [default: CSV on stdout]"
 )
 @click.option("--report", type=RESULT, help="A page (.html) of the images by predicted class, the surest first.")
+@open_option
 @click.option("--min-confidence", type=Fraction(), help='With --report: less confident images stand under "unsure".')
 @click.option(
     "--unknown",
@@ -77,6 +78,7 @@ def predict(
     paths: list[Path | str],
     out: str | None,
     report: str | None,
+    open_: bool,
     min_confidence: float | None,
     max_rejects: float,
     as_json: bool,
@@ -92,6 +94,8 @@ def predict(
 
     table = as_result_path("--out", out, "predictions.csv")
     page = as_result_path("--report", report, "predictions.html")
+    if open_ and not page:
+        raise click.UsageError("--open opens the page: give --report too.")
     if table:
         check_output(table)  # before minutes of work, not after
     if min_confidence is not None and not page:
@@ -111,6 +115,8 @@ def predict(
         with show_progress() as progress:
             least = min_confidence or 0.0
             write_prediction_page(predictions, page, model, min_confidence=least, table=table, progress=progress)
+    if open_:
+        open_page(page)
     rejected = sum(1 for prediction in predictions if prediction.error)
     if as_json:
         summary: dict[str, Any] = {"predicted": len(predictions) - rejected, "rejected": rejected, "out": table, "report": page}

@@ -38,7 +38,7 @@ def say_next(*words: str | Path, err: bool = False) -> None:
 
 
 def say_again(*more: str, instead: Mapping[str, str] | None = None, err: bool = False) -> None:
-    """Say that the same command comes next; nothing where that is too long a line.
+    """Say that the same command comes next; nothing where that is too long a line, or would wait for paths on stdin.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def say_again(*more: str, instead: Mapping[str, str] | None = None, err: bool = 
     # Behind "--" an option would be a path.
     place = words.index("--") if "--" in words else len(words)
     words[place:place] = more
-    if words and sum(map(len, words)) < _LONGEST:
+    if words and "-" not in words and sum(map(len, words)) < _LONGEST:
         _say(["next: featx", *map(_typed, words)], err, quote=False)
 
 

@@ -10,6 +10,7 @@ from featx.errors import CacheError, CacheNotFound, ImageListError, ModelNotFoun
 from featx.models.found import MOST_NAMED, Found, caches_in, find, is_cache, is_model, models_fitted_on, models_in
 from featx.store import FeatureCache, no_cache
 from featx.system.addresses import address_of, how_to_read
+from featx.system.fetched import POINTER
 from featx.system.nearest import nearest_path
 from featx.system.paths import CACHE, as_path, near_path
 
@@ -121,7 +122,7 @@ def _on_any(found: Found, wanted: Wanted) -> str:
     """Advise on what is nobody's model, cache or image."""
     again = "Copy it again" + (", or fit the model again" if wanted == "model" else "")
     if found.kind == "pointer":
-        return "is a pointer of Git LFS, not the file itself. Fetch that: git lfs pull"
+        return POINTER
     if found.kind == "empty" and wanted != "images":
         return f"is empty: a copy or download of it was cut short. {again}."
     if found.kind == "cut short":

@@ -10,6 +10,8 @@ from featx.backbones import QuantizedNetwork, find_weights, is_name_of_weights, 
 from featx.errors import WeightsError
 from featx.recipe import Recipe
 from featx.store import FeatureCache, pool_maps
+from featx.system.addresses import address_of, how_to_read
+from featx.system.nearest import nearest_path
 from featx.system.paths import StrPath, as_path
 
 _BLOCK_BYTES = 32_000_000
@@ -163,5 +165,11 @@ def weights_hint(model: Fitted, given: StrPath | None) -> Path | None:
         return weights_by_name(model.cached_recipe, str(given))
     # The model's own hint, passed on, may be of another machine: the weights that it names may be bundled here.
     if given not in (None, hint) and not given.is_file():
-        raise WeightsError(f"{given}: no such weights file. Give the one that the features were extracted with, or none.")
+        if address := address_of(given):
+            raise WeightsError(f"{address}: {how_to_read(address)}", wrong_value=True)
+        near = nearest_path(given, Path.is_file, map(Path, ("imagenet", "random")))
+        meant = f" Did you mean {near}?" if near else ""
+        raise WeightsError(
+            f"{given}: no such weights file. Give the one that the features were extracted with, or none.{meant}"
+        )
     return given or hint

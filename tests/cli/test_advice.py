@@ -164,7 +164,18 @@ ADVICE = {
     "To measure a model on a list: featx evaluate MODEL --images list.csv",
     f"predict {MODEL} photso": "photso: no such file or folder. Did you mean photos?",
     f"explain {MODEL} cache/photos": "cache/photos: is a cache, of the images in photos. Give these.",
-    # Weights.
+    f"look {MODEL}": f"{MODEL}: is a model. To classify images with it: featx predict {MODEL} IMAGES",
+    "look cache/photos": "cache/photos: is a cache, of the images in photos. Give these.",
+    "look phots": "phots: no such file or folder. Did you mean photos?",
+    # Networks, and weights.
+    "backbones pointer.h5": f"pointer.h5: {LFS}",
+    f"backbones {MODEL}": f"{MODEL}: is a model. --backbone takes an ONNX file, or a whole Keras model as .keras or .h5.",
+    "extract photos --backbone X.npy": "X.npy: is a NumPy array (.npy). "
+    "--backbone takes an ONNX file, or a whole Keras model as .keras or .h5.",
+    "extract photos --backbone packed.h6.h5": "packed.h6.h5: no such file. Did you mean packed.h5? "
+    "--backbone takes an ONNX file, or a whole Keras model as .keras or .h5, or a name that featx backbones lists.",
+    f"predict {MODEL} photos --weights pointr.h5": "pointr.h5: no such weights file. "
+    "Give the one that the features were extracted with, or none. Did you mean pointer.h5?",
     "extract photos --cache c --weights pointer.h5": f"pointer.h5: {LFS}",
     "extract photos --cache c --weights empty.featx": "empty.featx: is empty. Copy or download it again.",
     "extract photos --cache c --weights imagnet": "imagnet: cannot be read as weights: No such file or directory. "
@@ -186,6 +197,11 @@ ADDRESSES = {
     f"predict {MODEL} s3://b/new": f"s3://b/new: {READS} aws s3 sync s3://b/new new, then give new",
     "fit gs://b/cache": f"gs://b/cache: {READS} gcloud storage rsync --recursive gs://b/cache cache, then give cache",
     "verify s3://b/cache": f"s3://b/cache: {READS} aws s3 sync s3://b/cache cache, then give cache",
+    "look s3://b/a": f"s3://b/a: {READS} aws s3 sync s3://b/a a, then give a",
+    "look photos --out s3://b/l.html": f"s3://b/l.html: {WRITES} Give l.html, then copy it: aws s3 cp l.html s3://b/l.html",
+    "backbones https://x.org/n.onnx": f"https://x.org/n.onnx: {READS} curl --location --output n.onnx https://x.org/n.onnx, "
+    "then give n.onnx",
+    f"predict {MODEL} photos --weights s3://b/w.h5": f"s3://b/w.h5: {READS} aws s3 cp s3://b/w.h5 w.h5, then give w.h5",
     "extract photos --weights s3://b/w.h5": f"s3://b/w.h5: {READS} aws s3 cp s3://b/w.h5 w.h5, then give w.h5",
     "extract photos --backbone stub --cache s3://b/c": f"s3://b/c: {WRITES} Give c, then copy it: aws s3 sync c s3://b/c",
     "fit cache/photos --head ridge --out s3://b/m.featx": f"s3://b/m.featx: {WRITES} "

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import featx
 from featx.cli import main
@@ -73,9 +74,11 @@ STEPS = {
     "merge cache/photos --cache joined": ("stdout", "next: featx fit joined --head dense"),
     "pack cache/photos p.h5": ("stdout", "open p.h5"),
     "backbones": ("stdout", "next: featx extract IMAGES --backbone NAME"),
+    "look photos": ("stdout", "open reports/photos-look.html"),
+    "look photos --no-page": ("stdout", "next: featx extract photos"),
 }
 # What takes seconds, or a real network, is in a test of its own, here or where it is run anyway.
-OTHERS = {"doctor", "finetune", "demo", "look"}
+OTHERS = {"doctor", "finetune", "demo"}
 # Those that take no time, so that they can be run again.
 QUICK = (
     *("sample s", EXTRACT, f"{EXTRACT} --dry-run", "fit cache/photos --head ridge", f"predict {MODEL} photos/red"),
@@ -153,6 +156,8 @@ def test_a_command_for_very_many_paths_is_not_repeated(session: Path, run: Run) 
     done = run("predict", MODEL, *(["photos/red/0.png"] * 50))
     assert "next:" not in done.stderr
     assert "50 predicted" in done.stderr
+    piped = CliRunner().invoke(main, ["predict", MODEL, "-"], input="photos/red/0.png\n")
+    assert (piped.exit_code, "next:" in piped.stderr) == (0, False)
 
 
 def test_an_error_has_no_next_step(session: Path, run: Run) -> None:
@@ -202,6 +207,10 @@ def test_open_shows_the_page_in_a_browser(session: Path, run: Run, browser: list
     assert browser == [(session / "a b" / "report.html").as_uri()]
     assert as_json(run("audit", "cache/photos", "--open", "--json"))["page"] == "reports/photos-audit/audit.html"
     assert browser[1:] == [(session / "reports/photos-audit/audit.html").as_uri()]
+    run("predict", MODEL, "photos/red/0.png", "--report", "p.html", "--open")
+    run("explain", MODEL, "photos/red/0.png", "--out", "e.html", "--open")
+    run("look", "photos", "--open")
+    assert [Path(address).name for address in browser[2:]] == ["p.html", "e.html", "photos-look.html"]
 
 
 def test_open_without_a_display_says_so_and_starts_nothing(
@@ -231,11 +240,20 @@ def test_open_says_where_no_browser_can_be_started(
         assert (done.exit_code, "note: no browser could be started to open r/audit.html" in done.stderr) == (0, True)
 
 
-@pytest.mark.parametrize("command", [f"evaluate {MODEL}", "audit cache/photos"])
-def test_open_without_a_page_is_wrong_usage(command: str, session: Path, run: Run, browser: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        (f"evaluate {MODEL} --no-page", "leave --no-page out."),
+        ("audit cache/photos --no-page", "leave --no-page out."),
+        ("look photos --no-page", "leave --no-page out."),
+        (f"predict {MODEL} photos", "give --report too."),
+        (f"explain {MODEL} photos", "give --out too."),
+    ],
+)
+def test_open_without_a_page_is_wrong_usage(command: str, advice: str, session: Path, run: Run, browser: list[str]) -> None:
     """There is nothing to open."""
-    done = run(*command.split(), "--no-page", "--open")
-    assert (done.exit_code, "--open opens the page: leave --no-page out." in done.stderr, browser) == (2, True, [])
+    done = run(*command.split(), "--open")
+    assert (done.exit_code, f"--open opens the page: {advice}" in done.stderr, browser) == (2, True, [])
 
 
 def test_accuracy_stands_with_its_interval_and_the_baseline(session: Path, run: Run) -> None:

@@ -20,7 +20,7 @@ from featx.images import (
     listing_notes,
     read_headers,
 )
-from featx.models import Compute
+from featx.models import Compute, advised
 from featx.recipe import Recipe
 from featx.store import SPLITS
 from featx.system.kinds import is_whole, shown
@@ -127,7 +127,9 @@ def look_at_images(
     # No weights are looked for: they change no pixel, and may have to be downloaded.
     chosen = ExtractOptions(**options, weights="random")
     recipe, _ = chosen.make_recipe()
-    index = list_images(as_path("images", images, ImageListError, "the path of a folder or a manifest"), chosen.manifest)
+    source = as_path("images", images, ImageListError, "the path of a folder or a manifest")
+    with advised(source, "listing"):
+        index = list_images(source, chosen.manifest)
     notes = [*listing_notes(index), *listing_faults(index)]
     if missing := find_missing(index):
         notes.append(describe_missing(index, missing))
