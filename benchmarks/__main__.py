@@ -31,6 +31,7 @@ SPEED: dict[str, list[str]] = {
     "demo": ["demo"],
     "pipeline": ["pipeline"],
     "unknown": ["unknown"],
+    "groups": ["groups"],
     "gpu": ["gpu"],
 }
 """Sections of RESULTS.md, in its order: module and arguments."""

@@ -66,7 +66,7 @@ LIBRARIES = {
         *("verbs/compare/folds.py", "verbs/evaluate/", "verbs/export/", "estimators/"),
     ),
     # One function each: a root, an interval, a graph's connected parts.
-    ("scipy",): ("heads/temperature.py", "verbs/compare/compare.py", "models/alike/duplicates.py"),
+    ("scipy",): ("heads/temperature.py", "verbs/compare/compare.py", "system/linked.py"),
     ("isal",): ("store/shards/chunks.py",),
     ("joblib",): ("system/cores.py", "verbs/compare/search.py", "verbs/export/"),
     ("threadpoolctl",): ("verbs/compare/search.py", "heads/epochs/steps.py", "models/alike/"),

@@ -12,6 +12,7 @@ from featx.cli.options import (
     FOLDER,
     batch_option,
     device_option,
+    group_from_option,
     json_option,
     manifest_options,
     max_pixels_option,
@@ -34,6 +35,7 @@ from featx.cli.terminal import echo, echo_text, newest_model, print_json
 )
 @click.option("--images", type=FOLDER, help="Measure on this folder of class folders, or manifest, not on the cached images.")
 @manifest_options
+@group_from_option
 @click.option("--unknown-images", type=FOLDER, help="A folder of images of none of the classes: are they told from the others?")
 @click.option("--cache", type=FOLDER, help="The cache, if it is no longer where the model was fitted.")
 @click.option("--out", type=FOLDER, help="Folder of the report.  [default: reports/<model>-<split>]")

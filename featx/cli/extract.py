@@ -12,6 +12,7 @@ from featx.cli.options import (
     FOLDER,
     batch_option,
     device_option,
+    group_from_option,
     json_option,
     manifest_options,
     max_pixels_option,
@@ -149,6 +150,7 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
     help="Only part I of N, one for each machine; then run once more without, or featx merge, to finish.",
 )
 @manifest_options
+@group_from_option
 @click.option("--yes", is_flag=True, help="Extract images, too, that no head can use: of a single class, say.")
 @click.option("--overwrite", is_flag=True, help="Replace features that were made with other settings.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")

@@ -4,7 +4,8 @@ import click
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Images": (
-        *("images", "split", "root", "path_column", "label_column", "split_column", "ext", "val_fraction", "test_fraction"),
+        *("images", "split", "root", "path_column", "label_column", "split_column", "group_column", "group_from", "ext"),
+        *("val_fraction", "test_fraction"),
         *("image_size", "resize", "background", "exact_decode", "allow_truncated", "depth", "color_profile", "max_pixels"),
         *("augment", "views", "tta", "max_rejects", "yes", "measure"),
     ),

@@ -6,6 +6,7 @@ from featx.images.decoder import decoder_notes
 from featx.images.in_memory import Source, as_sources, pixels_of
 from featx.images.listing.columns import ManifestKeywords, ManifestOptions
 from featx.images.listing.given import describe_rejected, paths_given
+from featx.images.listing.grouping import GroupFrom, group_faults, group_images
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.listing.index import ImageIndex, list_images, list_unlabelled
 from featx.images.listing.missing import describe_missing, find_missing
@@ -34,6 +35,7 @@ __all__ = [
     "THUMBNAIL_TYPE",
     "Augmentation",
     "Batch",
+    "GroupFrom",
     "Identities",
     "ImageIndex",
     "KnownFiles",
@@ -57,6 +59,8 @@ __all__ = [
     "describe_rejected",
     "file_faults",
     "find_missing",
+    "group_faults",
+    "group_images",
     "identify_files",
     "list_images",
     "list_unlabelled",

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.models.alike import find_near_duplicates, group_pairs
+from featx.models.alike import find_near_duplicates
 from featx.models.pictures import MeasuredPictures, all_pictures
 from featx.store import SPLITS, FeatureCache
 from featx.system.cores import available_cores
+from featx.system.linked import group_pairs
 from featx.system.progress import Progress
 
 

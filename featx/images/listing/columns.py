@@ -27,13 +27,16 @@ _LABEL_NAMES = (
 )
 _SPLIT_NAMES = ("split", "subset", "partition", "dataset", "set", "usage", "mluse", "phase")
 
-# Columns that say how images belong together or apart, which a manifest of featx has no use for.
-_UNUSED = frozenset(
-    {
-        *("isvalid", "isval", "istest", "istrain", "fold", "kfold"),
-        *("group", "groups", "groupid", "patient", "patientid", "subject", "subjectid"),
-    }
+# Pictures of one of these show the same thing.
+_GROUP_NAMES = (
+    *("group", "groups", "groupid", "patient", "patientid", "subject", "subjectid", "individual", "individualid", "animalid"),
+    *("lesionid", "productid"),
 )
+
+_GROUPS = frozenset(_GROUP_NAMES)
+
+# Columns that say how images belong apart, which a manifest of featx has no use for.
+_UNUSED = frozenset({"isvalid", "isval", "istest", "istrain", "fold", "kfold"})
 
 _ONES = frozenset({"1", "1.0", "true"})
 _ZEROS = frozenset({"0", "0.0", "false", ""})
@@ -47,7 +50,7 @@ class ManifestOptions:
     ----------
     root : Path, str or None
         Folder that its paths are relative to; by default the folder of the manifest.
-    path_column, label_column, split_column : str or None
+    path_column, label_column, split_column, group_column : str or None
         Names of the columns; by default the usual ones are recognised.
     ext : str or None
         Suffix that is added to each path which does not end in it, such as ``.png``.
@@ -57,11 +60,12 @@ class ManifestOptions:
     path_column: str | None = None
     label_column: str | None = None
     split_column: str | None = None
+    group_column: str | None = None
     ext: str | None = None
 
     def __post_init__(self) -> None:
         check_kind("root", self.root, (str, Path, type(None)), "a folder, or None", ImageListError)
-        for name in ("path_column", "label_column", "split_column", "ext"):
+        for name in ("path_column", "label_column", "split_column", "group_column", "ext"):
             check_kind(name, getattr(self, name), (str, type(None)), "a text, or None", ImageListError)
 
     def __bool__(self) -> bool:
@@ -80,6 +84,7 @@ class ManifestKeywords(TypedDict, total=False):
     path_column: str | None
     label_column: str | None
     split_column: str | None
+    group_column: str | None
     ext: str | None
 
 
@@ -90,7 +95,7 @@ class Columns(NamedTuple):
     ----------
     path, label : int
         ``label`` is -1 where the classes are columns of their own.
-    split : int or None
+    split, group : int or None
         None where there is none.
     classes : dict of int to str
         Of one-hot columns: each one's place and name.
@@ -101,14 +106,15 @@ class Columns(NamedTuple):
     path: int
     label: int
     split: int | None
+    group: int | None
     classes: dict[int, str]
     notes: list[str]
 
     @property
     def wanted(self) -> frozenset[int]:
         """Places of all columns that are read."""
-        places = {self.path, self.label, -1 if self.split is None else self.split, *self.classes}
-        return frozenset(places - {-1})
+        places = {self.path, self.label, self.split, self.group, *self.classes}
+        return frozenset(place for place in places if place not in (None, -1))
 
 
 def has_columns(header: Sequence[str], options: ManifestOptions) -> bool:
@@ -131,7 +137,7 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
             f"{path}, line {table.line}: the file is empty. Write the header, {WANTED}, and one row for each image."
         )
     places: dict[str, int | None] = {}
-    kinds = {"path": _PATH_NAMES, "label": _LABEL_NAMES, "split": _SPLIT_NAMES}
+    kinds = {"path": _PATH_NAMES, "label": _LABEL_NAMES, "split": _SPLIT_NAMES, "group": _GROUP_NAMES}
     for kind, names in kinds.items():
         asked = getattr(options, f"{kind}_column")
         places[kind] = _place(header, asked, names)
@@ -142,7 +148,7 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
                 wrong_value=True,
             )
         _refuse_twice(path, table, places[kind])
-    path_at, label_at, split_at = places["path"], places["label"], places["split"]
+    path_at, label_at, split_at, group_at = places.values()
     if split_at is not None and options.split_column is None and _plain(header[split_at]) != "split":
         # A column "dataset" may also say where an image comes from.
         values = {fields[split_at].strip().lower() for _, fields in table.rows(frozenset([split_at])) if len(fields) > split_at}
@@ -152,10 +158,12 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
         raise _no_column(path, table, "path")
     classes: dict[int, str] = {}
     if label_at is None:
-        classes = _one_hot(path, table, {path_at, split_at})
+        classes = _one_hot(path, table, {path_at, split_at, group_at})
         if not classes:
             raise _no_column(path, table, "label")
-    taken = {"path": path_at, "label": label_at, "split": split_at}
+    if group_at in (path_at, label_at, split_at):
+        group_at = None
+    taken = {"path": path_at, "label": label_at, "split": split_at, "group": group_at}
     unusual = [
         f"{kind} is {header[at].strip()!r}"
         for kind, at in taken.items()
@@ -164,13 +172,13 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
     notes = [f"columns: {', '.join(unusual)}"] if unusual else []
     if classes:
         notes.append(f"the classes are one-hot columns: {_shown(list(classes.values()))}")
-    unused = [name.strip() for at, name in enumerate(header) if _plain(name) in _UNUSED and at not in taken.values()]
+    unused = [name.strip() for at, name in enumerate(header) if _plain(name) in _UNUSED | _GROUPS and at not in taken.values()]
     if unused:
         notes.append(
             f"columns that are not used: {_shown(unused)}. Splits are read from a column 'split' of train, val and test, "
-            "or that of --split-column"
+            "or that of --split-column; groups from 'group', or that of --group-column"
         )
-    return Columns(path_at, -1 if label_at is None else label_at, split_at, classes, notes)
+    return Columns(path_at, -1 if label_at is None else label_at, split_at, group_at, classes, notes)
 
 
 def _plain(name: str) -> str:
@@ -231,7 +239,9 @@ def _one_hot(path: Path, table: Table, others: set[int | None]) -> dict[int, str
         If a row has several: an image has one class here.
     """
     header = table.header
-    places = [at for at, name in enumerate(header) if at not in others and name.strip() and _plain(name) not in _UNUSED]
+    places = [
+        at for at, name in enumerate(header) if at not in others and name.strip() and _plain(name) not in _UNUSED | _GROUPS
+    ]
     known = _ONES | _ZEROS
     for _, fields in table.rows(None):
         if len(fields) == len(header):

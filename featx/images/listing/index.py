@@ -67,6 +67,8 @@ class ImageIndex:
         The table that lists the images; None where folders do.
     base : Path or None
         Absolute folder that its paths are relative to as they are written; ``root`` may be another where some lead out of it.
+    groups : tuple of str
+        The group of each, empty for none: pictures of one group show the same thing. No entries where there are no groups.
     """
 
     root: Path
@@ -82,6 +84,7 @@ class ImageIndex:
     notes: tuple[str, ...] = ()
     manifest: Path | None = None
     base: Path | None = None
+    groups: tuple[str, ...] = ()
 
 
 def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIndex:
@@ -160,6 +163,7 @@ def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
         notes=found.notes,
         manifest=source,
         base=found.base,
+        groups=found.groups,
     )
 
 
@@ -224,6 +228,7 @@ def _make_index(
     notes: Sequence[str] = (),
     manifest: Path | None = None,
     base: Path | None = None,
+    groups: Sequence[str] = (),
 ) -> ImageIndex:
     class_names = tuple(sorted(set(class_of) - {""}, key=natural_key))
     label_of = {class_name: label for label, class_name in enumerate(class_names)}
@@ -241,6 +246,7 @@ def _make_index(
         notes=tuple(notes),
         manifest=manifest,
         base=base,
+        groups=tuple(groups),
     )
 
 

@@ -42,6 +42,8 @@ class Manifest(NamedTuple):
         Class names, NFC-normalised; empty where there is none.
     splits : list of str
         ``train``, ``val`` or ``test``; empty where none is given or it is unknown.
+    groups : list of str
+        The group of each, NFC-normalised, empty for none; no entries where there is no such column.
     reasons : list of str
         Why a row is rejected, else empty.
     notes : list of str
@@ -53,6 +55,7 @@ class Manifest(NamedTuple):
     paths: list[str]
     labels: list[str]
     splits: list[str]
+    groups: list[str]
     reasons: list[str]
     notes: list[str]
 
@@ -85,7 +88,7 @@ def read_manifest(path: Path, options: ManifestOptions) -> Manifest:
     RFC 4180, Common Format and MIME Type for Comma-Separated Values (CSV) Files.
     """
     table = open_table(path, lambda header: has_columns(header, options))
-    written, labels, said, notes = _read_columns(path, table, options)
+    written, labels, said, groups, notes = _read_columns(path, table, options)
     if options.suffix:
         suffix = options.suffix
         written = [name if name.lower().endswith(suffix.lower()) else name + suffix for name in written]
@@ -109,20 +112,31 @@ def read_manifest(path: Path, options: ManifestOptions) -> Manifest:
         paths=paths,
         labels=labels,
         splits=[split_of.get(split, "") for split in said],
+        groups=groups,
         reasons=_find_reasons(paths, labels, said, split_of),
         notes=notes,
     )
 
 
-def _read_columns(path: Path, table: Table, options: ManifestOptions) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Return paths as they are written, labels stripped and normalised, splits stripped and in lower case; and notes."""
+class _Read(NamedTuple):
+    """Paths as they are written, labels and groups stripped and normalised, splits stripped and in lower case; and notes."""
+
+    written: list[str]
+    labels: list[str]
+    splits: list[str]
+    groups: list[str]
+    notes: list[str]
+
+
+def _read_columns(path: Path, table: Table, options: ManifestOptions) -> _Read:
     columns = find_columns(path, table, options)
-    path_at, label_at, split_at, classes, notes = columns
+    path_at, label_at, split_at, group_at, classes, notes = columns
     n_fields, line = len(table.header), table.line
     restored = unguarded if FLAGS in table.header else str  # featx audit has written it, as `write_manifest` does
     paths: list[str] = []
     labels: list[str] = []
     splits: list[str] = []
+    groups: list[str] = []
     for line, fields in table.rows(columns.wanted):
         if len(fields) != n_fields:
             raise ImageListError(
@@ -142,11 +156,13 @@ def _read_columns(path: Path, table: Table, options: ManifestOptions) -> tuple[l
         paths.append(fields[path_at])
         labels.append(unicodedata.normalize("NFC", restored(label.strip())))
         splits.append(fields[split_at].strip().lower() if split_at is not None else "")
+        if group_at is not None:
+            groups.append(unicodedata.normalize("NFC", fields[group_at].strip()))
     if not paths:
         raise ImageListError(f"{path}, line {line}: no rows after the header. Write one row for each image.")
     if not any(labels):
         raise ImageListError(f"{path}: none of its {len(paths):,} rows has a label. Write the class into the label column.")
-    return paths, labels, splits, [*table.notes, *notes]
+    return _Read(paths, labels, splits, groups if any(groups) else [], [*table.notes, *notes])
 
 
 def relative_paths(folder: str, written: Sequence[str], system: ModuleType = os.path) -> tuple[str, list[str]]:

@@ -89,13 +89,14 @@ def take_images(index: ImageIndex, rows: NDArray[np.int64]) -> ImageIndex:
         labels=index.labels[rows],
         splits=tuple(index.splits[row] for row in rows),
         reasons=tuple(index.reasons[row] for row in rows),
+        groups=tuple(index.groups[row] for row in rows) if index.groups else (),
     )
 
 
 def listing_digest(index: ImageIndex) -> str:
-    """Return the SHA-256 of what is listed, in hexadecimal: paths, classes and given splits, but not where the folder is."""
+    """Return the SHA-256 of what is listed, in hexadecimal: paths, classes, splits and groups, but not where the folder is."""
     digest = hashlib.sha256()
-    for texts in (index.class_names, index.paths, index.splits):
+    for texts in (index.class_names, index.paths, index.splits, *([index.groups] if index.groups else [])):
         digest.update("\0".join([*texts, "\0"]).encode("utf-8", "surrogateescape"))
     digest.update(index.labels.astype("<i4").tobytes())
     return digest.hexdigest()

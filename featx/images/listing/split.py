@@ -6,22 +6,23 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.images.listing.grouped import TEST, VAL, Groups, Wanted, deal_groups
 from featx.system.digests import Digests, as_digests, first_alike
 from featx.system.files import DIGEST_BYTES
-
-_VAL, _TEST = 1, 2
+from featx.system.linked import join_groups
 
 
 def assign_splits(
     labels: NDArray[np.int32],
     digests: Sequence[bytes] | Digests,
     given: Sequence[str],
+    groups: Sequence[str] = (),
     *,
     val_fraction: float = 0.15,
     test_fraction: float = 0.15,
     seed: int = 0,
 ) -> list[str]:
-    """Give every image a split, stratified by class, exact duplicates on one side.
+    """Give every image a split, stratified by class; exact duplicates, and what is drawn of one group, on one side.
 
     Splits given by folders are kept. What is missing is drawn from the rest: val and test where there is neither, val
     alone where there is only a test split, nothing where there is a val split already. The names and order of the
@@ -35,8 +36,11 @@ def assign_splits(
         Content digest of each image.
     given : sequence of str
         ``train``, ``val``, ``test`` or empty, as the folders say.
+    groups : sequence of str
+        Group of each image, empty for none; no names at all where there are no groups.
     val_fraction, test_fraction : float
-        Share of each class's different images, rounded; at least one where a class has three or more.
+        Share of each class's different images, rounded; at least one where a class has three or more. With groups as near to
+        it as whole groups come.
     seed : int
         Another seed draws another split.
 
@@ -60,17 +64,44 @@ def assign_splits(
     contents = as_digests(digests)[free]
     first = first_alike(contents)
     different = np.flatnonzero(first == np.arange(len(free)))
+    if groups:
+        names = [groups[row] for row in free.tolist()]
+        fractions = val_fraction, test_fraction
+        drawn = _draw_groups(labels[free], contents, different, join_groups(contents, names), fractions, seed)
+        return _with_drawn(splits, free, drawn)
     drawn = np.zeros(len(free), np.int8)
     for members in _by_class(labels[free[different]], _draws(contents[different], seed)):
         # Whatever the fractions, one image of a class is left to learn from.
         n_test = min(_share(len(members), test_fraction), max(len(members) - 2, 0))
         n_val = min(_share(len(members), val_fraction), len(members) - n_test - 1)
-        drawn[different[members[:n_test]]] = _TEST
-        drawn[different[members[n_test : n_test + n_val]]] = _VAL
-    for code, name in ((_TEST, "test"), (_VAL, "val")):
-        for row in free[drawn[first] == code].tolist():
+        drawn[different[members[:n_test]]] = TEST
+        drawn[different[members[n_test : n_test + n_val]]] = VAL
+    return _with_drawn(splits, free, drawn[first])
+
+
+def _with_drawn(splits: list[str], free: NDArray[np.int64], drawn: NDArray[np.int8]) -> list[str]:
+    for code, name in ((TEST, "test"), (VAL, "val")):
+        for row in free[drawn == code].tolist():
             splits[row] = name
     return splits
+
+
+def _draw_groups(
+    labels: NDArray[np.int32],
+    contents: Digests,
+    different: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    fractions: tuple[float, float],
+    seed: int,
+) -> NDArray[np.int8]:
+    """Return the split of each image (n,), whole groups together; of equal contents the ``different`` one counts."""
+    own = labels[different].astype(np.int64)
+    words = np.ascontiguousarray(_draws(contents[different], seed)[:, :8]).view(">u8").reshape(-1)
+    _, group = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(own).tolist()
+    shares = [np.array([_share(size, fraction) for size in sizes], np.int64) for fraction in fractions]
+    dealt = deal_groups(Groups.of(group[different], own, words.astype(np.float64) / 2.0**64), Wanted(*shares))
+    return np.asarray(dealt[group], np.int8)
 
 
 def _draws(contents: Digests, seed: int) -> Digests:

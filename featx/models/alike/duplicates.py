@@ -136,26 +136,6 @@ def find_near_duplicates(
     return NearDuplicates(showing[pairs[found]], 1.0 - left[found], alarms[found], dimension)
 
 
-def group_pairs(n: int, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return the group of each of n (n,), named by its first member: pairs and chains of pairs share a group.
-
-    Parameters
-    ----------
-    n : int
-        How many there are.
-    pairs : ndarray of shape (n_pairs, 2), int
-        Which belong together.
-    """
-    # Here, not above: importing featx must not load SciPy.
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(len(pairs), np.bool_), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, group = connected_components(graph, directed=False)
-    _, first = np.unique(group, return_index=True)
-    return np.asarray(first[group], np.int64)
-
-
 class _Layer:
     """Lays thumbnails over each other, a block at a time."""
 

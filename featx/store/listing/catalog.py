@@ -20,6 +20,7 @@ from featx.store.listing.part import PartOf
 from featx.store.seal import SEALED, seal
 from featx.store.shards.shard import LIBVER
 from featx.system.files import DIGEST_BYTES, replacing
+from featx.system.linked import join_groups
 
 SPLITS = ("train", "val", "test")
 """The order gives the code that the catalog stores."""
@@ -65,6 +66,8 @@ class Catalog:
         What those views are kept under; each training image has every one.
     part : PartOf or None
         Of which listing this is only a part, and which.
+    groups : list of str
+        The group of each image, empty for none; no entries where there are no groups. Images of one group show the same thing.
     """
 
     source: str
@@ -83,6 +86,7 @@ class Catalog:
     view_seed: int = 0
     view_keys: tuple[int, ...] = ()
     part: PartOf | None = None
+    groups: list[str] = dataclasses.field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -99,6 +103,10 @@ class Catalog:
         rows = self.rows("train")
         views = np.array((0, *self.view_keys), np.int64)
         return np.repeat(rows, len(views)), np.tile(views, len(rows))
+
+    def joined_groups(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the group of each row (n,), named by its first member; exact duplicates are of one group too."""
+        return join_groups(self.digests[rows], [self.groups[row] for row in rows.tolist()] if self.groups else ())
 
     def images_of_class(self, split: str | None = None) -> dict[str, int]:
         """Return class name to number of images with features, in one split or in all."""
@@ -137,6 +145,8 @@ class Catalog:
         }
         if self.part:
             columns |= {"position": self.part.positions, "given": self.part.given}
+        if self.groups:
+            columns["group"] = _pack(self.groups)
         with writing_named(path):
             # In memory first, like a shard: then a full disk is an ordinary error.
             image = io.BytesIO()
@@ -190,6 +200,7 @@ class Catalog:
                 view_seed=int(views["seed"]),
                 view_keys=tuple(int(np.int64(key)) for key in views["keys"]),
                 part=PartOf.read(head["part"], column("position"), column("given")) if "part" in head else None,
+                groups=_read_texts(file, path, "group", n) if "group" in file else [],
             )
         catalog._check(path)
         return catalog
@@ -210,6 +221,7 @@ class Catalog:
             all(column.shape == (n,) for column in columns)
             and self.digests.shape == (n, DIGEST_BYTES)
             and len(self.reasons) == n
+            and len(self.groups) in (0, n)
             and (n == 0 or (self.labels.min() >= -1 and self.labels.max() < len(self.class_names)))
             and (n == 0 or (self.splits.min() >= 0 and self.splits.max() < len(SPLITS)))
             and (n == 0 or self.status.max() <= REJECTED)

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError
 from featx.heads import check_seed
-from featx.store import FeatureCache
+from featx.store import Catalog, FeatureCache
+from featx.system.digests import first_alike
 from featx.system.kinds import is_whole, shown
+from featx.system.linked import group_pairs
 
 # Of a fold's training images, for heads that stop by a validation loss: those left out of the fold must not decide that.
 _INNER_FOLDS = 7
@@ -52,7 +54,7 @@ class TrainingImages:
 
 
 def cut_into_folds(
-    store: FeatureCache, layer: str, n_folds: int, seed: int, groups: NDArray[np.int64] | None = None
+    store: FeatureCache, layer: str, n_folds: int, seed: int, groups: NDArray[np.int64] | None = None, *, by_group: bool = True
 ) -> TrainingImages:
     """Deal the training images of a cache into folds.
 
@@ -67,7 +69,9 @@ def cut_into_folds(
     seed : int
         Another seed deals otherwise.
     groups : ndarray of shape (n_images,), int64, or None
-        Training images of one group share a fold; by default exact duplicates.
+        Training images of one of these groups share a fold too, as exact duplicates and those of a group of the catalog do.
+    by_group : bool
+        Whether the catalog's groups count; without, only copies share a fold, and it shows what the groups are for.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def cut_into_folds(
     catalog = store.catalog
     rows = catalog.rows("train")
     present, labels = np.unique(catalog.labels[rows], return_inverse=True)
-    _, contents = np.unique(catalog.digests[rows] if groups is None else groups[:, None], axis=0, return_inverse=True)
+    contents = _shown_alike(catalog, rows, groups, by_group)
     different = [len(np.unique(contents[labels == label])) for label in range(len(present))]
     fewest = min(different, default=0)
     if fewest < 2 or len(present) < 2:
@@ -93,6 +97,25 @@ def cut_into_folds(
     inner_val = _deal(labels, contents, min(_INNER_FOLDS, fewest), seed + 1) == 0
     names = tuple(catalog.class_names[label] for label in present)
     return TrainingImages(store, layer, rows, labels.astype(np.int64), names, fold_of, inner_val)
+
+
+def _shown_alike(
+    catalog: Catalog, rows: NDArray[np.int64], groups: NDArray[np.int64] | None, by_group: bool
+) -> NDArray[np.int64]:
+    """Return the group of each image, numbered by what it contains, so that the names and order of files play no part.
+
+    Images of one content share a group, those of a group of the catalog, and those of one of the groups given.
+    """
+    _, contents = np.unique(catalog.digests[rows], axis=0, return_inverse=True)
+    contents = contents.reshape(-1)
+    own = catalog.joined_groups(rows) if by_group else first_alike(catalog.digests[rows])
+    if groups is not None:
+        _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+        places = np.arange(len(rows))
+        own = group_pairs(len(rows), np.concatenate([np.stack([places, link], axis=1) for link in (own, first[group])]))
+    least = contents.copy()
+    np.minimum.at(least, own, contents)
+    return np.asarray(least[own], np.int64)
 
 
 def _deal(labels: NDArray[np.int64], contents: NDArray[np.int64], n_folds: int, seed: int) -> NDArray[np.int64]:

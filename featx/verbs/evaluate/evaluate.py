@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheError, ImageListError, ModelError
-from featx.images import MAX_PIXELS, ManifestKeywords, ManifestOptions
+from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions
 from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, load_model
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.system.progress import Progress
 from featx.verbs.evaluate.calibration_error import calibration_precision
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
+from featx.verbs.evaluate.grouped import GroupedAnswers, count_groups, cross_validated_both_ways
 from featx.verbs.evaluate.measures import (
     answered_from,
     bootstrap_intervals,
@@ -50,6 +51,7 @@ def evaluate_model(
     sets: float | None = None,
     set_method: str | None = None,
     unknown_images: Path | str | None = None,
+    group_from: str | None = None,
     progress: Progress | None = None,
     **manifest: Unpack[ManifestKeywords],
 ) -> Evaluation:
@@ -81,10 +83,12 @@ def evaluate_model(
         ``lac`` or ``aps``, as for ``predict_images``.
     unknown_images : Path, str or None
         A folder of images of none of the model's classes, or one such image: how well they are told from those measured.
+    group_from : str or None
+        For ``images``: which of them show the same thing, as for ``extract_features``; by default the groups of a manifest.
     progress : callable or None
         Called as (stage, newly done, total).
     **manifest
-        How a manifest is to be read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``ext``.
+        How a manifest is read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``group_column``, ``ext``.
 
     Returns
     -------
@@ -116,6 +120,9 @@ def evaluate_model(
     check_split(split)
     compute = Compute(batch_size, workers, max_pixels, device)
     listing = ManifestOptions(**manifest)
+    if group_from is not None and images is None:
+        raise ImageListError("--group-from says which of --images are of one group. Give --images.", wrong_value=True)
+    groups = None if group_from is None else GroupFrom.parse(group_from)
     if listing and images is None:
         raise ImageListError(
             "--root, --ext and the names of columns say how the manifest of --images is read. Give --images.", wrong_value=True
@@ -126,7 +133,8 @@ def evaluate_model(
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
     strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else []
     if images is not None:
-        measured = from_files(loaded, list_to_measure(as_path("images", images, ImageListError), listing), split, classify)
+        listed = list_to_measure(as_path("images", images, ImageListError), listing, groups)
+        measured = from_files(loaded, listed, split, classify)
     else:
         folder = as_path_or_none("cache", cache, CacheError, CACHE) or Path(loaded.source.get("cache", ""))
         features = HeadFeatures(loaded, weights, compute.images_a_batch(loaded.recipe), device)
@@ -178,6 +186,10 @@ def _measure(
     if measured.shown is not None:
         counts["near_duplicates"] = int((measured.shown & ~seen).sum())
         without = None if measured.shown.all() else float((predicted == y)[~measured.shown].mean())
+    grouped = None if measured.groups is None else GroupedAnswers(y, predicted, measured.groups)
+    of_groups, group_notes = count_groups(grouped, measured.learned_groups, predicted == y)
+    counts |= of_groups
+    notes = [*notes, *group_notes, *cross_validated_both_ways(model.metrics.get("groups"))]
     return Evaluation(
         model=model,
         model_path=path,
@@ -199,7 +211,7 @@ def _measure(
         notes=notes + _notes(model, measured, counts, without, support),
         cautions=_cautions(model, support, counts["duplicates"]),
         top3_accuracy=top_k_accuracy(measured.probabilities, y, 3),
-        intervals=bootstrap_intervals(confusion),
+        intervals=bootstrap_intervals(confusion, grouped),
         confidence=confidence,
         uncalibrated=uncalibrated,
         curves=curves,

@@ -127,7 +127,8 @@ class Evaluation:
         With ``cache``: each image's row in its catalog.
     counts : dict of str to int
         ``duplicates`` among the images, how many of them were ``seen_in_training``, and how many others are
-        ``near_duplicates`` of training images, where that is known.
+        ``near_duplicates`` of training images, where that is known. With groups also ``groups``, and how many images are
+        ``of_groups_seen_in_training``; the intervals then are drawn by group.
     accuracy_without_near_duplicates : float or None
         Accuracy on the images that are neither exact nor near duplicates of training images; None where there are none, or
         near duplicates are not known: for images outside the cache, with more than 10,000 different images, and where an

@@ -6,6 +6,8 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.verbs.evaluate.grouped import GroupedAnswers
+
 RESAMPLES = 2000
 """Of the bootstrap: the ends of a 95 % interval then stand on 50 resamples each."""
 
@@ -76,7 +78,11 @@ class Threshold:
 
 
 def bootstrap_intervals(
-    confusion: NDArray[np.int64], *, seed: int = 0, resamples: int = RESAMPLES
+    confusion: NDArray[np.int64],
+    groups: GroupedAnswers | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> dict[str, tuple[float, float]]:
     """Return 95 % percentile intervals of accuracy, balanced accuracy and macro F1.
 
@@ -87,6 +93,8 @@ def bootstrap_intervals(
     ----------
     confusion : ndarray of shape (n_classes, n_classes), int64
         Rows true, columns predicted.
+    groups : GroupedAnswers or None
+        The same answers by group: then whole groups are drawn, as images of one group are right or wrong together.
     seed : int
         Of the resamples.
     resamples : int
@@ -99,7 +107,8 @@ def bootstrap_intervals(
 
     References
     ----------
-    Efron & Tibshirani (1993), An introduction to the bootstrap, section 13.3.
+    Efron & Tibshirani (1993), An introduction to the bootstrap, section 13.3; Davison & Hinkley (1997), Bootstrap methods and
+    their application, section 3.8, for groups.
     """
     true, predicted = np.nonzero(confusion)
     counts = confusion[true, predicted]
@@ -114,8 +123,8 @@ def bootstrap_intervals(
     hits = np.flatnonzero(true == predicted)
     hit_class = np.searchsorted(classes, true[hits])
     drawn: list[NDArray[np.float64]] = []
-    for size in _sizes(resamples, max(1, _BLOCK // len(counts))):
-        draws = rng.multinomial(n_images, counts / n_images, size=size)
+    for size in _sizes(resamples, max(1, _BLOCK // max(len(counts), groups.size if groups else 0))):
+        draws = groups.draw(rng, size) if groups else rng.multinomial(n_images, counts / n_images, size=size)
         support = np.add.reduceat(draws, row_starts, axis=1)
         called = np.hstack([np.add.reduceat(draws[:, by_column], column_starts, axis=1), np.zeros((size, 1), np.int64)])
         right = np.zeros((size, len(classes)), np.int64)
@@ -125,7 +134,7 @@ def bootstrap_intervals(
         recall = np.divide(right, support, where=present, out=np.zeros(right.shape))
         f1 = np.divide(2 * right, support + called[:, found_at], where=present, out=np.zeros(right.shape))
         drawn.append(
-            np.stack([right.sum(axis=1) / n_images, recall.sum(axis=1) / n_present, f1.sum(axis=1) / n_present])
+            np.stack([right.sum(axis=1) / support.sum(axis=1), recall.sum(axis=1) / n_present, f1.sum(axis=1) / n_present])
         )  # fmt: skip
     ends = np.quantile(np.hstack(drawn), [0.025, 0.975], axis=1)
     names = ("accuracy", "balanced_accuracy", "macro_f1")

@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheNotFound, ClassMismatch, ImageListError, RecipeMismatch
-from featx.images import ImageIndex, ManifestOptions, describe_missing, find_missing, list_images
+from featx.images import (
+    GroupFrom,
+    ImageIndex,
+    ManifestOptions,
+    describe_missing,
+    find_missing,
+    group_images,
+    list_images,
+)
 from featx.models import (
     FileProbabilities,
     HeadFeatures,
@@ -20,6 +28,7 @@ from featx.models import (
 )
 from featx.store import SPLITS, Catalog, FeatureCache
 from featx.system.kinds import check_kind, shown
+from featx.system.linked import first_named
 from featx.system.progress import Progress
 from featx.verbs.evaluate.featuremap import choose_mapped
 
@@ -44,6 +53,8 @@ class Measured:
     cache: Path | None = None  # that the probabilities are of
     rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # of its catalog
     strangeness: NDArray[np.float64] | None = None  # None from a model that cannot tell
+    groups: NDArray[np.int64] | None = None  # images of one number are of one group; None where there are no groups
+    learned_groups: NDArray[np.bool_] | None = None  # whose group has training images; None where nobody could look
     shown: NDArray[np.bool_] | None = None  # exact and near duplicates of training images; None where nobody could look
 
 
@@ -128,8 +139,15 @@ def from_cache(
         cache=None if classify else folder,
         rows=measured[kept],
         strangeness=None if strangeness is None else strangeness[kept],
+        groups=catalog.joined_groups(measured[kept]) if catalog.groups else None,
+        learned_groups=_learned_groups(catalog, measured[kept]) if catalog.groups else None,
         shown=showing_training_images(model, store, contents, progress=progress),
     )
+
+
+def _learned_groups(catalog: Catalog, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    learned = {catalog.groups[row] for row in catalog.rows("train").tolist()} - {""}
+    return np.array([catalog.groups[row] in learned for row in rows.tolist()], np.bool_)
 
 
 def _classified(
@@ -165,15 +183,15 @@ def _shared(catalog: Catalog, model: Model) -> list[str]:
     return [name for name in catalog.class_names if name in model.class_names]
 
 
-def list_to_measure(images: Path, options: ManifestOptions) -> ImageIndex:
-    """List a folder or manifest; files of a manifest that are not there are noted.
+def list_to_measure(images: Path, options: ManifestOptions, groups: GroupFrom | None = None) -> ImageIndex:
+    """List a folder or manifest, with its groups; files of a manifest that are not there are noted.
 
     Raises
     ------
     ImageListError
         If it cannot be listed, or none of a manifest's files is there.
     """
-    index = list_images(images, options)
+    index = group_images(list_images(images, options), groups)
     missing = find_missing(index)
     return dataclasses.replace(index, notes=(*index.notes, describe_missing(index, missing))) if missing else index
 
@@ -221,6 +239,7 @@ def from_files(
         pooled=None if result.pooled is None else result.pooled[mapped],
         pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
         strangeness=None if result.strangeness is None else result.strangeness[kept],
+        groups=first_named([index.groups[listed[place]] for place in kept]) if index.groups else None,
         notes=[*index.notes, *describe_blank(result.blank, len(kept), "measured")],
     )
 

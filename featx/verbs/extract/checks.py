@@ -12,6 +12,7 @@ from featx.images import (
     decoder_notes,
     describe_missing,
     file_faults,
+    group_faults,
     listing_faults,
     listing_notes,
     missing_rows,
@@ -32,6 +33,8 @@ class Checks:
         What no head can use is wanted all the same: a note, then.
     notify : callable or None
         Called with each note.
+    drawn : bool
+        Whether val or test are to be drawn.
 
     Attributes
     ----------
@@ -39,9 +42,9 @@ class Checks:
         All of them.
     """
 
-    def __init__(self, index: ImageIndex, yes: bool, notify: Notify | None) -> None:
+    def __init__(self, index: ImageIndex, yes: bool, notify: Notify | None, *, drawn: bool = True) -> None:
         self.notes: list[str] = []
-        self._index, self._yes, self._notify = index, yes, notify
+        self._index, self._yes, self._notify, self._drawn = index, yes, notify, drawn
 
     def before_reading(self) -> None:
         """Check names and classes, before any file is read.
@@ -51,11 +54,10 @@ class Checks:
         ImageListError
             If no head could use the images.
         """
-        self._add([*decoder_notes(), *listing_notes(self._index)], listing_faults(self._index))
+        faults = group_faults(self._index) if self._drawn else []
+        self._add([*decoder_notes(), *listing_notes(self._index)], listing_faults(self._index) + faults)
 
-    def after_reading(
-        self, listed: ImageIndex, identities: Identities, known: NDArray[np.bool_], *, whole: bool, drawn: bool
-    ) -> None:
+    def after_reading(self, listed: ImageIndex, identities: Identities, known: NDArray[np.bool_], *, whole: bool) -> None:
         """Check which files there are, after each was read and before one is decoded.
 
         Parameters
@@ -68,8 +70,6 @@ class Checks:
             Which have features.
         whole : bool
             Whether they are all.
-        drawn : bool
-            Whether val or test are to be drawn.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Checks:
         missing = missing_rows(listed, identities.reasons)
         self._add([describe_missing(listed, missing)] if missing else [], [])
         if whole:
-            self._add([], file_faults(listed, identities.reasons, identities.digests, known, splits_wanted=drawn))
+            self._add([], file_faults(listed, identities.reasons, identities.digests, known, splits_wanted=self._drawn))
 
     def _add(self, notes: Sequence[str], faults: Sequence[str]) -> None:
         for note in (*notes, *(faults if self._yes else ())):

@@ -33,6 +33,7 @@ class ExtractKeywords(ManifestKeywords, total=False):
     test_fraction: float
     seed: int
     shard: str | tuple[int, int] | None
+    group_from: str | None
     yes: bool
 
 

@@ -11,6 +11,7 @@ from featx.images import (
     DEFAULT_AUGMENT,
     MOST_VIEWS,
     Augmentation,
+    GroupFrom,
     ManifestOptions,
     Part,
     view_key,
@@ -78,8 +79,11 @@ class ExtractOptions:
         Of that draw, and of the views.
     shard : str, (int, int) or None
         ``"I/N"`` or (I, N): only part I of N parts, for as many machines.
-    root, path_column, label_column, split_column, ext : str or None
+    root, path_column, label_column, split_column, group_column, ext : str or None
         How a manifest is to be read; see ``ManifestOptions``.
+    group_from : str or None
+        Which images show the same thing and stay in one split: ``parent``, ``exif:camera``, ``exif:time<60s``, ``none``, or a
+        regular expression that finds the group in a path. By default the groups of a manifest.
     yes : bool
         Extract images, too, that no head can use: those of a single class, say.
 
@@ -116,7 +120,9 @@ class ExtractOptions:
     path_column: str | None = None
     label_column: str | None = None
     split_column: str | None = None
+    group_column: str | None = None
     ext: str | None = None
+    group_from: str | None = None
     yes: bool = False
 
     def __post_init__(self) -> None:
@@ -128,7 +134,11 @@ class ExtractOptions:
                 object.__setattr__(self, name, plain(value))  # what decodes images is asked in JSON
         object.__setattr__(self, "image_size", _image_size(self.image_size))
         object.__setattr__(self, "background", _background(self.background))
-        _ = self.manifest, self.part
+        _ = self.manifest, self.part, self.groups
+        if self.group_from is not None and self.group_column is not None:
+            raise ImageListError(
+                "--group-from and --group-column both say which images are of one group: give one of them.", wrong_value=True
+            )
         shares = self.val_fraction, self.test_fraction
         if not (min(shares) >= 0 and sum(shares) < 1):
             raise ImageListError(
@@ -156,7 +166,12 @@ class ExtractOptions:
     @property
     def manifest(self) -> ManifestOptions:
         """How a manifest is to be read."""
-        return ManifestOptions(self.root, self.path_column, self.label_column, self.split_column, self.ext)
+        return ManifestOptions(self.root, self.path_column, self.label_column, self.split_column, self.group_column, self.ext)
+
+    @property
+    def groups(self) -> GroupFrom | None:
+        """Where groups are told from; None for those of a manifest."""
+        return None if self.group_from is None else GroupFrom.parse(self.group_from)
 
     @property
     def augmentation(self) -> Augmentation:

@@ -18,6 +18,7 @@ from featx.images import (
     KnownFiles,
     Noticed,
     Part,
+    group_images,
     identify_files,
     list_images,
     listing_digest,
@@ -157,7 +158,7 @@ class Prepared:
         for row in np.flatnonzero(readable & ~present).tolist():
             reasons[row] = reason_of.get(identities.digests[row].tobytes(), CHANGED)
         shares = options.val_fraction, options.test_fraction
-        splits = draw_splits(index.labels, identities.digests, index.splits, present, shares, options.seed)
+        splits = draw_splits(index.labels, identities.digests, index.splits, index.groups, present, shares, options.seed)
         return Catalog(
             source=index.root.as_posix(),
             fingerprint=self.recipe.fingerprint,
@@ -175,6 +176,7 @@ class Prepared:
             view_seed=options.seed,
             view_keys=options.view_keys,
             part=self.part,
+            groups=list(index.groups),
         )
 
 
@@ -212,7 +214,9 @@ def prepare(
         As for ``extract_features``.
     """
     index = list_images(as_path("images", images, ImageListError, "the path of a folder or a manifest"), options.manifest)
-    checks = Checks(index, options.yes, notify)
+    index = group_images(index, options.groups, workers, progress)
+    drawn = options.val_fraction > 0 or options.test_fraction > 0
+    checks = Checks(index, options.yes, notify, drawn=drawn)
     checks.before_reading()
     folder = as_path_or_none("cache", cache, CacheError, CACHE) or Path("cache") / index.name
     given = Path(options.calibration) if options.calibration else None
@@ -226,8 +230,7 @@ def prepare(
         _refuse_another_folders_cache(index, listings, folder)
     part, index = _take_part(chosen, index, options) if chosen else (None, index)
     identities = identify_files(index, _known_files(index, listings), workers, progress)
-    drawn = options.val_fraction > 0 or options.test_fraction > 0
-    checks.after_reading(index, identities, store.has(identities.digests), whole=part is None, drawn=drawn)
+    checks.after_reading(index, identities, store.has(identities.digests), whole=part is None)
     return Prepared(options, index, identities, engine, store, part, Noticed(engine.recipe.depth), tuple(checks.notes))
 
 

@@ -16,6 +16,7 @@ def draw_splits(
     labels: NDArray[np.int32],
     digests: Digests,
     given: Sequence[str],
+    groups: Sequence[str],
     present: NDArray[np.bool_],
     shares: tuple[float, float],
     seed: int,
@@ -30,6 +31,8 @@ def draw_splits(
         Content digest of each.
     given : sequence of str
         Its split where the folder or the manifest gives it, else empty.
+    groups : sequence of str
+        Its group, empty for none; no entries where there are no groups.
     present : ndarray of shape (n_images,), bool
         Whether it has features.
     shares : tuple of float
@@ -42,6 +45,7 @@ def draw_splits(
         labels[rows],
         digests[rows],
         [given[row] for row in rows.tolist()],
+        [groups[row] for row in rows.tolist()] if groups else (),
         val_fraction=shares[0],
         test_fraction=shares[1],
         seed=seed,

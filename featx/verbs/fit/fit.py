@@ -18,6 +18,7 @@ from featx.system.progress import OnEpoch, Progress
 from featx.verbs.compare import cut_into_folds, search_settings
 from featx.verbs.fit.assemble import assemble_model
 from featx.verbs.fit.confidence import check_calibration, learn_confidence
+from featx.verbs.fit.grouping import measure_grouping
 from featx.verbs.fit.learning import LearningImages, choose_images
 from featx.verbs.fit.log import write_log
 from featx.verbs.fit.request import FitRequest
@@ -57,6 +58,10 @@ class FitResult:
         What the logarithms of the probabilities are divided by; 1 leaves them as they are.
     calibration : str
         ``temperature`` or ``isotonic``: how the probabilities were calibrated; ``none`` if they were not.
+    groups : dict or None
+        Where the cache has groups: their number among the training images, and the accuracy by cross-validation of a ``head``
+        with a ``pooling``, ``accuracy_across`` if images of one group may stand on both sides of a fold and ``accuracy_apart``
+        if not.
 
     Examples
     --------
@@ -83,6 +88,7 @@ class FitResult:
     tuning: list[dict[str, Any]]
     temperature: float = 1.0
     calibration: str = "none"
+    groups: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, model: Model, path: Path) -> Self:
@@ -104,6 +110,7 @@ class FitResult:
             tuning=model.tuning,
             temperature=model.temperature,
             calibration=model.calibration.kind,
+            groups=model.metrics.get("groups"),
         )
 
     def __fspath__(self) -> str:
@@ -215,6 +222,7 @@ def fit_head(
     tuning: list[dict[str, Any]] = []
     if tune:
         request, tuning = _tune(request, folds, copies, progress)
+    grouping, group_notes = measure_grouping(request, request.features)
     fitted, probabilities = _fit(request, images, on_epoch)
     confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
     metrics = {
@@ -222,7 +230,8 @@ def fit_head(
         "val_images": len(images.val),
         "val_accuracy": float((probabilities.argmax(axis=1) == images.y_val).mean()) if len(images.val) else None,
         "seconds": time.monotonic() - started,
-        "notes": notes + confidence.notes + fitted.notes_,
+        "notes": notes + group_notes + confidence.notes + fitted.notes_,
+        **({"groups": grouping} if grouping else {}),
     }
     model = assemble_model(request, images, fitted, metrics, tuning, confidence)
     model = dataclasses.replace(model, familiarity=learn_familiarity(model, request.store, images.train, images.val))

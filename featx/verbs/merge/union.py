@@ -98,7 +98,7 @@ def _join_parts(group: Sequence[Listing]) -> Whole:
     given = ["" if code == NOT_GIVEN else SPLITS[code] for code in whole.splits.tolist()]
     present = whole.status == EXTRACTED
     shares = parts[0].val_fraction, parts[0].test_fraction
-    splits = draw_splits(whole.labels, whole.digests, given, present, shares, parts[0].seed)
+    splits = draw_splits(whole.labels, whole.digests, given, whole.groups, present, shares, parts[0].seed)
     return Whole(dataclasses.replace(whole, splits=splits, part=None), parts[0].name, differing, parts[0].listed - len(whole))
 
 
@@ -164,7 +164,14 @@ def _stack(catalogs: Sequence[Catalog]) -> Catalog:
     texts: dict[str, Any] = {
         name: [text for catalog in catalogs for text in getattr(catalog, name)] for name in ("paths", "reasons")
     }
-    return dataclasses.replace(catalogs[0], part=None, **columns, **texts)
+    return dataclasses.replace(catalogs[0], part=None, groups=_groups(catalogs), **columns, **texts)
+
+
+def _groups(catalogs: Sequence[Catalog]) -> list[str]:
+    """Put groups one below the other; where only some listings have any, the images of the others stand alone."""
+    if not any(catalog.groups for catalog in catalogs):
+        return []
+    return [group for catalog in catalogs for group in catalog.groups or [""] * len(catalog)]
 
 
 def _take(stack: Catalog, rows: NDArray[np.int64]) -> Catalog:
@@ -172,6 +179,8 @@ def _take(stack: Catalog, rows: NDArray[np.int64]) -> Catalog:
         name: getattr(stack, name)[rows] for name in ("labels", "splits", "digests", "sizes", "mtimes", "ctimes", "status")
     }
     texts: dict[str, Any] = {name: [getattr(stack, name)[row] for row in rows.tolist()] for name in ("paths", "reasons")}
+    if stack.groups:
+        texts["groups"] = [stack.groups[row] for row in rows.tolist()]
     return dataclasses.replace(stack, **columns, **texts)
 
 

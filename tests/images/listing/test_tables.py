@@ -203,9 +203,9 @@ def test_split_column_under_another_name(write: Write) -> None:
     assert (index.splits, index.reasons, index.notes) == (("", ""), ("", ""), ())
 
 
-@pytest.mark.parametrize("name", ["is_valid", "fold", "group", "patient_id", "Is Valid", "KFold"])
+@pytest.mark.parametrize("name", ["is_valid", "fold", "Is Valid", "KFold"])
 def test_columns_that_are_not_used_are_named(write: Write, name: str) -> None:
-    """Folds and groups: whoever gave them may think that they were kept."""
+    """Whoever gave folds may think that they were kept."""
     index = list_images(write(f"path,label,{name}\na.png,cat,1\nb.png,dog,0\n"))
     (note,) = index.notes
     assert note.startswith(f"columns that are not used: {name!r}. ")

@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from featx.models.alike import find_near_duplicates, group_pairs
+from featx.models.alike import find_near_duplicates
 from featx.models.alike.align import disagreement, expected_disagreement, smoothed
+from featx.system.linked import group_pairs
 
 Bytes = NDArray[np.uint8]
 

@@ -1,0 +1,81 @@
+"""Images that come in groups: how precise figures are that rest on few groups, and which groups were learned from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+FEW_GROUPS = 20
+"""Intervals drawn from fewer groups are too narrow: chance has too few ways to choose."""
+
+
+class GroupedAnswers:
+    """Answers by the group of each image, to be drawn with whole groups.
+
+    Parameters
+    ----------
+    y, predicted : ndarray of shape (n_images,), int64
+        True and predicted labels.
+    groups : ndarray of shape (n_images,), int64
+        Group of each.
+    """
+
+    def __init__(self, y: NDArray[np.int64], predicted: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
+        _, group = np.unique(groups, return_inverse=True)
+        self.n_groups = int(group.max()) + 1
+        # In the order of the confusion matrix' cells that are not empty.
+        entries, self._counts = np.unique(np.stack([y, predicted, group]), axis=1, return_counts=True)
+        self._group = entries[2]
+        self._starts = np.flatnonzero(np.diff(entries[:2], axis=1, prepend=-1).any(axis=0))
+
+    @property
+    def size(self) -> int:
+        """Numbers that a resample takes."""
+        return max(self.n_groups, len(self._counts))
+
+    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
+        """Return how many images fall into each cell that is not empty, in so many resamples (size, n_cells)."""
+        weights = rng.multinomial(self.n_groups, np.full(self.n_groups, 1 / self.n_groups), size=size)
+        return np.asarray(np.add.reduceat(weights[:, self._group] * self._counts, self._starts, axis=1), np.int64)
+
+
+def count_groups(
+    grouped: GroupedAnswers | None, learned: NDArray[np.bool_] | None, right: NDArray[np.bool_]
+) -> tuple[dict[str, int], list[str]]:
+    """Return the counts of groups, and remarks for a reader of the figures.
+
+    Parameters
+    ----------
+    grouped : GroupedAnswers or None
+        None where there are no groups.
+    learned : ndarray of shape (n_images,), bool, or None
+        Images whose group has training images; None where nobody could look.
+    right : ndarray of shape (n_images,), bool
+        Images that were classed right.
+    """
+    if grouped is None:
+        return {}, []
+    n, counts = len(right), {"groups": grouped.n_groups}
+    notes = [f"{n:,} images of {grouped.n_groups:,} groups: the intervals are drawn by group"]
+    if grouped.n_groups < FEW_GROUPS:
+        notes[0] += f", and are too narrow with fewer than {FEW_GROUPS}"
+    if learned is not None:
+        counts["of_groups_seen_in_training"] = int(learned.sum())
+    if learned is not None and learned.any():
+        others = right[~learned]
+        rest = f"accuracy on the other {len(others):,} {others.mean():.3f}" if len(others) else "there are no others"
+        notes.append(
+            f"{int(learned.sum()):,} of {n:,} images are of groups that have training images, which flatters the model; {rest}"
+        )
+    return counts, notes
+
+
+def cross_validated_both_ways(grouping: dict[str, object] | None) -> Sequence[str]:
+    """Say what a model's fit found of groups: accuracy where they may stand on both sides, and on new groups."""
+    if not grouping:
+        return []
+    plain, apart = grouping["accuracy_across"], grouping["accuracy_apart"]
+    return [
+        f"by cross-validation on the training images: {plain:.3f} if images of one group may stand on both sides, "
+        f"{apart:.3f} on new groups"
+    ]
