@@ -57,7 +57,8 @@ LIBRARIES = {
     # Types of documents that come from elsewhere.
     ("msgspec",): ("models/schema.py", "store/network.py", "verbs/finetune/checkpoint.py"),
     ("fcntl", "filelock", "sqlite3"): ("system/locks.py",),
-    ("click", "tqdm", "argparse"): ("cli/",),
+    ("click", "argparse"): ("cli/",),
+    ("tqdm",): ("system/bars.py",),  # the library shows bars too
     ("ray",): ("verbs/extract/ray/",),
     # Heads and a curve learn by it, a comparison cuts folds, an evaluation measures, an export is made of it; estimators are
     # its own.

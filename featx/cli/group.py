@@ -16,6 +16,7 @@ from featx.cli.defaults import FILE, PREFIX, forget_refused_variables, read_defa
 from featx.cli.help import Command
 from featx.cli.terminal import echo, expect_json, print_error, printable
 from featx.errors import FeatxError, Interrupted, TooManyRejects
+from featx.system.bars import no_bars_by_default
 from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
 from featx.system.quiet import LOG_LEVEL
 
@@ -54,7 +55,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what goes wrong in it is one JSON object too, where JSON is wanted."""
         try:
-            return self._invoke(ctx)
+            with no_bars_by_default():  # of the library's: a command shows what --progress says
+                return self._invoke(ctx)
         except click.ClickException as error:
             print_error(error.format_message(), getattr(error, "kind", type(error).__name__))
             raise

@@ -4,33 +4,17 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import click
 
 from featx.cli.terminal import echo, is_quiet, is_verbose, set_loudness
+from featx.system.bars import UNITS, Bar, Shown
 
 STYLES = ("auto", "bar", "lines", "none")
 
 # A line is due after a minute, and after 5 % where these took ten seconds: a short run needs none.
 _SECONDS, _SHARE, _LEAST_SECONDS = 60.0, 0.05, 10.0
-
-# What takes no time in most runs shows no bar there, and leaves none.
-_QUICK = ("index",)
-
-_UNITS = {"cross-validate": "fits", "duplicates": "pairs"}
-
-
-class Shown(Protocol):
-    """How far one stage is, as a reader sees it."""
-
-    def update(self, done: int, values: str = "") -> None:
-        """Take so many more as done; ``values`` are figures of the last of them."""
-        ...
-
-    def close(self) -> None:
-        """Show nothing more."""
-        ...
 
 
 def progress_options(command: Any) -> Any:
@@ -74,7 +58,7 @@ def show_progress() -> Iterator[Any]:
         if stage not in shown:
             for earlier in shown.values():  # one at a time
                 earlier.close()
-            shown[stage] = _show(stage, total, _UNITS.get(stage, "images"))
+            shown[stage] = _show(stage, total, UNITS.get(stage, "images"))
         shown[stage].update(done)
 
     try:
@@ -118,7 +102,9 @@ def _show(stage: str, total: int, unit: str, started: float | None = None) -> Sh
     style = context.meta.get("featx.progress", "auto") if context else "auto"
     if style == "auto":
         style = "none" if is_quiet() else "bar" if sys.stderr.isatty() else "lines"
-    kinds: dict[str, Callable[[str, int, str, float], Shown]] = {"bar": _Bar, "lines": _Lines, "none": _Nothing}
+    if style == "bar":
+        return Bar(stage, total, unit)
+    kinds: dict[str, Callable[[str, int, str, float], Shown]] = {"lines": _Lines, "none": _Nothing}
     return kinds[style](stage, total, unit, time.monotonic() if started is None else started)
 
 
@@ -133,33 +119,6 @@ class _Nothing:
 
     def close(self) -> None:
         """Show nothing."""
-
-
-class _Bar:
-    """A bar of tqdm's. What comes before the first that is done, such as loading a network, is no part of its rate."""
-
-    def __init__(self, stage: str, total: int, unit: str, started: float) -> None:
-        from tqdm import tqdm
-
-        self._stage = stage
-        quick: dict[str, Any] = {"delay": 0.5, "leave": False} if stage in _QUICK else {}
-        self._bar = tqdm(total=total, desc=f"{stage}: starting", unit=f" {unit}", file=sys.stderr, **quick)
-
-    def update(self, done: int, values: str = "") -> None:
-        """Move the bar."""
-        bar = self._bar
-        if done and not bar.n:
-            bar.set_description(self._stage, refresh=False)
-            bar.n = bar.last_print_n = bar.initial = done
-            bar.start_t = bar.last_print_t = time.time()
-            done = 0
-        if values:
-            bar.set_postfix_str(values, refresh=False)
-        bar.update(done)
-
-    def close(self) -> None:
-        """Leave the bar as it is."""
-        self._bar.close()
 
 
 class _Lines:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from featx.errors import CacheError, OutputError
 from featx.store import FeatureCache, pack
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import check_kind
 from featx.system.paths import CACHE, StrPath, as_path
-from featx.system.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +29,14 @@ class PackResult:
     bytes: int
 
 
+@closing_bars()
 def pack_cache(
     cache: StrPath,
     out: StrPath,
     *,
     layer: str | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> PackResult:
     """Write a cache's features, labels, class names, paths and splits into one file, atomically.
 
@@ -49,8 +50,8 @@ def pack_cache(
         One of the cached layers; by default the last.
     overwrite : bool
         Replace an earlier pack of that name.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Raises
     ------
@@ -68,6 +69,7 @@ def pack_cache(
     ...     sorted(file)
     ['class_names', 'features', 'labels', 'paths', 'pooled', 'split']
     """
+    progress = as_progress(progress)
     store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
     path = as_path("out", out, OutputError)
     check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from featx.errors import HeadError, ImageListError, ModelError, OutputError, RecipeError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, Model, SetMaker, classify_files, load_model
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
 from featx.system.paths import MODEL, StrPath, as_path, as_paths
-from featx.system.progress import Progress
 from featx.system.replaced import check_replaced
 from featx.verbs.explain import CachedCells, CellsSeen
 
@@ -98,6 +98,7 @@ class Predictions(list[Prediction]):
     cells: CachedCells | None = None
 
 
+@closing_bars()
 def predict_images(
     model: StrPath,
     paths: StrPath | Iterable[StrPath],
@@ -112,7 +113,7 @@ def predict_images(
     set_method: str | None = None,
     unknown: float | None = None,
     explain: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Predictions:
     """Classify image files and everything below folders.
 
@@ -143,8 +144,8 @@ def predict_images(
     explain : bool
         Keep what the cells of each image spoke for, where the forward pass tells it for nothing: of linear heads without
         fine-tuned layers, and without ``tta``. ``write_prediction_page`` shows it.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Returns
     -------
@@ -172,6 +173,7 @@ def predict_images(
     >>> [prediction.label for prediction in predictions]
     ['blue', 'green']
     """
+    progress = as_progress(progress)
     compute = Compute(batch_size, workers, max_pixels, device)
     path = as_path("model", model, ModelError, MODEL)
     loaded = load_model(path)

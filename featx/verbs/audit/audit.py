@@ -12,9 +12,9 @@ from featx.errors import CacheError, OutputError
 from featx.images import check_manifest_path, write_manifest
 from featx.models import Compute, Copies, MeasuredPictures, find_copies, measure_missing, stored_pictures
 from featx.store import SPLITS, CachedRows, Catalog, FeatureCache
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import as_texts, check_kind, shown
 from featx.system.paths import CACHE, StrPath, as_path
-from featx.system.progress import Progress
 from featx.verbs.audit.findings import (
     FLAGS,
     AlikeClasses,
@@ -44,13 +44,14 @@ _POOLING = "avg"
 _KEPT_FIRST = ("test", "val", "train")
 
 
+@closing_bars()
 def audit_cache(
     cache: StrPath,
     *,
     layer: str | None = None,
     measure: bool = False,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Audit:
     """Look through the images of a cache, by their features and by what was measured of their pictures.
 
@@ -64,8 +65,8 @@ def audit_cache(
         Measure pictures now from their files where extract did not: in caches of an older featx.
     workers : int or None
         Decoding processes for that; by default one for each core.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Returns
     -------
@@ -85,6 +86,7 @@ def audit_cache(
     >>> [group.images for group in audit.duplicates if group.across_splits]
     []
     """
+    progress = as_progress(progress)
     started = time.monotonic()
     compute = Compute(workers=workers)
     check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)

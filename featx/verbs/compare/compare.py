@@ -14,6 +14,7 @@ from featx.errors import CacheError, HeadError
 from featx.heads import HeadSettings, head_spec
 from featx.models import find_training_copies
 from featx.store import POOLINGS, FeatureCache
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.brief import brief_repr
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
@@ -21,7 +22,6 @@ from featx.system.files import replacing_text, writing_to
 from featx.system.kinds import as_texts, check_kind, plain, shown
 from featx.system.names import did_you_mean, keywords_of
 from featx.system.paths import CACHE, StrPath, as_path
-from featx.system.progress import Progress
 from featx.system.replaced import check_replaced
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
@@ -103,6 +103,7 @@ class Comparison:
         return self.heads[0]
 
 
+@closing_bars()
 def compare_heads(
     cache: StrPath,
     heads: str | Sequence[str] = DEFAULT_HEADS,
@@ -113,7 +114,7 @@ def compare_heads(
     seed: int = 0,
     group_duplicates: bool = False,
     withhold: float | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **settings: Unpack[HeadSettings],
 ) -> Comparison:
     """Cross-validate heads on the training images of a cache; val and test images are not looked at.
@@ -137,8 +138,8 @@ def compare_heads(
     withhold : float or None
         A share of the classes: withhold as many in each of eight draws, fit without them, and measure how well their images are
         told from others.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **settings
         Given to each head that has such a setting.
 
@@ -160,6 +161,7 @@ def compare_heads(
     >>> comparison.images, comparison.folds  # of the training images alone
     (24, 3)
     """
+    progress = as_progress(progress)
     if withhold is not None:
         check_withhold(withhold)
     names = as_texts("heads", heads, "the name of a head, or several", HeadError)

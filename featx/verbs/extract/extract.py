@@ -14,6 +14,7 @@ from featx.errors import ImageListError
 from featx.images import MAX_PIXELS
 from featx.models import Compute, drop_other_networks, keep_network, near_duplicates_across_splits
 from featx.store import CacheWriter, Catalog, FeatureCache, check_something_is_left, write_rejects
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.interrupt import interrupted_once
 from featx.system.paths import StrPath
 from featx.system.progress import Progress
@@ -29,6 +30,7 @@ from featx.verbs.extract.result import ExtractResult, rejects_file, summarise
 from featx.verbs.extract.run import Run
 
 
+@closing_bars()
 @interrupted_once()
 def extract_features(
     images: StrPath,
@@ -42,7 +44,7 @@ def extract_features(
     wait: bool = False,
     ray: str | None = None,
     gpus_per_worker: float | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     notify: Notify | None = None,
     **options: Unpack[ExtractKeywords],
 ) -> ExtractResult:
@@ -73,8 +75,8 @@ def extract_features(
         a Ray that is running. By default it runs in this process.
     gpus_per_worker : float or None
         With ``ray``: GPUs of each worker; by default one where there are any, or a share where there are more workers.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     notify : callable or None
         Called with each of the result's ``notes`` when it is known: most are before the backbone runs.
     **options
@@ -119,6 +121,7 @@ def extract_features(
     >>> featx.extract_features("photos", "cache/new", backbone="stub", image_size=(64, 64)).extracted
     0
     """
+    progress = as_progress(progress)
     started = time.monotonic()
     chosen = read_options(extract_features, options)  # before anything that takes long
     compute = Compute(batch_size, workers, max_pixels, device)

@@ -10,13 +10,14 @@ from featx.heads import check_seed
 from featx.heads.epochs.network import KerasSteps
 from featx.models import Compute, Model, check_model_path, learn_familiarity, refuse_int8, save_model
 from featx.store import FeatureCache
+from featx.system.bars import ProgressOption, as_progress, closing_bars, epochs_of
 from featx.system.brief import brief_repr
 from featx.system.durable import delete
 from featx.system.interrupt import interrupted_once
 from featx.system.kinds import plain
 from featx.system.names import keywords_of
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
-from featx.system.progress import OnEpoch, Progress
+from featx.system.progress import OnEpoch
 from featx.verbs.finetune.checkpoint import check_checkpoint_path
 from featx.verbs.finetune.joined import JoinedNetwork
 from featx.verbs.finetune.prepared import Prepared, prepare
@@ -95,6 +96,7 @@ class FineTuneResult:
         return str(self.model)
 
 
+@closing_bars()
 @interrupted_once()
 def fine_tune(
     cache: StrPath,
@@ -106,7 +108,7 @@ def fine_tune(
     workers: int | None = None,
     wait: bool = False,
     on_epoch: OnEpoch | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **training: Unpack[TuningKeywords],
 ) -> FineTuneResult:
     """Train the last layers of the backbone together with a dense head.
@@ -134,8 +136,8 @@ def fine_tune(
         Wait for another process that writes the cache.
     on_epoch : callable or None
         Called after each epoch.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **training
         ``epochs`` (at most 10 by default), ``learning_rate`` (1e-5, of the first step), ``schedule`` (``cosine`` or
         ``constant``), ``patience`` (3), ``monitor`` (``val_loss`` or ``val_accuracy``), ``batch_size`` (32); ``optimizer``
@@ -165,6 +167,7 @@ def fine_tune(
     >>> result.model.name
     'deep-finetuned.featx'
     """
+    progress = as_progress(progress)
     started = time.monotonic()
     settings = TuningSettings.read({name: plain(value) for name, value in training.items()}, keywords_of(fine_tune))
     seed = plain(seed)
@@ -190,7 +193,7 @@ def fine_tune(
     joined = JoinedNetwork.join(prepared, seed)
     tuning = _make_tuning(joined, settings, seed, checkpoint)
     try:
-        tuning.run(prepared.train, prepared.val, on_epoch)
+        tuning.run(prepared.train, prepared.val, on_epoch or epochs_of(progress))
     except KeyboardInterrupt:
         raise Interrupted(
             f"{path}: stopped after {tuning.epochs_done} of {schedule.epochs} epochs; they are kept in {checkpoint}. "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from featx.errors import CacheError, OutputError, TooFewImages
 from featx.heads import CalibrationKind, Head, HeadSettings
 from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, learn_familiarity, save_model
+from featx.system.bars import ProgressOption, as_progress, closing_bars, epochs_of
 from featx.system.brief import brief_repr
 from featx.system.names import keywords_of
 from featx.system.paths import CACHE, StrPath, as_path, as_path_or_none
@@ -118,6 +119,7 @@ class FitResult:
         return str(self.model)
 
 
+@closing_bars()
 def fit_head(
     cache: StrPath,
     head: str = "dense",
@@ -133,7 +135,7 @@ def fit_head(
     group_duplicates: bool = False,
     log: StrPath | None = None,
     on_epoch: OnEpoch | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **settings: Unpack[HeadSettings],
 ) -> FitResult:
     """Fit a head on the training images of a cache and write a model file.
@@ -169,8 +171,9 @@ def fit_head(
         A CSV file for loss and accuracy of each epoch.
     on_epoch : callable or None
         Called after each epoch of a head that has epochs.
-    progress : callable or None
-        For ``tune``: called as (stage, newly done, total).
+    progress : callable, bool or None
+        For ``tune``: called as (stage, newly done, total). True is a bar, of epochs too, False none; by default a bar in a
+        terminal or a notebook.
     **settings
         The head's own.
 
@@ -199,6 +202,7 @@ def fit_head(
     >>> result.val_accuracy
     1.0
     """
+    progress = as_progress(progress)
     request = FitRequest.make(
         as_path("cache", cache, CacheError, CACHE),
         head,
@@ -223,7 +227,7 @@ def fit_head(
     if tune:
         request, tuning = _tune(request, folds, copies, progress)
     grouping, group_notes = measure_grouping(request, request.features)
-    fitted, probabilities = _fit(request, images, on_epoch)
+    fitted, probabilities = _fit(request, images, on_epoch or epochs_of(progress))
     confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
     metrics = {
         "train_images": len(images.train),

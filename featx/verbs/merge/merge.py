@@ -30,6 +30,7 @@ from featx.store import (
     write_part,
     write_rejects,
 )
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.brief import brief_repr
 from featx.system.paths import CACHE, StrPath, as_path_or_none, as_paths
 from featx.system.progress import Progress
@@ -119,13 +120,14 @@ class MergeResult:
         return str(self.cache)
 
 
+@closing_bars()
 def merge_caches(
     caches: StrPath | Iterable[StrPath],
     cache: StrPath | None = None,
     *,
     partial: bool = False,
     wait: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> MergeResult:
     """Join caches of one recipe: the parts of one extract, or caches of different images.
 
@@ -172,6 +174,7 @@ def merge_caches(
     >>> featx.merge_caches(["cache/1", "cache/2"], "cache/both").splits
     {'train': 24, 'val': 6, 'test': 6}
     """
+    progress = as_progress(progress)
     started = time.monotonic()
     folders = list(dict.fromkeys(as_paths("caches", caches, CacheError)))
     recipe = one_recipe(folders)
