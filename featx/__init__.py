@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from featx.verbs.verify import verify_cache
 
 from featx import errors as errors
+from featx.system.drawing import draw_with
 from featx.system.version import __version__ as __version__
+
+draw_with("featx.report")
 
 # Name to the module it comes from. They are imported on first use, so that `import featx` costs next to nothing.
 _PUBLIC = {

@@ -10,7 +10,7 @@ from featx.cli.complete import complete_cached_layers
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
 from featx.cli.progress import progress_options, show_progress
-from featx.cli.terminal import echo, print_json
+from featx.cli.terminal import echo_text, print_json
 
 
 @main.command(epilog="Example: featx pack cache/photos photos.h5")
@@ -31,4 +31,6 @@ def pack(cache: Path, out: Path, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(result)
     else:
-        echo(f"{result.images} images, {result.bytes / 1e6:.1f} MB: {result.path}")
+        from featx.report import pack_text
+
+        echo_text(pack_text(result))

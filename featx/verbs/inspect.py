@@ -9,10 +9,11 @@ from featx.models import Model, load_model
 from featx.recipe import Recipe
 from featx.store import REJECTED, SPLITS, FeatureCache, missing_rows
 from featx.system.paths import StrPath, as_path
+from featx.system.results import Result
 
 
-@dataclasses.dataclass(frozen=True)
-class CacheSummary:
+@dataclasses.dataclass(frozen=True, repr=False)
+class CacheSummary(Result):
     """What a cache holds.
 
     Parameters
@@ -57,8 +58,8 @@ class CacheSummary:
     missing: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelSummary:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ModelSummary(Result):
     """What a model is.
 
     Parameters
@@ -96,16 +97,20 @@ def inspect_path(path: StrPath) -> CacheSummary | ModelSummary:
         return _inspect_cache(path)
     if not path.exists():
         raise ModelNotFound(f"{path}: no such cache or model. Give a cache's folder or a .featx file.")
-    return _inspect_model(path)
+    return summarise_model(load_model(path), path)
 
 
 def _inspect_cache(path: Path) -> CacheSummary:
-    store = FeatureCache.open(path)
+    return summarise_cache(FeatureCache.open(path))
+
+
+def summarise_cache(store: FeatureCache) -> CacheSummary:
+    """Summarise a cache that is open."""
     catalog = store.catalog
     of_split = {split: catalog.images_of_class(split) for split in SPLITS}
     counts = {name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names}
     return CacheSummary(
-        path=path,
+        path=store.folder,
         recipe=store.recipe,
         source=catalog.source,
         counts=counts,
@@ -122,8 +127,8 @@ def _inspect_cache(path: Path) -> CacheSummary:
     )
 
 
-def _inspect_model(path: Path) -> ModelSummary:
-    model = load_model(path)
+def summarise_model(model: Model, path: Path) -> ModelSummary:
+    """Summarise a model that was read from a file, or is to be written there."""
     tuned = {name.split("/")[0] for name in model.tail.arrays} if model.tail else set()
     layers = [layer | {"trainable": layer["name"] in tuned} for layer in model.network.get("layers", [])]
     end = model.tail.end if model.tail else model.layer

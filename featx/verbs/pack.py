@@ -8,10 +8,11 @@ from featx.store import FeatureCache, pack
 from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import check_kind
 from featx.system.paths import CACHE, StrPath, as_path
+from featx.system.results import Result
 
 
-@dataclasses.dataclass(frozen=True)
-class PackResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class PackResult(Result):
     """What was packed.
 
     Parameters

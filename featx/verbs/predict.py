@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,14 @@ from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
+from featx.system.frames import data_frame
 from featx.system.paths import MODEL, StrPath, as_path, as_paths
 from featx.system.replaced import check_replaced
+from featx.system.results import Result
 from featx.verbs.explain import CachedCells, CellsSeen
+
+if TYPE_CHECKING:
+    import pandas
 
 COLUMNS = ("path", "label", "confidence", "error", "unfamiliar")
 
@@ -34,8 +39,8 @@ _IN_MEMORY = " Images in memory are for Model.predict: featx.load_model(FILE).pr
 _SUFFIXES = ("", ".csv", ".txt", ".jsonl", ".json")
 
 
-@dataclasses.dataclass(frozen=True)
-class Prediction:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Prediction(Result):
     """An image's most probable class, or the reason why it has none.
 
     Parameters
@@ -74,7 +79,7 @@ class Prediction:
         return fields if self.set is not None else {name: fields[name] for name in COLUMNS}
 
 
-class Predictions(list[Prediction]):
+class Predictions(Result, list[Prediction]):
     """A list of predictions, and what is to be said of all of them.
 
     Attributes
@@ -96,6 +101,23 @@ class Predictions(list[Prediction]):
     notes: tuple[str, ...] = ()
     explained: NDArray[np.int64] | None = None
     cells: CachedCells | None = None
+
+    def __repr__(self) -> str:
+        rejected = sum(1 for prediction in self if prediction.error)
+        return f"Predictions(images={len(self)}, predicted={len(self) - rejected}, rejected={rejected})"
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame with a row for each image, with the columns of the CSV file; needs pandas.
+
+        Raises
+        ------
+        ExtraMissing
+            If pandas is not installed.
+        """
+        columns = {name: [getattr(prediction, name) for prediction in self] for name in COLUMNS}
+        if any(prediction.set is not None for prediction in self):
+            columns["set"] = [prediction.set for prediction in self]
+        return data_frame(columns, "Predictions")
 
 
 @closing_bars()

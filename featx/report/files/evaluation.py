@@ -19,6 +19,7 @@ from featx.system.durable import delete
 from featx.system.files import writing_to
 from featx.system.home import without_home
 from featx.system.paths import StrPath, as_path
+from featx.system.results import Result
 from featx.verbs.evaluate import ClassMeasures, Evaluation, check_map
 
 # A folder with the marker holds a report: what is in it under one of these names is featx's own, to replace and delete.
@@ -39,8 +40,8 @@ MOST_IN_FULL = 300
 _PER_CLASS = tuple("class" if field.name == "class_name" else field.name for field in dataclasses.fields(ClassMeasures))
 
 
-@dataclasses.dataclass(frozen=True)
-class ReportFiles:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ReportFiles(Result):
     """Where the parts of a report lie; ``curves`` and ``history`` are None for heads without epochs, ``page`` if left out."""
 
     folder: Path

@@ -5,7 +5,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +15,21 @@ from featx.heads import HeadSettings, head_spec
 from featx.models import find_training_copies
 from featx.store import POOLINGS, FeatureCache
 from featx.system.bars import ProgressOption, as_progress, closing_bars
-from featx.system.brief import brief_repr
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
+from featx.system.frames import data_frame
 from featx.system.kinds import as_texts, check_kind, plain, shown
 from featx.system.names import did_you_mean, keywords_of
 from featx.system.paths import CACHE, StrPath, as_path
 from featx.system.replaced import check_replaced
+from featx.system.results import Result
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
 from featx.verbs.compare.withhold import WithheldHead, check_withhold, withhold_classes
+
+if TYPE_CHECKING:
+    import pandas
 
 DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")
 
@@ -67,7 +71,7 @@ class ComparedHead:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(Result):
     """All heads and poolings compared, the best first.
 
     Parameters
@@ -88,8 +92,6 @@ class Comparison:
     [('knn', 'avgmax', 1.0), ('logreg', 'avgmax', 1.0)]
     """
 
-    __repr__ = brief_repr
-
     cache: Path
     images: int
     classes: int
@@ -101,6 +103,17 @@ class Comparison:
     def best(self) -> ComparedHead:
         """The first."""
         return self.heads[0]
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame with a row for each head and pooling, the best first; needs pandas.
+
+        Raises
+        ------
+        ExtraMissing
+            If pandas is not installed.
+        """
+        rows = [dataclasses.asdict(head) for head in self.heads]
+        return data_frame({name: [row[name] for row in rows] for name in rows[0]}, "Comparison")
 
 
 @closing_bars()

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.models import Model
-from featx.system.brief import brief_repr
+from featx.system.results import Result
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Explanation:
+class Explanation(Result):
     """Which cells of an image's map spoke for its class and against the runner-up, or the reason why there is none.
 
     Parameters
@@ -46,8 +46,6 @@ class Explanation:
     >>> bool(abs(explanation.cells.sum() + explanation.bias - explanation.margin) < 1e-5)
     True
     """
-
-    __repr__ = brief_repr
 
     path: str
     label: str = ""

@@ -13,9 +13,9 @@ from featx.images import MAX_PIXELS, Batch, Noticed
 from featx.models import Compute, Engine, Extractor, Maps, decode_files
 from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
 from featx.system.bars import ProgressOption, as_progress, closing_bars
-from featx.system.brief import brief_repr
 from featx.system.digests import are_among, as_digests
 from featx.system.paths import StrPath
+from featx.system.results import Result
 from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.prepared import Prepared, prepare
@@ -26,7 +26,7 @@ _TIMED_BATCHES = 4
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ExtractPlan:
+class ExtractPlan(Result):
     """What an extract would do. ``listed == to_extract + reused + rejected``.
 
     Parameters
@@ -88,8 +88,6 @@ class ExtractPlan:
     >>> plan.listed, plan.to_extract, plan.reused
     (36, 0, 36)
     """
-
-    __repr__ = brief_repr
 
     cache: Path
     listed: int

@@ -11,13 +11,13 @@ from featx.heads.epochs.network import KerasSteps
 from featx.models import Compute, Model, check_model_path, learn_familiarity, refuse_int8, save_model
 from featx.store import FeatureCache
 from featx.system.bars import ProgressOption, as_progress, closing_bars, epochs_of
-from featx.system.brief import brief_repr
 from featx.system.durable import delete
 from featx.system.interrupt import interrupted_once
 from featx.system.kinds import plain
 from featx.system.names import keywords_of
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.system.progress import OnEpoch
+from featx.system.results import Result
 from featx.verbs.finetune.checkpoint import check_checkpoint_path
 from featx.verbs.finetune.joined import JoinedNetwork
 from featx.verbs.finetune.prepared import Prepared, prepare
@@ -27,7 +27,7 @@ from featx.verbs.fit import LearningImages, choose_images
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class FineTuneResult:
+class FineTuneResult(Result):
     """The result of fine-tuning.
 
     Parameters
@@ -65,8 +65,6 @@ class FineTuneResult:
     >>> result.parameters["trainable"] > 2_359_808  # the convolution's, and the head's
     True
     """
-
-    __repr__ = brief_repr
 
     model: Path
     started_from: str

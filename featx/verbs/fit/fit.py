@@ -12,10 +12,10 @@ from featx.errors import CacheError, OutputError, TooFewImages
 from featx.heads import CalibrationKind, Head, HeadSettings
 from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, learn_familiarity, save_model
 from featx.system.bars import ProgressOption, as_progress, closing_bars, epochs_of
-from featx.system.brief import brief_repr
 from featx.system.names import keywords_of
 from featx.system.paths import CACHE, StrPath, as_path, as_path_or_none
 from featx.system.progress import OnEpoch, Progress
+from featx.system.results import Result
 from featx.verbs.compare import cut_into_folds, search_settings
 from featx.verbs.fit.assemble import assemble_model
 from featx.verbs.fit.confidence import check_calibration, learn_confidence
@@ -26,7 +26,7 @@ from featx.verbs.fit.request import FitRequest
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class FitResult:
+class FitResult(Result):
     """The result of a fit.
 
     Parameters
@@ -70,8 +70,6 @@ class FitResult:
     >>> result.train_images, result.val_images, result.parameters["trainable"]
     (24, 6, 21)
     """
-
-    __repr__ = brief_repr
 
     model: Path
     head: str

@@ -31,15 +31,15 @@ from featx.store import (
     write_rejects,
 )
 from featx.system.bars import ProgressOption, as_progress, closing_bars
-from featx.system.brief import brief_repr
 from featx.system.paths import CACHE, StrPath, as_path_or_none, as_paths
 from featx.system.progress import Progress
+from featx.system.results import Result
 from featx.verbs.merge.given import check_recipe, default_target, one_recipe, read_listings, refuse_to_forget
 from featx.verbs.merge.union import Listing, Whole, unite
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class MergeResult:
+class MergeResult(Result):
     """The result of a merge. ``listed == with_features + rejected``, always.
 
     Parameters
@@ -89,8 +89,6 @@ class MergeResult:
     >>> result.listed, result.with_features, result.missing
     (36, 36, 0)
     """
-
-    __repr__ = brief_repr
 
     cache: Path
     caches: list[Path]
