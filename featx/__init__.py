@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from featx.estimators import FeatureExtractor, HeadClassifier
+    from featx.heads import HeadSettings
+    from featx.images import ManifestKeywords
     from featx.models import Model, load_model
     from featx.recipe import Recipe
     from featx.report import write_report
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from featx.verbs.evaluate import Evaluation, evaluate_model
     from featx.verbs.explain import Explanation, explain_images
     from featx.verbs.export import ExportResult, export_model
-    from featx.verbs.extract import ExtractPlan, ExtractResult, extract_features, plan_extract
-    from featx.verbs.finetune import FineTuneResult, fine_tune
+    from featx.verbs.extract import ExtractKeywords, ExtractPlan, ExtractResult, extract_features, plan_extract
+    from featx.verbs.finetune import FineTuneResult, TuningKeywords, fine_tune
     from featx.verbs.fit import FitResult, fit_head
     from featx.verbs.inspect import inspect_path
     from featx.verbs.merge import MergeResult, merge_caches
@@ -39,8 +41,9 @@ _PUBLIC = {
     "Audit": "featx.verbs.audit",
     "Comparison": "featx.verbs.compare",
     "Evaluation": "featx.verbs.evaluate",
-    "ExportResult": "featx.verbs.export",
     "Explanation": "featx.verbs.explain",
+    "ExportResult": "featx.verbs.export",
+    "ExtractKeywords": "featx.verbs.extract",
     "ExtractPlan": "featx.verbs.extract",
     "ExtractResult": "featx.verbs.extract",
     "FeatureCache": "featx.store",
@@ -48,11 +51,14 @@ _PUBLIC = {
     "FineTuneResult": "featx.verbs.finetune",
     "FitResult": "featx.verbs.fit",
     "HeadClassifier": "featx.estimators",
+    "HeadSettings": "featx.heads",
+    "ManifestKeywords": "featx.images",
     "MergeResult": "featx.verbs.merge",
     "Model": "featx.models",
     "Prediction": "featx.verbs.predict",
     "Predictions": "featx.verbs.predict",
     "Recipe": "featx.recipe",
+    "TuningKeywords": "featx.verbs.finetune",
     "audit_cache": "featx.verbs.audit",
     "compare_heads": "featx.verbs.compare",
     "evaluate_model": "featx.verbs.evaluate",
@@ -79,6 +85,7 @@ __all__ = [
     "Evaluation",
     "Explanation",
     "ExportResult",
+    "ExtractKeywords",
     "ExtractPlan",
     "ExtractResult",
     "FeatureCache",
@@ -86,11 +93,14 @@ __all__ = [
     "FineTuneResult",
     "FitResult",
     "HeadClassifier",
+    "HeadSettings",
+    "ManifestKeywords",
     "MergeResult",
     "Model",
     "Prediction",
     "Predictions",
     "Recipe",
+    "TuningKeywords",
     "audit_cache",
     "compare_heads",
     "evaluate_model",
@@ -140,11 +150,13 @@ def __dir__() -> list[str]:
     return sorted({*__all__, "errors", *(name for name in globals() if name.startswith("__"))})
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'featx' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a checker would take every misspelt name for one that this gives
 
-    value = getattr(importlib.import_module(_PUBLIC[name]), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'featx' has no attribute {name!r}")
+        import importlib
+
+        value = getattr(importlib.import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
