@@ -1,7 +1,9 @@
 """Loading TensorFlow without its page of notices, and without collecting garbage meanwhile."""
 
 import contextlib
+import contextvars
 import gc
+import logging
 import os
 import re
 import sys
@@ -24,6 +26,20 @@ _NOTICE = re.compile(
     rb"WARNING: All log messages before absl|To enable the following instructions|"
     rb"[IWE]\d{4} \d\d:\d\d:\d\d|[IWE]0000 00:00:\d|\d{4}-\d\d-\d\d [\d:.]+: [IWE] "
 )
+
+# Whether it is featx that runs a network: TensorFlow's advice is for whoever wrote the code that does.
+_runs_network = contextvars.ContextVar("featx_runs_network", default=False)
+
+
+class _NoAdvice(logging.Filter):
+    """Keeps back what TensorFlow advises about featx's own calls; what it says of anybody else's passes."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is to be shown."""
+        return not (_runs_network.get() and "tf.function retracing" in record.getMessage())
+
+
+_NO_ADVICE = _NoAdvice()
 
 # Garbage collection and descriptor 2 are the whole process': of two threads that load, the second waits for the first.
 _one_at_a_time = threading.RLock()
@@ -74,6 +90,17 @@ def quiet_loading() -> Iterator[None]:
                 raise
             raise BackboneError(refusal) from error
         _loaded_by = os.getpid()
+
+
+@contextlib.contextmanager
+def without_advice() -> Iterator[None]:
+    """Run a network without TensorFlow's advice to compile less often: a batch of another size is compiled once."""
+    logging.getLogger("tensorflow").addFilter(_NO_ADVICE)  # once, however often it is asked for
+    token = _runs_network.set(True)
+    try:
+        yield
+    finally:
+        _runs_network.reset(token)
 
 
 def check_not_forked() -> None:
