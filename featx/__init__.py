@@ -13,17 +13,18 @@ if TYPE_CHECKING:
     from featx.images import ManifestKeywords
     from featx.models import Model, load_model
     from featx.recipe import Recipe
-    from featx.report import write_report
+    from featx.report import write_look_page, write_report
     from featx.store import FeatureCache
     from featx.verbs.audit import Audit, audit_cache, write_clean_manifest
     from featx.verbs.compare import Comparison, compare_heads
     from featx.verbs.evaluate import Evaluation, evaluate_model
-    from featx.verbs.explain import Explanation, explain_images
+    from featx.verbs.explain import Explanation, Explanations, explain_images
     from featx.verbs.export import ExportResult, export_model
     from featx.verbs.extract import ExtractKeywords, ExtractPlan, ExtractResult, extract_features, plan_extract
     from featx.verbs.finetune import FineTuneResult, TuningKeywords, fine_tune
     from featx.verbs.fit import FitResult, fit_head
     from featx.verbs.inspect import inspect_path
+    from featx.verbs.look import Look, look_at_images
     from featx.verbs.merge import MergeResult, merge_caches
     from featx.verbs.pack import pack_cache
     from featx.verbs.predict import Prediction, Predictions, predict_images
@@ -42,6 +43,7 @@ _PUBLIC = {
     "Comparison": "featx.verbs.compare",
     "Evaluation": "featx.verbs.evaluate",
     "Explanation": "featx.verbs.explain",
+    "Explanations": "featx.verbs.explain",
     "ExportResult": "featx.verbs.export",
     "ExtractKeywords": "featx.verbs.extract",
     "ExtractPlan": "featx.verbs.extract",
@@ -52,6 +54,7 @@ _PUBLIC = {
     "FitResult": "featx.verbs.fit",
     "HeadClassifier": "featx.estimators",
     "HeadSettings": "featx.heads",
+    "Look": "featx.verbs.look",
     "ManifestKeywords": "featx.images",
     "MergeResult": "featx.verbs.merge",
     "Model": "featx.models",
@@ -69,6 +72,7 @@ _PUBLIC = {
     "fit_head": "featx.verbs.fit",
     "inspect_path": "featx.verbs.inspect",
     "load_model": "featx.models",
+    "look_at_images": "featx.verbs.look",
     "merge_caches": "featx.verbs.merge",
     "pack_cache": "featx.verbs.pack",
     "plan_extract": "featx.verbs.extract",
@@ -76,6 +80,7 @@ _PUBLIC = {
     "unpack_sample": "featx.verbs.sample",
     "verify_cache": "featx.verbs.verify",
     "write_clean_manifest": "featx.verbs.audit",
+    "write_look_page": "featx.report",
     "write_report": "featx.report",
 }
 
@@ -84,6 +89,7 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "Explanation",
+    "Explanations",
     "ExportResult",
     "ExtractKeywords",
     "ExtractPlan",
@@ -94,6 +100,7 @@ __all__ = [
     "FitResult",
     "HeadClassifier",
     "HeadSettings",
+    "Look",
     "ManifestKeywords",
     "MergeResult",
     "Model",
@@ -111,6 +118,7 @@ __all__ = [
     "fit_head",
     "inspect_path",
     "load_model",
+    "look_at_images",
     "merge_caches",
     "open_cache",
     "pack_cache",
@@ -119,6 +127,7 @@ __all__ = [
     "unpack_sample",
     "verify_cache",
     "write_clean_manifest",
+    "write_look_page",
     "write_report",
 ]
 

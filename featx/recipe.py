@@ -57,7 +57,7 @@ class Recipe:
     image_size : tuple of int
         (height, width) of the pixels that the backbone sees [px].
     preprocess : str
-        Keras' name of the pixel scaling (``caffe``, ``torch``, ``tf``), ``rescale`` (1/255) or ``none``.
+        How pixels are scaled: ``caffe``, ``torch``, ``tf`` (Keras' names), ``rescale`` (1/255), ``none``; or a ``Scaling``.
     resize : str
         ``stretch`` to the image size, ``crop`` to its shape first, or ``pad`` to it.
     background : tuple of int
@@ -146,13 +146,15 @@ class Recipe:
             self._require(name, isinstance(getattr(self, name), bool), "true or false")
         for name, allowed in (
             ("resize", RESIZE_MODES),
-            ("preprocess", PREPROCESS_MODES),
             ("precision", PRECISIONS),
             ("stored_dtype", STORED_DTYPES),
             ("depth", DEPTHS),
             ("color_profile", COLOR_PROFILES),
         ):
             self._require(name, getattr(self, name) in allowed, "one of " + ", ".join(allowed))
+        # Spelled in one way alone: two spellings of one scaling would be two recipes.
+        scaling = read_scaling(self.preprocess) if isinstance(self.preprocess, str) else None
+        self._require("preprocess", scaling is not None and str(scaling) == self.preprocess, f"one of {SCALING_FORMS}")
         for name in ("decode_version", "format_version"):
             self._require(name, _is_whole_numbers((getattr(self, name),), 1, 1, 10**6), "a whole number from 1")
 
@@ -196,6 +198,75 @@ class Recipe:
         """Return each setting that differs, as name to (value in this recipe, value in the other)."""
         mine, theirs = _LATER | self.to_dict(), _LATER | other.to_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+SCALING_FORMS = f"{', '.join(PREPROCESS_MODES)}, or 'mean=R,G,B std=R,G,B'"
+"""What ``read_scaling`` reads."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """What is done to RGB pixels from 0 to 255 before a network sees them; as text, the recipe's ``preprocess``.
+
+    Parameters
+    ----------
+    mode : str
+        One of ``PREPROCESS_MODES``; empty where means and deviations are given.
+    mean, std : tuple of float
+        Of red, green and blue: the mean is subtracted, then it is divided by the deviation. Of pixels from 0 to 1, as
+        torchvision, timm and Hugging Face write them; where one of the six is above 1, of pixels from 0 to 255.
+    bgr : bool
+        Whether blue comes first.
+    layout : str
+        ``nchw`` or ``nhwc``, where the shape of a network's input does not tell where its channels are; else empty.
+    """
+
+    mode: str = ""
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    bgr: bool = False
+    layout: str = ""
+
+    def __str__(self) -> str:
+        """Return the only spelling that a recipe takes."""
+        mean, std = (",".join(f"{number:.9g}" for number in numbers) for numbers in (self.mean, self.std))
+        words = (self.mode or f"mean={mean} std={std}", "bgr" if self.bgr else "", self.layout)
+        return " ".join(word for word in words if word)
+
+    @property
+    def factors(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """What pixels from 0 to 255 are multiplied by, and what is then added; of red, green and blue, without a mode."""
+        unit = 1.0 if max(*self.mean, *self.std) > 1 else 255.0
+        added = tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True))
+        return tuple(1 / (unit * std) for std in self.std), added
+
+
+def read_scaling(text: str) -> Scaling | None:
+    """Read a mode, or ``mean=R,G,B std=R,G,B``, and behind it ``bgr``, ``nchw`` or ``nhwc``; None if it is no scaling.
+
+    One number stands for all three colours; a mean alone has deviations of 1, and deviations alone means of 0.
+    """
+    words = text.lower().replace("/", " ").split()
+    pairs = [word.partition("=") for word in words]
+    numbers = {name: _three_numbers(value) for name, _, value in pairs if name in ("mean", "std")}
+    modes = [word for word in words if word in PREPROCESS_MODES]
+    layouts = [word for word in words if word in ("nchw", "nhwc")]
+    known = len(modes) + len(layouts) + len(numbers) + ("bgr" in words)
+    if known != len(words) or len(modes) + bool(numbers) != 1 or len(layouts) > 1 or {"caffe", "bgr"} <= {*words}:
+        return None
+    mean, std = numbers.get("mean", (0.0,) * 3), numbers.get("std", (1.0,) * 3)
+    if not mean or not std or min(std) <= 0:
+        return None
+    return Scaling("".join(modes), mean, std, "bgr" in words, "".join(layouts))
+
+
+def _three_numbers(text: str) -> tuple[float, ...]:
+    """Return three numbers of moderate size, or nothing."""
+    with contextlib.suppress(ValueError):
+        found = tuple(float(part) for part in text.split(","))
+        if len(found) in (1, 3) and all(abs(number) <= 1e6 for number in found):
+            return found if len(found) == 3 else found * 3
+    return ()
 
 
 COLOUR_FORMS = "white, grey, black, #rrggbb or RED,GREEN,BLUE from 0 to 255"

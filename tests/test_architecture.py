@@ -35,6 +35,7 @@ AMONG_VERBS: dict[str, set[str]] = {
     "merge": {"extract"},  # joined listings get their splits by the draw of an extract
     "fit": {"compare"},  # --tune searches as compare does
     "finetune": {"fit"},  # it learns from the images that a fit would learn from
+    "look": {"extract"},  # it shows what an extract with these options would see
     "predict": {"explain"},  # its page shows what the cells spoke for, from the same forward pass
     "export": {"sample"},  # an export is tried on pictures
     "demo": {"sample", "extract", "fit", "evaluate"},  # it is the session of these, one after the other
@@ -46,10 +47,13 @@ INTO_NETWORKS = {"featx.verbs.export", "featx.verbs.finetune"}
 # Each library and the rooms that use it.
 LIBRARIES = {
     ("keras", "tensorflow", "jax", "torch"): ("backbones/", "heads/epochs/network.py", "verbs/export/"),
-    ("onnx", "tf2onnx", "onnxruntime", "ai_edge_litert"): ("verbs/export/",),
+    # Formats that are exported to; and a backbone that is an ONNX file is read, checked and run where all backbones are.
+    ("onnx", "onnxruntime"): ("verbs/export/", "backbones/imported/"),
+    ("tf2onnx", "ai_edge_litert"): ("verbs/export/",),
     ("openvino",): ("backbones/", "verbs/export/"),
     ("nncf",): ("backbones/",),
-    ("h5py",): ("store/", "backbones/weights_file.py", "backbones/weights_check.py"),  # weights files are HDF5 too
+    # Weights files, and whole models in files, are HDF5 too.
+    ("h5py",): ("store/", "backbones/weights_file.py", "backbones/weights_check.py", "backbones/imported/keras_file.py"),
     ("PIL",): ("images/",),
     ("simplejpeg",): ("images/",),
     ("openpyxl", "pyarrow"): ("images/listing/tables.py",),
@@ -208,7 +212,19 @@ def test_each_command_has_its_files() -> None:
     for name in main.commands:
         assert f"featx.cli.{name}" in MODULES, name
         assert f"featx.verbs.{name}" in MODULES, name
-    beside = {"group", "options", "values", "terminal", "progress", "help", "defaults", "complete"}
+    beside = {
+        "group",
+        "options",
+        "values",
+        "terminal",
+        "progress",
+        "help",
+        "defaults",
+        "complete",
+        "spelling",
+        "given",
+        "steps",
+    }
     assert {path.stem for path in (PACKAGE / "cli").glob("*.py")} - beside - {"__init__"} == set(main.commands)
     verbs = {path.stem for path in (PACKAGE / "verbs").iterdir() if not path.name.startswith("__")}
     assert verbs == set(main.commands)
@@ -372,6 +388,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "Comparison",
             "Evaluation",
             "Explanation",
+            "Explanations",
             "ExportResult",
             "ExtractKeywords",
             "ExtractPlan",
@@ -382,6 +399,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "FitResult",
             "HeadClassifier",
             "HeadSettings",
+            "Look",
             "ManifestKeywords",
             "MergeResult",
             "Model",
@@ -399,6 +417,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "fit_head",
             "inspect_path",
             "load_model",
+            "look_at_images",
             "merge_caches",
             "open_cache",
             "pack_cache",
@@ -407,6 +426,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "unpack_sample",
             "verify_cache",
             "write_clean_manifest",
+            "write_look_page",
             "write_report",
         ]
     )

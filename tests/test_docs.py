@@ -20,6 +20,8 @@ from click.testing import CliRunner
 import featx
 from docs import generate
 from featx.cli import main
+from featx.cli.spelling import options_of
+from tests.backbones.imported import graphs
 from tests.conftest import as_json
 from tests.pages import PAGES, ROOT
 from tests.test_readme import with_stub
@@ -38,6 +40,22 @@ def test_every_option_of_every_command_is_on_the_page() -> None:
             assert " ".join(str(option.help).partition("[default")[0].split()) in prose, f"{name} {option.name}"
             if option.show_default and not isinstance(option.default, tuple):
                 assert f"Default: {option.default}" in text, f"{name} {option.name}"
+
+
+def test_every_option_is_in_the_index_with_its_commands() -> None:
+    """Each spelling that is shown once, linked to each command that has it, in the words of that command."""
+    rows = re.findall(r"^\| `(--[^`]+)` \| ([^|]+) \| (.+) \|$", generate.options(), re.MULTILINE)
+    assert len(dict.fromkeys(spelling for spelling, *_ in rows)) == len(rows)
+    index = {
+        spelling: (re.findall(r"\[(\w+)\]", links), text.replace("\\", "").replace("`", "")) for spelling, links, text in rows
+    }
+    for name, command in main.commands.items():
+        for option in options_of(command):
+            takers, text = index[next(spelling for spelling in option.opts if spelling.startswith("--"))]
+            assert name in takers
+            assert " ".join(str(option.help).partition("  [")[0].replace("|", "").split()) in text, (name, option.name)
+    assert sum(len(takers) for takers, _ in index.values()) == sum(len(list(options_of(one))) for one in main.commands.values())
+    assert len(index) > 90
 
 
 def test_every_public_name_is_on_a_page() -> None:
@@ -141,10 +159,12 @@ def session(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.chdir(tmp_path)
     featx.extract_features("photos")
     featx.fit_head("cache/photos", "logreg")
+    graphs.saved(graphs.convolutions(), tmp_path / "network.onnx")
     return tmp_path
 
 
 CALLS = {
+    ("look", 0): "look photos --image-size 64",
     ("extract", 0): "extract photos",
     ("extract", 1): "extract photos --dry-run",
     ("audit", 0): "audit --write-manifest clean.csv",
@@ -159,6 +179,7 @@ CALLS = {
     ("merge", 0): "merge cache/photos --cache joined",
     ("pack", 0): "pack cache/photos photos.h5",
     ("backbones", 0): "backbones",
+    ("backbones", 1): "backbones network.onnx",
     ("doctor", 0): "doctor",
     ("sample", 0): "sample images",
     ("demo", 0): "demo",

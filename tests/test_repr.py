@@ -55,18 +55,21 @@ def results(root: Path) -> dict[str, Any]:
             featx.merge_caches(extracted, "cache/merged"),
             featx.predict_images(fitted, "photos/red/0.png")[0],
             featx.predict_images(fitted, "photos/red"),
+            featx.explain_images(fitted, "photos/red"),
             featx.open_cache("cache/photos"),
             featx.inspect_path("cache/photos"),
             featx.inspect_path(fitted),
             featx.verify_cache(extracted),
             featx.pack_cache(extracted, "photos.h5"),
+            look := featx.look_at_images("photos", image_size=64),
+            look.examples[0],
         ]
     return {type(result).__name__: result for result in found}
 
 
 def test_a_result_is_one_line(results: dict[str, Any]) -> None:
     """That begins with its class and is no longer than a notebook shows without scrolling."""
-    assert len(results) == 17
+    assert len(results) == 20
     for name, result in results.items():
         text = repr(result)
         assert text.startswith(f"{name}("), text

@@ -3,7 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +61,8 @@ def check_image_size(spec: BackboneSpec, image_size: tuple[int, int]) -> None:
     if min(image_size) < spec.smallest_side:
         height, width = image_size
         raise ImageSizeError(
-            f"image size {height}x{width}: {spec.name} needs at least {spec.smallest_side} px on each side. "
-            f"Give --image-size {spec.smallest_side} or more."
+            f"image size {height}x{width}: {spec.name} needs at least {spec.smallest_side} px on each side. Give --image-size "
+            f"{spec.smallest_side} or more."
         )
 
 
@@ -170,6 +170,10 @@ def load_backbone(
     if recipe.precision == "int8":
         return _load_quantized(recipe, batch_size, quantized)
     path = find_weights(recipe, weights_file)
+    if spec.name == "onnx" and path:
+        from featx.backbones.imported.found import load_onnx
+
+        return cast("Backbone", load_onnx(recipe, path, batch_size, device))
     with quiet_loading():
         from featx.backbones.network import KerasBackbone  # here, not above: this loads Keras
 
@@ -196,6 +200,11 @@ def load_tail(
     """Build the part of a backbone behind a cut; parameters and errors as for ``Tail``."""
     if backbone_spec(recipe.backbone).is_stub:
         raise BackboneError(f"backbone {recipe.backbone}: has no layers to fine-tune. Extract with another --backbone.")
+    if recipe.backbone == "onnx":
+        raise BackboneError(
+            "backbone onnx: the layers of an ONNX file are for running, not for training. Extract with the same network as "
+            ".keras, or with another --backbone."
+        )
     with quiet_loading():
         from featx.backbones.tail import Tail  # here, not above: this loads Keras
 

@@ -14,6 +14,8 @@ from featx.backbones.batched import Batches
 from featx.backbones.device import choose_device, on_device
 from featx.backbones.fill import build_empty, draw_weights, fill_network
 from featx.backbones.forward import forward_of
+from featx.backbones.imported.keras_described import build_imported
+from featx.backbones.imported.keras_file import names_kept
 from featx.backbones.preprocess import IN_NETWORK, preprocess, with_preprocessing
 from featx.backbones.table import BackboneSpec, backbone_spec, unknown_layer
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
@@ -129,6 +131,10 @@ def build_network(recipe: Recipe, weights: Path | None) -> Any:
         As for ``KerasBackbone``.
     """
     spec = backbone_spec(recipe.backbone)
+    if spec.from_file and weights is not None:
+        base = build_imported(weights, recipe.image_size, recipe.layers)
+        _check_layers(base, spec, recipe.layers)
+        return base
     base = _build(spec, recipe, weights, with_top=spec.needs_top(recipe.layers))
     _check_layers(base, spec, recipe.layers)
     return base
@@ -141,6 +147,9 @@ def layers_by_name(network: Any) -> dict[str, Any]:
     kind has other names. Here they are numbered within the network: the names they have in a fresh process. If the last
     layer is unnamed, it is called ``last``: in some networks its number depends on the image size.
     """
+    kept = names_kept(network)
+    if kept is not None:  # its names are those of the file
+        return kept
     unnamed: dict[str, list[tuple[int, Any]]] = {}
     for layer in network.layers:
         parts = re.fullmatch(r"(.+?)(?:_(\d+))?", layer.name)

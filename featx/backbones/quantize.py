@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx import errors
+from featx.backbones.imported.found import write_onnx
 from featx.backbones.load import check_image_size
 from featx.backbones.quantized import QuantizedNetwork
 from featx.backbones.table import backbone_spec
@@ -155,11 +156,15 @@ def _quantize(
     from nncf.quantization.range_estimator import RangeEstimatorParameters, RangeEstimatorParametersSet
 
     with tempfile.TemporaryDirectory(prefix="featx-int8-") as folder:
-        described = _write_graph(recipe, weights, Path(folder) / "graph")
-        model = openvino.Core().read_model(Path(folder) / "graph")
-        by_name = {name: output for output in model.outputs for name in output.get_names()}
-        # Outputs in the order of the recipe, whatever order TensorFlow gave them.
-        ordered = openvino.Model([by_name[layer].node for layer in recipe.layers], model.get_parameters(), "featx")
+        if recipe.backbone == "onnx" and weights:
+            described = write_onnx(recipe, weights, Path(folder) / "graph.onnx")
+            ordered = openvino.Core().read_model(Path(folder) / "graph.onnx")
+        else:
+            described = _write_graph(recipe, weights, Path(folder) / "graph")
+            model = openvino.Core().read_model(Path(folder) / "graph")
+            by_name = {name: output for output in model.outputs for name in output.get_names()}
+            # Outputs in the order of the recipe, whatever order TensorFlow gave them.
+            ordered = openvino.Model([by_name[layer].node for layer in recipe.layers], model.get_parameters(), "featx")
 
         unseen = iter(range(len(images)))
 
@@ -179,7 +184,8 @@ def _quantize(
             ranges = "mean extremes"
         path = Path(folder) / "network.xml"
         openvino.save_model(quantized, path, compress_to_fp16=False)
-        versions = {name: importlib.metadata.version(name) for name in ("keras", "openvino", "nncf")}
+        made_by = ("onnx" if recipe.backbone == "onnx" else "keras", "openvino", "nncf")
+        versions = {name: importlib.metadata.version(name) for name in made_by}
         description = json.dumps(described | {"images": len(images), "ranges": ranges, "versions": versions}, indent=2)
         return QuantizedNetwork(path.read_bytes(), path.with_suffix(".bin").read_bytes(), description.encode())
 

@@ -69,6 +69,11 @@ class BackboneSpec:
         return not self.builder
 
     @property
+    def from_file(self) -> bool:
+        """Whether it is whatever network a file holds, of one kind of file."""
+        return self.name in IMPORTED
+
+    @property
     def of_keras(self) -> bool:
         """Whether Keras builds it, and downloads its weights."""
         return bool(self.weights_file)
@@ -222,6 +227,11 @@ _LITE0 = BackboneSpec(
 
 BACKBONES: dict[str, BackboneSpec] = {spec.name: spec for spec in (*(_spec(*row) for row in _NETWORKS), _LITE0, _STUB)}
 
+# Networks in files, by the kind of file: recipes name the kind here and the file by its digest, so that it may be moved.
+IMPORTED: dict[str, BackboneSpec] = {
+    kind: BackboneSpec(kind, "none", (224, 224), 1, (), (0, 0, 0), 0, builder=kind) for kind in ("onnx", "keras")
+}
+
 
 def backbone_spec(name: str) -> BackboneSpec:
     """Look a backbone up.
@@ -231,8 +241,8 @@ def backbone_spec(name: str) -> BackboneSpec:
     UnknownBackbone
         If there is none of that name.
     """
-    if name in BACKBONES:
-        return BACKBONES[name]
+    if name in BACKBONES or name in IMPORTED:
+        return BACKBONES.get(name) or IMPORTED[name]
     plain = name.lower().replace("-", "").replace("_", "")
     hint = did_you_mean(plain, BACKBONES, most=3)
     raise UnknownBackbone(

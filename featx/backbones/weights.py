@@ -1,5 +1,6 @@
 """Where the weights of a backbone are, and the digest by which a recipe names them."""
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -8,7 +9,10 @@ from featx.backbones.published import PUBLISHED
 from featx.backbones.table import BackboneSpec, backbone_spec
 from featx.errors import WeightsError
 from featx.recipe import Recipe
+from featx.system.addresses import address_of, how_to_read
+from featx.system.containers import container_of
 from featx.system.files import file_digest, reading_from
+from featx.system.nearest import nearest_path
 from featx.system.quiet import quiet_loading
 
 _MD5_DIGITS = 32
@@ -48,12 +52,31 @@ def resolve_weights(spec: BackboneSpec, weights: str, layers: tuple[str, ...] = 
     if weights == "imagenet" and spec.bundled and not with_top:
         return f"sha256:{spec.bundled_digest}", spec.bundled
     path = _imagenet_file(spec, with_top) if weights == "imagenet" else Path(weights)
+    refuse_pointer(path)
     try:
         return f"sha256:{file_digest(path).hex()}", path.resolve()
     except OSError as error:
+        near = nearest_path(path, Path.is_file, map(Path, ("imagenet", "random")))
+        meant = f" Did you mean {near}?" if near else ""
         raise WeightsError(
-            f"{path}: cannot be read as weights: {error.strerror}. Give --weights imagenet, random or a weights file."
+            f"{path}: cannot be read as weights: {error.strerror}. Give --weights imagenet, random or a weights file.{meant}"
         ) from None
+
+
+def refuse_pointer(path: Path) -> None:
+    """Refuse what Git leaves in a file's place where Git LFS has not fetched it, and an address.
+
+    Raises
+    ------
+    WeightsError
+        With what to do.
+    """
+    if address := address_of(path):
+        raise WeightsError(f"{address}: {how_to_read(address)}", wrong_value=True)
+    with contextlib.suppress(OSError):
+        if (found := container_of(path)) and found.kind in ("pointer", "empty"):
+            what = "is a pointer of Git LFS, not the file itself. Fetch that: git lfs pull"
+            raise WeightsError(f"{path}: {what if found.kind == 'pointer' else 'is empty. Copy or download it again.'}")
 
 
 def _imagenet_file(spec: BackboneSpec, with_top: bool) -> Path:
@@ -127,13 +150,46 @@ def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
             f"{spec.name}: the weights {recipe.weights} are not at hand{looked}. "
             "Give --weights FILE, the file that the features were extracted with."
         )
-    found = f"sha256:{file_digest(path).hex()}"
+    refuse_pointer(path)
+    if spec.from_file:
+        from featx.backbones.imported.found import network_digest  # here, not above: it stands on the kinds of files
+
+        found = network_digest(path)
+    else:
+        found = f"sha256:{file_digest(path).hex()}"
     if found != recipe.weights:
         raise WeightsError(
             f"{path}: has digest {found}, but {recipe.weights} was wanted. "
-            "The file is damaged or another one: reinstall featx, or give --weights FILE."
+            f"The file is damaged or another one: {'' if spec.from_file else 'reinstall featx, or '}give --weights FILE."
         )
     return path
+
+
+def weights_by_name(recipe: Recipe, name: str) -> Path | None:
+    """Return the file that ``imagenet`` or ``random:SEED`` means for features that were made already; None where there is none.
+
+    Raises
+    ------
+    WeightsError
+        If the features were made with other weights.
+    """
+    spec = backbone_spec(recipe.backbone)
+    if spec.is_stub:
+        return None
+    if name == "imagenet" and not recipe.weights.startswith("random:"):
+        return resolve_weights(spec, name, recipe.layers)[1]
+    wanted = name if name == "imagenet" else resolve_weights(spec, name)[0]
+    if wanted != recipe.weights:
+        raise WeightsError(
+            f"--weights {name}: the features were made with {recipe.weights}. Leave --weights out, or give these.",
+            wrong_value=True,
+        )
+    return None
+
+
+def is_name_of_weights(given: object) -> bool:
+    """Return whether what was given for weights is a word, and no file: ``imagenet``, ``random`` or ``random:SEED``."""
+    return str(given) in ("imagenet", "random") or str(given).startswith("random:")
 
 
 def _check_random(weights: str) -> None:

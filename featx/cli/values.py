@@ -4,8 +4,9 @@ import contextlib
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from featx.recipe import COLOUR_FORMS, read_colour
+from featx.recipe import COLOUR_FORMS, PREPROCESS_MODES, SCALING_FORMS, read_colour, read_scaling
 
 
 class ImageSize(click.ParamType[tuple[int, int]]):
@@ -38,7 +39,7 @@ class RayAddress(click.ParamType[str]):
 class Fraction(click.ParamType[float]):
     """A number from 0 to 1; click's own range lets NaN through."""
 
-    name = "fraction"
+    name = "share"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read a value, or refuse it with the expected form."""
@@ -109,6 +110,29 @@ class Names(click.ParamType[tuple[str, ...]]):
                     ctx,
                 )
         return names
+
+
+class Preprocess(click.ParamType[str]):
+    """``auto``, a mode, or means and deviations."""
+
+    name = "scaling"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Show the modes."""
+        return f"[auto|{'|'.join(PREPROCESS_MODES)}|'mean=R,G,B std=R,G,B']"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a value, or refuse it with the expected form."""
+        if value == "auto":
+            return "auto"
+        scaling = read_scaling(str(value))
+        if scaling is None:
+            self.fail(f"{str(value)[:200]!r} is no scaling of pixels: give auto, {SCALING_FORMS}.", param, ctx)
+        return str(scaling)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the modes."""
+        return [CompletionItem(mode) for mode in ("auto", *PREPROCESS_MODES) if mode.startswith(incomplete)]
 
 
 class Colour(click.ParamType[tuple[int, int, int]]):

@@ -20,13 +20,13 @@ from featx.verbs.extract import ExtractOptions
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
     """Transform image files into features: what a feature cache made with the same settings holds for them.
 
-    Nothing is learned and nothing is written to disk. Inside a search or a cross-validation the same images go through the
+    Nothing is learned or written. Inside a search or a cross-validation the same images go through the
     backbone in every fold: for more than a few hundred, transform them once beforehand, or use ``featx.extract_features``.
 
     Parameters
     ----------
-    backbone : str
-        Name of the backbone.
+    backbone : str or Path
+        Name of the backbone, or the file of a network of your own.
     weights : str or Path
         ``imagenet``, ``random`` or a weights file.
     image_size : tuple of int or None
@@ -54,6 +54,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         What the numbers of files of 16 bits a sample mean: ``16``, ``12``, ``10`` or ``8`` bits, ``auto`` or ``min-max``.
     color_profile : str
         ``ignore`` colour profiles, or convert to ``srgb``.
+    preprocess : str
+        How pixels are scaled: ``auto``, as the backbone was trained; by name; or ``mean=R,G,B std=R,G,B``.
 
     Examples
     --------
@@ -63,13 +65,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
     (12, 3)
     """
 
-    # Of the class too, for what was pickled before they were there.
-    depth = FULL_DEPTH
-    color_profile = COLOR_PROFILES[0]
+    depth, color_profile, preprocess = FULL_DEPTH, COLOR_PROFILES[0], "auto"  # of the class too, for what was pickled before
 
     def __init__(
         self,
-        backbone: str = "vgg16",
+        backbone: str | Path = "vgg16",
         weights: str | Path = "imagenet",
         image_size: tuple[int, int] | None = None,
         layer: str | None = None,
@@ -83,6 +83,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         device: str | None = None,
         depth: str = FULL_DEPTH,
         color_profile: str = COLOR_PROFILES[0],
+        preprocess: str = "auto",
     ) -> None:
         self.backbone = backbone
         self.weights = weights
@@ -98,6 +99,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         self.device = device
         self.depth = depth
         self.color_profile = color_profile
+        self.preprocess = preprocess
 
     # The argument is called X and not paths: scikit-learn takes every other name for metadata to be routed.
     def fit(self, X: object, y: object = None) -> Self:
@@ -139,9 +141,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         return self._transform().rows(paths_given(X))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Name the columns by layer, pooling and channel, whole maps by position too.
-
-        The number of channels is the backbone's to say: it is loaded, unless ``transform`` has done so before.
+        """Name the columns by layer, pooling and channel, whole maps by position too; loads the backbone.
 
         Parameters
         ----------
@@ -177,8 +177,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         if self.batch_size is None:  # elsewhere that means as many as memory allows: here it would change with the machine
             raise RecipeError("batch_size must be a whole number from 1. Received: None.")
         compute = Compute(self.batch_size, self.workers, self.max_pixels, self.device)
-        named = ("backbone", "image_size", "resize", "depth", "color_profile", "precision", "calibration")
-        layers = (self.layer,) if self.layer else None
-        options = ExtractOptions(weights=str(self.weights), layers=layers, **{name: getattr(self, name) for name in named})
+        named = ("backbone", "image_size", "resize", "depth", "color_profile", "precision", "calibration", "preprocess")
+        layers, settings = (self.layer,) if self.layer else None, {name: getattr(self, name) for name in named}
+        options = ExtractOptions(weights=str(self.weights), layers=layers, **settings)
         calibration = None if self.calibration is None else Path(self.calibration)
         return Transform(given_engine(Engine(*options.make_recipe()), calibration), compute, self.pooling)

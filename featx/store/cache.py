@@ -22,6 +22,7 @@ from featx.system.durable import make_folder
 from featx.system.files import sweep_temporaries
 from featx.system.frames import data_frame
 from featx.system.lock_file import closed_to_others, locked
+from featx.system.outputs import refuse_address
 from featx.system.results import Result
 
 if TYPE_CHECKING:
@@ -62,10 +63,8 @@ class FeatureCache(Result, CachedFeatures):
         self._overwrite = False
 
     def __repr__(self) -> str:
-        layers = ", ".join(self.recipe.layers)
-        return (
-            f"FeatureCache(folder={str(self.folder)!r}, backbone={self.recipe.backbone!r}, layers={layers!r}, rows={len(self)})"
-        )
+        made = f"backbone={self.recipe.backbone!r}, layers={self.recipe.layers}"
+        return f"FeatureCache(folder={str(self.folder)!r}, {made}, rows={len(self)})"
 
     def to_frame(self) -> "pandas.DataFrame":
         """Return a data frame with a row for each listed image: path, label, split, and why it was rejected; needs pandas.
@@ -137,7 +136,10 @@ class FeatureCache(Result, CachedFeatures):
             If the folder holds features of another recipe and ``overwrite`` is false.
         CacheError
             If the folder holds something that is no cache, or something in the cache that is neither file nor folder.
+        OutputError
+            If it is an address.
         """
+        refuse_address(folder)
         present = read_recipe(folder)
         if not overwrite:
             refuse_another_recipe(folder, present, recipe)

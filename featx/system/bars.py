@@ -15,8 +15,17 @@ from featx.system.progress import Progress
 ProgressOption = Progress | bool | None
 """What a function takes as ``progress``: a callback; True or False for a bar or none; None for a bar where it can be seen."""
 
-UNITS = {"cross-validate": "fits", "duplicates": "pairs"}
-"""What a stage counts, where that is not images."""
+# What a stage counts, where that is not images.
+_UNITS = {
+    "augment": "views",
+    "extract views": "views",
+    "predict views": "views",
+    "check": "rows",
+    "merge": "rows",
+    "cross-validate": "candidates",
+    "withhold": "fits",
+    "duplicates": "comparisons",
+}
 
 # What takes no time in most runs shows no bar there, and leaves none.
 _QUICK = ("index",)
@@ -86,13 +95,18 @@ class Bars:
 
     def __init__(self, make: Callable[[str, int, str], Shown] = Bar) -> None:
         self._make = make
-        self._shown: Shown | None = None
-        self._stage, self._done, self._total, self._epoch = "", 0, -1, 0
-        self.stages: list[str] = []
+        self._shown: dict[str, Shown] = {}
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._epoch = 0
+
+    @property
+    def stages(self) -> list[str]:
+        """Those that there were, in their order."""
+        return list(self._counts)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Take so many more of a stage as done."""
-        self._show(stage, total, UNITS.get(stage, "images"), done).update(done)
+        self._show(stage, total, _UNITS.get(stage, "images"), done).update(done)
 
     def epoch(self, epoch: int, epochs: int, values: dict[str, float]) -> None:
         """Take an epoch as done, with its figures."""
@@ -102,18 +116,17 @@ class Bars:
 
     def close(self) -> None:
         """Show nothing more."""
-        if self._shown:
-            self._shown.close()
-            self._shown, self._stage = None, ""
+        for stage in self._shown.values():
+            stage.close()
 
     def _show(self, stage: str, total: int, unit: str, done: int) -> Shown:
+        so_far, before = self._counts.get(stage, (0, -1))
         # A stage may come again: a search in two steps, say, or images that changed while they were read.
-        if self._shown is None or (stage, total) != (self._stage, self._total) or (not done and self._done >= total):
-            self.close()
-            self._shown, self._stage, self._done, self._total = self._make(stage, total, unit), stage, 0, total
-            self.stages.append(stage)
-        self._done += done
-        return self._shown
+        if total != before or (not done and so_far >= total):
+            self.close()  # one at a time
+            so_far, self._shown[stage] = 0, self._make(stage, total, unit)
+        self._counts[stage] = so_far + done, total
+        return self._shown[stage]
 
 
 def as_progress(given: ProgressOption) -> Progress | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from featx.errors import ModelError, ModelNotFound
-from featx.models import Model, load_model
+from featx.models import Model, advise, kind_at, load_model, open_cache
 from featx.recipe import Recipe
 from featx.store import REJECTED, SPLITS, FeatureCache, missing_rows
 from featx.system.paths import StrPath, as_path
@@ -93,15 +93,16 @@ def inspect_path(path: StrPath) -> CacheSummary | ModelSummary:
     ('blue', 'green', 'red')
     """
     path = as_path("path", path, ModelError, "a cache's folder or a model file")
-    if path.is_dir():
+    if path.is_dir() and kind_at(path) != "models":
         return _inspect_cache(path)
     if not path.exists():
-        raise ModelNotFound(f"{path}: no such cache or model. Give a cache's folder or a .featx file.")
+        said = advise(path, "model") or advise(path, "cache")
+        raise ModelNotFound(said or f"{path}: no such cache or model. Give a cache's folder or a .featx file.")
     return summarise_model(load_model(path), path)
 
 
 def _inspect_cache(path: Path) -> CacheSummary:
-    return summarise_cache(FeatureCache.open(path))
+    return summarise_cache(open_cache(path))
 
 
 def summarise_cache(store: FeatureCache) -> CacheSummary:
@@ -138,7 +139,7 @@ def summarise_model(model: Model, path: Path) -> ModelSummary:
             "type": "Head",
             "output_shape": [len(model.class_names)],
             "parameters": model.head.n_parameters,
-            "trainable": True,
+            "trainable": model.head_name != "knn",
         }
     )
     return ModelSummary(path=path, model=model, layers=layers)

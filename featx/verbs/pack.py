@@ -4,9 +4,11 @@ import dataclasses
 from pathlib import Path
 
 from featx.errors import CacheError, OutputError
-from featx.store import FeatureCache, pack
+from featx.models import open_cache, refuse_swapped
+from featx.store import pack
 from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import check_kind
+from featx.system.outputs import as_result_path
 from featx.system.paths import CACHE, StrPath, as_path
 from featx.system.results import Result
 
@@ -71,8 +73,12 @@ def pack_cache(
     ['class_names', 'features', 'labels', 'paths', 'pooled', 'split']
     """
     progress = as_progress(progress)
-    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
     path = as_path("out", out, OutputError)
+    refuse_swapped(as_path("cache", cache, CacheError, CACHE), [path], "cache")
+    store = open_cache(cache)
+    inside = as_result_path("out", out, f"{store.folder.resolve().name}.h5")
+    if inside and inside != path:
+        raise OutputError(f"{path}: is a folder. Give another OUT, such as {inside}.")
     check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
     images = pack(store, path, layer or store.recipe.layers[-1], overwrite, progress)
     return PackResult(path, images, path.stat().st_size)

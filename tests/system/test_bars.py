@@ -142,7 +142,7 @@ def test_a_stage_that_comes_again_has_a_bar_again(monkeypatch: pytest.MonkeyPatc
     shown.epoch(1, 2, {"val_loss": 0.5, "loss": 1.0})
     shown.epoch(2, 2, {"val_loss": 0.25, "loss": 1.0})
     shown.close()
-    assert shown.stages == ["extract", "predict", "extract", "epoch"]
+    assert shown.stages == ["extract", "predict", "epoch"]
     assert bars_in(terminal.getvalue()) == ["extract", "predict", "extract", "epoch"]
     assert "val_loss 0.250" in terminal.getvalue()
     assert "extract: starting" in terminal.getvalue()

@@ -80,7 +80,7 @@ def fit_logistic(X: Values, labels: NDArray[np.integer], weights: Values, C: flo
             change -= shares * change.sum(axis=1, keepdims=True)
             return transposed(weights[:, None] * change) + penalty * direction
 
-        step = _conjugate_gradients(curve, -gradient, diagonal, min(0.1, length))
+        step = conjugate_gradients(curve, -gradient, diagonal, min(0.1, length))
         expected = float((gradient * step).sum())
         for halving in range(_MAX_HALVINGS):
             new_value, new_shares = evaluate(coef + step / 2**halving)
@@ -97,7 +97,7 @@ def _planes(coef: Values) -> tuple[Values, Values]:
     return coef[:-1].T.copy(), intercept
 
 
-def _conjugate_gradients(curve: Callable[[Values], Values], target: Values, diagonal: Values, accuracy: float) -> Values:
+def conjugate_gradients(curve: Callable[[Values], Values], target: Values, diagonal: Values, accuracy: float) -> Values:
     """Solve ``curve(step) = target``; the start is zero, so that every further product only improves the step."""
     step, residual = np.zeros_like(target), target.copy()
     ready = residual / diagonal

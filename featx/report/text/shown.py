@@ -18,6 +18,7 @@ from featx.report.text.extract import extract_text, plan_text
 from featx.report.text.finetune import finetune_text
 from featx.report.text.fit import fit_text
 from featx.report.text.inspect import cache_text, model_text
+from featx.report.text.look import look_text
 from featx.report.text.merge import merge_text
 from featx.report.text.pack import pack_text
 from featx.report.text.predict import predictions_text
@@ -29,12 +30,13 @@ from featx.verbs.audit import Audit
 from featx.verbs.compare import Comparison
 from featx.verbs.doctor import Diagnosis
 from featx.verbs.evaluate import Evaluation
-from featx.verbs.explain import Explanation
+from featx.verbs.explain import Explanation, Explanations
 from featx.verbs.export import ExportResult
 from featx.verbs.extract import ExtractPlan, ExtractResult
 from featx.verbs.finetune import FineTuneResult
 from featx.verbs.fit import FitResult
 from featx.verbs.inspect import CacheSummary, ModelSummary, summarise_cache, summarise_model
+from featx.verbs.look import Look
 from featx.verbs.merge import MergeResult
 from featx.verbs.pack import PackResult
 from featx.verbs.predict import Prediction, Predictions
@@ -80,12 +82,14 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     Diagnosis: doctor_text,
     Evaluation: evaluation_text,
     Explanation: lambda one: explanation_text([one]),
+    Explanations: explanation_text,
     ExportResult: export_text,
     ExtractPlan: plan_text,
     ExtractResult: extract_text,
     FeatureCache: lambda cache: cache_text(summarise_cache(cache)),
     FineTuneResult: finetune_text,
     FitResult: fit_text,
+    Look: look_text,
     MergeResult: merge_text,
     Model: lambda model: model_text(loaded_summary(model)),
     ModelSummary: model_text,

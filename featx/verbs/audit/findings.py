@@ -113,6 +113,8 @@ class Audit(Result):
         What a user should know about this audit.
     seconds : float
         That it took.
+    judged : bool
+        Whether labels were judged, which takes different images of two classes.
 
     Examples
     --------
@@ -136,6 +138,7 @@ class Audit(Result):
     alike_classes: list[AlikeClasses]
     notes: list[str]
     seconds: float
+    judged: bool = True
 
     def to_frame(self) -> "pandas.DataFrame":
         """Return a data frame with a row for each image that something was found of; needs pandas.

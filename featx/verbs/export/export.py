@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featx.backbones import load_backbone
 from featx.errors import ExportError, ModelError, OutputError
 from featx.heads.layers import Probabilities
-from featx.models import HeadFeatures, Model, load_model, weights_hint
+from featx.models import HeadFeatures, Model, load_model, refuse_swapped, weights_hint
 from featx.system.files import writing_to
 from featx.system.paths import MODEL, StrPath, as_path
 from featx.system.results import Result
@@ -126,15 +126,18 @@ def export_model(
     """
     started = time.monotonic()
     path = as_path("out", out, OutputError)
+    source = as_path("model", model, ModelError, MODEL)
+    refuse_swapped(source, [path])
     form = format_of(path)
     check_installed(form)
     names = (path.name, *(path.with_suffix(suffix).name for suffix in form.beside))
     check_place(path, names, overwrite)
-    model = as_path("model", model, ModelError, MODEL)
-    loaded = load_model(model)
+    loaded = load_model(source)
     weights = weights_hint(loaded, weights)
     # The head comes first: a refusal must not wait for the backbone.
-    write = _pipeline_writer(loaded, model, weights) if form.name == "joblib" else _network_writer(loaded, model, form, weights)
+    write = (
+        _pipeline_writer(loaded, source, weights) if form.name == "joblib" else _network_writer(loaded, source, form, weights)
+    )
     facts = facts_of(loaded, form)
     images, wanted = answered_samples(loaded, weights)
     columns = [loaded.class_names.index(name) for name in facts["class_names"]]
@@ -168,8 +171,13 @@ def _network_writer(model: Model, name: Path | str, form: Format, weights: Path 
     """Return what writes the network from pixels to probabilities."""
     if model.recipe.precision != "float32":
         raise ExportError(
-            f"{name}: was fitted on features in {model.recipe.precision}, and what is exported computes in float32. Extract in "
-            "float32 and fit again; or export to .joblib, which takes features."
+            f"{name}: was fitted on features in {model.recipe.precision}, and what is exported computes in float32. Extract "
+            "in float32 and fit again; or export to .joblib, which takes features."
+        )
+    if model.recipe.backbone == "onnx":
+        raise ExportError(
+            f"{name}: its backbone is a network in an ONNX file, which is not written into another. Export to .joblib, which "
+            "takes features."
         )
     _refuse_curve(model, name)
     *layers, last = plain_layers(model.head, model.head_name)
@@ -200,10 +208,10 @@ def _pipeline_writer(model: Model, name: Path | str, weights: Path | None) -> Wr
     _refuse_curve(model, name)
     if model.temperature != 1.0:
         raise ExportError(
-            f"{name}: is calibrated by a temperature of {model.temperature:.3g}, and no classifier of scikit-learn has "
-            "one. Export to another format, or fit without --calibrate."
+            f"{name}: is calibrated by a temperature of {model.temperature:.3g}, and no classifier of scikit-learn has one. "
+            "Export to another format, or fit without --calibrate."
         )
-    pipeline = make_pipeline(model.head, model.head_name, model.class_names)
+    pipeline = make_pipeline(model.head, model.head_name, model.class_names, model.point)
 
     def write(path: Path, images: NDArray[np.uint8], facts: dict[str, Any]) -> NDArray[np.float64]:
         backbone = load_backbone(model.cached_recipe, weights, len(images), quantized=model.quantized)

@@ -57,6 +57,10 @@ class Checks:
         faults = group_faults(self._index) if self._drawn else []
         self._add([*decoder_notes(), *listing_notes(self._index)], listing_faults(self._index) + faults)
 
+    def note(self, notes: Sequence[str]) -> None:
+        """Take notes over that nothing is wrong with."""
+        self._add(notes, [])
+
     def after_reading(self, listed: ImageIndex, identities: Identities, known: NDArray[np.bool_], *, whole: bool) -> None:
         """Check which files there are, after each was read and before one is decoded.
 

@@ -21,7 +21,7 @@ class ExtractKeywords(ManifestKeywords, total=False):
     36
     """
 
-    backbone: str
+    backbone: str | Path
     weights: str
     layers: tuple[str, ...] | str | None
     preprocess: Literal["auto", "caffe", "torch", "tf", "rescale", "none"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
 
-from featx.backbones import backbone_spec, check_image_size, resolve_weights
+from featx.backbones import Resolved, resolve_backbone
 from featx.errors import AugmentError, ImageListError, RecipeError
 from featx.images import (
     DEFAULT_AUGMENT,
@@ -25,8 +25,8 @@ DEFAULT_VIEWS = 4
 
 # What each option may be, and how that is called.
 _KINDS: dict[tuple[str, ...], tuple[tuple[type, ...], str]] = {
-    ("backbone", "preprocess", "resize", "depth", "color_profile", "precision"): ((str,), "a text"),
-    ("weights",): ((str, Path), "a text or a path"),
+    ("preprocess", "resize", "depth", "color_profile", "precision"): ((str,), "a text"),
+    ("backbone", "weights"): ((str, Path), "a text or a path"),
     ("layers",): ((tuple, list, str, type(None)), "names of layers, or None"),
     ("calibration",): ((str, Path, type(None)), "a path, or None"),
     ("augment",): ((str, type(None)), "a text, or None"),
@@ -43,14 +43,14 @@ class ExtractOptions:
 
     Parameters
     ----------
-    backbone : str
-        Name of the backbone.
+    backbone : str or Path
+        Name of the backbone; or a file with a network of your own, ``FILE.onnx`` or ``FILE.keras``.
     weights : str
         ``imagenet``, ``random``, ``random:SEED`` or a weights file.
     layers : tuple of str, str or None
         Layers to keep, all from one forward pass; by default the backbone's last.
     preprocess : str
-        How pixels are scaled: ``auto``, as the backbone was trained, or by name.
+        How pixels are scaled: ``auto``, as the backbone was trained; by name; or ``mean=R,G,B std=R,G,B``.
     image_size : tuple of int, int or None
         (height, width), or the side of a square [px]; by default the backbone's own.
     resize : str
@@ -79,7 +79,7 @@ class ExtractOptions:
         Of that draw, and of the views.
     shard : str, (int, int) or None
         ``"I/N"`` or (I, N): only part I of N parts, for as many machines.
-    root, path_column, label_column, split_column, group_column, ext : str or None
+    root, path_column, label_column, split_column, group_column, weight_column, ext : str or None
         How a manifest is to be read; see ``ManifestOptions``.
     group_from : str or None
         Which images show the same thing and stay in one split: ``parent``, ``exif:camera``, ``exif:time<60s``, ``none``, or a
@@ -97,7 +97,7 @@ class ExtractOptions:
         If a value is of another type, or ``calibration`` is given without int8.
     """
 
-    backbone: str = "vgg16"
+    backbone: str | Path = "vgg16"
     weights: str = "imagenet"
     layers: tuple[str, ...] | str | None = None
     preprocess: str = "auto"
@@ -121,6 +121,7 @@ class ExtractOptions:
     label_column: str | None = None
     split_column: str | None = None
     group_column: str | None = None
+    weight_column: str | None = None
     ext: str | None = None
     group_from: str | None = None
     yes: bool = False
@@ -132,6 +133,7 @@ class ExtractOptions:
                 value = getattr(self, name)
                 check_kind(name, value, kinds, wanted, RecipeError)
                 object.__setattr__(self, name, plain(value))  # what decodes images is asked in JSON
+        object.__setattr__(self, "backbone", str(self.backbone))
         object.__setattr__(self, "image_size", _image_size(self.image_size))
         object.__setattr__(self, "background", _background(self.background))
         _ = self.manifest, self.part, self.groups
@@ -148,7 +150,7 @@ class ExtractOptions:
         if not 1 <= self.n_views <= MOST_VIEWS:
             raise AugmentError(f"--views must be from 1 to {MOST_VIEWS}, the clean image included. Received: {self.views}.")
         if self.calibration is not None and self.precision != "int8":
-            raise RecipeError(f"--calibration is for --precision int8 alone. Received: --precision {self.precision}.")
+            raise RecipeError(f"--int8-from is for --precision int8 alone. Received: --precision {self.precision}.")
         _ = self.augmentation  # reads the spec
 
     @property
@@ -166,7 +168,7 @@ class ExtractOptions:
     @property
     def manifest(self) -> ManifestOptions:
         """How a manifest is to be read."""
-        return ManifestOptions(self.root, self.path_column, self.label_column, self.split_column, self.group_column, self.ext)
+        return ManifestOptions(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ManifestOptions)})
 
     @property
     def groups(self) -> GroupFrom | None:
@@ -183,29 +185,28 @@ class ExtractOptions:
         """What the augmented views are cached under; empty where there is only the clean image."""
         return tuple(view_key(self.augmentation, self.seed, view) for view in range(1, self.n_views))
 
-    def make_recipe(self) -> tuple[Recipe, Path | None]:
-        """Return the recipe, and the weights file where one is given.
+    def resolve(self) -> Resolved:
+        """Return the backbone that is named, with what was taken where nobody had said it.
 
         Raises
         ------
         BackboneError, ImageSizeError, RecipeError
             If there is no such backbone, or not with these settings.
         ExtraMissing
-            If int8 needs libraries that are not installed.
+            If a network from a file needs libraries that are not installed.
         """
-        spec = backbone_spec(self.backbone)
-        size = _image_size(self.image_size) or spec.image_size
-        check_image_size(spec, size)
-        layers = tuple(as_list(self.layers or spec.layers))
-        digest, weights_file = resolve_weights(spec, self.weights, layers)
-        if spec.is_stub and self.precision != "float32":
-            raise RecipeError(f"backbone {spec.name}: computes in float32 alone. Received: --precision {self.precision}.")
+        layers, size = tuple(as_list(self.layers or ())), _image_size(self.image_size)
+        return resolve_backbone(str(self.backbone), str(self.weights), layers, size, self.preprocess, self.precision)
+
+    def make_recipe(self, resolved: Resolved | None = None) -> tuple[Recipe, Path | None]:
+        """Return the recipe, and the weights file where there is one; errors as for ``resolve``, whose result may be given."""
+        found = resolved or self.resolve()
         recipe = Recipe(
-            backbone=spec.name,
-            weights=digest,
-            layers=layers,
-            image_size=size,
-            preprocess=spec.preprocess if self.preprocess == "auto" else self.preprocess,
+            backbone=found.name,
+            weights=found.weights,
+            layers=found.layers,
+            image_size=found.image_size,
+            preprocess=found.preprocess,
             resize=self.resize,
             background=_background(self.background),
             exact_decode=self.exact_decode,
@@ -214,7 +215,7 @@ class ExtractOptions:
             color_profile=self.color_profile,
             precision=self.precision,
         )
-        return recipe, weights_file
+        return recipe, found.file
 
 
 def _image_size(size: object) -> tuple[int, int] | None:

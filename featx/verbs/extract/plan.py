@@ -81,6 +81,8 @@ class ExtractPlan(Result):
         What a user should know of the listing.
     passed_over : dict of str to int
         Folders that the system put there or hides, by name.
+    hidden : int
+        Hidden files in the folders, such as ``.DS_Store``.
 
     Examples
     --------
@@ -114,6 +116,7 @@ class ExtractPlan(Result):
     noticed: Noticed
     notes: list[str] = dataclasses.field(default_factory=list)
     passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
+    hidden: int = 0
 
 
 @closing_bars()
@@ -205,6 +208,7 @@ def _summarise(prepared: Prepared, catalog: Catalog, to_extract: int, trial: "_T
         noticed=prepared.noticed,
         notes=list(prepared.notes),
         passed_over=prepared.index.passed_over,
+        hidden=prepared.index.hidden,
     )
 
 

@@ -5,17 +5,27 @@ import time
 from pathlib import Path
 from typing import Unpack
 
-from featx.errors import CacheError, Interrupted, ModelError, OutputError
+from featx.errors import Interrupted, ModelError
 from featx.heads import check_seed
 from featx.heads.epochs.network import KerasSteps
-from featx.models import Compute, Model, check_model_path, learn_familiarity, refuse_int8, save_model
-from featx.store import FeatureCache
+from featx.models import (
+    Compute,
+    Model,
+    check_model_path,
+    largest_share,
+    learn_familiarity,
+    open_cache,
+    refuse_int8,
+    save_model,
+    wilson,
+)
 from featx.system.bars import ProgressOption, as_progress, closing_bars, epochs_of
 from featx.system.durable import delete
 from featx.system.interrupt import interrupted_once
 from featx.system.kinds import plain
 from featx.system.names import keywords_of
-from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
+from featx.system.outputs import as_result_path
+from featx.system.paths import MODEL, StrPath, as_path_or_none
 from featx.system.progress import OnEpoch
 from featx.system.results import Result
 from featx.verbs.finetune.checkpoint import check_checkpoint_path
@@ -58,6 +68,10 @@ class FineTuneResult(Result):
         ``total``, ``trainable``, ``frozen``.
     notes : list of str
         Remarks for the user.
+    val_interval : (low, high) or None
+        95 % interval of ``val_accuracy`` (Wilson's); None where images come in groups, which it knows nothing of.
+    val_baseline : float or None
+        Accuracy on the validation images of always answering the largest class.
 
     Examples
     --------
@@ -88,6 +102,8 @@ class FineTuneResult(Result):
     seconds_per_epoch: float
     parameters: dict[str, int]
     notes: list[str]
+    val_interval: tuple[float, float] | None = None
+    val_baseline: float | None = None
 
     def __fspath__(self) -> str:
         """Stand for its model wherever the path of a model is wanted."""
@@ -125,7 +141,7 @@ def fine_tune(
         A dense model fitted on this cache, to start from; by default the newest in ``models/``, or a dense head fitted
         now.
     out : Path, str or None
-        The model file; by default ``models/<cache>-finetuned.featx``.
+        The model file; by default ``models/<cache>-finetuned.featx``, and in a folder the file of that name.
     seed : int
         Of the order of images and of dropout.
     workers : int or None
@@ -172,10 +188,10 @@ def fine_tune(
     check_seed(seed)
     schedule = settings.schedule
     compute = Compute(schedule.batch_size, workers)
-    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
+    store = open_cache(cache)
     refuse_int8(store.recipe, "fine-tuning")
-    path = as_path_or_none("out", out, OutputError)
-    path = path or Path("models") / f"{store.folder.resolve().name}-finetuned.featx"
+    default = f"{store.folder.resolve().name}-finetuned.featx"
+    path = as_result_path("out", out, default) or Path("models") / default
     check_model_path(path)  # before the work, not after
     checkpoint = path.with_name(path.name + ".checkpoint")
     check_checkpoint_path(checkpoint)
@@ -233,6 +249,7 @@ def _result(path: Path, kept: Model, prepared: Prepared, tuning: Tuning, seconds
     best = tuning.best_epoch if tuning.is_better else 0
     after = {name: values[best - 1] for name, values in tuning.history.items() if values} if best else tuning.before
     epochs = len(tuning.history["loss"])
+    y_val, accuracy, grouped = prepared.images.y_val, after.get("val_accuracy"), bool(prepared.store.catalog.groups)
     return FineTuneResult(
         model=path,
         started_from=prepared.name,
@@ -256,6 +273,8 @@ def _result(path: Path, kept: Model, prepared: Prepared, tuning: Tuning, seconds
         seconds_per_epoch=tuning.seconds / max(1, epochs),
         parameters=kept.parameters,
         notes=notes,
+        val_interval=None if accuracy is None or grouped else wilson(round(accuracy * len(y_val)), len(y_val)),
+        val_baseline=largest_share(y_val),
     )
 
 

@@ -264,7 +264,7 @@ def _finish(store: FeatureCache, writer: CacheWriter, catalog: Catalog, listings
         raise CacheError(
             f"{store.folder}: all images are in it now, but {views} augmented views are missing: which images are for training "
             f"is drawn from all parts together, and a part can only guess. Run featx extract IMAGES --cache {store.folder} "
-            "with the settings of the parts, without --shard: it makes just those."
+            "with the settings of the parts, without --part: it makes just those."
         )
     rejects = store.folder / "rejects.csv"
     write_rejects(rejects, catalog)

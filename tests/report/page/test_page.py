@@ -8,8 +8,10 @@ import jinja2
 import pytest
 
 from featx.errors import OutputError
-from featx.report.page.draw import Frame, colours, ticks
-from featx.report.page.render import BEGINNING, check_page_path, render_page, save_page
+from featx.report.page.draw import SHAPES, Frame, marks_of, ticks
+from featx.report.page.place import check_page_path
+from featx.report.page.render import render_page, save_page
+from featx.system.marks import PAGE as BEGINNING
 from tests.report.page.pages import Page
 
 STYLE = (resources.files("featx.report.page") / "templates" / "page.css").read_text("utf-8")
@@ -26,11 +28,8 @@ def luminance(colour: str) -> float:
 
 def palettes() -> dict[str, dict[str, str]]:
     """Return the colours of light and of dark by name, as they stand in the style sheet."""
-    light, dark = STYLE.split("{%- set dark %}")
-    return {
-        name: dict(re.findall(r"--([a-z-]+): (#[0-9a-f]+)", text))
-        for name, text in (("light", light), ("dark", dark.split("{%- endset %}")[0]))
-    }
+    parts = {name: STYLE.split(f"{{%- set {name} %}}")[1].split("{%- endset %}")[0] for name in ("light", "dark")}
+    return {name: dict(re.findall(r"--([a-z-]+): (#[0-9a-f]+)", text)) for name, text in parts.items()}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -56,8 +55,8 @@ def test_any_text_comes_out_as_it_went_in(tmp_path: Path, text: str) -> None:
     one = {"path": text, "error": text}
     page = render_page(
         "predictions.html", name=text, lead=text, figures=[], groups=[], unsure=None, min_confidence=0, missing=[], reasons=[],
-        rejected=[one], n_rejected=1, temperature=1.0, isotonic=False, explained=None,
-        page_data={"cells": None, "covered": text},
+        rejected=[one], n_rejected=1, temperature=1.0, isotonic=False, explained=None, answered=0, unknown=(), many=False,
+        table=None, page_data={"cells": None, "covered": text},
     )  # fmt: skip
     save_page(page, tmp_path / "p.html")
     shown = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\ufffd")
@@ -104,6 +103,9 @@ def test_a_frame_puts_the_corners_of_a_plot_inside_its_margins() -> None:
     assert frame.line([0, 10], [0, 1]) == "M20 85L190 5"
 
 
-def test_each_class_has_a_colour_of_its_own() -> None:
-    """Also past the ten that were chosen."""
-    assert len(set(colours(60))) == 60
+def test_each_class_of_a_map_has_a_mark_of_its_own() -> None:
+    """Of the first eight neither colour nor shape is another's; up to 64 no pair of the two is."""
+    marks = marks_of(64)
+    assert len(set(marks)) == 64
+    assert len({colour for colour, _ in marks[:8]}) == len({shape for _, shape in marks[:8]}) == len(SHAPES) == 8
+    assert marks_of(100)[:64] == marks

@@ -15,12 +15,19 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 import featx
+import featx.heads.classical.left_out
+import featx.heads.classical.shared
 import featx.verbs.compare.search
+import featx.verbs.compare.validate
 from featx.errors import HeadError
 from featx.heads import HEADS
 from featx.store import FeatureCache
+from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages, cut_into_folds
-from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of, search_settings
+from featx.verbs.compare.limit import Limit
+from featx.verbs.compare.search import search_settings
+from featx.verbs.compare.validate import CrossValidation, cross_validate
 from tests.conftest import write_image
 
 CENTRES = ((100, 100, 100), (106, 100, 100), (100, 106, 100))
@@ -324,7 +331,7 @@ class Recorder:
         self.made.append((name, settings))
         return self
 
-    def fit(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None, sample_weight: Any = None) -> Self:
         """Keep the rows."""
         val = None if X_val is None else np.asarray(X_val)
         self.fits.append({"X": np.asarray(X), "y": y, "X_val": val, "y_val": y_val})
@@ -341,7 +348,7 @@ class Recorder:
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """A recorder in the place of every head that a cross-validation makes."""
     spy = Recorder()
-    monkeypatch.setattr(featx.verbs.compare.search, "make_head", spy.make)
+    monkeypatch.setattr(featx.verbs.compare.validate, "make_head", spy.make)
     return spy
 
 
@@ -403,11 +410,17 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> Callable[[Score], list[list[Candi
     def start(score: Score) -> list[list[Candidate]]:
         steps: list[list[Candidate]] = []
 
-        def cross_validate(images: object, candidates: Sequence[Candidate], progress: object = None) -> list[Tried]:
-            steps.append(list(candidates))
-            return [Tried(one, *score(one), 0.1, np.ones(1, np.bool_)) for one in candidates]
+        class Scored(CrossValidation):
+            """Fits nothing."""
 
-        monkeypatch.setattr(featx.verbs.compare.search, "cross_validate", cross_validate)
+            def run(
+                self, candidates: Sequence[Candidate], limit: Limit, progress: Progress | None = None
+            ) -> list[Tried | None]:
+                """Keep what is asked for."""
+                steps.append(list(candidates))
+                return [Tried(one, *score(one), 0.1, np.ones(1, np.bool_)) for one in candidates]
+
+        monkeypatch.setattr(featx.verbs.compare.search, "CrossValidation", Scored)
         return steps
 
     return start
@@ -421,7 +434,7 @@ def test_a_search_chooses_pooling_and_scale_and_then_the_rest(images: TrainingIm
         return sum(basis) / 4 + (0.25 if one.settings.get("C") == 1.0 else 0), 1.0
 
     steps = scored(score)
-    found = search_settings(images, "logreg", None, {"seed": 3})
+    found = search_settings(images, "logreg", None, {"seed": 3}).tried
     assert [(one.pooling, one.settings) for one in steps[0]] == [
         (pooling, {"seed": 3, "scale": scale})
         for pooling in ("avgmax", "avg", "max", "flatten")
@@ -438,11 +451,11 @@ def test_a_search_chooses_pooling_and_scale_and_then_the_rest(images: TrainingIm
 def test_of_equals_the_least_log_loss_and_then_the_default_is_first(images: TrainingImages, scored: Any) -> None:
     """Where nothing differs the head's own defaults win."""
     scored(lambda one: (0.5, 1.0))
-    assert search_settings(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
+    assert search_settings(images, "knn", None, {}).tried[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
     scored(lambda one: (0.5, 0.9 if one.settings["scale"] == "sqrt" else 1.0))
-    assert search_settings(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "sqrt"})
+    assert search_settings(images, "knn", None, {}).tried[0].candidate == Candidate("knn", "avgmax", {"scale": "sqrt"})
     scored(lambda one: (0.5 if one.settings["scale"] == "sqrt" else 0.6, 0.1 if one.settings["scale"] == "sqrt" else 9.9))
-    assert search_settings(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
+    assert search_settings(images, "knn", None, {}).tried[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
 
 
 @pytest.mark.parametrize(
@@ -471,7 +484,7 @@ def test_what_is_given_stays_and_nothing_is_tried_twice(
     """Each step tries so many; every one has the given settings and pooling."""
     rng = np.random.default_rng(0)
     steps = scored(lambda one: (float(rng.uniform()), 1.0))
-    found = search_settings(images, head, pooling, settings)
+    found = search_settings(images, head, pooling, settings).tried
     assert [len(step) for step in steps] == sizes
     assert all(one.candidate.settings.items() >= settings.items() for one in found)
     assert pooling is None or {one.candidate.pooling for one in found} == {pooling}
@@ -484,7 +497,7 @@ def test_what_is_given_stays_and_nothing_is_tried_twice(
 def test_every_penalty_of_the_grid_is_tried(images: TrainingImages, scored: Any, settings: dict[str, Any]) -> None:
     """What is left out as tried already is the kernel's own default, and was."""
     scored(lambda one: (0.5, 1.0))
-    found = search_settings(images, "svm", "avg", settings)
+    found = search_settings(images, "svm", "avg", settings).tried
     default = 3.0 if settings.get("kernel") == "rbf" else 0.001
     tried = {one.candidate.settings.get("C", default) for one in found}
     assert tried == {default, *HEADS["svm"].free_grid(settings)["C"]}
@@ -497,14 +510,14 @@ def test_the_default_step_of_the_optimizer_is_among_those_tried(
 ) -> None:
     """A search never leaves out what a plain fit would do."""
     scored(lambda one: (0.5, 1.0))
-    found = search_settings(images, "dense", None, {"optimizer": optimizer})
+    found = search_settings(images, "dense", None, {"optimizer": optimizer}).tried
     steps = {one.candidate.settings.get("learning_rate") for one in found}
     assert default in {default if step is None else step for step in steps}
 
 
 def test_a_search_can_be_repeated_to_the_last_bit(images: TrainingImages) -> None:
     """The same table, sorted, and the best of it is the best there is."""
-    first, second = (search_settings(images, "knn", None, {}) for _ in range(2))
+    first, second = (search_settings(images, "knn", None, {}).tried for _ in range(2))
     assert [(one.candidate, one.accuracy, one.log_loss) for one in first] == [
         (one.candidate, one.accuracy, one.log_loss) for one in second
     ]
