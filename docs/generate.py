@@ -454,7 +454,7 @@ def python() -> str:
     """Return every public name but the estimators, and the types that public functions return."""
     public = {name: getattr(featx, name) for name in featx.__all__ if name not in ESTIMATORS}
     functions = [name for name, value in public.items() if inspect.isfunction(value)]
-    classes = [name for name in public if name not in functions]
+    classes = [name for name, value in public.items() if name not in functions and not typing.is_typeddict(value)]
     others: list[type] = [Catalog, PartOf, *_returned(public[name] for name in functions)]
     others = sorted((part for part in others if part.__name__ not in classes), key=lambda part: part.__name__)
     return "\n".join(
@@ -476,9 +476,7 @@ def python() -> str:
 def _keywords(keywords: type) -> str:
     rows = [(f"`{name}`", _escape(kind), _markdown(text)) for name, (kind, text) in keywords_described(keywords).items()]
     # The directive gives signatures something to link to.
-    directive = _directive(
-        "autoclass", f"{keywords.__module__}.{keywords.__qualname__}", ":no-members:", ":exclude-members: __init__"
-    )
+    directive = _directive("autoclass", f"featx.{keywords.__name__}", ":no-members:", ":exclude-members: __init__")
     return f"{directive}\n{_table(('keyword', 'type', 'meaning'), rows)}"
 
 

@@ -61,7 +61,8 @@ LIBRARIES = {
     # Types of documents that come from elsewhere.
     ("msgspec",): ("models/schema.py", "store/network.py", "verbs/finetune/checkpoint.py"),
     ("fcntl", "filelock", "sqlite3"): ("system/locks.py",),
-    ("click", "tqdm", "argparse"): ("cli/",),
+    ("click", "argparse"): ("cli/",),
+    ("tqdm",): ("system/bars.py",),  # the library shows bars too
     ("ray",): ("verbs/extract/ray/",),
     # Heads and a curve learn by it, a comparison cuts folds, an evaluation measures, an export is made of it; estimators are
     # its own.
@@ -389,6 +390,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "Explanation",
             "Explanations",
             "ExportResult",
+            "ExtractKeywords",
             "ExtractPlan",
             "ExtractResult",
             "FeatureCache",
@@ -396,12 +398,15 @@ def test_the_public_names_are_exactly_these() -> None:
             "FineTuneResult",
             "FitResult",
             "HeadClassifier",
+            "HeadSettings",
             "Look",
+            "ManifestKeywords",
             "MergeResult",
             "Model",
             "Prediction",
             "Predictions",
             "Recipe",
+            "TuningKeywords",
             "audit_cache",
             "compare_heads",
             "evaluate_model",

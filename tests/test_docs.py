@@ -73,7 +73,7 @@ def test_every_keyword_of_a_function_is_on_the_page() -> None:
         function = getattr(featx, name)
         if inspect.isfunction(function) and (spec := inspect.getfullargspec(inspect.unwrap(function))).varkw:
             (keywords,) = typing.get_args(typing.get_type_hints(function)[spec.varkw])
-            _, found, rest = text.partition(f"autoclass:: {keywords.__module__}.{keywords.__name__}\n")
+            _, found, rest = text.partition(f"autoclass:: featx.{keywords.__name__}\n")
             assert found, f"featx.{name}: {keywords.__name__}"
             rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", rest.partition("autoclass::")[0], re.MULTILINE))
             assert set(rows) == set(keywords.__annotations__), f"featx.{name}"

@@ -18,6 +18,7 @@ from featx.cli.help import Command
 from featx.cli.steps import note_words
 from featx.cli.terminal import echo, expect_json, print_error, printable, show_replaced
 from featx.errors import FeatxError, Interrupted, TooManyRejects
+from featx.system.bars import no_bars_by_default
 from featx.system.command import running
 from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
 from featx.system.names import did_you_mean
@@ -79,7 +80,7 @@ class Commands(click.Group):
 
     def _invoke(self, ctx: click.Context) -> Any:
         try:
-            with telling(show_replaced):
+            with telling(show_replaced), no_bars_by_default():  # of the library's: a command shows what --progress says
                 return super().invoke(ctx)
         except click.UsageError as error:
             raise click.UsageError(printable(error.format_message()), error.ctx) from error

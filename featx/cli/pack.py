@@ -10,7 +10,7 @@ from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option, layer_option, output_argument
 from featx.cli.progress import progress_options, show_progress
 from featx.cli.steps import say_open
-from featx.cli.terminal import echo, print_json
+from featx.cli.terminal import echo_text, print_json
 
 
 @main.command(epilog="Example: featx pack cache/photos photos.h5")
@@ -31,5 +31,7 @@ def pack(cache: Path, out: str, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(result)
     else:
-        echo(f"{result.images} images, {result.bytes / 1e6:.1f} MB: {result.path}")
+        from featx.report import pack_text
+
+        echo_text(pack_text(result))
         say_open(result.path)

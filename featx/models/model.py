@@ -18,8 +18,8 @@ from featx.models.compute import Compute
 from featx.models.familiarity import Familiarity
 from featx.models.live import LiveNetwork
 from featx.recipe import Recipe
-from featx.system.brief import brief_repr
 from featx.system.npy import npy_bytes
+from featx.system.results import Result
 
 TRAINED_ON_BYTES = 8
 """How much of a training image's digest a model keeps, which later reveals whether an image was among them."""
@@ -56,7 +56,7 @@ class FineTuned:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Model:
+class Model(Result):
     """A head, and everything needed to use it on new images.
 
     Parameters
@@ -116,8 +116,6 @@ class Model:
     ...     model.predict(["photos/blue/0.png", "photos/red/0.png"]).tolist()
     ['blue', 'red']
     """
-
-    __repr__ = brief_repr
 
     recipe: Recipe
     layer: str

@@ -11,18 +11,32 @@ from featx.report.text.compare import comparison_text
 from featx.report.text.doctor import doctor_text
 from featx.report.text.evaluate import evaluation_text
 from featx.report.text.explain import explanation_text
+from featx.report.text.export import export_text
 from featx.report.text.extract import extract_text, plan_text
 from featx.report.text.finetune import finetune_text
 from featx.report.text.fit import fit_text
 from featx.report.text.inspect import cache_text, model_text
 from featx.report.text.look import look_text
 from featx.report.text.merge import merge_text
+from featx.report.text.pack import pack_text
+from featx.report.text.predict import predictions_text
 from featx.report.text.sample import sample_text
+from featx.report.text.shown import as_text
 from featx.report.text.verify import verify_text
+
+
+def as_html(result: object) -> str:
+    """Return the HTML of a result, for a notebook; see ``featx.report.notebook.results``."""
+    from featx.report.notebook.results import as_html as draw  # here, not above: it loads Jinja
+
+    return draw(result)
+
 
 __all__ = [
     "AuditFiles",
     "ReportFiles",
+    "as_html",
+    "as_text",
     "audit_text",
     "backbones_text",
     "cache_text",
@@ -35,6 +49,7 @@ __all__ = [
     "doctor_text",
     "evaluation_text",
     "explanation_text",
+    "export_text",
     "extract_text",
     "finetune_text",
     "fit_text",
@@ -42,7 +57,9 @@ __all__ = [
     "merge_text",
     "model_text",
     "network_text",
+    "pack_text",
     "plan_text",
+    "predictions_text",
     "sample_text",
     "verify_text",
     "write_audit",

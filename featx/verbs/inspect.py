@@ -7,12 +7,13 @@ from typing import Any
 from featx.errors import ModelError, ModelNotFound
 from featx.models import Model, advise, kind_at, load_model, open_cache
 from featx.recipe import Recipe
-from featx.store import REJECTED, SPLITS, missing_rows
+from featx.store import REJECTED, SPLITS, FeatureCache, missing_rows
 from featx.system.paths import StrPath, as_path
+from featx.system.results import Result
 
 
-@dataclasses.dataclass(frozen=True)
-class CacheSummary:
+@dataclasses.dataclass(frozen=True, repr=False)
+class CacheSummary(Result):
     """What a cache holds.
 
     Parameters
@@ -57,8 +58,8 @@ class CacheSummary:
     missing: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelSummary:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ModelSummary(Result):
     """What a model is.
 
     Parameters
@@ -97,16 +98,20 @@ def inspect_path(path: StrPath) -> CacheSummary | ModelSummary:
     if not path.exists():
         said = advise(path, "model") or advise(path, "cache")
         raise ModelNotFound(said or f"{path}: no such cache or model. Give a cache's folder or a .featx file.")
-    return _inspect_model(path)
+    return summarise_model(load_model(path), path)
 
 
 def _inspect_cache(path: Path) -> CacheSummary:
-    store = open_cache(path)
+    return summarise_cache(open_cache(path))
+
+
+def summarise_cache(store: FeatureCache) -> CacheSummary:
+    """Summarise a cache that is open."""
     catalog = store.catalog
     of_split = {split: catalog.images_of_class(split) for split in SPLITS}
     counts = {name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names}
     return CacheSummary(
-        path=path,
+        path=store.folder,
         recipe=store.recipe,
         source=catalog.source,
         counts=counts,
@@ -123,8 +128,8 @@ def _inspect_cache(path: Path) -> CacheSummary:
     )
 
 
-def _inspect_model(path: Path) -> ModelSummary:
-    model = load_model(path)
+def summarise_model(model: Model, path: Path) -> ModelSummary:
+    """Summarise a model that was read from a file, or is to be written there."""
     tuned = {name.split("/")[0] for name in model.tail.arrays} if model.tail else set()
     layers = [layer | {"trainable": layer["name"] in tuned} for layer in model.network.get("layers", [])]
     end = model.tail.end if model.tail else model.layer

@@ -6,14 +6,15 @@ from pathlib import Path
 from featx.errors import CacheError, OutputError
 from featx.models import open_cache, refuse_swapped
 from featx.store import pack
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import check_kind
 from featx.system.outputs import as_result_path
 from featx.system.paths import CACHE, StrPath, as_path
-from featx.system.progress import Progress
+from featx.system.results import Result
 
 
-@dataclasses.dataclass(frozen=True)
-class PackResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class PackResult(Result):
     """What was packed.
 
     Parameters
@@ -31,13 +32,14 @@ class PackResult:
     bytes: int
 
 
+@closing_bars()
 def pack_cache(
     cache: StrPath,
     out: StrPath,
     *,
     layer: str | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> PackResult:
     """Write a cache's features, labels, class names, paths and splits into one file, atomically.
 
@@ -51,8 +53,8 @@ def pack_cache(
         One of the cached layers; by default the last.
     overwrite : bool
         Replace an earlier pack of that name.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Raises
     ------
@@ -70,6 +72,7 @@ def pack_cache(
     ...     sorted(file)
     ['class_names', 'features', 'labels', 'paths', 'pooled', 'split']
     """
+    progress = as_progress(progress)
     path = as_path("out", out, OutputError)
     refuse_swapped(as_path("cache", cache, CacheError, CACHE), [path], "cache")
     store = open_cache(cache)

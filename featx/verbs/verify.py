@@ -27,10 +27,11 @@ from featx.store import prune as drop_rows
 from featx.store import restore as bring_back
 from featx.system.lock_file import locked
 from featx.system.paths import CACHE, StrPath, as_path
+from featx.system.results import Result
 
 
-@dataclasses.dataclass(frozen=True)
-class VerifyResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class VerifyResult(Result):
     """The state of a cache, and what was repaired.
 
     Parameters

@@ -81,7 +81,13 @@ class ManifestOptions:
 
 
 class ManifestKeywords(TypedDict, total=False):
-    """The keywords of ``ManifestOptions``, for functions that pass them on."""
+    """Keywords of ``extract_features`` and ``evaluate_model`` that say how a manifest is read; see ``ManifestOptions``.
+
+    Examples
+    --------
+    >>> columns: featx.ManifestKeywords = {"path_column": "file", "label_column": "kind"}
+    >>> options: featx.ExtractKeywords = {**columns, "backbone": "stub"}
+    """
 
     root: Path | str | None
     path_column: str | None

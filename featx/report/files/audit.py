@@ -9,14 +9,15 @@ from featx.report.files.folder import check_report_files, keep_earlier_page, wri
 from featx.system.cells import TableWriter
 from featx.system.paths import StrPath, as_path
 from featx.system.progress import Progress
+from featx.system.results import Result
 from featx.verbs.audit import Audit, ListedImage
 
 _NAMES = ("audit.csv", "audit.html")
 _HEADER = ("finding", "group", "path", "label", "split", "value", "detail")
 
 
-@dataclasses.dataclass(frozen=True)
-class AuditFiles:
+@dataclasses.dataclass(frozen=True, repr=False)
+class AuditFiles(Result):
     """Where the parts of an audit lie; ``page`` is None where none was asked for."""
 
     folder: Path

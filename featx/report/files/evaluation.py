@@ -13,12 +13,13 @@ from featx.errors import OutputError
 from featx.images import REPORT_PLOTS
 from featx.report.files.folder import REMEDY, Write, check_report_files, keep_earlier_page, writing_together
 from featx.report.page.exhibits import exhibits_of
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.cells import TableWriter
 from featx.system.durable import delete
 from featx.system.files import writing_to
 from featx.system.home import without_home
 from featx.system.paths import StrPath, as_path
-from featx.system.progress import Progress
+from featx.system.results import Result
 from featx.verbs.evaluate import ClassMeasures, Evaluation, check_map
 
 PAGE_NAME = "report.html"
@@ -41,8 +42,8 @@ MOST_IN_FULL = 300
 _PER_CLASS = tuple("class" if field.name == "class_name" else field.name for field in dataclasses.fields(ClassMeasures))
 
 
-@dataclasses.dataclass(frozen=True)
-class ReportFiles:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ReportFiles(Result):
     """Where the parts of a report lie; ``curves`` and ``history`` are None for heads without epochs, ``page`` if left out."""
 
     folder: Path
@@ -67,13 +68,14 @@ def check_report_folder(folder: Path) -> None:
     check_report_files(folder, NAMES, "a featx report", PAGE_NAME)
 
 
+@closing_bars()
 def write_report(
     evaluation: Evaluation,
     folder: StrPath,
     *,
     page: bool = True,
     map: str = "auto",  # noqa: A002 - the option's name
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> ReportFiles:
     """Write the figures as plain files, then ``report.html``, one page that needs none of them.
 
@@ -90,8 +92,8 @@ def write_report(
         Write the page. Its images are read for their thumbnails, where they still are.
     map : str
         How the page lays the features out: ``auto``, ``pca``, ``tsne`` or ``none``.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Raises
     ------
@@ -105,6 +107,7 @@ def write_report(
     >>> files.page.name, files.metrics.name
     ('report.html', 'metrics.json')
     """
+    progress = as_progress(progress)
     check_map(map)
     from featx.report.files.plots import plot_confusion, plot_curves  # here, not above: matplotlib takes half a second
 

@@ -12,10 +12,10 @@ from featx.errors import CacheError, OutputError
 from featx.images import check_manifest_path, write_manifest
 from featx.models import Compute, Copies, MeasuredPictures, find_copies, measure_missing, open_cache, stored_pictures
 from featx.store import SPLITS, CachedRows, Catalog, FeatureCache
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.counts import is_or_are, number_of, was_or_were
 from featx.system.kinds import as_texts, check_kind, shown
 from featx.system.paths import StrPath, as_path
-from featx.system.progress import Progress
 from featx.verbs.audit.findings import (
     FLAGS,
     AlikeClasses,
@@ -47,13 +47,14 @@ _UNJUDGED = "the images that are no copies of others are all of one class: label
 _KEPT_FIRST = ("test", "val", "train")
 
 
+@closing_bars()
 def audit_cache(
     cache: StrPath,
     *,
     layer: str | None = None,
     measure: bool = False,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Audit:
     """Look through the images of a cache, by their features and by what was measured of their pictures.
 
@@ -67,8 +68,8 @@ def audit_cache(
         Measure pictures now from their files where extract did not: in caches of an older featx.
     workers : int or None
         Decoding processes for that; by default one for each core.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Returns
     -------
@@ -88,14 +89,13 @@ def audit_cache(
     >>> [group.images for group in audit.duplicates if group.across_splits]
     []
     """
-    started = time.monotonic()
-    compute = Compute(workers=workers)
+    progress = as_progress(progress)
+    started, compute = time.monotonic(), Compute(workers=workers)
     check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
     store = open_cache(cache)
     catalog, rows = store.catalog, store.catalog.rows()
-    pictures = stored_pictures(store, rows)
-    if measure:
-        pictures = measure_missing(store, rows, pictures, compute, progress)
+    stored = stored_pictures(store, rows)
+    pictures = measure_missing(store, rows, stored, compute, progress) if measure else stored
     copies = find_copies(store, rows, pictures, progress)
     listing = _Listing(catalog, rows)
     notes = _describe_unmeasured(pictures, store, measure)

@@ -13,6 +13,7 @@ from featx.errors import CacheError, HeadError
 from featx.heads import HeadSettings, head_spec
 from featx.models import find_training_copies, largest_share, open_cache, wilson
 from featx.store import POOLINGS
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import as_texts, plain, shown
 from featx.system.names import did_you_mean, keywords_of
 from featx.system.paths import StrPath
@@ -29,6 +30,7 @@ DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")
 _Z = 1.959964
 
 
+@closing_bars()
 def compare_heads(
     cache: StrPath,
     heads: str | Sequence[str] = DEFAULT_HEADS,
@@ -39,7 +41,7 @@ def compare_heads(
     seed: int = 0,
     group_duplicates: bool = False,
     withhold: float | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **settings: Unpack[HeadSettings],
 ) -> Comparison:
     """Cross-validate heads on the training images of a cache; val and test images are not looked at.
@@ -63,8 +65,8 @@ def compare_heads(
     withhold : float or None
         A share of the classes: withhold as many in each of eight draws, fit without them, and measure how well their images are
         told from others.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **settings
         Given to each head that has such a setting.
 
@@ -86,6 +88,7 @@ def compare_heads(
     >>> comparison.images, comparison.folds  # of the training images alone
     (24, 3)
     """
+    progress = as_progress(progress)
     if withhold is not None:
         check_withhold(withhold)
     names = as_texts("heads", heads, "the name of a head, or several", HeadError)

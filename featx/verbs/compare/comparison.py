@@ -2,14 +2,18 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from featx.system.brief import brief_repr
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
+from featx.system.frames import data_frame
 from featx.system.outputs import Kind, check_result_file
+from featx.system.results import Result
 from featx.verbs.compare.withhold import WithheldHead
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +53,7 @@ class ComparedHead:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(Result):
     """All heads and poolings compared, the best first.
 
     Parameters
@@ -72,8 +76,6 @@ class Comparison:
     [('knn', 'avgmax', 1.0), ('logreg', 'avgmax', 1.0)]
     """
 
-    __repr__ = brief_repr
-
     cache: Path
     images: int
     classes: int
@@ -86,6 +88,17 @@ class Comparison:
     def best(self) -> ComparedHead:
         """The first."""
         return self.heads[0]
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame with a row for each head and pooling, the best first; needs pandas.
+
+        Raises
+        ------
+        ExtraMissing
+            If pandas is not installed.
+        """
+        rows = [dataclasses.asdict(head) for head in self.heads]
+        return data_frame({name: [row[name] for row in rows] for name in rows[0]}, "Comparison")
 
 
 _COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if field.name != "settings")

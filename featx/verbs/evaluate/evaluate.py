@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from featx.errors import CacheError, ImageListError, ModelError
 from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions, UnlabelledFiles
 from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, load_model, wilson
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
-from featx.system.progress import Progress
 from featx.verbs.evaluate.calibration_error import calibration_precision
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
 from featx.verbs.evaluate.grouped import WEIGHTED, GroupedAnswers, count_groups, cross_validated_both_ways
@@ -35,6 +35,7 @@ _MOST_UNDONE = 5_000_000
 """Probabilities that a curve is taken back from: some three seconds."""
 
 
+@closing_bars()
 def evaluate_model(
     model: StrPath,
     *,
@@ -52,7 +53,7 @@ def evaluate_model(
     unknown_images: Path | str | None = None,
     group_from: str | None = None,
     on_chosen: OnChosen | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **manifest: Unpack[ManifestKeywords],
 ) -> Evaluation:
     """Measure a model on the cached test images, or on images it has never seen.
@@ -88,8 +89,8 @@ def evaluate_model(
     on_chosen : callable or None
         Called as (split, source) once it is known which images are measured, and before they are; an error in it ends the
         evaluation.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **manifest
         How a manifest is read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``group_column``,
         ``weight_column``, ``ext``.
@@ -121,6 +122,7 @@ def evaluate_model(
     >>> featx.evaluate_model("models/photos-logreg.featx", split="val").accuracy
     1.0
     """
+    progress = as_progress(progress)
     check_split(split)
     compute = Compute(batch_size, workers, max_pixels, device)
     listing = ManifestOptions(**manifest)

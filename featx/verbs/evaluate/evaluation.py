@@ -2,15 +2,22 @@
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.errors import FeatxError
 from featx.models import Model, Separation
-from featx.system.brief import brief_repr
+from featx.system.frames import data_frame
+from featx.system.kinds import shown
+from featx.system.results import Result
 from featx.verbs.evaluate.measures import PrecisionRecall, ReliabilityBin, Threshold
 from featx.verbs.evaluate.sets import SetMeasures
 from featx.verbs.evaluate.surest import RiskCoverage
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +124,7 @@ class Operating:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Evaluation:
+class Evaluation(Result):
     """A model measured on labelled images.
 
     Parameters
@@ -200,8 +207,6 @@ class Evaluation:
            [0, 0, 2]])
     """
 
-    __repr__ = brief_repr
-
     model: Model
     model_path: Path
     split: str
@@ -236,6 +241,39 @@ class Evaluation:
     unfamiliar: NDArray[np.float64] | None = None
     strangers: Strangers | None = None
     operating: Operating | None = None
+
+    def to_frame(self, table: Literal["images", "classes", "confusion"] = "images") -> "pandas.DataFrame":
+        """Return a data frame; needs pandas.
+
+        Parameters
+        ----------
+        table : str
+            ``images``: path, label, predicted class, confidence and whether it is right, and how unfamiliar each image is where
+            the model tells. ``classes``: the measures of each class. ``confusion``: rows true, columns predicted.
+
+        Raises
+        ------
+        ExtraMissing
+            If pandas is not installed.
+        FeatxError
+            If there is no such table.
+        """
+        names = np.array(self.model.class_names, object)
+        if table == "confusion":
+            return data_frame(dict(zip(names, self.confusion.T, strict=True)), "Evaluation", list(names))
+        if table == "classes":
+            measures = [dataclasses.asdict(one) for one in self.per_class]
+            return data_frame({name: [one[name] for one in measures] for name in measures[0]}, "Evaluation")
+        if table != "images":
+            raise FeatxError(f"table must be images, classes or confusion. Received: {shown(table)}.", wrong_value=True)
+        columns: dict[str, Any] = {
+            "path": self.paths,
+            "label": names[self.y],
+            "predicted": names[self.predicted],
+            "confidence": self.answered,
+            "right": self.predicted == self.y,
+        }
+        return data_frame(columns | ({} if self.unfamiliar is None else {"unfamiliar": self.unfamiliar}), "Evaluation")
 
     @property
     def predicted(self) -> NDArray[np.int64]:

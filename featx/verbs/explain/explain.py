@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 from featx.errors import ClassMismatch, ImageListError, ModelError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, Engine, Extractor, HeadFeatures, Model, advised, load_model, refuse_swapped, weights_hint
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import check_kind, shown
 from featx.system.names import did_you_mean
 from featx.system.paths import MODEL, StrPath, as_path, as_paths
-from featx.system.progress import Progress
 from featx.verbs.explain.cells import Explainer
 from featx.verbs.explain.explanation import Explanation, Explanations
 
 
+@closing_bars()
 def explain_images(
     model: StrPath,
     images: StrPath | Iterable[StrPath],
@@ -27,7 +28,7 @@ def explain_images(
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
     device: str | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Explanations:
     """Divide a head's decision about each image among the cells of the map that it starts from.
 
@@ -52,8 +53,8 @@ def explain_images(
         Larger images are rejected [px].
     device : str or None
         Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Returns
     -------
@@ -79,6 +80,7 @@ def explain_images(
     >>> red.label, red.other, red.cells.shape, red.speaking_for > 0
     ('red', 'blue', (2, 2), True)
     """
+    progress = as_progress(progress)
     compute = Compute(batch_size, workers, max_pixels, device)
     path = as_path("model", model, ModelError, MODEL)
     given = as_paths("images", images, ImageListError)

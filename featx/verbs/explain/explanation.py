@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from featx.images import PassedOver
 from featx.models import Model
-from featx.system.brief import brief_repr
+from featx.system.results import Result
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Explanation:
+class Explanation(Result):
     """Which cells of an image's map spoke for its class and against the runner-up, or the reason why there is none.
 
     Parameters
@@ -48,8 +48,6 @@ class Explanation:
     True
     """
 
-    __repr__ = brief_repr
-
     path: str
     label: str = ""
     other: str = ""
@@ -82,7 +80,7 @@ class Explanation:
         return [(int(row), int(column), float(self.cells[row, column])) for row, column in places]
 
 
-class Explanations(list[Explanation]):
+class Explanations(Result, list[Explanation]):
     """A list of explanations, and what was found beside the images.
 
     Attributes
@@ -98,6 +96,10 @@ class Explanations(list[Explanation]):
     """
 
     passed_over: PassedOver = PassedOver()
+
+    def __repr__(self) -> str:
+        rejected = sum(1 for explanation in self if explanation.error)
+        return f"Explanations(images={len(self)}, explained={len(self) - rejected}, rejected={rejected})"
 
 
 def limits_of(model: Model, method: str, quantity: str, grid: tuple[int, ...]) -> list[str]:

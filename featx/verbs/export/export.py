@@ -13,9 +13,9 @@ from featx.backbones import load_backbone
 from featx.errors import ExportError, ModelError, OutputError
 from featx.heads.layers import Probabilities
 from featx.models import HeadFeatures, Model, load_model, refuse_swapped, weights_hint
-from featx.system.brief import brief_repr
 from featx.system.files import writing_to
 from featx.system.paths import MODEL, StrPath, as_path
+from featx.system.results import Result
 from featx.verbs.export.facts import facts_of
 from featx.verbs.export.formats import export_network
 from featx.verbs.export.head_layers import plain_layers
@@ -33,7 +33,7 @@ Write = Callable[[Path, NDArray[np.uint8], dict[str, Any]], NDArray[np.float64]]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ExportResult:
+class ExportResult(Result):
     """What was written, and how near it is to featx's own predictions.
 
     Parameters
@@ -65,8 +65,6 @@ class ExportResult:
     >>> result.format, result.class_names, result.largest_difference < 1e-6
     ('joblib', ('blue', 'green', 'red'), True)
     """
-
-    __repr__ = brief_repr
 
     path: Path
     sidecar: Path

@@ -22,6 +22,7 @@ from featx.store import (
     read_recipe,
     write_rejects,
 )
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.interrupt import interrupted_once
 from featx.system.outputs import tell_replaced
 from featx.system.paths import StrPath
@@ -38,6 +39,7 @@ from featx.verbs.extract.result import ExtractResult, rejects_file, summarise
 from featx.verbs.extract.run import Run
 
 
+@closing_bars()
 @interrupted_once()
 def extract_features(
     images: StrPath,
@@ -51,7 +53,7 @@ def extract_features(
     wait: bool = False,
     ray: str | None = None,
     gpus_per_worker: float | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     notify: Notify | None = None,
     **options: Unpack[ExtractKeywords],
 ) -> ExtractResult:
@@ -82,8 +84,8 @@ def extract_features(
         a Ray that is running. By default it runs in this process.
     gpus_per_worker : float or None
         With ``ray``: GPUs of each worker; by default one where there are any, or a share where there are more workers.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     notify : callable or None
         Called with each of the result's ``notes`` when it is known: most are before the backbone runs.
     **options
@@ -128,6 +130,7 @@ def extract_features(
     >>> featx.extract_features("photos", "cache/new", backbone="stub", image_size=(64, 64)).extracted
     0
     """
+    progress = as_progress(progress)
     started = time.monotonic()
     chosen = read_options(extract_features, options)  # before anything that takes long
     compute = Compute(batch_size, workers, max_pixels, device)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from featx.images import Noticed
 from featx.store import SPLITS, Catalog, find_repeats, part_path, rejects_path
-from featx.system.brief import brief_repr
+from featx.system.results import Result
 from featx.verbs.extract.prepared import Prepared
 from featx.verbs.extract.quantization import seconds_in_int8
 from featx.verbs.extract.run import Run
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ExtractResult:
+class ExtractResult(Result):
     """What an extract did. ``listed == extracted + reused + rejected``, always.
 
     Parameters
@@ -91,8 +91,6 @@ class ExtractResult:
     >>> result.splits
     {'train': 24, 'val': 6, 'test': 6}
     """
-
-    __repr__ = brief_repr
 
     cache: Path
     listed: int

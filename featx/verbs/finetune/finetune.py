@@ -19,14 +19,15 @@ from featx.models import (
     save_model,
     wilson,
 )
-from featx.system.brief import brief_repr
+from featx.system.bars import ProgressOption, as_progress, closing_bars, epochs_of
 from featx.system.durable import delete
 from featx.system.interrupt import interrupted_once
 from featx.system.kinds import plain
 from featx.system.names import keywords_of
 from featx.system.outputs import as_result_path
 from featx.system.paths import MODEL, StrPath, as_path_or_none
-from featx.system.progress import OnEpoch, Progress
+from featx.system.progress import OnEpoch
+from featx.system.results import Result
 from featx.verbs.finetune.checkpoint import check_checkpoint_path
 from featx.verbs.finetune.joined import JoinedNetwork
 from featx.verbs.finetune.prepared import Prepared, prepare
@@ -36,7 +37,7 @@ from featx.verbs.fit import LearningImages, choose_images
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class FineTuneResult:
+class FineTuneResult(Result):
     """The result of fine-tuning.
 
     Parameters
@@ -79,8 +80,6 @@ class FineTuneResult:
     True
     """
 
-    __repr__ = brief_repr
-
     model: Path
     started_from: str
     start: str
@@ -111,6 +110,7 @@ class FineTuneResult:
         return str(self.model)
 
 
+@closing_bars()
 @interrupted_once()
 def fine_tune(
     cache: StrPath,
@@ -122,7 +122,7 @@ def fine_tune(
     workers: int | None = None,
     wait: bool = False,
     on_epoch: OnEpoch | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **training: Unpack[TuningKeywords],
 ) -> FineTuneResult:
     """Train the last layers of the backbone together with a dense head.
@@ -150,8 +150,8 @@ def fine_tune(
         Wait for another process that writes the cache.
     on_epoch : callable or None
         Called after each epoch.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **training
         ``epochs`` (at most 10 by default), ``learning_rate`` (1e-5, of the first step), ``schedule`` (``cosine`` or
         ``constant``), ``patience`` (3), ``monitor`` (``val_loss`` or ``val_accuracy``), ``batch_size`` (32); ``optimizer``
@@ -181,6 +181,7 @@ def fine_tune(
     >>> result.model.name
     'deep-finetuned.featx'
     """
+    progress = as_progress(progress)
     started = time.monotonic()
     settings = TuningSettings.read({name: plain(value) for name, value in training.items()}, keywords_of(fine_tune))
     seed = plain(seed)
@@ -206,7 +207,7 @@ def fine_tune(
     joined = JoinedNetwork.join(prepared, seed)
     tuning = _make_tuning(joined, settings, seed, checkpoint)
     try:
-        tuning.run(prepared.train, prepared.val, on_epoch)
+        tuning.run(prepared.train, prepared.val, on_epoch or epochs_of(progress))
     except KeyboardInterrupt:
         raise Interrupted(
             f"{path}: stopped after {tuning.epochs_done} of {schedule.epochs} epochs; they are kept in {checkpoint}. "

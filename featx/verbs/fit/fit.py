@@ -16,9 +16,10 @@ from featx.models import (
     learn_familiarity,
     save_model,
 )
+from featx.system.bars import ProgressOption, as_progress, closing_bars, epochs_of
 from featx.system.names import keywords_of
 from featx.system.paths import StrPath
-from featx.system.progress import OnEpoch, Progress
+from featx.system.progress import OnEpoch
 from featx.verbs.compare import check_minutes
 from featx.verbs.fit.assemble import assemble_model
 from featx.verbs.fit.confidence import check_calibration, learn_confidence
@@ -31,6 +32,7 @@ from featx.verbs.fit.result import FitResult
 from featx.verbs.fit.tune import Tuned, tune_settings
 
 
+@closing_bars()
 def fit_head(
     cache: StrPath,
     head: str = "dense",
@@ -49,7 +51,7 @@ def fit_head(
     group_duplicates: bool = False,
     log: StrPath | None = None,
     on_epoch: OnEpoch | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **settings: Unpack[HeadSettings],
 ) -> FitResult:
     """Fit a head on the training images of a cache and write a model file.
@@ -94,8 +96,9 @@ def fit_head(
         A CSV file for loss and accuracy of each epoch.
     on_epoch : callable or None
         Called after each epoch of a head that has epochs.
-    progress : callable or None
-        For ``tune``: called as (stage, newly done, total).
+    progress : callable, bool or None
+        For ``tune``: called as (stage, newly done, total). True is a bar, of epochs too, False none; by default a bar in a
+        terminal or a notebook.
     **settings
         The head's own.
 
@@ -124,6 +127,7 @@ def fit_head(
     >>> result.val_accuracy
     1.0
     """
+    progress = as_progress(progress)
     request = FitRequest.make(
         cache,
         head,
@@ -151,7 +155,7 @@ def fit_head(
         tuned = tune_settings(request, folds, minutes, copies, progress)
         request, notes = tuned.request, notes + tuned.notes
     grouping, group_notes = measure_grouping(request, request.features)
-    fitted, probabilities = _fit(request, images, on_epoch)
+    fitted, probabilities = _fit(request, images, on_epoch or epochs_of(progress))
     confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
     point = None
     if wanted:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from featx.heads import OperatingPoint
 from featx.models import Model, largest_share, wilson
-from featx.system.brief import brief_repr
+from featx.system.results import Result
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class FitResult:
+class FitResult(Result):
     """The result of a fit.
 
     Parameters
@@ -65,8 +65,6 @@ class FitResult:
     >>> result.train_images, result.val_images, result.parameters["trainable"]
     (24, 6, 21)
     """
-
-    __repr__ = brief_repr
 
     model: Path
     head: str

@@ -23,10 +23,10 @@ from featx.images import (
 from featx.models import Compute, advised
 from featx.recipe import Recipe
 from featx.store import SPLITS
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import is_whole, shown
 from featx.system.names import check_keywords, keywords_of
 from featx.system.paths import StrPath, as_path
-from featx.system.progress import Progress
 from featx.verbs.extract import ExtractOptions
 from featx.verbs.look.examples import Gallery
 from featx.verbs.look.result import Look, Shape
@@ -67,13 +67,14 @@ class LookKeywords(ManifestKeywords, total=False):
     seed: int
 
 
+@closing_bars()
 def look_at_images(
     images: StrPath,
     *,
     examples: int = EXAMPLES,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **options: Unpack[LookKeywords],
 ) -> Look:
     """Look at a folder of images before anything is extracted: how many, how large, which cannot be used, what they look like.
@@ -92,8 +93,8 @@ def look_at_images(
         Decoding processes; by default one for each core.
     max_pixels : int
         Larger images are rejected [px].
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **options
         What decides which pixels the network sees, as for ``extract_features``: ``backbone``, ``image_size``, ``resize``,
         ``background``, ``exact_decode``, ``allow_truncated``, ``depth``, ``color_profile``; ``augment``, ``views`` and
@@ -119,6 +120,7 @@ def look_at_images(
     >>> look.examples[0].views.shape  # the clean image and two augmented views
     (3, 64, 64, 3)
     """
+    progress = as_progress(progress)
     known = [*LookKeywords.__annotations__]
     check_keywords(options, known, RecipeError, "look: has no option", beside=keywords_of(look_at_images))
     if not is_whole(examples) or examples < 0:

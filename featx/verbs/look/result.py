@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.system.brief import brief_repr
+from featx.system.results import Result
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Example:
+class Example(Result):
     """An image as its file holds it, and as the network sees it.
 
     Parameters
@@ -29,8 +29,6 @@ class Example:
     views : ndarray of shape (n_views, height, width, 3), uint8
         What goes into the network: first the clean image, then augmented views of it.
     """
-
-    __repr__ = brief_repr
 
     path: str
     label: str
@@ -63,7 +61,7 @@ class Shape:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Look:
+class Look(Result):
     """What is in a folder of images. Sizes and depths are of the files whose header was read, all else of all.
 
     Parameters
@@ -134,8 +132,6 @@ class Look:
     >>> [(example.label, example.views.shape) for example in look.examples[:2]]
     [('blue', (1, 64, 64, 3)), ('blue', (1, 64, 64, 3))]
     """
-
-    __repr__ = brief_repr
 
     source: Path
     name: str

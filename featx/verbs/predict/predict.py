@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from featx.errors import ImageListError, ModelError, RecipeError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, advised, classify_files, load_model, refuse_swapped
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import is_whole, shown
 from featx.system.paths import MODEL, StrPath, as_path, as_paths
-from featx.system.progress import Progress
 from featx.verbs.explain import CellsSeen
 from featx.verbs.predict.prediction import UNKNOWN, Prediction, Predictions
 from featx.verbs.predict.sets import set_maker, with_sets
@@ -22,6 +22,7 @@ _OLD = "the model was fitted by an earlier featx and knows no strangers: unfamil
 _IN_MEMORY = " Images in memory are for Model.predict: featx.load_model(FILE).predict(images)."
 
 
+@closing_bars()
 def predict_images(
     model: StrPath,
     paths: StrPath | Iterable[StrPath],
@@ -38,7 +39,7 @@ def predict_images(
     top: int | None = None,
     probabilities: bool = False,
     explain: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Predictions:
     """Classify image files and everything below folders.
 
@@ -73,8 +74,8 @@ def predict_images(
     explain : bool
         Keep what the cells of each image spoke for, where the forward pass tells it for nothing: of linear heads without
         fine-tuned layers, and without ``tta``. ``write_prediction_page`` shows it.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Returns
     -------
@@ -105,6 +106,7 @@ def predict_images(
     >>> [label for label, probability in blue.top]
     ['blue', 'green']
     """
+    progress = as_progress(progress)
     compute = Compute(batch_size, workers, max_pixels, device)
     path = as_path("model", model, ModelError, MODEL)
     given_paths = as_paths("paths", paths, ImageListError, _IN_MEMORY)

@@ -1,13 +1,18 @@
 """What is predicted of an image, and of many."""
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.images import PassedOver
+from featx.system.frames import data_frame
+from featx.system.results import Result
 from featx.verbs.explain import CachedCells
+
+if TYPE_CHECKING:
+    import pandas
 
 COLUMNS = ("path", "label", "confidence", "error", "unfamiliar")
 """What every prediction has, in a table's order."""
@@ -16,8 +21,8 @@ UNKNOWN = "unknown"
 """The label of an image that is too strange to have one."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Prediction:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Prediction(Result):
     """An image's most probable class, or the reason why it has none.
 
     Parameters
@@ -68,7 +73,7 @@ class Prediction:
         return fields
 
 
-class Predictions(list[Prediction]):
+class Predictions(Result, list[Prediction]):
     """A list of predictions, and what is to be said of all of them.
 
     Attributes
@@ -99,3 +104,22 @@ class Predictions(list[Prediction]):
     passed_over: PassedOver = PassedOver()
     explained: NDArray[np.int64] | None = None
     cells: CachedCells | None = None
+
+    def __repr__(self) -> str:
+        rejected = sum(1 for prediction in self if prediction.error)
+        return f"Predictions(images={len(self)}, predicted={len(self) - rejected}, rejected={rejected})"
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame with a row for each image, with what was asked for of each; needs pandas.
+
+        Raises
+        ------
+        ExtraMissing
+            If pandas is not installed.
+        """
+        names = [*COLUMNS, *(name for name in ("set", "top") if any(getattr(one, name) is not None for one in self))]
+        columns: dict[str, Any] = {name: [getattr(prediction, name) for prediction in self] for name in names}
+        if any(prediction.probabilities is not None for prediction in self):
+            for name in self.class_names:
+                columns[f"probability {name}"] = [(prediction.probabilities or {}).get(name) for prediction in self]
+        return data_frame(columns, "Predictions")

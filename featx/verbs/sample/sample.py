@@ -12,6 +12,7 @@ from featx.system.files import is_temporary, reading_from, replacing, writing_to
 from featx.system.outputs import refuse_address
 from featx.system.paths import StrPath, as_path
 from featx.system.regular import read_regular
+from featx.system.results import Result
 
 ARCHIVE = Path(__file__).with_name("fashion-mnist-sample.zip")
 
@@ -21,8 +22,8 @@ IMAGE_SIZE = (96, 96)
 _THREADS = 16
 
 
-@dataclasses.dataclass(frozen=True)
-class SampleResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class SampleResult(Result):
     """What was unpacked.
 
     Parameters
