@@ -57,7 +57,7 @@ def speed(work: Path, side: int, runs: int) -> str:
     """Time the command as a user runs it, in a process of its own."""
     cache = make_cache(work, side)
     command = [sys.executable, "-c", "from featx.cli import main; main()", "compare", str(cache)]
-    command += ["--heads", "dense,logreg,svm,ridge", "--pooling", "flatten,avg,avgmax", "--folds", "5"]
+    command += ["--head", "dense,logreg,svm,ridge", "--pooling", "flatten,avg,avgmax", "--folds", "5"]
     seconds = []
     for _ in range(runs):
         start = time.monotonic()

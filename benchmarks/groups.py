@@ -17,7 +17,7 @@ from benchmarks.sections import Section, Target, run
 from featx.images import assign_splits
 from featx.verbs.compare import Candidate, cross_validate, cut_into_folds
 from featx.verbs.evaluate.grouped import GroupedAnswers
-from featx.verbs.evaluate.measures import bootstrap_intervals
+from featx.verbs.evaluate.intervals import measure_intervals
 
 CROPS = 8
 SOURCES = 15
@@ -103,7 +103,7 @@ def coverage(n_simulations: int, n_groups: int = 60, size: int = 8, accuracy: fl
         confusion = np.zeros((2, 2), np.int64)
         np.add.at(confusion, (y, predicted), 1)
         for way, grouped in enumerate((GroupedAnswers(y, predicted, groups), None)):
-            low, high = bootstrap_intervals(confusion, grouped, seed=seed, resamples=1000)["accuracy"]
+            low, high = measure_intervals(confusion, grouped, seed=seed, resamples=1000)["accuracy"]
             held[way] += low <= accuracy <= high
     return float(held[0] / n_simulations), float(held[1] / n_simulations)
 

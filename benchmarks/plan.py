@@ -60,7 +60,7 @@ def first_bottleneck(n_images: int, rates: Rates, machine: Machine) -> tuple[str
     if n_images / rates.float32 > machine.patience:
         if days <= 1:
             return "time in the backbone", "--precision int8, or a GPU"
-        return "time in the backbone", f"int8 and --shard on {round(3 * days)} machines: 8 hours; or a GPU"
+        return "time in the backbone", f"int8 and --part on {round(3 * days)} machines: 8 hours; or a GPU"
     if n_images * rates.stored > machine.disk:
         return "disk", "another disk"
     if n_images / rates.float32 > machine.patience / 24:

@@ -20,6 +20,7 @@ import click
 import featx
 import featx.errors
 from featx.cli import group
+from featx.cli.spelling import options_of
 from featx.store import Catalog, PartOf
 
 MARKER = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
@@ -55,6 +56,12 @@ class Document:
 _PAGE = ("Path or None", "The HTML page; null with --no-page.")
 _DRY_RUN = {"dry_run": ("bool", "Whether this is the plan of a dry run.")}
 _FINGERPRINT = {"fingerprint": ("str", "Digest of the recipe.")}
+_UNLISTED = {
+    "skipped": ("dict", "Files in the folders that are no images, by suffix."),
+    "passed_over": ("dict", "Folders that the system put there or hides, by name."),
+    "hidden": ("int", "Hidden files in the folders."),
+}
+_LOOK = tuple(field.name for field in dataclasses.fields(featx.Look) if field.name not in ("examples", "heights", "widths"))
 _EVALUATED = (
     *("split", "source", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "per_class"),
     *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers"),
@@ -62,6 +69,16 @@ _EVALUATED = (
 
 # tests/test_docs.py runs every command and compares its keys with these.
 DOCUMENTS: dict[str, tuple[Document, ...]] = {
+    "look": (
+        Document(
+            result="featx:Look",
+            only=_LOOK,
+            added={
+                "examples": ("list of dict", "Of each image shown `path`, `label`, `split`, `height` and `width` [px]."),
+                "page": _PAGE,
+            },
+        ),
+    ),
     "extract": (
         Document("without --dry-run", "featx:ExtractResult", added=_DRY_RUN),
         Document("with --dry-run", "featx:ExtractPlan", added=_DRY_RUN),
@@ -88,10 +105,11 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
         Document(
             result="featx:Evaluation",
             only=_EVALUATED,
-            renamed={"model": "model_path"},
+            renamed={"model": "model_path", "operating_point": "operating"},
             added={
                 "images": ("int", "Number of images measured."),
                 "rejected": ("int", "Number of images that could not be measured."),
+                "baseline": ("dict", "The class of most images here, `class_name`, and the `accuracy` of always answering it."),
                 "ece": ("float or None", "Expected calibration error of the confidences; null where it cannot be computed."),
                 "ece_interval": ("list of float or None", "Its 95 % bootstrap interval, low and high."),
                 "temperature": ("float", "What the logarithms of the probabilities are divided by; 1 leaves them as they are."),
@@ -120,9 +138,14 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
                 "report": ("Path or None", "The page, or null."),
                 "predictions": (
                     "list of dict",
-                    "Without --out: a list with path, label, confidence, error and unfamiliar of each image; with --sets, set.",
+                    "Without --out: a list with path, label, confidence, error and unfamiliar of each image; with --sets, set; "
+                    "with --top, top, a list of label and confidence; with --probabilities, probabilities, class to number.",
                 ),
-                "notes": ("list of str", "Remarks on the sets of --sets, and on a model too old to tell strange images."),
+                "notes": (
+                    "list of str",
+                    "Remarks on what was passed over, on the sets of --sets, and on a model too old to tell strange images.",
+                ),
+                **_UNLISTED,
             }
         ),
     ),
@@ -133,6 +156,7 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
                 "rejected": ("int", "Number of images that could not be."),
                 "limits": ("list of str", "How the cells were computed, and what they tell and do not."),
                 "out": ("Path or None", "The page, or null."),
+                **_UNLISTED,
                 "explanations": ("list of Explanation", "Of each image, with `cells` as lists, a list a row."),
             }
         ),
@@ -208,6 +232,7 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
 # describe the same keyword the first says what it means; heads each say what it means to them.
 KEYWORDS: dict[str, tuple[tuple[str, str], ...]] = {
     "ManifestKeywords": (("", "featx.images:ManifestOptions"),),
+    "LookKeywords": (("", "featx.images:ManifestOptions"), ("", "featx.verbs.extract.options:ExtractOptions")),
     "ExtractKeywords": (("", "featx.images:ManifestOptions"), ("", "featx.verbs.extract.options:ExtractOptions")),
     "TuningKeywords": (
         ("", "featx.verbs.finetune.settings:Schedule"),
@@ -347,6 +372,43 @@ def commands() -> str:
     return "\n".join(parts)
 
 
+def options() -> str:
+    """Return every option once, with the commands that have it."""
+    root = click.Context(group.main)
+    found: dict[str, list[tuple[str, click.Option]]] = {}
+    for name in group.main.list_commands(root):
+        for option in options_of(group.main.commands[name]):
+            found.setdefault(_shown_spelling(option), []).append((name, option))
+    rows = []
+    for spelling in sorted(found, key=str.lower):
+        takers = found[spelling]
+        # Where commands say it in their own words, as batch sizes of a forward pass and of a training step, each has them.
+        said: dict[str, list[str]] = {}
+        for name, option in takers:
+            said.setdefault(" ".join((option.help or "").partition("  [")[0].split()), []).append(name)
+        meaning = " ".join(
+            f"{', '.join(names)}: {_escape(text)}" if len(said) > 1 else _escape(text) for text, names in said.items()
+        )
+        links = ", ".join(f"[{name}](commands.md#featx-{name})" for name, _ in takers)
+        rows.append((f"`{spelling}`", links, meaning))
+    return _table(("option", "commands", "meaning"), rows)
+
+
+def other_spellings() -> str:
+    """Return the spellings of options that are taken and not shown."""
+    rows = [
+        (f"`featx {name} {spelling}`", f"`{_shown_spelling(option)}`")
+        for name in group.main.list_commands(click.Context(group.main))
+        for option in options_of(group.main.commands[name])
+        for spelling in getattr(option, "also", ())
+    ]
+    return _table(("taken too", "is"), rows)
+
+
+def _shown_spelling(option: click.Option) -> str:
+    return next(spelling for spelling in option.opts if spelling.startswith("--"))
+
+
 def exit_codes() -> str:
     """Return the table of exit codes."""
     rows = [
@@ -392,7 +454,7 @@ def python() -> str:
     """Return every public name but the estimators, and the types that public functions return."""
     public = {name: getattr(featx, name) for name in featx.__all__ if name not in ESTIMATORS}
     functions = [name for name, value in public.items() if inspect.isfunction(value)]
-    classes = [name for name in public if name not in functions]
+    classes = [name for name, value in public.items() if name not in functions and not typing.is_typeddict(value)]
     others: list[type] = [Catalog, PartOf, *_returned(public[name] for name in functions)]
     others = sorted((part for part in others if part.__name__ not in classes), key=lambda part: part.__name__)
     return "\n".join(
@@ -414,9 +476,7 @@ def python() -> str:
 def _keywords(keywords: type) -> str:
     rows = [(f"`{name}`", _escape(kind), _markdown(text)) for name, (kind, text) in keywords_described(keywords).items()]
     # The directive gives signatures something to link to.
-    directive = _directive(
-        "autoclass", f"{keywords.__module__}.{keywords.__qualname__}", ":no-members:", ":exclude-members: __init__"
-    )
+    directive = _directive("autoclass", f"featx.{keywords.__name__}", ":no-members:", ":exclude-members: __init__")
     return f"{directive}\n{_table(('keyword', 'type', 'meaning'), rows)}"
 
 
@@ -444,6 +504,8 @@ def project_file(name: str) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
+    "options": options,
+    "other spellings": other_spellings,
     "exit codes": exit_codes,
     "json": json_keys,
     "modules": modules,
@@ -533,7 +595,7 @@ def _markdown(text: str) -> str:
 
 def _escape(text: str) -> str:
     """Return plain text as Markdown; an option becomes a literal, as two dashes would become one."""
-    parts = re.split(r"((?<!\S)\(?--[a-z][a-z-]*)", text)
+    parts = re.split(r"((?<!\S)\(?--[a-z][a-z0-9-]*)", text)
     return "".join(
         part.replace("--", "`--") + "`" if n % 2 else re.sub(r"([\\*_<>\[\]])", r"\\\1", part) for n, part in enumerate(parts)
     )

@@ -9,19 +9,22 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from featx.estimators import FeatureExtractor, HeadClassifier
+    from featx.heads import HeadSettings
+    from featx.images import ManifestKeywords
     from featx.models import Model, load_model
     from featx.recipe import Recipe
-    from featx.report import write_report
+    from featx.report import write_look_page, write_report
     from featx.store import FeatureCache
     from featx.verbs.audit import Audit, audit_cache, write_clean_manifest
     from featx.verbs.compare import Comparison, compare_heads
     from featx.verbs.evaluate import Evaluation, evaluate_model
-    from featx.verbs.explain import Explanation, explain_images
+    from featx.verbs.explain import Explanation, Explanations, explain_images
     from featx.verbs.export import ExportResult, export_model
-    from featx.verbs.extract import ExtractPlan, ExtractResult, extract_features, plan_extract
-    from featx.verbs.finetune import FineTuneResult, fine_tune
+    from featx.verbs.extract import ExtractKeywords, ExtractPlan, ExtractResult, extract_features, plan_extract
+    from featx.verbs.finetune import FineTuneResult, TuningKeywords, fine_tune
     from featx.verbs.fit import FitResult, fit_head
     from featx.verbs.inspect import inspect_path
+    from featx.verbs.look import Look, look_at_images
     from featx.verbs.merge import MergeResult, merge_caches
     from featx.verbs.pack import pack_cache
     from featx.verbs.predict import Prediction, Predictions, predict_images
@@ -29,15 +32,20 @@ if TYPE_CHECKING:
     from featx.verbs.verify import verify_cache
 
 from featx import errors as errors
+from featx.system.drawing import draw_with
 from featx.system.version import __version__ as __version__
+
+draw_with("featx.report")
 
 # Name to the module it comes from. They are imported on first use, so that `import featx` costs next to nothing.
 _PUBLIC = {
     "Audit": "featx.verbs.audit",
     "Comparison": "featx.verbs.compare",
     "Evaluation": "featx.verbs.evaluate",
-    "ExportResult": "featx.verbs.export",
     "Explanation": "featx.verbs.explain",
+    "Explanations": "featx.verbs.explain",
+    "ExportResult": "featx.verbs.export",
+    "ExtractKeywords": "featx.verbs.extract",
     "ExtractPlan": "featx.verbs.extract",
     "ExtractResult": "featx.verbs.extract",
     "FeatureCache": "featx.store",
@@ -45,11 +53,15 @@ _PUBLIC = {
     "FineTuneResult": "featx.verbs.finetune",
     "FitResult": "featx.verbs.fit",
     "HeadClassifier": "featx.estimators",
+    "HeadSettings": "featx.heads",
+    "Look": "featx.verbs.look",
+    "ManifestKeywords": "featx.images",
     "MergeResult": "featx.verbs.merge",
     "Model": "featx.models",
     "Prediction": "featx.verbs.predict",
     "Predictions": "featx.verbs.predict",
     "Recipe": "featx.recipe",
+    "TuningKeywords": "featx.verbs.finetune",
     "audit_cache": "featx.verbs.audit",
     "compare_heads": "featx.verbs.compare",
     "evaluate_model": "featx.verbs.evaluate",
@@ -60,6 +72,7 @@ _PUBLIC = {
     "fit_head": "featx.verbs.fit",
     "inspect_path": "featx.verbs.inspect",
     "load_model": "featx.models",
+    "look_at_images": "featx.verbs.look",
     "merge_caches": "featx.verbs.merge",
     "pack_cache": "featx.verbs.pack",
     "plan_extract": "featx.verbs.extract",
@@ -67,6 +80,7 @@ _PUBLIC = {
     "unpack_sample": "featx.verbs.sample",
     "verify_cache": "featx.verbs.verify",
     "write_clean_manifest": "featx.verbs.audit",
+    "write_look_page": "featx.report",
     "write_report": "featx.report",
 }
 
@@ -75,7 +89,9 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "Explanation",
+    "Explanations",
     "ExportResult",
+    "ExtractKeywords",
     "ExtractPlan",
     "ExtractResult",
     "FeatureCache",
@@ -83,11 +99,15 @@ __all__ = [
     "FineTuneResult",
     "FitResult",
     "HeadClassifier",
+    "HeadSettings",
+    "Look",
+    "ManifestKeywords",
     "MergeResult",
     "Model",
     "Prediction",
     "Predictions",
     "Recipe",
+    "TuningKeywords",
     "audit_cache",
     "compare_heads",
     "evaluate_model",
@@ -98,6 +118,7 @@ __all__ = [
     "fit_head",
     "inspect_path",
     "load_model",
+    "look_at_images",
     "merge_caches",
     "open_cache",
     "pack_cache",
@@ -106,6 +127,7 @@ __all__ = [
     "unpack_sample",
     "verify_cache",
     "write_clean_manifest",
+    "write_look_page",
     "write_report",
 ]
 
@@ -137,11 +159,13 @@ def __dir__() -> list[str]:
     return sorted({*__all__, "errors", *(name for name in globals() if name.startswith("__"))})
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'featx' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a checker would take every misspelt name for one that this gives
 
-    value = getattr(importlib.import_module(_PUBLIC[name]), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'featx' has no attribute {name!r}")
+        import importlib
+
+        value = getattr(importlib.import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value

@@ -35,6 +35,7 @@ AMONG_VERBS: dict[str, set[str]] = {
     "merge": {"extract"},  # joined listings get their splits by the draw of an extract
     "fit": {"compare"},  # --tune searches as compare does
     "finetune": {"fit"},  # it learns from the images that a fit would learn from
+    "look": {"extract"},  # it shows what an extract with these options would see
     "predict": {"explain"},  # its page shows what the cells spoke for, from the same forward pass
     "export": {"sample"},  # an export is tried on pictures
     "demo": {"sample", "extract", "fit", "evaluate"},  # it is the session of these, one after the other
@@ -60,19 +61,20 @@ LIBRARIES = {
     # Types of documents that come from elsewhere.
     ("msgspec",): ("models/schema.py", "store/network.py", "verbs/finetune/checkpoint.py"),
     ("fcntl", "filelock", "sqlite3"): ("system/locks.py",),
-    ("click", "tqdm", "argparse"): ("cli/",),
+    ("click", "argparse"): ("cli/",),
+    ("tqdm",): ("system/bars.py",),  # the library shows bars too
     ("ray",): ("verbs/extract/ray/",),
     # Heads and a curve learn by it, a comparison cuts folds, an evaluation measures, an export is made of it; estimators are
     # its own.
     ("sklearn",): (
-        *("heads/classical/linear.py", "heads/isotonic.py", "verbs/compare/folds.py", "verbs/evaluate/", "verbs/export/"),
-        "estimators.py",
+        *("heads/classical/linear.py", "heads/classical/left_out.py", "heads/classical/machines.py", "heads/isotonic.py"),
+        *("verbs/compare/folds.py", "verbs/evaluate/", "verbs/export/", "estimators/"),
     ),
-    # One function each: a root, an interval, a graph's connected parts.
-    ("scipy",): ("heads/temperature.py", "verbs/compare/compare.py", "system/linked.py"),
+    # One thing each: a root, LAPACK's Cholesky, an interval, a graph's connected parts.
+    ("scipy",): ("heads/temperature.py", "heads/classical/positive.py", "verbs/compare/compare.py", "system/linked.py"),
     ("isal",): ("store/shards/chunks.py",),
     ("joblib",): ("system/cores.py", "verbs/compare/search.py", "verbs/export/"),
-    ("threadpoolctl",): ("verbs/compare/search.py", "heads/epochs/steps.py", "models/alike/"),
+    ("threadpoolctl",): ("verbs/compare/validate.py", "heads/epochs/steps.py", "models/alike/"),
     ("pickle", "shelve", "marshal"): (),
 }
 
@@ -210,7 +212,19 @@ def test_each_command_has_its_files() -> None:
     for name in main.commands:
         assert f"featx.cli.{name}" in MODULES, name
         assert f"featx.verbs.{name}" in MODULES, name
-    beside = {"group", "options", "values", "terminal", "progress", "help", "defaults", "complete"}
+    beside = {
+        "group",
+        "options",
+        "values",
+        "terminal",
+        "progress",
+        "help",
+        "defaults",
+        "complete",
+        "spelling",
+        "given",
+        "steps",
+    }
     assert {path.stem for path in (PACKAGE / "cli").glob("*.py")} - beside - {"__init__"} == set(main.commands)
     verbs = {path.stem for path in (PACKAGE / "verbs").iterdir() if not path.name.startswith("__")}
     assert verbs == set(main.commands)
@@ -220,8 +234,8 @@ def test_the_names_at_the_top_are_these() -> None:
     """New work finds its room; a new room at the top is a change of the design."""
     found = {path.name for path in PACKAGE.iterdir() if not path.name.startswith((".", "__py"))}
     assert found == {
-        *("__init__.py", "__main__.py", "errors.py", "recipe.py", "estimators.py", "py.typed"),
-        *("system", "images", "backbones", "store", "heads", "models", "verbs", "report", "cli"),
+        *("__init__.py", "__main__.py", "errors.py", "recipe.py", "py.typed"),
+        *("system", "images", "backbones", "store", "heads", "models", "verbs", "report", "estimators", "cli"),
     }
 
 
@@ -374,7 +388,9 @@ def test_the_public_names_are_exactly_these() -> None:
             "Comparison",
             "Evaluation",
             "Explanation",
+            "Explanations",
             "ExportResult",
+            "ExtractKeywords",
             "ExtractPlan",
             "ExtractResult",
             "FeatureCache",
@@ -382,11 +398,15 @@ def test_the_public_names_are_exactly_these() -> None:
             "FineTuneResult",
             "FitResult",
             "HeadClassifier",
+            "HeadSettings",
+            "Look",
+            "ManifestKeywords",
             "MergeResult",
             "Model",
             "Prediction",
             "Predictions",
             "Recipe",
+            "TuningKeywords",
             "audit_cache",
             "compare_heads",
             "evaluate_model",
@@ -397,6 +417,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "fit_head",
             "inspect_path",
             "load_model",
+            "look_at_images",
             "merge_caches",
             "open_cache",
             "pack_cache",
@@ -405,6 +426,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "unpack_sample",
             "verify_cache",
             "write_clean_manifest",
+            "write_look_page",
             "write_report",
         ]
     )

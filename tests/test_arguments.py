@@ -157,7 +157,10 @@ REFUSALS: dict[str, tuple[Call, str]] = {
         "model must be a model file's path, a Model, or the result of a fit.",
     ),
     "predict_images paths": (lambda v: featx.predict_images(MODEL, v), "paths must be a path, or several."),
-    "predict_images weights": (lambda v: featx.predict_images(MODEL, IMAGE, weights=v), "weights must be a path."),
+    "predict_images weights": (
+        lambda v: featx.predict_images(MODEL, IMAGE, weights=v),
+        "weights must be a path, or imagenet, random or random:SEED.",
+    ),
     "predict_images device": (
         lambda v: featx.predict_images(MODEL, IMAGE, device=v),
         "device must be a text such as cpu or gpu:1, or None.",
@@ -181,6 +184,19 @@ REFUSALS: dict[str, tuple[Call, str]] = {
     ),
     "export_model out": (lambda v: featx.export_model(MODEL, v), "out must be a path."),
     "inspect_path": (featx.inspect_path, "path must be a cache's folder or a model file."),
+    "look_at_images": (featx.look_at_images, "images must be the path of a folder or a manifest."),
+    "look_at_images examples": (
+        lambda v: featx.look_at_images("photos", examples=v),
+        "examples must be a whole number from 0.",
+    ),
+    "look_at_images image_size": (
+        lambda v: featx.look_at_images("photos", image_size=v),
+        "image_size must be (height, width), or the side of a square [px], or None.",
+    ),
+    "predict_images top": (
+        lambda v: featx.predict_images(MODEL, IMAGE, top=v),
+        "top must be a whole number from 1, or None.",
+    ),
     "extract_features": (featx.extract_features, "images must be the path of a folder or a manifest."),
     "extract_features cache": (
         lambda v: featx.extract_features("photos", v, backbone="stub"),

@@ -20,6 +20,7 @@ from click.testing import CliRunner
 import featx
 from docs import generate
 from featx.cli import main
+from featx.cli.spelling import options_of
 from tests.backbones.imported import graphs
 from tests.conftest import as_json
 from tests.pages import PAGES, ROOT
@@ -41,6 +42,22 @@ def test_every_option_of_every_command_is_on_the_page() -> None:
                 assert f"Default: {option.default}" in text, f"{name} {option.name}"
 
 
+def test_every_option_is_in_the_index_with_its_commands() -> None:
+    """Each spelling that is shown once, linked to each command that has it, in the words of that command."""
+    rows = re.findall(r"^\| `(--[^`]+)` \| ([^|]+) \| (.+) \|$", generate.options(), re.MULTILINE)
+    assert len(dict.fromkeys(spelling for spelling, *_ in rows)) == len(rows)
+    index = {
+        spelling: (re.findall(r"\[(\w+)\]", links), text.replace("\\", "").replace("`", "")) for spelling, links, text in rows
+    }
+    for name, command in main.commands.items():
+        for option in options_of(command):
+            takers, text = index[next(spelling for spelling in option.opts if spelling.startswith("--"))]
+            assert name in takers
+            assert " ".join(str(option.help).partition("  [")[0].replace("|", "").split()) in text, (name, option.name)
+    assert sum(len(takers) for takers, _ in index.values()) == sum(len(list(options_of(one))) for one in main.commands.values())
+    assert len(index) > 90
+
+
 def test_every_public_name_is_on_a_page() -> None:
     """And every exception; the build of the pages checks the same of what it has made."""
     text = generate.python() + generate.errors() + generate.estimators()
@@ -56,7 +73,7 @@ def test_every_keyword_of_a_function_is_on_the_page() -> None:
         function = getattr(featx, name)
         if inspect.isfunction(function) and (spec := inspect.getfullargspec(inspect.unwrap(function))).varkw:
             (keywords,) = typing.get_args(typing.get_type_hints(function)[spec.varkw])
-            _, found, rest = text.partition(f"autoclass:: {keywords.__module__}.{keywords.__name__}\n")
+            _, found, rest = text.partition(f"autoclass:: featx.{keywords.__name__}\n")
             assert found, f"featx.{name}: {keywords.__name__}"
             rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", rest.partition("autoclass::")[0], re.MULTILINE))
             assert set(rows) == set(keywords.__annotations__), f"featx.{name}"
@@ -147,6 +164,7 @@ def session(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 CALLS = {
+    ("look", 0): "look photos --image-size 64",
     ("extract", 0): "extract photos",
     ("extract", 1): "extract photos --dry-run",
     ("audit", 0): "audit --write-manifest clean.csv",

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import featx
 from featx.cli import main
+from featx.verbs.look import examples
 from tests.conftest import COLOURS, write_image
 from tests.images.test_odd_images import ODD
 
@@ -47,7 +49,7 @@ def test_extract_and_predict_reject_the_same_files_for_the_same_reasons(hostile:
     assert rejects == wanted
     assert f"{15 + len(ODD)} images in 3 classes" in shown
     assert f"{len(wanted)} rejected" in shown
-    assert "other files, not images: 1 .txt" in shown
+    assert "passed over: 1 text file (.txt)" in shown
     run("fit", tmp_path / "c", "--head", "logreg", "--out", tmp_path / "m.featx")
     run("predict", tmp_path / "m.featx", hostile, "--out", tmp_path / "p.csv")
     with (tmp_path / "p.csv").open(newline="") as file:
@@ -66,3 +68,17 @@ def test_evaluating_the_folder_rejects_the_same_files(hostile: Path, tmp_path: P
     n_rejected = sum(isinstance(odd.wanted, str) for odd in ODD)
     assert f"accuracy on {15 + len(ODD) - n_rejected} images".replace("accuracy on", "on") in shown
     assert f"{n_rejected} images were rejected and are in no figure" in shown
+
+
+def test_a_look_at_them_says_what_an_extract_would(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the files that it decodes; of the others nothing is said but what their headers show."""
+    wanted = {
+        f"{sorted(COLOURS)[number % 3]}/odd{number}.jpg": odd.wanted
+        for number, odd in enumerate(ODD)
+        if isinstance(odd.wanted, str)
+    }
+    monkeypatch.setattr(examples, "_MOST_PICTURES", 10_000)
+    found = featx.look_at_images(hostile, image_size=64, examples=1000)
+    assert found.rejects == wanted
+    assert found.listed == 15 + len(ODD) == len(found.examples) + len(wanted)
+    assert set(featx.look_at_images(hostile, image_size=64, examples=1).rejects.items()) <= set(wanted.items())

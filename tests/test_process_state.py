@@ -200,7 +200,10 @@ process.start()
 print(queue.get(timeout=120))
 process.join()
 """
-    done = python(program, tmp_path)
+    quiet_by_itself = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = python(program, tmp_path, env=quiet_by_itself)
+    assert "InitializeLog" not in done.stderr, "TensorFlow's notices are shown"
+    assert "cpu_feature_guard" not in done.stderr, "TensorFlow's notices are shown"
     assert "was forked from process" in done.stdout, done.stdout + done.stderr
     assert "get_context('spawn')" in done.stdout
 

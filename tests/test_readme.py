@@ -64,11 +64,11 @@ def test_code_within_sentences_names_what_exists() -> None:
             if named := re.match(r"featx ([a-z]+)\b", code):
                 assert named[1] in main.commands, where
                 known = options_of(main.commands[named[1]])
-                assert set(re.findall(r"--[a-z][a-z-]*|--C\b", code)) <= known, where
+                assert set(re.findall(r"--[a-z][a-z0-9-]*|--C\b", code)) <= known, where
             elif code.startswith("test_"):
                 assert code in tests, where
             elif code.startswith("--"):
-                assert set(re.findall(r"(?<!\S)--[a-z][a-z-]*", code)) <= options, where
+                assert set(re.findall(r"(?<!\S)--[a-z][a-z0-9-]*", code)) <= options, where
             elif re.fullmatch(r"[a-z_/.]+/[a-z_]+\.py", code):
                 assert (ROOT / code).exists() or (ROOT / "featx" / code).exists(), where
             elif named := re.search(r"python -m benchmarks\.(\w+)", code):

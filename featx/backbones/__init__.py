@@ -15,7 +15,7 @@ from featx.backbones.quantize import check_int8_installed, quantize_backbone
 from featx.backbones.quantized import RESTORE, QuantizedNetwork
 from featx.backbones.resolve import Resolved, resolve_backbone
 from featx.backbones.table import BACKBONES, BackboneSpec, backbone_spec
-from featx.backbones.weights import find_weights, resolve_weights
+from featx.backbones.weights import find_weights, is_name_of_weights, resolve_weights, weights_by_name
 
 __all__ = [
     "BACKBONES",
@@ -32,10 +32,12 @@ __all__ = [
     "choose_batch_size",
     "describe_network",
     "find_weights",
+    "is_name_of_weights",
     "list_devices",
     "load_backbone",
     "load_tail",
     "quantize_backbone",
     "resolve_backbone",
     "resolve_weights",
+    "weights_by_name",
 ]

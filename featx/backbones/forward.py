@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
+from featx.system.quiet import without_advice
+
 Forward = Callable[[NDArray[Any]], Any]
 """From an array of shape (n, …) to what a network gives."""
 
@@ -28,18 +30,20 @@ def forward_of(network: Any, precision: str = "float32") -> Forward:
         Takes an array of shape (n, …); gives what NumPy can make an array of, or a dict of that.
     """
     exact = precision == "float32"
+    rounding: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
     match keras.backend.backend():
         case "jax":
             return _compiled_by_jax(network, exact)
-        case "tensorflow" | "torch" as backend if exact:
-            rounding = _tensorflow_rounds_nothing if backend == "tensorflow" else _torch_rounds_nothing
+        case "tensorflow" if exact:
+            rounding = _tensorflow_rounds_nothing
+        case "torch" if exact:
+            rounding = _torch_rounds_nothing
 
-            def forward(batch: NDArray[Any]) -> Any:
-                with rounding():
-                    return network.predict_on_batch(batch)
+    def forward(batch: NDArray[Any]) -> Any:
+        with rounding(), without_advice():
+            return network.predict_on_batch(batch)
 
-            return forward
-    return network.predict_on_batch  # type: ignore[no-any-return] # Keras ships no types
+    return forward
 
 
 def _compiled_by_jax(network: Any, exact: bool) -> Forward:

@@ -26,7 +26,7 @@ MEMBERS = ("graph", "weights", "description")
 _guard = threading.Lock()
 _LARGEST_FILE = 4_000_000_000
 _LARGEST_TEXT = 16_000_000  # in memory some twenty times as much, at worst
-RESTORE = "Give --calibration MODEL, one that was fitted on these features, to put it back; or --overwrite to extract again."
+RESTORE = "Give --int8-from MODEL, one that was fitted on these features, to put it back; or --overwrite to extract again."
 """What to do about a network that is lost or damaged: models carry a copy."""
 
 

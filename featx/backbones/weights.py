@@ -8,7 +8,10 @@ from featx.backbones.published import PUBLISHED
 from featx.backbones.table import BackboneSpec, backbone_spec
 from featx.errors import WeightsError
 from featx.recipe import Recipe
+from featx.system.addresses import address_of
+from featx.system.fetched import not_fetched
 from featx.system.files import file_digest, reading_from
+from featx.system.nearest import nearest_path
 from featx.system.quiet import quiet_loading
 
 _MD5_DIGITS = 32
@@ -48,12 +51,27 @@ def resolve_weights(spec: BackboneSpec, weights: str, layers: tuple[str, ...] = 
     if weights == "imagenet" and spec.bundled and not with_top:
         return f"sha256:{spec.bundled_digest}", spec.bundled
     path = _imagenet_file(spec, with_top) if weights == "imagenet" else Path(weights)
+    refuse_what_is_not_here(path)
     try:
         return f"sha256:{file_digest(path).hex()}", path.resolve()
     except OSError as error:
+        near = nearest_path(path, Path.is_file, map(Path, ("imagenet", "random")))
+        meant = f" Did you mean {near}?" if near else ""
         raise WeightsError(
-            f"{path}: cannot be read as weights: {error.strerror}. Give --weights imagenet, random or a weights file."
+            f"{path}: cannot be read as weights: {error.strerror}. Give --weights imagenet, random or a weights file.{meant}"
         ) from None
+
+
+def refuse_what_is_not_here(path: Path) -> None:
+    """Refuse an address, a pointer of Git LFS and an empty file.
+
+    Raises
+    ------
+    WeightsError
+        With what to do.
+    """
+    if said := not_fetched(path, or_empty=True):
+        raise WeightsError(said, wrong_value=bool(address_of(path)))
 
 
 def _imagenet_file(spec: BackboneSpec, with_top: bool) -> Path:
@@ -127,6 +145,7 @@ def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
             f"{spec.name}: the weights {recipe.weights} are not at hand{looked}. "
             "Give --weights FILE, the file that the features were extracted with."
         )
+    refuse_what_is_not_here(path)
     if spec.from_file:
         from featx.backbones.imported.found import network_digest  # here, not above: it stands on the kinds of files
 
@@ -139,6 +158,33 @@ def find_weights(recipe: Recipe, weights_file: Path | None) -> Path | None:
             f"The file is damaged or another one: {'' if spec.from_file else 'reinstall featx, or '}give --weights FILE."
         )
     return path
+
+
+def weights_by_name(recipe: Recipe, name: str) -> Path | None:
+    """Return the file that ``imagenet`` or ``random:SEED`` means for features that were made already; None where there is none.
+
+    Raises
+    ------
+    WeightsError
+        If the features were made with other weights.
+    """
+    spec = backbone_spec(recipe.backbone)
+    if spec.is_stub:
+        return None
+    if name == "imagenet" and not recipe.weights.startswith("random:"):
+        return resolve_weights(spec, name, recipe.layers)[1]
+    wanted = name if name == "imagenet" else resolve_weights(spec, name)[0]
+    if wanted != recipe.weights:
+        raise WeightsError(
+            f"--weights {name}: the features were made with {recipe.weights}. Leave --weights out, or give these.",
+            wrong_value=True,
+        )
+    return None
+
+
+def is_name_of_weights(given: object) -> bool:
+    """Return whether what was given for weights is a word, and no file: ``imagenet``, ``random`` or ``random:SEED``."""
+    return str(given) in ("imagenet", "random") or str(given).startswith("random:")
 
 
 def _check_random(weights: str) -> None:

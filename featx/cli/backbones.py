@@ -7,6 +7,8 @@ import click
 
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
+from featx.cli.progress import quiet_option
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo_text, print_json
 from featx.cli.values import ImageSize, Preprocess
 
@@ -17,6 +19,7 @@ from featx.cli.values import ImageSize, Preprocess
     "--image-size", type=ImageSize(), help="With FILE: at which size its layers are listed.  [default: the network's]"
 )
 @click.option("--preprocess", type=Preprocess(), default="auto", help="With FILE: as for featx extract.")
+@quiet_option
 @json_option
 def backbones(file: Path | None, image_size: tuple[int, int] | None, preprocess: str, as_json: bool) -> None:
     """List the convolutional bases; or of FILE, an ONNX file or a Keras model, the layers.
@@ -34,6 +37,7 @@ def backbones(file: Path | None, image_size: tuple[int, int] | None, preprocess:
             print_json(_document(network))
         else:
             echo_text(network_text(network))
+            say_next("extract", "IMAGES", "--backbone", file)
         return
     if image_size or preprocess != "auto":
         raise click.UsageError("--image-size and --preprocess go with FILE.")
@@ -44,6 +48,7 @@ def backbones(file: Path | None, image_size: tuple[int, int] | None, preprocess:
         print_json({"backbones": rows})
     else:
         echo_text(backbones_text(specs))
+        say_next("extract", "IMAGES", "--backbone", "NAME")
 
 
 def _document(network: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from featx.cli.spelling import find_option, is_shown, options_of, spellings_of
 from featx.system.names import did_you_mean
 
 FILE = "featx.toml"
@@ -54,43 +55,57 @@ def read_defaults(commands: Mapping[str, click.Command], path: Path) -> dict[str
         document = tomllib.loads(text.decode())
     except (OSError, ValueError, RecursionError) as error:  # no UTF-8 and no TOML are values too
         raise click.UsageError(f"{path}: cannot be read: {error}. Mend it, or move it away.") from None
-    known = {name: [p.name or "" for p in command.params if isinstance(p, click.Option)] for name, command in commands.items()}
-    defaults: dict[str, dict[str, Any]] = {name: {} for name in commands}
-    for name, value in document.items():
-        if not isinstance(value, dict):
-            takers = [command for command, options in known.items() if _option(name) in options]
-            _check(path, name, {option for options in known.values() for option in options})
-            for command in takers:
-                defaults[command].setdefault(_option(name), _value(path, name, value))
-            continue
-        if name not in known:
-            raise click.UsageError(f"{path}: there is no command {name!r}. {did_you_mean(name, known)}".rstrip())
-        for option, wanted in value.items():
-            _check(path, option, set(known[name]), f" of featx {name}")
-            defaults[name][_option(option)] = _value(path, option, wanted)
+    tables = {name: value for name, value in document.items() if isinstance(value, dict)}
+    for name in tables:
+        if name not in commands:
+            raise click.UsageError(f"{path}: there is no command {name!r}. {did_you_mean(name, commands)}".rstrip())
+    common = {name: value for name, value in document.items() if name not in tables}
+    defaults = _read_entries(path, common, commands)
+    for name, entries in tables.items():
+        defaults[name] |= _read_entries(path, entries, {name: commands[name]}, f" of featx {name}")[name]
     return defaults
+
+
+def _read_entries(
+    path: Path, entries: Mapping[str, Any], commands: Mapping[str, click.Command], of: str = ""
+) -> dict[str, dict[str, Any]]:
+    """Return what entries of the file give to each of the commands."""
+    given: dict[str, dict[str, Any]] = {name: {} for name in commands}
+    spelt: dict[tuple[str, str | None], str] = {}
+    for spelling, value in entries.items():
+        for command, option in _known(path, spelling, commands, of).items():
+            first = spelt.setdefault((command, option.name), spelling)
+            if first != spelling:
+                raise click.UsageError(f"{path}: {first!r} and {spelling!r} are one option of featx {command}. Give it once.")
+            given[command][option.name or ""] = _value(path, spelling, value)
+    return given
 
 
 def forget_refused_variables() -> None:
     """Drop FEATX_* variables of options that are to be given by hand, so that click does not take them."""
     for name in list(os.environ):
-        if name.startswith(f"{PREFIX}_") and any(name.lower().endswith(f"_{option}") for option in BY_HAND):
+        if name.startswith(f"{PREFIX}_") and any(name.lower().endswith(f"_{option}") for option in (*BY_HAND, "json")):
             del os.environ[name]
 
 
-def _check(path: Path, option: str, known: set[str], of: str = "") -> None:
-    name = _option(option)
-    if name in BY_HAND:
-        raise click.UsageError(f"{path}: {option!r} is to be given on the command line, each time. Take it out of the file.")
-    if name in IN_NO_FILE:
-        raise click.UsageError(f"{path}: {option!r} is to be given on the command line, or as a variable. Take it out here.")
-    if name not in known:
-        shown = [entry.replace("_", "-").strip("-") for entry in known - {*BY_HAND, *IN_NO_FILE}]
-        raise click.UsageError(f"{path}: there is no option {option!r}{of}. {did_you_mean(option, shown)}".rstrip())
-
-
-def _option(name: str) -> str:
-    return {"map": "map_", "from": "start"}.get(name, name.replace("-", "_"))
+def _known(path: Path, spelling: str, commands: Mapping[str, click.Command], of: str = "") -> dict[str, click.Option]:
+    """Return the option of that spelling of each command that has it; where any shows it, of those that do."""
+    found = {name: option for name, command in commands.items() if (option := find_option(command, spelling)) is not None}
+    names = {option.name for option in found.values()}
+    if names & set(BY_HAND):
+        raise click.UsageError(f"{path}: {spelling!r} is to be given on the command line, each time. Take it out of the file.")
+    if names & set(IN_NO_FILE):
+        raise click.UsageError(f"{path}: {spelling!r} is to be given on the command line, or as a variable. Take it out here.")
+    if not found:
+        shown = {
+            spellings_of(option)[0].replace("_", "-")
+            for command in commands.values()
+            for option in options_of(command)
+            if option.name not in (*BY_HAND, *IN_NO_FILE)
+        }
+        raise click.UsageError(f"{path}: there is no option {spelling!r}{of}. {did_you_mean(spelling, shown)}".rstrip())
+    shows = {name: option for name, option in found.items() if is_shown(option, spelling)}
+    return shows or found
 
 
 def _value(path: Path, option: str, value: object) -> str:

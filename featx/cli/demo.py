@@ -4,11 +4,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from featx.cli.group import main
-from featx.cli.options import FOLDER, json_option
+from featx.cli.options import FOLDER, json_option, output_argument
 from featx.cli.progress import progress_options, show_epochs, show_progress
+from featx.cli.steps import open_option, open_page, say_open
 from featx.cli.terminal import echo_text, print_json
 
 if TYPE_CHECKING:
@@ -16,16 +15,17 @@ if TYPE_CHECKING:
 
 
 @main.command(epilog="Example: featx demo featx-demo")
-@click.argument("folder", type=FOLDER, default=Path("featx-demo"), required=False)
+@output_argument(FOLDER, default=Path("featx-demo"))
+@open_option
 @progress_options
 @json_option
-def demo(folder: Path, as_json: bool) -> None:
+def demo(out: Path, open_: bool, as_json: bool) -> None:
     """Run a whole session on the sample.
 
-    Offline, in about a minute, into FOLDER (by default featx-demo/).
+    Offline, in about a minute, into OUT (by default featx-demo/).
     """
-    from featx.report import write_report
-    from featx.verbs.demo import HEADS, demo_steps
+    from featx.report import check_report_folder, write_report
+    from featx.verbs.demo import HEADS, check_models, demo_steps
     from featx.verbs.evaluate import Evaluation
 
     def say(text: str) -> None:
@@ -34,8 +34,10 @@ def demo(folder: Path, as_json: bool) -> None:
 
     started = time.monotonic()
     accuracies: dict[str, float] = {}
-    report, page = folder / "report", None
-    for step in demo_steps(folder):
+    report, page = out / "report", None
+    check_report_folder(report)  # before a minute of work, not after
+    check_models(out)
+    for step in demo_steps(out):
         # The report is of the first head; of the others the accuracy alone is wanted.
         shown = not (step.head and step.head != HEADS[0] and step.command.startswith("featx evaluate"))
         if shown:
@@ -50,10 +52,13 @@ def demo(folder: Path, as_json: bool) -> None:
     seconds = time.monotonic() - started
     if as_json:
         print_json({"accuracy": accuracies[HEADS[0]], "report": report, "page": page, "heads": accuracies, "seconds": seconds})
-        return
     per_head = ", ".join(f"{head} {accuracy:.3f}" for head, accuracy in accuracies.items())
     say(f"test accuracy from the same cached features: {per_head}")
     say(f"report {page}, {seconds:.0f} s in all")
+    if page and not as_json:
+        say_open(page)
+    if open_:
+        open_page(page)
 
 
 def _text(result: "StepResult") -> str:

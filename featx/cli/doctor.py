@@ -4,10 +4,13 @@ import click
 
 from featx.cli.group import main
 from featx.cli.options import json_option
+from featx.cli.progress import quiet_option
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo_text, print_json
 
 
 @main.command(epilog="Example: featx doctor --json")
+@quiet_option
 @json_option
 def doctor(as_json: bool) -> None:
     """Say what featx finds on this machine, and what would make a run fail.
@@ -24,5 +27,7 @@ def doctor(as_json: bool) -> None:
         from featx.report import doctor_text
 
         echo_text(doctor_text(diagnosis))
+        if not diagnosis.problems:
+            say_next("demo")
     if diagnosis.problems:
         raise click.exceptions.Exit(1)

@@ -23,6 +23,8 @@ from featx.cli.options import (
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
+from featx.cli.spelling import Named
+from featx.cli.steps import open_option, open_page, say_open
 from featx.cli.terminal import echo, echo_text, newest_model, print_json
 
 
@@ -31,7 +33,7 @@ from featx.cli.terminal import echo, echo_text, newest_model, print_json
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
-    help="Which images.  [default: test where there is one, else val]",
+    help="Which images are measured.  [default: test where there is one, else val]",
 )
 @click.option("--images", type=FOLDER, help="Measure on this folder of class folders, or manifest, not on the cached images.")
 @manifest_options
@@ -43,13 +45,15 @@ from featx.cli.terminal import echo, echo_text, newest_model, print_json
 @click.option(
     "--map",
     "map_",
+    cls=Named,
     type=click.Choice(["auto", "pca", "tsne", "none"]),
     default="auto",
     help="How the page lays the features out.  [default: t-SNE for up to 500 images, else PCA]",
 )
+@open_option
 @sets_options
 @tta_option
-@weights_option
+@weights_option()
 @batch_option
 @device_option
 @workers_option
@@ -57,19 +61,28 @@ from featx.cli.terminal import echo, echo_text, newest_model, print_json
 @raw_csv_option
 @progress_options
 @json_option
-def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_json: bool, **options: Any) -> None:
+def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, open_: bool, as_json: bool, **options: Any) -> None:
     """Measure a model and write a report.
 
     MODEL is by default the newest in models/; the images are by default the test images of the cache it was fitted on.
     """
-    if out:
-        from featx.report import check_report_folder
+    from featx.report import check_report_folder
 
+    if open_ and not page:
+        raise click.UsageError("--open opens the page: leave --no-page out.")
+    if out:
         check_report_folder(out)  # before minutes of work, not after
+    model = model or newest_model()
+
+    def folder_of(split: str, source: str) -> Path:
+        measured = split if options["images"] is None else Path(source).name
+        return out or Path("reports") / f"{model.stem}-{measured}"
+
     with show_progress() as progress:
-        evaluation = featx.evaluate_model(model or newest_model(), progress=progress, **options)
-    measured = evaluation.split if options["images"] is None else Path(evaluation.source).name
-    folder = out or Path("reports") / f"{evaluation.model_path.stem}-{measured}"
+        evaluation = featx.evaluate_model(
+            model, on_chosen=lambda *chosen: check_report_folder(folder_of(*chosen)), progress=progress, **options
+        )
+    folder = folder_of(evaluation.split, evaluation.source)
     with show_progress() as progress:
         report = featx.write_report(evaluation, folder, page=page, map=map_, progress=progress)
     if as_json:
@@ -83,6 +96,8 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_jso
         figures |= {"calibration": evaluation.model.calibration.kind, "sets": None, "surest": None}
         figures |= {name: dataclasses.asdict(found) for name in ("sets", "surest") if (found := getattr(evaluation, name))}
         figures["ece_interval"] = evaluation.confidence and evaluation.confidence.interval
+        figures["baseline"] = dict(zip(("class_name", "accuracy"), evaluation.baseline, strict=True))
+        figures["operating_point"] = evaluation.operating and dataclasses.asdict(evaluation.operating)
         figures["strangers"] = evaluation.strangers and dataclasses.asdict(evaluation.strangers)
         print_json(
             {
@@ -96,8 +111,11 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, as_jso
     else:
         from featx.report import evaluation_text
 
-        echo_text(evaluation_text(evaluation))
+        echo_text(evaluation_text(evaluation, report.per_class))
         echo(f"report {report.folder}: " + ", ".join(_written(report)))
+        say_open(report.page or report.confusion)
+    if open_:
+        open_page(report.page)
 
 
 def _written(report: Any) -> list[str]:

@@ -7,17 +7,20 @@ import click
 
 import featx
 from featx.cli.group import main
-from featx.cli.options import FOLDER, json_option, weights_option
-from featx.cli.terminal import echo, print_json
+from featx.cli.options import FOLDER, json_option, output_argument, weights_option
+from featx.cli.progress import quiet_option
+from featx.cli.steps import say_open
+from featx.cli.terminal import echo_text, print_json
 
 
 @main.command(epilog="Example: featx export models/photos-dense.featx photos.onnx")
 @click.argument("model", type=FOLDER)
-@click.argument("out", type=FOLDER)
+@output_argument()
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export of that name.")
-@weights_option
+@weights_option()
+@quiet_option
 @json_option
-def export(model: Path, out: Path, as_json: bool, **options: Any) -> None:
+def export(model: Path, out: str, as_json: bool, **options: Any) -> None:
     """Write a model for other runtimes.
 
     The ending of OUT says the format: .keras, .onnx, .tflite, .xml (OpenVINO), none or .savedmodel (TensorFlow's folder):
@@ -28,11 +31,7 @@ def export(model: Path, out: Path, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(result)
         return
-    height, width = result.image_size
-    echo(f"{result.path}: {result.format}, {result.bytes / 1e6:.1f} MB, {result.seconds:.1f} s")
-    if result.format != "joblib":
-        echo(f"  from uint8 RGB pixels of {height} x {width} px to the probabilities of {len(result.class_names)} classes")
-    echo(f"  differs from featx by {result.largest_difference:.1e} at most, on {result.images} sample images")
-    for note in result.notes:
-        echo(f"  {note}")
-    echo(f"  class names, image size and versions: {result.sidecar}")
+    from featx.report import export_text
+
+    echo_text(export_text(result))
+    say_open(result.sidecar)

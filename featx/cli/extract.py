@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.complete import complete_backbones, complete_layers
+from featx.cli.complete import complete_layers
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
@@ -16,74 +16,34 @@ from featx.cli.options import (
     json_option,
     manifest_options,
     max_pixels_option,
+    pixel_options,
     raw_csv_option,
+    weights_option,
     workers_option,
 )
 from featx.cli.progress import progress_options, show_progress
+from featx.cli.spelling import Named, Several
+from featx.cli.steps import say_again, say_next
 from featx.cli.terminal import echo_text, print_json, show_note
-from featx.cli.values import Colour, Fraction, ImageSize, Names, Parts, Preprocess, RayAddress
+from featx.cli.values import Fraction, Names, Parts, RayAddress
 from featx.errors import TooManyRejects
-from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
+
+_KEYWORDS = {"layer": "layers", "int8_from": "calibration", "part": "shard"}
+"""What the function calls options of other names."""
 
 
 @main.command(epilog="Example: featx extract photos --cache cache/photos --image-size 224")
 @click.argument("images", type=FOLDER)
-@click.option("--cache", type=FOLDER, help="The cache's folder.  [default: cache/<name of IMAGES>]")
+@click.option("--cache", type=FOLDER, cls=Named, also=["--out"], help="The cache's folder.  [default: cache/<name of IMAGES>]")
+@pixel_options
+@weights_option("imagenet")
 @click.option(
-    "--backbone",
-    shell_complete=complete_backbones,
-    default="vgg16",
-    show_default=True,
-    help="The convolutional base, see featx backbones; or a file with a network of your own: FILE.onnx, FILE.keras.",
-)
-@click.option("--weights", default="imagenet", show_default=True, help="imagenet, random, random:SEED, or a weights file.")
-@click.option(
-    "--layers",
+    "--layer",
     type=Names(),
+    cls=Several,
+    also=["--layers"],
     shell_complete=complete_layers,
-    help="Layers to keep, with commas, from one forward pass.  [default: the last]",
-)
-@click.option(
-    "--preprocess",
-    type=Preprocess(),
-    default="auto",
-    show_default=True,
-    help="How pixels are scaled: auto as the backbone was trained; rescale divides by 255, as many tutorials do; or means and "
-    "deviations of red, green and blue, of pixels from 0 to 1 (of 0 to 255 where one is above 1).",
-)
-@click.option(
-    "--image-size", type=ImageSize(), help="Pixels the backbone sees: 224, or HEIGHTxWIDTH.  [default: the backbone's]"
-)
-@click.option(
-    "--resize",
-    type=click.Choice(["stretch", "crop", "pad"]),
-    default="stretch",
-    show_default=True,
-    help="How an image of another shape is fitted.",
-)
-@click.option(
-    "--background",
-    type=Colour(),
-    default="white",
-    show_default=True,
-    help="Colour under transparent pixels and in pad's margins: a name, #rrggbb or RED,GREEN,BLUE.",
-)
-@click.option("--exact-decode", is_flag=True, help="Decode JPEGs at full size, not at a reduced one at least twice as large.")
-@click.option("--allow-truncated", is_flag=True, help="Use what is left of files that end too early.")
-@click.option(
-    "--depth",
-    type=click.Choice(DEPTHS),
-    default=FULL_DEPTH,
-    show_default=True,
-    help="Bits that files of 16 bits a sample hold. auto: as few as each image's largest value needs; min-max: each image's "
-    "own range.",
-)
-@click.option(
-    "--color-profile",
-    type=click.Choice(COLOR_PROFILES),
-    default=COLOR_PROFILES[0],
-    show_default=True,
-    help="Convert images with a colour profile, such as Display P3, to sRGB.",
+    help="A layer to keep, or several with commas, from one forward pass.  [default: the last]",
 )
 @click.option(
     "--precision",
@@ -94,7 +54,11 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
     "float16 and bfloat16 are for GPUs.",
 )
 @click.option(
-    "--calibration", type=FOLDER, help="int8: use the quantized network of this cache or model, instead of making one."
+    "--int8-from",
+    type=FOLDER,
+    cls=Named,
+    also=["--calibration"],
+    help="int8: use the quantized network of this cache or model, instead of making one.",
 )
 @max_pixels_option
 @click.option(
@@ -108,14 +72,14 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 )
 @click.option(
     "--val-fraction",
-    type=float,
+    type=Fraction(),
     default=0.15,
     show_default=True,
     help="Share held out for validation, where no folder says so.",
 )
 @click.option(
     "--test-fraction",
-    type=float,
+    type=Fraction(),
     default=0.15,
     show_default=True,
     help="Share held out for test, where no folder says so.",
@@ -146,8 +110,10 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
     help="Exit with 3 if a larger share of the images is rejected.",
 )
 @click.option(
-    "--shard",
+    "--part",
     type=Parts(),
+    cls=Named,
+    also=["--shard"],
     help="Only part I of N, one for each machine; then run once more without, or featx merge, to finish.",
 )
 @manifest_options
@@ -168,7 +134,7 @@ def extract(
     wait: bool,
     ray: str | None,
     gpus_per_worker: float | None,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Extract the features of all images, once.
 
@@ -178,6 +144,7 @@ def extract(
     """
     from featx.report import extract_text, plan_text
 
+    options = {_KEYWORDS.get(name, name): value for name, value in given.items()}
     if gpus_per_worker is not None and not ray:
         raise click.UsageError("--gpus-per-worker goes with --ray.")
     if dry_run and ray:
@@ -202,3 +169,19 @@ def extract(
             f"{result.cache}: {result.rejected} of {result.listed} images were rejected, "
             f"more than --max-rejects {max_rejects}. See {result.rejects}; the other features are kept."
         )
+    if not as_json:
+        _say_next(result, dry_run=dry_run)
+
+
+def _say_next(result: Any, *, dry_run: bool) -> None:
+    if dry_run:
+        say_again(instead={"--dry-run": ""})
+        return
+    part, _, of = (result.shard or "").partition("/")
+    if not part:
+        say_next("fit", result.cache, "--head", "dense")
+    elif part == of:
+        say_next("merge", result.cache)
+    else:
+        following = f"{int(part) + 1}/{of}"
+        say_again(instead={result.shard: following, f"--shard={result.shard}": f"--shard={following}"})

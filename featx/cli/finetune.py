@@ -9,30 +9,33 @@ import featx
 from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
+    RESULT,
     json_option,
     workers_option,
 )
 from featx.cli.progress import progress_options, show_epochs, show_progress
+from featx.cli.spelling import Named
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo_text, newest_cache, print_json
 
 
 @main.command(epilog="Example: featx finetune cache/photos --from block5_conv1 --epochs 5")
 @click.argument("cache", type=FOLDER, required=False)
-@click.option("--from", "start", help="First layer to train, such as block5_conv1.  [default: the last block]")
+@click.option("--from", "start", cls=Named, help="First layer to train, such as block5_conv1.  [default: the last block]")
 @click.option(
     "--model",
     type=FOLDER,
     help="A dense model to start from.  [default: the newest of CACHE in models/, or one fitted now]",
 )
-@click.option("--out", type=FOLDER, help="The model file.  [default: models/<cache>-finetuned.featx]")
+@click.option("--out", type=RESULT, help="The model file.  [default: models/<cache>-finetuned.featx]")
 @click.option("--epochs", type=int, default=10, show_default=True, help="Most epochs to train.")
-@click.option("--learning-rate", type=float, default=1e-5, show_default=True, help="Of the first step.")
+@click.option("--learning-rate", type=float, default=1e-5, show_default=True, help="The optimizer's first step.")
 @click.option(
     "--schedule",
     type=click.Choice(["cosine", "constant"]),
     default="cosine",
     show_default=True,
-    help="cosine falls to 0 over all epochs.",
+    help="What becomes of the learning rate: cosine falls to 0 over all epochs.",
 )
 @click.option(
     "--optimizer",
@@ -41,8 +44,8 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
     show_default=True,
     help="How the weights are changed.",
 )
-@click.option("--momentum", type=float, default=0.0, show_default=True, help="Of sgd and rmsprop.")
-@click.option("--batch-size", type=int, default=32, show_default=True, help="Images in a step.")
+@click.option("--momentum", type=float, default=0.0, show_default=True, help="Momentum of sgd and rmsprop.")
+@click.option("--batch-size", type=int, default=32, show_default=True, help="Images in a training step.")
 @click.option("--patience", type=int, default=3, show_default=True, help="Stop after so many epochs without a better one.")
 @click.option(
     "--monitor",
@@ -71,3 +74,4 @@ def finetune(cache: Path | None, as_json: bool, **options: Any) -> None:
         from featx.report import finetune_text
 
         echo_text(finetune_text(result))
+        say_next("evaluate", result.model)

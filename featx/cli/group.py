@@ -5,6 +5,7 @@ import gc
 import itertools
 import logging
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,21 @@ import click
 import featx
 from featx.cli.defaults import FILE, PREFIX, forget_refused_variables, read_defaults
 from featx.cli.help import Command
-from featx.cli.terminal import echo, expect_json, print_error, printable
+from featx.cli.steps import note_words
+from featx.cli.terminal import echo, expect_json, print_error, printable, show_replaced
 from featx.errors import FeatxError, Interrupted, TooManyRejects
+from featx.system.bars import no_bars_by_default
+from featx.system.command import running
 from featx.system.interrupt import end_as_by_ctrl_c, exit_code_of_interrupt
+from featx.system.names import did_you_mean
+from featx.system.outputs import telling
 from featx.system.quiet import LOG_LEVEL
 
 _EXIT_CODES: dict[type[FeatxError], int] = {Interrupted: 130, TooManyRejects: 3}
 _NO_THREAD = "can't start new thread"  # Python has no type for it
 _FEWER = "Allow more, or give --workers 1 where the command has it."
 _SESSION = (
-    *("extract", "audit", "fit", "compare", "finetune", "evaluate", "predict", "explain", "export"),
+    *("look", "extract", "audit", "fit", "compare", "finetune", "evaluate", "predict", "explain", "export"),
     *("inspect", "verify", "merge", "pack", "backbones", "doctor", "sample", "demo"),
 )
 
@@ -47,9 +53,22 @@ class Commands(click.Group):
     command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Note whether JSON is wanted, before anything can be wrong."""
+        """Note the words for next steps and for pages, and whether JSON is wanted, before anything can be wrong."""
+        note_words(ctx, args)
+        ctx.with_resource(running(["featx", *args]))
         expect_json(ctx, "--json" in itertools.takewhile(lambda word: word != "--", args))
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of a path in its place, say which command takes it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            name = args[0]
+            hint = did_you_mean(name, self.commands, most=3)
+            if os.path.lexists(name) and (takes := _what_takes(Path(name))):
+                hint = f"To use what stands there: featx {takes}"
+            raise click.UsageError(f"No such command {name!r}. {hint}".rstrip(), ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what goes wrong in it is one JSON object too, where JSON is wanted."""
@@ -61,7 +80,8 @@ class Commands(click.Group):
 
     def _invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with telling(show_replaced), no_bars_by_default():  # of the library's: a command shows what --progress says
+                return super().invoke(ctx)
         except click.UsageError as error:
             raise click.UsageError(printable(error.format_message()), error.ctx) from error
         except FeatxError as error:
@@ -85,6 +105,16 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of a session, not of the alphabet."""
         return sorted(self.commands, key=_SESSION.index)
+
+
+def _what_takes(path: Path) -> str:
+    """Return a command for a path, as it is typed; nothing where none takes it."""
+    from featx.models import kind_at  # here, not above: --help loads nothing
+
+    quoted = shlex.quote(str(path))
+    commands = {"model": f"predict {quoted} IMAGES", "cache": f"fit {quoted} --head dense"}
+    commands |= dict.fromkeys(("folder", "table", "workbook", "list"), f"extract {quoted}")
+    return commands.get(kind_at(path), "")
 
 
 def run() -> None:

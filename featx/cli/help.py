@@ -4,22 +4,28 @@ import click
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Images": (
-        *("images", "split", "root", "path_column", "label_column", "split_column", "group_column", "group_from", "ext"),
-        *("val_fraction", "test_fraction"),
+        *("null", "images", "split", "root", "path_column", "label_column", "split_column", "group_column", "group_from"),
+        *("weight_column", "ext", "val_fraction", "test_fraction"),
         *("image_size", "resize", "background", "exact_decode", "allow_truncated", "depth", "color_profile", "max_pixels"),
-        *("augment", "views", "tta", "max_rejects", "yes", "measure"),
+        *("augment", "views", "examples", "tta", "max_rejects", "yes", "measure"),
     ),
-    "Network": ("backbone", "weights", "layers", "preprocess", "precision", "calibration", "device", "start"),
-    "Cache": ("cache", "layer", "pooling", "poolings", "partial", "overwrite", "wait", "dry_run"),
+    "Network": ("backbone", "weights", "preprocess", "precision", "int8_from", "device", "start"),
+    "Cache": ("cache", "layer", "pooling", "partial", "overwrite", "wait", "dry_run"),
     "Head": (
-        *("head", "heads", "model", "hidden", "filters", "dropout", "activation", "loss", "optimizer", "learning_rate"),
+        *("head", "model", "hidden", "filters", "dropout", "activation", "loss", "optimizer", "learning_rate"),
         *("schedule", "momentum", "weight_decay", "epochs", "steps_per_epoch", "monitor", "patience", "min_delta"),
-        *("label_smoothing", "class_weight", "C", "kernel", "alpha", "neighbors", "scale", "tune", "folds", "calibrate"),
-        *("group_duplicates",),
+        *("label_smoothing", "class_weight", "C", "kernel", "alpha", "neighbors", "scale", "tune", "folds", "minutes"),
+        *("calibrate", "calibration", "group_duplicates"),
     ),
-    "Trust": ("sets", "set_method", "unknown", "unknown_images", "withhold", "label", "against"),
-    "Results": ("out", "report", "page", "map_", "min_confidence", "log", "write_manifest", "drop", "raw_csv", "as_json"),
-    "Run": ("batch_size", "workers", "ray", "gpus_per_worker", "shard", "seed", "progress", "quiet", "verbose"),
+    "Trust": (
+        *("threshold", "positive", "top", "probabilities", "sets", "set_method", "unknown", "unknown_images", "withhold"),
+        *("label", "against"),
+    ),
+    "Results": (
+        *("out", "out_option", "report", "page", "open_", "map_", "min_confidence", "log", "write_manifest", "drop"),
+        *("raw_csv", "as_json"),
+    ),
+    "Run": ("batch_size", "workers", "ray", "gpus_per_worker", "part", "seed", "progress", "quiet", "verbose"),
 }
 """Options by what they are about, in the order of a session; the options of a group stay in the order of the command."""
 

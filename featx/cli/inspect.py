@@ -8,11 +8,14 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
+from featx.cli.progress import quiet_option
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo_text, newest_cache, print_json
 
 
 @main.command(epilog="Example: featx inspect models/photos-dense.featx --json")
 @click.argument("path", type=FOLDER, required=False)
+@quiet_option
 @json_option
 def inspect(path: Path | None, as_json: bool) -> None:
     """Show what is in a cache or a model.
@@ -25,7 +28,12 @@ def inspect(path: Path | None, as_json: bool) -> None:
 
     if isinstance(summary, CacheSummary):
         shown = dataclasses.asdict(summary) | {"fingerprint": summary.recipe.fingerprint}
-        print_json(shown) if as_json else echo_text(cache_text(summary))
+        if as_json:
+            print_json(shown)
+            return
+        echo_text(cache_text(summary))
+        if (summary.path / "catalog.h5").exists():
+            say_next("fit", summary.path, "--head", "dense")
         return
     model = summary.model
     if as_json:
@@ -50,3 +58,4 @@ def inspect(path: Path | None, as_json: bool) -> None:
         )
     else:
         echo_text(model_text(summary))
+        say_next("evaluate", summary.path)

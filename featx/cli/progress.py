@@ -1,36 +1,31 @@
 """What commands show while they work: bars on a terminal, lines in a log, or nothing."""
 
 import contextlib
+import functools
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from featx.cli.terminal import echo, is_quiet, is_verbose, set_loudness
+from featx.system.bars import Bar, Bars, Shown
+from featx.system.progress import OnEpoch
 
 STYLES = ("auto", "bar", "lines", "none")
 
 # A line is due after a minute, and after 5 % where these took ten seconds: a short run needs none.
 _SECONDS, _SHARE, _LEAST_SECONDS = 60.0, 0.05, 10.0
 
-# What takes no time in most runs shows no bar there, and leaves none.
-_QUICK = ("index",)
 
-_UNITS = {"cross-validate": "fits", "duplicates": "pairs"}
-
-
-class Shown(Protocol):
-    """How far one stage is, as a reader sees it."""
-
-    def update(self, done: int, values: str = "") -> None:
-        """Take so many more as done; ``values`` are figures of the last of them."""
-        ...
-
-    def close(self) -> None:
-        """Show nothing more."""
-        ...
+quiet_option = click.option(
+    *("-q", "--quiet"),
+    is_flag=True,
+    expose_value=False,
+    callback=set_loudness,
+    help="Print results and errors alone: no notes, no progress, no next step.",
+)
 
 
 def progress_options(command: Any) -> Any:
@@ -43,13 +38,7 @@ def progress_options(command: Any) -> Any:
             callback=set_loudness,
             help="Say on stderr, too, what it runs on and how long each stage took.",
         ),
-        click.option(
-            *("-q", "--quiet"),
-            is_flag=True,
-            expose_value=False,
-            callback=set_loudness,
-            help="Print results and errors alone: no notes, no progress.",
-        ),
+        quiet_option,
         click.option(
             "--progress",
             type=click.Choice(STYLES),
@@ -65,47 +54,27 @@ def progress_options(command: Any) -> Any:
 
 
 @contextlib.contextmanager
-def show_progress() -> Iterator[Any]:
+def show_progress() -> Iterator[Bars]:
     """Yield a callback that shows how far each stage is."""
-    shown: dict[str, Shown] = {}
     started = time.monotonic()
-
-    def step(stage: str, done: int, total: int) -> None:
-        if stage not in shown:
-            for earlier in shown.values():  # one at a time
-                earlier.close()
-            shown[stage] = _show(stage, total, _UNITS.get(stage, "images"))
-        shown[stage].update(done)
-
+    bars = Bars(_show)
     try:
-        yield step
+        yield bars
     finally:
-        for stage in shown.values():
-            stage.close()
+        bars.close()
         if is_verbose():
-            names = ", ".join(shown) or "all"
+            names = ", ".join(bars.stages) or "all"
             echo(f"{names}: {time.monotonic() - started:.1f} s", err=True)
 
 
 @contextlib.contextmanager
-def show_epochs() -> Iterator[Any]:
+def show_epochs() -> Iterator[OnEpoch]:
     """Yield a callback that shows how many epochs are done, and the figures of the last."""
-    shown: list[Shown] = []
-    reached, started = 0, time.monotonic()
-
-    def step(epoch: int, epochs: int, values: dict[str, float]) -> None:
-        nonlocal reached
-        if not shown:
-            shown.append(_show("epoch", epochs, "epochs", started))
-        figures = ", ".join(f"{name} {values[name]:.3f}" for name in ("val_loss", "val_accuracy") if name in values)
-        shown[0].update(epoch - reached, figures)
-        reached = epoch
-
+    bars = Bars(functools.partial(_show, started=time.monotonic()))
     try:
-        yield step
+        yield bars.epoch
     finally:
-        for epochs in shown:
-            epochs.close()
+        bars.close()
 
 
 def _choose(context: click.Context, _: click.Parameter, style: str) -> None:
@@ -118,48 +87,19 @@ def _show(stage: str, total: int, unit: str, started: float | None = None) -> Sh
     style = context.meta.get("featx.progress", "auto") if context else "auto"
     if style == "auto":
         style = "none" if is_quiet() else "bar" if sys.stderr.isatty() else "lines"
-    kinds: dict[str, Callable[[str, int, str, float], Shown]] = {"bar": _Bar, "lines": _Lines, "none": _Nothing}
-    return kinds[style](stage, total, unit, time.monotonic() if started is None else started)
+    if style == "bar":
+        return Bar(stage, total, unit)
+    return _Nothing() if style == "none" else _Lines(stage, total, unit, time.monotonic() if started is None else started)
 
 
 class _Nothing:
     """Shows nothing."""
 
-    def __init__(self, stage: str, total: int, unit: str, started: float) -> None:
-        pass
-
     def update(self, done: int, values: str = "") -> None:
         """Show nothing."""
 
     def close(self) -> None:
         """Show nothing."""
-
-
-class _Bar:
-    """A bar of tqdm's. What comes before the first that is done, such as loading a network, is no part of its rate."""
-
-    def __init__(self, stage: str, total: int, unit: str, started: float) -> None:
-        from tqdm import tqdm
-
-        self._stage = stage
-        quick: dict[str, Any] = {"delay": 0.5, "leave": False} if stage in _QUICK else {}
-        self._bar = tqdm(total=total, desc=f"{stage}: starting", unit=f" {unit}", file=sys.stderr, **quick)
-
-    def update(self, done: int, values: str = "") -> None:
-        """Move the bar."""
-        bar = self._bar
-        if done and not bar.n:
-            bar.set_description(self._stage, refresh=False)
-            bar.n = bar.last_print_n = bar.initial = done
-            bar.start_t = bar.last_print_t = time.time()
-            done = 0
-        if values:
-            bar.set_postfix_str(values, refresh=False)
-        bar.update(done)
-
-    def close(self) -> None:
-        """Leave the bar as it is."""
-        self._bar.close()
 
 
 class _Lines:

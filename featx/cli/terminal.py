@@ -91,6 +91,11 @@ def show_note(note: str) -> None:
     _say(f"note: {note}")
 
 
+def show_replaced(text: str) -> None:
+    """Say on stderr what of featx' own is replaced."""
+    _say(text)
+
+
 def _say(text: str) -> None:
     if not is_quiet():
         echo(text, err=True)

@@ -39,7 +39,7 @@ class RayAddress(click.ParamType[str]):
 class Fraction(click.ParamType[float]):
     """A number from 0 to 1; click's own range lets NaN through."""
 
-    name = "fraction"
+    name = "share"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read a value, or refuse it with the expected form."""

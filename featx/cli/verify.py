@@ -9,6 +9,8 @@ import click
 import featx
 from featx.cli.group import main
 from featx.cli.options import FOLDER, json_option
+from featx.cli.progress import quiet_option
+from featx.cli.steps import say_next
 from featx.cli.terminal import echo_text, newest_cache, print_json
 from featx.errors import CacheDamaged
 
@@ -19,6 +21,7 @@ from featx.errors import CacheDamaged
 @click.option("--restore", is_flag=True, help="Bring back what was moved aside and is sound.")
 @click.option("--prune", is_flag=True, help="Delete the features of images that are gone from the folder.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
+@quiet_option
 @json_option
 def verify(cache: Path | None, as_json: bool, **options: Any) -> None:
     """Check every byte of a cache.
@@ -33,6 +36,8 @@ def verify(cache: Path | None, as_json: bool, **options: Any) -> None:
         from featx.report import verify_text
 
         echo_text(verify_text(result))
+        if result.sound:
+            say_next("fit", result.cache, "--head", "dense")
     if not result.sound:
         raise CacheDamaged(f"{result.cache}: {_remedy(result)}")
 

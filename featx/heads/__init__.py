@@ -1,19 +1,23 @@
 """Heads: classifiers on cached features. Importing this loads neither Keras nor scikit-learn."""
 
 from featx.heads.calibration import LEAST_FOR_CURVE, Calibration, CalibrationKind, fit_calibration
-from featx.heads.checks import check_seed
+from featx.heads.checks import check_seed, is_number
+from featx.heads.classical.left_out import LeftOut, share_rows
 from featx.heads.classical.scaling import Scaling, check_scale
+from featx.heads.classical.shared import SharedRows, memory_of_shared
 from featx.heads.classical.span import Span
 from featx.heads.conformal import METHODS, MOST_SCORES, Conformal
 from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
 from featx.heads.head import Features, Head, Rows
 from featx.heads.isotonic import Isotonic
 from featx.heads.linear_form import LinearForm
+from featx.heads.operating import GOALS, Goal, OperatingPoint, choose_point, cuts_of, figures_at
 from featx.heads.registry import HEADS, HeadSpec, head_spec, make_head, rebuild_head
 from featx.heads.settings import HeadSettings
 from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
 
 __all__ = [
+    "GOALS",
     "HEADS",
     "HIGHEST",
     "LEAST_FOR_CURVE",
@@ -24,25 +28,35 @@ __all__ = [
     "CalibrationKind",
     "Conformal",
     "Features",
+    "Goal",
     "Head",
     "HeadSettings",
     "HeadSpec",
     "Isotonic",
+    "LeftOut",
     "LinearForm",
+    "OperatingPoint",
     "Rows",
     "Scaling",
+    "SharedRows",
     "Span",
     "balanced_weights",
     "best_epoch",
     "check_scale",
     "check_seed",
+    "choose_point",
+    "cuts_of",
+    "figures_at",
     "fit_calibration",
     "fit_temperature",
     "head_spec",
+    "is_number",
     "make_head",
+    "memory_of_shared",
     "probabilities_of",
     "rebuild_head",
     "row_losses",
     "scaled",
+    "share_rows",
     "unscaled",
 ]

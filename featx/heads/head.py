@@ -1,10 +1,10 @@
 """What every head offers, what features look like to it, and the softmax that heads share."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from featx.heads.layers import PlainLayer
 from featx.system.progress import OnEpoch
@@ -57,11 +57,21 @@ class Head(Protocol):
         Loss and accuracy by epoch; empty for heads without epochs.
     notes_ : list of str
         What a user should know about this fit.
+    takes_weights : bool
+        Whether ``fit`` takes weights of rows; where it does not, they are refused.
+    is_linear : bool
+        Whether it will be a plane for each class, with these settings.
     """
 
+    takes_weights: ClassVar[bool]
     classes_: NDArray[np.int64]
     history_: dict[str, list[float]]
     notes_: list[str]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether ``LinearForm.of`` its layers is not None once it is fitted."""
+        ...
 
     def fit(
         self,
@@ -70,8 +80,9 @@ class Head(Protocol):
         X_val: Features | None = None,
         y_val: NDArray[np.integer] | None = None,
         on_epoch: OnEpoch | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Learn from X (n_samples, n_features) and y (n_samples,)."""
+        """Learn from X (n_samples, n_features) and y (n_samples,), where a row counts as its weight (n_samples,) says."""
         ...
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:

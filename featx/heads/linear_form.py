@@ -55,6 +55,17 @@ class LinearForm:
                 return cls(kernel, bias, last.kind, roots=True, unit=True)
         return None
 
+    def planes(self) -> tuple[Values, Values] | None:
+        """Return coefficients (n_classes, n_features) and intercepts (n_classes,), of two classes (1, n_features) and (1,).
+
+        None where what a feature adds depends on the others: with roots, or with rows brought to length 1.
+        """
+        if self.roots or self.unit:
+            return None
+        if len(self.bias) == 2:
+            return self.kernel[:, 1:].T - self.kernel[:, :1].T, self.bias[1:] - self.bias[:1]
+        return self.kernel.T.copy(), self.bias
+
     def values(self, X: NDArray[np.floating]) -> Values:
         """Return the value of each class (n, n_classes) for rows X (n, n_features)."""
         values: Values = (X * self._factors(X.astype(np.float64))) @ self.kernel + self.bias

@@ -24,7 +24,7 @@ from featx.images.picture import Picture, take_picture
 from featx.images.png import read_png
 from featx.images.raster import MAX_PIXELS, TOO_LARGE, Raster, Traits, Wanted, opened, pillows_limits
 from featx.images.resize import resize, shrink
-from featx.images.sniff import NOT_AN_IMAGE, SNIFF_BYTES, sniff_format, sniff_raw
+from featx.images.sniff import SNIFF_BYTES, sniff_format, sniff_raw, what_else
 from featx.images.tiff import read_tiff
 from featx.recipe import Recipe
 
@@ -68,10 +68,10 @@ def read_image_file(path: Path) -> bytes:
     ImageRejected
         If the file cannot be read, with the system's own reason; if it is a pipe, socket or device, or no image.
     """
-    with _opened_file(path) as file:
+    with opened_file(path) as file:
         head = file.read(SNIFF_BYTES)
         if head and sniff_format(head) is None:
-            raise ImageRejected(NOT_AN_IMAGE)  # before the rest of what may be a disk's backup is in memory
+            raise ImageRejected(what_else(head))  # before the rest of what may be a disk's backup is in memory
         file.seek(0)
         return file.read()
 
@@ -79,14 +79,15 @@ def read_image_file(path: Path) -> bytes:
 def digest_image_file(path: Path) -> bytes:
     """Return the SHA-256 of a file, 32 bytes, in bounded memory however large it is; errors as for ``read_image_file``."""
     digest = hashlib.sha256()
-    with _opened_file(path) as file:
+    with opened_file(path) as file:
         while piece := file.read(_PIECE_BYTES):
             digest.update(piece)
     return digest.digest()
 
 
 @contextlib.contextmanager
-def _opened_file(path: Path) -> Iterator[FileIO]:
+def opened_file(path: Path) -> Iterator[FileIO]:
+    """Yield a file for reading; refuse, with a reason, what is no regular file or what the system does not let be read."""
     try:
         mode = path.stat().st_mode
         # Looked at before it is opened: opening a pipe blocks for ever. Of a folder the system gives its own reason.
@@ -134,7 +135,7 @@ def decode_and_measure(
     head = data[:SNIFF_BYTES]
     image_format = sniff_format(head)
     if image_format is None:
-        raise ImageRejected(NOT_AN_IMAGE)
+        raise ImageRejected(what_else(head))
     if image_format == "RAW":
         raise ImageRejected(f"raw camera file ({sniff_raw(head)})")
     wanted = Wanted(recipe, max_pixels, longest)
@@ -147,7 +148,7 @@ def decode_and_measure(
 
 
 def _decode(data: bytes, image_format: str, wanted: Wanted, measure: bool) -> Decoded:
-    with _rejecting(image_format, wanted.max_pixels), pillows_limits(wanted.max_pixels, wanted.truncated):
+    with rejecting(image_format, wanted.max_pixels), pillows_limits(wanted.max_pixels, wanted.truncated):
         raster = _READERS[image_format](data, wanted)
         image = raster.image
         if wanted.truncated and _is_nearly_one_colour(image):
@@ -163,7 +164,7 @@ def _decode(data: bytes, image_format: str, wanted: Wanted, measure: bool) -> De
 
 
 @contextlib.contextmanager
-def _rejecting(image_format: str, max_pixels: int) -> Iterator[None]:
+def rejecting(image_format: str, max_pixels: int) -> Iterator[None]:
     """Turn whatever a reader raises into a short reason."""
     try:
         yield

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from featx.errors import DecoderError, ImageRejected
 from featx.images.decode import TOO_MUCH_MEMORY
+from featx.images.header import Header
 from featx.images.picture import SIDE, Picture
 from featx.images.raster import TOO_LARGE, Traits
 from featx.images.turns import Turns
@@ -80,12 +81,15 @@ class Decoded(NamedTuple):
         What the clean image is like; None where views were asked for.
     traits : Traits
         Further properties of the file.
+    header : Header or None
+        What its header says, where that alone was asked for.
     """
 
     digest: bytes
     images: NDArray[np.uint8]
     picture: Picture | None
     traits: Traits = Traits()
+    header: Header | None = None
 
 
 class Decoder:
@@ -169,7 +173,8 @@ class Decoder:
             raise ImageRejected(head["reason"])
         if "fault" in head:
             raise RuntimeError(f"in the process that decodes images:\n{head['fault']}")
-        return Decoded(bytes.fromhex(head["digest"]), images, _picture_of(head), Traits(*head.get("traits", ())))
+        header = Header(*head["header"]) if "header" in head else None
+        return Decoded(bytes.fromhex(head["digest"]), images, _picture_of(head), Traits(*head.get("traits", ())), header)
 
     def _death(self) -> DecoderDied:
         with contextlib.suppress(subprocess.TimeoutExpired):  # its pipes are closed, so it has ended but for its memory

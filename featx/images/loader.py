@@ -167,7 +167,7 @@ def _gather(decoded: list[tuple[list[int], Future[Decoded]]], recipe: Recipe) ->
     seen: list[Traits] = []
     for positions, future in decoded:
         try:
-            digest, images, picture, traits = future.result()
+            digest, images, picture, traits, *_ = future.result()
         except ImageRejected as error:
             rejected |= dict.fromkeys(positions, error.reason)
             continue

@@ -28,17 +28,8 @@ def read_netpbm(data: bytes, wanted: Wanted) -> Raster:
     ImageRejected
         If it is too large, has no sound header or too few samples.
     """
-    kind = data[1] - ord("0")
+    kind, (width, height, largest), at = netpbm_header(data)
     plain, bits, n_colours = kind <= 3, kind in (1, 4), 3 if kind in (3, 6) else 1
-    numbers, at = [], 2
-    for _ in range(2 if bits else 3):
-        if not (found := _NUMBER.match(data, at)):
-            raise ImageRejected(CORRUPT)
-        numbers.append(int(found[1]))
-        at = found.end()
-    width, height, largest = numbers if not bits else (*numbers, 1)
-    if not (width and height and 0 < largest <= _LARGEST):
-        raise ImageRejected(CORRUPT)
     check_size(width, height, wanted.max_pixels)
     count = width * height * n_colours
     if plain:
@@ -54,6 +45,28 @@ def read_netpbm(data: bytes, wanted: Wanted) -> Raster:
     stated = None if largest == _LARGEST else largest
     # Of bits, unlike of grey, 1 is black.
     return deep_raster(Samples(colours, stated=stated, inverted=bits), wanted.recipe.depth, {})
+
+
+def netpbm_header(data: bytes) -> tuple[int, tuple[int, int, int], int]:
+    """Return the number behind the ``P``, (width, height, largest value), and where the header ends.
+
+    Raises
+    ------
+    ImageRejected
+        If it is none.
+    """
+    kind = data[1] - ord("0")
+    bits = kind in (1, 4)
+    numbers, at = [], 2
+    for _ in range(2 if bits else 3):
+        if not (found := _NUMBER.match(data, at)):
+            raise ImageRejected(CORRUPT)
+        numbers.append(int(found[1]))
+        at = found.end()
+    width, height, largest = (*numbers, 1) if bits else numbers
+    if not (width and height and 0 < largest <= _LARGEST):
+        raise ImageRejected(CORRUPT)
+    return kind, (width, height, largest), at
 
 
 def _raw_values(data: bytes, count: int, dtype: np.dtype[Any], truncated: bool) -> NDArray[np.uint16]:

@@ -2,11 +2,16 @@
 
 import re
 
+from featx.system.containers import LFS_POINTER
+
 SNIFF_BYTES = 24
 """How much of a file ``sniff_format`` looks at [bytes]."""
 
 NOT_AN_IMAGE = "not an image (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM)"
 """Reason of a file that is none of the formats that are read."""
+
+POINTER = "a pointer of Git LFS, not the image itself (git lfs pull)"
+"""Reason of the small text that stands in an image's place where Git LFS has not fetched it."""
 
 # Raw files that begin unlike a TIFF. Those that are TIFFs inside (NEF, DNG, ARW, PEF …) only their directories tell.
 _RAW_FILES = (
@@ -59,6 +64,11 @@ def sniff_format(head: bytes) -> str | None:
     if _NETPBM.match(head):
         return "PNM"
     return None
+
+
+def what_else(head: bytes) -> str:
+    """Return the reason for a file that begins like none of the formats."""
+    return POINTER if head.startswith(LFS_POINTER) else NOT_AN_IMAGE
 
 
 def sniff_raw(head: bytes) -> str | None:

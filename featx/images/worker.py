@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from featx.errors import ImageRejected
 from featx.images.augment import Augmentation, augmented
 from featx.images.decode import TOO_MUCH_MEMORY, decode_and_measure, read_image_file
+from featx.images.header import read_header
 from featx.images.picture import Picture
 from featx.images.raster import MAX_PIXELS, Traits
 from featx.recipe import Recipe
@@ -66,13 +67,12 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         _limit_memory(request["max_pixels"])
         # Where the asking process is gone, this one ends, even if a decoder never gives Python's lock back.
         _end_after(request.get("seconds", 0) * _PATIENCE)
+        head: dict[str, Any]
         try:
-            digest, images, picture, traits = _decode(request)
-            head: dict[str, Any] = {"digest": digest.hex(), "shape": images.shape}
-            if traits != Traits():
-                head["traits"] = dataclasses.astuple(traits)
-            if picture:
-                head |= {"size": picture[:2], "grey": picture.grey.tobytes().hex()}
+            if request.get("header"):
+                head, images = {"digest": "", "header": read_header(Path(request["path"]), request["max_pixels"])}, NOTHING
+            else:
+                head, images = _answer(request)
         except ImageRejected as rejected:
             head, images = {"reason": rejected.reason}, NOTHING
         except MemoryError:
@@ -83,6 +83,16 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         answers.write(json.dumps(head).encode() + b"\n")
         answers.write(images.data)
         answers.flush()
+
+
+def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+    digest, images, picture, traits = _decode(request)
+    head: dict[str, Any] = {"digest": digest.hex(), "shape": images.shape}
+    if traits != Traits():
+        head["traits"] = dataclasses.astuple(traits)
+    if picture:
+        head |= {"size": picture[:2], "grey": picture.grey.tobytes().hex()}
+    return head, images
 
 
 def _decode(request: dict[str, Any]) -> tuple[bytes, NDArray[np.uint8], Picture | None, Traits]:

@@ -1,5 +1,7 @@
 """Models: a head with all that its predictions take, its file, and the way of images through it."""
 
+from featx.models.advice import advise, advised, no_cache_at, open_cache, refuse_swapped
+from featx.models.baseline import largest_share
 from featx.models.blank import blank_notes, describe_blank
 from featx.models.classify import FileProbabilities, classify_files
 from featx.models.compute import Compute, Engine, Extractor, Maps, decode_files
@@ -8,6 +10,7 @@ from featx.models.copies import Copies, TrainingCopies, find_copies, find_traini
 from featx.models.familiarity import Familiarity
 from featx.models.features import HeadFeatures, weights_hint
 from featx.models.file import check_model_path, find_model, library_versions, load_model, save_model
+from featx.models.found import kind_at
 from featx.models.int8 import (
     DraftEngine,
     drop_other_networks,
@@ -22,7 +25,7 @@ from featx.models.leaks import MOST_COMPARED, near_duplicates_across_splits, sho
 from featx.models.listed import CHANGED, ListedFiles
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.pictures import MeasuredPictures, measure_missing, stored_pictures
-from featx.models.separation import LEVEL, Judged, Separation, tell_apart
+from featx.models.separation import LEVEL, Judged, Separation, tell_apart, wilson
 from featx.models.strangers import learn_familiarity
 from featx.models.transform import Transform
 
@@ -49,6 +52,8 @@ __all__ = [
     "SetMaker",
     "TrainingCopies",
     "Transform",
+    "advise",
+    "advised",
     "blank_notes",
     "check_model_path",
     "classify_files",
@@ -61,6 +66,8 @@ __all__ = [
     "find_training_copies",
     "given_engine",
     "keep_network",
+    "kind_at",
+    "largest_share",
     "learn_familiarity",
     "library_versions",
     "load_model",
@@ -68,10 +75,14 @@ __all__ = [
     "near_duplicates_across_splits",
     "network_of_cache",
     "network_path",
+    "no_cache_at",
+    "open_cache",
     "refuse_int8",
+    "refuse_swapped",
     "save_model",
     "showing_training_images",
     "stored_pictures",
     "tell_apart",
     "weights_hint",
+    "wilson",
 ]

@@ -108,7 +108,7 @@ def classify_files(
     pooled_files = np.empty(0, np.int64) if pooled_files is None else pooled_files
     blank = 0
     strangeness = np.full(len(paths), np.nan) if model.familiarity else None
-    for batch, maps in extractor(items, views, stage="predict", progress=progress):
+    for batch, maps in extractor(items, views, stage="predict views" if views else "predict", progress=progress):
         blank += sum(traits.blank for traits in batch.traits)
         rejected |= {position // count: reason for position, reason in batch.rejected.items()}
         if not maps:

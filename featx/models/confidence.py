@@ -1,4 +1,4 @@
-"""What makes a model's confidence worth its name: a curve, and the scores that sets are made by, as fields of ``model.json``.
+"""What makes a model's confidence worth its name: a curve, scores that sets are made by, a threshold: fields of ``model.json``.
 
 They stand in the document and not in arrays of their own: an older featx leaves a field alone that it does not know, and
 refuses an array.
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, ModelError
-from featx.heads import METHODS, Conformal, Isotonic
+from featx.heads import METHODS, Conformal, Isotonic, OperatingPoint
 from featx.models.model import Model
 from featx.system.kinds import plain, shown
 
@@ -22,6 +22,7 @@ class ConfidenceFields(TypedDict):
 
     isotonic: Isotonic | None
     conformal: Conformal | None
+    point: OperatingPoint | None
 
 
 def confidence_document(model: Model) -> dict[str, Any]:
@@ -41,12 +42,13 @@ def confidence_document(model: Model) -> dict[str, Any]:
             if scores
             else {}
         ),
+        **({"operating_point": dataclasses.asdict(model.point)} if model.point else {}),
     }
 
 
 def confidence_of(document: dict[str, Any]) -> ConfidenceFields:
     """Read them again; the document is as ``schema`` has it."""
-    curve, scores = document.get("isotonic"), document.get("conformal")
+    curve, scores, point = (document.get(name) for name in ("isotonic", "conformal", "operating_point"))
     return {
         "isotonic": Isotonic(np.array(curve["x"], np.float64), np.array(curve["y"], np.float64)) if curve else None,
         "conformal": Conformal(
@@ -57,6 +59,7 @@ def confidence_of(document: dict[str, Any]) -> ConfidenceFields:
         )
         if scores
         else None,
+        "point": OperatingPoint(**point | {"costs": tuple(map(tuple, point["costs"]))}) if point else None,
     }
 
 

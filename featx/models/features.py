@@ -6,10 +6,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import QuantizedNetwork, find_weights, load_tail
+from featx.backbones import QuantizedNetwork, find_weights, is_name_of_weights, load_tail, weights_by_name
 from featx.errors import WeightsError
 from featx.recipe import Recipe
 from featx.store import FeatureCache, pool_maps
+from featx.system.addresses import address_of, how_to_read
+from featx.system.nearest import nearest_path
 from featx.system.paths import StrPath, as_path
 
 _BLOCK_BYTES = 32_000_000
@@ -149,15 +151,25 @@ class HeadFeatures:
 def weights_hint(model: Fitted, given: StrPath | None) -> Path | None:
     """Return where a model's backbone finds its weights: the file given, or the file that the features were extracted with.
 
+    ``imagenet`` and ``random:SEED`` mean what they mean to an extract.
+
     Raises
     ------
     WeightsError
-        If the file given is not there.
+        If the file given is not there, or the features were made with other weights.
     """
     recorded = model.source.get("weights_file")
     hint = Path(recorded) if recorded else None
-    given = None if given is None else as_path("weights", given, WeightsError)
+    given = None if given is None else as_path("weights", given, WeightsError, "a path, or imagenet, random or random:SEED")
+    if given is not None and is_name_of_weights(given):
+        return weights_by_name(model.cached_recipe, str(given))
     # The model's own hint, passed on, may be of another machine: the weights that it names may be bundled here.
     if given not in (None, hint) and not given.is_file():
-        raise WeightsError(f"{given}: no such weights file. Give the one that the features were extracted with, or none.")
+        if address := address_of(given):
+            raise WeightsError(f"{address}: {how_to_read(address)}", wrong_value=True)
+        near = nearest_path(given, Path.is_file, map(Path, ("imagenet", "random")))
+        meant = f" Did you mean {near}?" if near else ""
+        raise WeightsError(
+            f"{given}: no such weights file. Give the one that the features were extracted with, or none.{meant}"
+        )
     return given or hint

@@ -17,31 +17,37 @@ from numpy.typing import NDArray
 from featx.backbones import QuantizedNetwork
 from featx.errors import FeatxError, ModelDamaged, ModelError, ModelNotFound, OutputError
 from featx.heads import rebuild_head
+from featx.models.advice import advise
 from featx.models.confidence import confidence_document, confidence_of
 from featx.models.familiarity import Familiarity
+from featx.models.found import models_in
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.schema import check_document
 from featx.recipe import Recipe
 from featx.store import check_pooling
+from featx.system.addresses import address_of
 from featx.system.digests import json_digest
-from featx.system.files import check_file, writing_to
+from featx.system.files import writing_to
 from featx.system.home import with_home, without_home
 from featx.system.npy import array_of, npy_bytes
+from featx.system.outputs import Kind, check_result_file
 from featx.system.paths import MODEL, StrPath, as_path
 from featx.system.zipped import has_member, read_members, write_members
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised whenever an older featx could no longer read the file. Models of earlier versions need less."""
 
-_SCHEMA_OF = {"isotonic": 4, "familiarity": 3, "tail": 2, "temperature": 2}
+_SCHEMA_OF = {"operating_point": 5, "isotonic": 4, "familiarity": 3, "tail": 2, "temperature": 2}
 """An older featx would leave these fields out and give other probabilities, or take their arrays for the head's: it is to
 refuse. Without any of them it is 1."""
 
 _TAIL, _QUANTIZED, _FAMILIAR = "tail/", "quantized/", "familiar/"
 _DOCUMENT, _LARGEST_DOCUMENT = "model.json", 16_000_000  # in memory some twenty times as much, at worst
+# A file that can no longer be loaded is a model too.
+_MODEL = Kind("an earlier model", "is not a featx model", is_one=lambda path: has_member(path, _DOCUMENT))
 _SEALED = (
     *("schema", "recipe", "layer", "pooling", "head", "class_names", "tail", "temperature", "views"),
-    *("isotonic", "conformal", "familiarity"),
+    *("isotonic", "conformal", "familiarity", "operating_point"),
 )
 _MOST_MEMBERS = 5000
 _LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
@@ -66,11 +72,7 @@ def check_model_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no featx model.
     """
-    with writing_to(path, "Give another --out."):
-        check_file(path)
-        foreign = path.exists() and not has_member(path, _DOCUMENT)  # a file that can no longer be loaded is a model too
-    if foreign:
-        raise OutputError(f"{path}: exists and is not a featx model. Give another --out, or delete it.")
+    check_result_file(path, _MODEL, "--out")
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -140,7 +142,8 @@ def load_model(path: StrPath) -> Model:
     """
     path = as_path("path", path, ModelError, MODEL)
     if not path.is_file():
-        raise ModelNotFound(f"{path}: no such model file. Make one with: featx fit --out {path}")
+        said = advise(path, "model") or f"{path}: no such model file. Make one with: featx fit --out {path}"
+        raise ModelNotFound(said, wrong_value=bool(address_of(path)))
     try:
         members = read_members(path, _MOST_MEMBERS, {_DOCUMENT: _LARGEST_DOCUMENT})
         document = _read_document(path, members.pop(_DOCUMENT))
@@ -159,15 +162,15 @@ def load_model(path: StrPath) -> Model:
         raise ModelDamaged(f"{path}: {error} Fit the model again.") from error
     # Whatever else the readers of zip, JSON and npy raise for a file that is no model.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError) as error:
-        raise ModelDamaged(f"{path}: is not a featx model: {error or type(error).__name__}. Fit the model again.") from error
+        said = advise(path, "model") or f"{path}: is not a featx model: {error or type(error).__name__}. Fit the model again."
+        raise ModelDamaged(said) from error
     except (NotImplementedError, RuntimeError, OverflowError, MemoryError) as error:
         raise ModelDamaged(f"{path}: is not a featx model: {error}. Fit the model again.") from error
 
 
 def find_model(folder: Path) -> Path | None:
-    """Return the newest model file in a folder, or None. Hidden files are none: a killed fit may have left one."""
-    files = (path for path in folder.glob("*.featx") if not path.name.startswith(".") and path.is_file())
-    return max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
+    """Return the newest model file in a folder, or None."""
+    return next(iter(models_in(folder)), None)
 
 
 def _read_document(path: Path, data: bytes) -> dict[str, Any]:
@@ -199,6 +202,8 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         raise ValueError(f"model.json, layer: {document['layer']!r} is not in its recipe")
     if head.classes_.tolist() != list(range(len(class_names))) or len(set(class_names)) != len(class_names):
         raise ValueError("model.json, class_names: do not fit its head")
+    if "operating_point" in document and len(class_names) != 2:
+        raise ValueError("model.json, operating_point: is of two classes, and the model has others")
     if trained_on.dtype != np.uint8 or trained_on.ndim != 2 or trained_on.shape[1] != TRAINED_ON_BYTES:
         raise ValueError("its list of training images has another shape")
     if len({len(values) for values in document["history"].values()}) > 1:

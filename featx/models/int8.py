@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import RESTORE, QuantizedNetwork, check_int8_installed, quantize_backbone
 from featx.errors import CacheError, CacheLocked, CacheWriteError, QuantizedNetworkError, RecipeError, RecipeMismatch
+from featx.models.advice import open_cache
 from featx.models.compute import Engine
 from featx.models.file import load_model
 from featx.recipe import Recipe
@@ -183,21 +184,21 @@ def network_given(path: Path, draft: Recipe) -> QuantizedNetwork:
         If there is none, or it is for another backbone than the draft's.
     """
     if path.is_dir():
-        store = FeatureCache.open(path)
+        store = open_cache(path)
         recipe, network = store.recipe, network_of_cache(store)
     else:
         model = load_model(path)
         recipe, network = model.recipe, model.quantized
     if network is None:
         raise QuantizedNetworkError(
-            f"{path}: was made in {recipe.precision} and has no int8 network. Give another --calibration."
+            f"{path}: was made in {recipe.precision} and has no int8 network. Give another --int8-from."
         )
     for name in _OF_THE_NETWORK:
         held, asked = getattr(recipe, name), getattr(draft, name)
         if held != asked:
             raise QuantizedNetworkError(
                 f"{path}: its int8 network has {name}={held!r}, but {name}={asked!r} was asked for. "
-                "Give another --calibration, or none."
+                "Give another --int8-from, or none."
             )
     return network
 

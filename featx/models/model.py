@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
 from featx.errors import ModelError
-from featx.heads import Calibration, Conformal, Head, Isotonic, best_epoch
+from featx.heads import Calibration, Conformal, Head, Isotonic, OperatingPoint, best_epoch
 from featx.images import MAX_PIXELS, as_sources
 from featx.models.compute import Compute
 from featx.models.familiarity import Familiarity
 from featx.models.live import LiveNetwork
 from featx.recipe import Recipe
-from featx.system.brief import brief_repr
 from featx.system.npy import npy_bytes
+from featx.system.results import Result
 
 TRAINED_ON_BYTES = 8
 """How much of a training image's digest a model keeps, which later reveals whether an image was among them."""
@@ -56,7 +56,7 @@ class FineTuned:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Model:
+class Model(Result):
     """A head, and everything needed to use it on new images.
 
     Parameters
@@ -101,6 +101,8 @@ class Model:
         earlier versions.
     familiarity : Familiarity or None
         What tells how strange an image is; None in models of an earlier version.
+    point : OperatingPoint or None
+        Of two classes, from which probability on an image is called the positive one; None for the more probable class.
 
     Examples
     --------
@@ -114,8 +116,6 @@ class Model:
     ...     model.predict(["photos/blue/0.png", "photos/red/0.png"]).tolist()
     ['blue', 'red']
     """
-
-    __repr__ = brief_repr
 
     recipe: Recipe
     layer: str
@@ -137,6 +137,7 @@ class Model:
     isotonic: Isotonic | None = None
     conformal: Conformal | None = None
     familiarity: Familiarity | None = None
+    point: OperatingPoint | None = None
     _live: LiveNetwork = dataclasses.field(default_factory=LiveNetwork, init=False, repr=False, compare=False)
     _file: Path | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 
@@ -195,15 +196,29 @@ class Model:
         return probabilities
 
     def predict(self, X: object) -> NDArray[np.str_]:
-        """Return the most probable class of each image, or row of features; parameters and errors as for ``predict_proba``.
+        """Return the class of each image, or row of features; parameters and errors as for ``predict_proba``.
+
+        It is the most probable one, or what the model's operating point makes of the probabilities.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,), str
             Class names; for one image, too, an array.
         """
-        labels: NDArray[np.str_] = np.array(self.class_names)[self.predict_proba(X).argmax(axis=1)]
+        labels: NDArray[np.str_] = np.array(self.class_names)[self.decide(self.predict_proba(X))]
         return labels
+
+    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the label (n,) that images with these probabilities (n, n_classes) are called by."""
+        return self.point(probabilities) if self.point else probabilities.argmax(axis=1)
+
+    @property
+    def point_notes(self) -> tuple[str, ...]:
+        """What a reader of its answers should know of its operating point."""
+        if self.point is None:
+            return ()
+        name, other = self.class_names[self.point.positive], self.class_names[1 - self.point.positive]
+        return (f"an image is called {name!r} from a probability of {self.point.threshold:.3f} on, else {other!r}",)
 
     def using(
         self,
@@ -245,9 +260,13 @@ class Model:
 
     @property
     def parameters(self) -> dict[str, int]:
-        """Counts: ``total``, ``trainable`` (the head's, and of fine-tuned layers) and ``frozen`` (the backbone's)."""
+        """Counts: ``total``, ``trainable`` (the head's, and of fine-tuned layers) and ``frozen`` (the backbone's).
+
+        Neighbours are training rows that are looked up, which nothing trains: they count as none.
+        """
         tuned = self.tail.n_parameters if self.tail else 0
-        frozen, trainable = int(self.network.get("parameters", 0)) - tuned, self.head.n_parameters + tuned
+        learned = 0 if self.head_name == "knn" else self.head.n_parameters
+        frozen, trainable = int(self.network.get("parameters", 0)) - tuned, learned + tuned
         return {"total": frozen + trainable, "trainable": trainable, "frozen": frozen}
 
     @property

@@ -100,6 +100,17 @@ class ConformalFields(msgspec.Struct):
                 raise ValueError("lac and aps must have a score an image each, ascending")
 
 
+class PointFields(msgspec.Struct):
+    """From which probability on an image is called the positive one of two classes."""
+
+    positive: Annotated[int, msgspec.Meta(ge=0, le=1)]
+    threshold: Share
+    goal: str
+    at_half: dict[str, float]
+    at_point: dict[str, float]
+    costs: list[list[float]]
+
+
 class FamiliarityFields(msgspec.Struct):
     """Which images its scale of strangeness is of; the numbers are arrays."""
 
@@ -129,6 +140,7 @@ class Document(msgspec.Struct, rename={"schema_": "schema"}):
     isotonic: IsotonicFields | msgspec.UnsetType = msgspec.UNSET
     conformal: ConformalFields | msgspec.UnsetType = msgspec.UNSET
     familiarity: FamiliarityFields | msgspec.UnsetType = msgspec.UNSET
+    operating_point: PointFields | msgspec.UnsetType = msgspec.UNSET
     sealed: dict[str, str] = {}
 
 

@@ -13,7 +13,7 @@ from featx.store.listing.parts import part_path, part_paths, rejects_path, write
 from featx.store.listing.rejects import check_something_is_left, write_rejects
 from featx.store.listing.repeats import Repeats, find_repeats
 from featx.store.network import Count, Name, Network
-from featx.store.packed import pack
+from featx.store.packed import is_pack, pack
 from featx.store.pooling import POOLINGS, check_pooling, pool_maps, sums_by_cell
 from featx.store.pruning import Listed, drop_foreign, find_repeated, prune
 from featx.store.repair import Damage, Survey, is_unfinished, missing_rows, restore, set_aside, survey
@@ -56,6 +56,7 @@ __all__ = [
     "find_cache",
     "find_repeated",
     "find_repeats",
+    "is_pack",
     "is_unfinished",
     "keep_alike",
     "kept_alike",

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from featx.errors import CacheDamaged, CacheError
 from featx.recipe import Recipe
@@ -14,13 +14,19 @@ from featx.store.documents import PATIENCE, read_recipe, writing_named
 from featx.store.features import CachedFeatures
 from featx.store.folder import foreign_entries, no_cache, refuse_another_recipe
 from featx.store.inside import PARTS, check_inside
-from featx.store.listing.catalog import Catalog
+from featx.store.listing.catalog import REJECTED, SPLITS, Catalog
 from featx.store.listing.parts import part_path, part_paths
 from featx.store.network import read_network
 from featx.store.shards.shard import Shard
 from featx.system.durable import make_folder
 from featx.system.files import sweep_temporaries
+from featx.system.frames import data_frame
 from featx.system.lock_file import closed_to_others, locked
+from featx.system.outputs import refuse_address
+from featx.system.results import Result
+
+if TYPE_CHECKING:
+    import pandas
 
 # How long a reader waits for another process that is between two renames.
 _PAUSE_SECONDS = 0.02
@@ -28,7 +34,7 @@ _PAUSE_SECONDS = 0.02
 _PARTS_AT_WORK = "parts of one extract"
 
 
-class FeatureCache(CachedFeatures):
+class FeatureCache(Result, CachedFeatures):
     """Cached features of one recipe, and the catalog of the images they belong to.
 
     Use ``FeatureCache.open`` to read, ``FeatureCache.open_or_create`` to extract.
@@ -55,6 +61,30 @@ class FeatureCache(CachedFeatures):
     def __init__(self, folder: Path, recipe: Recipe, shards: list[Shard] | None = None) -> None:
         super().__init__(folder, recipe, shards)
         self._overwrite = False
+
+    def __repr__(self) -> str:
+        made = f"backbone={self.recipe.backbone!r}, layers={self.recipe.layers}"
+        return f"FeatureCache(folder={str(self.folder)!r}, {made}, rows={len(self)})"
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame with a row for each listed image: path, label, split, and why it was rejected; needs pandas.
+
+        Raises
+        ------
+        ExtraMissing
+            If pandas is not installed.
+        CacheError
+            If the cache has no listing yet.
+        """
+        catalog = self.catalog
+        columns: dict[str, Any] = {
+            "path": catalog.paths,
+            "label": [catalog.class_names[label] if label >= 0 else "" for label in catalog.labels.tolist()],
+            "split": [SPLITS[split] for split in catalog.splits.tolist()],
+            "rejected": catalog.status == REJECTED,
+            "reason": catalog.reasons,
+        }
+        return data_frame(columns | ({"group": catalog.groups} if catalog.groups else {}), "FeatureCache")
 
     def __fspath__(self) -> str:
         """Stand for its folder wherever the path of a cache is wanted."""
@@ -106,7 +136,10 @@ class FeatureCache(CachedFeatures):
             If the folder holds features of another recipe and ``overwrite`` is false.
         CacheError
             If the folder holds something that is no cache, or something in the cache that is neither file nor folder.
+        OutputError
+            If it is an address.
         """
+        refuse_address(folder)
         present = read_recipe(folder)
         if not overwrite:
             refuse_another_recipe(folder, present, recipe)

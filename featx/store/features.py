@@ -12,7 +12,7 @@ from featx.store.folder import not_finished
 from featx.store.listing.catalog import Catalog
 from featx.store.pooling import check_pooling, choose_pooled, flatten_rows
 from featx.store.shards.opened import OpenedShards, Views
-from featx.store.shards.reader import BLOCK_BYTES, shuffled_blocks
+from featx.store.shards.reader import BLOCK_BYTES, ShardRows, shuffled_blocks
 from featx.store.shards.shard import Shard
 from featx.system.digests import Digests
 from featx.system.kinds import shown
@@ -173,7 +173,7 @@ class CachedFeatures:
         check_pooling(pooling)
         name = self._dataset(layer, pooling)
         views = np.broadcast_to(np.asarray(views, np.int64), len(rows))
-        places = self._places(rows, views)
+        places = self._places(rows, self._opened.rows, views)
         block_rows = max(
             1, block_bytes // (self._opened.reading(lambda: self._opened.rows.row_size(name)) * np.dtype(dtype).itemsize)
         )
@@ -215,10 +215,19 @@ class CachedFeatures:
         CacheDamaged
             If a row is missing or a checksum does not fit.
         """
-        return self._opened.reading(lambda: self._opened.rows.read_pictures(self._places(rows), name, shape, dtype))
+
+        def read() -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+            numbered = self._opened.rows
+            return numbered.read_pictures(self._places(rows, numbered), name, shape, dtype)
+
+        return self._opened.reading(read)
 
     def _read(self, rows: NDArray[np.int64], name: str, dtype: type[np.floating], views: Views = 0) -> NDArray[np.floating]:
-        return self._opened.reading(lambda: self._opened.rows.read(self._places(rows, views), name, dtype))
+        def read() -> NDArray[np.floating]:
+            numbered = self._opened.rows  # once: in another thread, they may be numbered anew meanwhile
+            return numbered.read(self._places(rows, numbered, views), name, dtype)
+
+        return self._opened.reading(read)
 
     def _dataset(self, layer: str | None, pooling: str) -> str:
         layer = layer or self.recipe.layers[-1]
@@ -228,9 +237,9 @@ class CachedFeatures:
             )
         return f"{'maps' if pooling == 'flatten' else 'pooled'}/{layer}"
 
-    def _places(self, rows: NDArray[np.int64], views: Views = 0) -> NDArray[np.int64]:
+    def _places(self, rows: NDArray[np.int64], numbered: ShardRows, views: Views = 0) -> NDArray[np.int64]:
         """Find catalog rows among the shards' rows."""
-        places = self._opened.rows.find(self.catalog.digests[rows], views)
+        places = numbered.find(self.catalog.digests[rows], views)
         if (places < 0).any():
             lost = self.catalog.paths[rows[np.flatnonzero(places < 0)[0]]]
             raise CacheDamaged(

@@ -36,7 +36,7 @@ def not_finished(folder: Path) -> CacheNotFound:
         return CacheNotFound(f"{folder}: its extraction was not finished. Run featx extract again to go on.")
     return CacheNotFound(
         f"{folder}: holds parts of an extract ({parts}), which is not finished. Run featx extract with the same settings and "
-        f"without --shard: it does what is missing. Or, once every part is here: featx merge {folder}"
+        f"without --part: it does what is missing. Or, once every part is here: featx merge {folder}"
     )
 
 

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from featx.errors import OutputError
 from featx.store.cache import FeatureCache
 from featx.store.listing.catalog import SPLITS
+from featx.system.durable import make_folder
 from featx.system.files import replacing, writing_to
 from featx.system.home import without_home
+from featx.system.outputs import Kind, check_result_file
 from featx.system.progress import Progress
 from featx.system.regular import open_regular
 
@@ -52,6 +54,33 @@ class _Forgiving(io.FileIO):
         return size or 0
 
 
+def is_pack(path: Path) -> bool:
+    """Tell whether a file is one that ``pack`` has written."""
+    # Not through HDF5, whose older formats, this one among them, have no checksums: damaged ones crash it or fill the memory.
+    try:
+        with open(open_regular(path), "rb") as file:  # noqa: PTH123 - of a descriptor
+            beginning = file.read(_BEGINNING)
+    except OSError:  # a pipe would never open
+        return False
+    return beginning.startswith(b"\x89HDF\r\n\x1a\n") and f"{_MARK}\0".encode() in beginning
+
+
+_PACK = Kind("an earlier pack", "was not made by featx pack", is_one=is_pack)
+
+
+def check_pack_path(path: Path, overwrite: bool) -> None:
+    """Make sure that a pack can be written there; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If it cannot, or a file stands there that is no earlier pack, or one that may not be replaced.
+    """
+    if not overwrite and is_pack(path):
+        raise OutputError(f"{path}: exists; give --overwrite to replace it. Give another OUT.")
+    check_result_file(path, _PACK, "OUT")
+
+
 def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress: Progress | None) -> int:
     """Write features, labels and paths of every image with features into one file, in the order of the catalog.
 
@@ -77,10 +106,9 @@ def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress:
     OutputError
         If the file exists (and is no earlier pack that may be overwritten) or cannot be written.
     """
+    check_pack_path(path, overwrite)
     with writing_to(path, "Give another OUT."):
-        if path.exists() and not (overwrite and _is_pack(path)):
-            what = "exists; give --overwrite to replace it" if _is_pack(path) else "exists and was not made by featx pack"
-            raise OutputError(f"{path}: {what}. Give another OUT.")
+        make_folder(path.parent)
         rows = cache.catalog.rows()
         # Ctrl-C is raised in the main thread, in whatever Python runs there: in `_Forgiving.write` it would crash HDF5, too.
         stopped = threading.Event()
@@ -126,16 +154,6 @@ def _write(
                         progress(f"pack {name}", len(values), len(rows))
         if target.error:
             raise target.error
-
-
-def _is_pack(path: Path) -> bool:
-    # Not through HDF5, whose older formats, this one among them, have no checksums: damaged ones crash it or fill the memory.
-    try:
-        with open(open_regular(path), "rb") as file:  # noqa: PTH123 - of a descriptor
-            beginning = file.read(_BEGINNING)
-    except OSError:  # a pipe would never open
-        return False
-    return beginning.startswith(b"\x89HDF\r\n\x1a\n") and f"{_MARK}\0".encode() in beginning
 
 
 def _text(text: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.store.cache import FeatureCache
+from featx.system.ahead import one_ahead
 
 
 class CachedRows:
@@ -51,5 +52,8 @@ class CachedRows:
         return X if dtype is None else X.astype(dtype, copy=False)
 
     def blocks(self, seed: int | None = None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.floating]]]:
-        """Yield (positions, X) a block at a time, shuffled if there is a seed; together they hold each row once."""
-        return self._cache.blocks(self._rows, views=self._views, seed=seed, **self._options)
+        """Yield (positions, X) a block at a time, shuffled if there is a seed; together they hold each row once.
+
+        The next block is read while the caller works on one.
+        """
+        return one_ahead(self._cache.blocks(self._rows, views=self._views, seed=seed, **self._options))

@@ -22,13 +22,23 @@ def with_home(path: str) -> str:
     return str(Path(os.path.realpath(Path.home()), path[2:]))
 
 
+def is_at_home(path: str) -> bool:
+    """Return whether an absolute path lies in the home folder, or is it."""
+    return any(Path(path).is_relative_to(folder) for folder in _plain_homes())
+
+
 def _homes() -> set[str]:
+    """Return the home folder as texts have it: plain, in HTML and in JSON."""
+    found = _plain_homes()
+    in_html = {folder.replace("&", "&amp;").replace("'", "&#39;") for folder in found}
+    in_json = {folder.replace("\\", "\\\\").replace("&", r"\u0026") for folder in found}
+    return found | in_html | in_json
+
+
+def _plain_homes() -> set[str]:
     """Return the home folder as it is called and as it is, but a root folder, which says nothing."""
     try:
         home = Path.home()
     except RuntimeError:  # a process of no user
         return set()
-    found = {folder for folder in (str(home), os.path.realpath(home)) if Path(folder).parent != Path(folder)}
-    in_html = {folder.replace("&", "&amp;").replace("'", "&#39;") for folder in found}
-    in_json = {folder.replace("\\", "\\\\").replace("&", r"\u0026") for folder in found}
-    return found | in_html | in_json
+    return {folder for folder in (str(home), os.path.realpath(home)) if Path(folder).parent != Path(folder)}

@@ -1,5 +1,6 @@
 """What may stand where a path is wanted: one rule for every function that takes a file or a folder."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -65,3 +66,10 @@ def as_paths(name: str, value: object, error: type[FeatxError], hint: str = "") 
             raise error(f"{name}[{place}] must be a path. Received: {shown(one)}.{hint}", wrong_value=True)
         found.append(as_path(f"{name}[{place}]", one, error))
     return found
+
+
+def near_path(path: str) -> str:
+    """Return a path as the user would type it: from the current folder, if it lies below that."""
+    with contextlib.suppress(ValueError, OSError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path

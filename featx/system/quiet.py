@@ -1,7 +1,9 @@
 """Loading TensorFlow without its page of notices, and without collecting garbage meanwhile."""
 
 import contextlib
+import contextvars
 import gc
+import logging
 import os
 import re
 import sys
@@ -19,6 +21,25 @@ GROWTH = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """TensorFlow's own switch; the command line sets it to 3, errors only, unless the user has set it."""
 
+# How the lines begin that TensorFlow, and what it is made of, write before it reads its level.
+_NOTICE = re.compile(
+    rb"WARNING: All log messages before absl|To enable the following instructions|"
+    rb"[IWE]\d{4} \d\d:\d\d:\d\d|[IWE]0000 00:00:\d|\d{4}-\d\d-\d\d [\d:.]+: [IWE] "
+)
+
+# Whether it is featx that runs a network: TensorFlow's advice is for whoever wrote the code that does.
+_runs_network = contextvars.ContextVar("featx_runs_network", default=False)
+
+
+class _NoAdvice(logging.Filter):
+    """Keeps back what TensorFlow advises about featx's own calls; what it says of anybody else's passes."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is to be shown."""
+        return not (_runs_network.get() and "tf.function retracing" in record.getMessage())
+
+
+_NO_ADVICE = _NoAdvice()
 
 # Garbage collection and descriptor 2 are the whole process': of two threads that load, the second waits for the first.
 _one_at_a_time = threading.RLock()
@@ -48,6 +69,9 @@ def quiet_loading() -> Iterator[None]:
     are shown after all if the block fails. And let GPUs' memory grow as it is needed: TensorFlow would take all of it at
     once, JAX three quarters.
 
+    In a program of a user's, who has set no level and not loaded TensorFlow, its notices alone are dropped: whatever else is
+    written meanwhile, by another thread, comes afterwards. The variable is gone again; TensorFlow has read it by then.
+
     Raises
     ------
     BackboneError
@@ -59,13 +83,24 @@ def quiet_loading() -> Iterator[None]:
         os.environ.setdefault(name, value)
     with _one_at_a_time:
         try:
-            with _uncollected(), _held_back():
+            with _uncollected(), _errors_alone() as notices_alone, _held_back(notices_alone):
                 yield
         except (ValueError, ImportError) as error:
             if (refusal := _backend_refused(error)) is None:
                 raise
             raise BackboneError(refusal) from error
         _loaded_by = os.getpid()
+
+
+@contextlib.contextmanager
+def without_advice() -> Iterator[None]:
+    """Run a network without TensorFlow's advice to compile less often: a batch of another size is compiled once."""
+    logging.getLogger("tensorflow").addFilter(_NO_ADVICE)  # once, however often it is asked for
+    token = _runs_network.set(True)
+    try:
+        yield
+    finally:
+        _runs_network.reset(token)
 
 
 def check_not_forked() -> None:
@@ -112,7 +147,20 @@ def _temporary_file() -> IO[bytes] | None:
 
 
 @contextlib.contextmanager
-def _held_back() -> Iterator[None]:
+def _errors_alone() -> Iterator[bool]:
+    """Ask TensorFlow for errors alone where nobody has said otherwise; yield whether that was so."""
+    if "tensorflow" in sys.modules or LOG_LEVEL in os.environ:
+        yield False
+        return
+    os.environ[LOG_LEVEL] = "3"
+    try:
+        yield True
+    finally:
+        os.environ.pop(LOG_LEVEL, None)
+
+
+@contextlib.contextmanager
+def _held_back(notices_alone: bool) -> Iterator[None]:
     if os.environ.get(LOG_LEVEL) != "3" or sys.stderr is None:
         yield
         return
@@ -122,15 +170,16 @@ def _held_back() -> Iterator[None]:
         yield
         return
     with file as held:
-        before = os.dup(2)
+        before, failed = os.dup(2), False
         os.dup2(held.fileno(), 2)
         try:
             yield
         except Exception:  # not Ctrl-C: that needs no explanation
-            held.seek(0)
-            os.write(before, held.read())
+            failed = True
             raise
         finally:
             sys.stderr.flush()
             os.dup2(before, 2)
+            held.seek(0)
+            os.write(before, b"".join(line for line in held if failed or (notices_alone and not _NOTICE.match(line))))
             os.close(before)

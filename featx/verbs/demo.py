@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from featx.models import check_model_path
 from featx.system.progress import OnEpoch, Progress
 from featx.verbs.evaluate import Evaluation, evaluate_model
 from featx.verbs.extract import ExtractResult, extract_features
@@ -53,8 +54,24 @@ def demo_steps(folder: Path) -> list[Step]:
         ),
     ]
     for head in HEADS:
-        steps += _fit_and_evaluate(head, cache, folder / f"{head}.featx", report)
+        steps += _fit_and_evaluate(head, cache, _model_path(folder, head), report)
     return steps
+
+
+def check_models(folder: Path) -> None:
+    """Make sure that the models of a session can be written; cheap, so that it can be asked before the work.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be, or another file stands there.
+    """
+    for head in HEADS:
+        check_model_path(_model_path(folder, head))
+
+
+def _model_path(folder: Path, head: str) -> Path:
+    return folder / f"{head}.featx"
 
 
 def _fit_and_evaluate(head: str, cache: Path, model: Path, report: Path) -> list[Step]:

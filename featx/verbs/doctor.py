@@ -16,14 +16,15 @@ from featx.system.home import without_home
 from featx.system.memory import memory_at_hand
 from featx.system.processor import has_int8_products, processor_features, processor_name
 from featx.system.quiet import GROWTH, LOG_LEVEL
+from featx.system.results import Result
 
 _VARIABLES = re.compile("FEATX_|KERAS_|TF_|CUDA_|XLA_|JAX_|OMP_|OPENBLAS_|MKL_|MALLOC_|HDF5_|TMPDIR$")
 _EXTRA = re.compile(r"""^([A-Za-z0-9._-]+)[^;]*;.*\bextra == ['"]([a-z0-9]+)['"]""")
 _FOR_MAKERS = ("all", "docs", "test")  # extras that nobody installs to use featx
 
 
-@dataclasses.dataclass(frozen=True)
-class Diagnosis:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Diagnosis(Result):
     """What featx finds on a machine.
 
     Parameters

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from featx.errors import ModelError, ModelNotFound
-from featx.models import Model, load_model
+from featx.models import Model, advise, kind_at, load_model, open_cache
 from featx.recipe import Recipe
 from featx.store import REJECTED, SPLITS, FeatureCache, missing_rows
 from featx.system.paths import StrPath, as_path
+from featx.system.results import Result
 
 
-@dataclasses.dataclass(frozen=True)
-class CacheSummary:
+@dataclasses.dataclass(frozen=True, repr=False)
+class CacheSummary(Result):
     """What a cache holds.
 
     Parameters
@@ -57,8 +58,8 @@ class CacheSummary:
     missing: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelSummary:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ModelSummary(Result):
     """What a model is.
 
     Parameters
@@ -92,20 +93,25 @@ def inspect_path(path: StrPath) -> CacheSummary | ModelSummary:
     ('blue', 'green', 'red')
     """
     path = as_path("path", path, ModelError, "a cache's folder or a model file")
-    if path.is_dir():
+    if path.is_dir() and kind_at(path) != "models":
         return _inspect_cache(path)
     if not path.exists():
-        raise ModelNotFound(f"{path}: no such cache or model. Give a cache's folder or a .featx file.")
-    return _inspect_model(path)
+        said = advise(path, "model") or advise(path, "cache")
+        raise ModelNotFound(said or f"{path}: no such cache or model. Give a cache's folder or a .featx file.")
+    return summarise_model(load_model(path), path)
 
 
 def _inspect_cache(path: Path) -> CacheSummary:
-    store = FeatureCache.open(path)
+    return summarise_cache(open_cache(path))
+
+
+def summarise_cache(store: FeatureCache) -> CacheSummary:
+    """Summarise a cache that is open."""
     catalog = store.catalog
     of_split = {split: catalog.images_of_class(split) for split in SPLITS}
     counts = {name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names}
     return CacheSummary(
-        path=path,
+        path=store.folder,
         recipe=store.recipe,
         source=catalog.source,
         counts=counts,
@@ -122,8 +128,8 @@ def _inspect_cache(path: Path) -> CacheSummary:
     )
 
 
-def _inspect_model(path: Path) -> ModelSummary:
-    model = load_model(path)
+def summarise_model(model: Model, path: Path) -> ModelSummary:
+    """Summarise a model that was read from a file, or is to be written there."""
     tuned = {name.split("/")[0] for name in model.tail.arrays} if model.tail else set()
     layers = [layer | {"trainable": layer["name"] in tuned} for layer in model.network.get("layers", [])]
     end = model.tail.end if model.tail else model.layer
@@ -133,7 +139,7 @@ def _inspect_model(path: Path) -> ModelSummary:
             "type": "Head",
             "output_shape": [len(model.class_names)],
             "parameters": model.head.n_parameters,
-            "trainable": True,
+            "trainable": model.head_name != "knn",
         }
     )
     return ModelSummary(path=path, model=model, layers=layers)

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from featx.errors import CacheDamaged, CacheError, CacheNotFound, CacheUnreadable, QuantizedNetworkError
-from featx.models import network_of_cache, network_path
+from featx.models import network_of_cache, network_path, no_cache_at
 from featx.recipe import Recipe
 from featx.store import (
     QUANTIZED,
@@ -17,7 +17,6 @@ from featx.store import (
     find_repeated,
     is_unfinished,
     missing_rows,
-    no_cache,
     read_recipe,
     set_aside,
     survey,
@@ -28,10 +27,11 @@ from featx.store import prune as drop_rows
 from featx.store import restore as bring_back
 from featx.system.lock_file import locked
 from featx.system.paths import CACHE, StrPath, as_path
+from featx.system.results import Result
 
 
-@dataclasses.dataclass(frozen=True)
-class VerifyResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class VerifyResult(Result):
     """The state of a cache, and what was repaired.
 
     Parameters
@@ -140,7 +140,7 @@ def verify_cache(
     except (CacheDamaged, CacheUnreadable) as error:
         return _without_recipe(folder, error, repair, prune, wait)
     if recipe is None:
-        raise no_cache(folder)
+        raise no_cache_at(folder)
     layers = [
         verify_cache(inside.parent, repair=repair, restore=restore, wait=wait)
         for inside in sorted(folder.glob("layers/*/recipe.json"))

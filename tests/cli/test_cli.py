@@ -346,7 +346,7 @@ def test_a_mistake_is_answered_with_what_to_do(stub_cache: Path, photos: Path, r
     Path("noise.featx").write_bytes(b"not a model")
     cases: list[tuple[tuple[object, ...], str]] = [
         (("extract", "nowhere"), "nowhere: no such folder"),
-        (("extract", "m.featx"), "m.featx: is a file"),
+        (("extract", "m.featx"), "m.featx: is a model. To classify images with it: featx predict m.featx IMAGES"),
         (("extract", "empty"), "no images in it"),
         (("extract", photos / "red"), "Put each image into a folder named by its class"),
         (("extract", photos, "--image-size", "31"), "at least 32 px"),

@@ -57,6 +57,18 @@ WRONG_VALUES = {
     "predictions as a picture": "predict models/photos-logreg.featx photos --out new.png",
     "a page as text": "predict models/photos-logreg.featx photos --report new.txt",
     "manifest options without a manifest": "evaluate models/photos-logreg.featx --root photos",
+    "no top classes": "predict models/photos-logreg.featx photos --top 0",
+    "NUL without stdin": "predict models/photos-logreg.featx photos --null",
+    "stdin twice": "predict models/photos-logreg.featx - -",
+    "two heads for one fit": "fit cache/photos --head ridge,knn",
+    "two layers for one fit": "fit cache/photos --layer cells --layer other",
+    "no layer to compare": "compare cache/photos --head ridge --layer cells,other",
+    "two places": "pack cache/photos one.h5 --out two.h5",
+    "nowhere to write": "pack cache/photos",
+    "a look as text": "look photos --out new.txt",
+    "a look without its page": "look photos --out new.html --no-page",
+    "a look with weights": "look photos --weights random",
+    "a look of an augmentation": "look photos --augment wobble=2",
     "no command": "extrct photos",
 }
 

@@ -50,6 +50,7 @@ def test_no_command_prints_what_a_terminal_obeys(named: Callable[..., Path], run
     """Class names, file names, names of models: on stdout and stderr, in results, notes and errors."""
     photos = named(ESCAPES.values())
     for command in (
+        ["look", photos, "--image-size", "64", "--out", "l\x1b[5m.html"],
         ["extract", photos, "--cache", "c\x1b[5m", "--backbone", "stub", "--image-size", "64", "--dry-run"],
         ["extract", photos, "--cache", "c\x1b[5m", "--backbone", "stub", "--image-size", "64"],
         ["audit", "c\x1b[5m"],

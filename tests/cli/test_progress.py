@@ -156,3 +156,78 @@ def test_verbose_says_versions_and_seconds(clock: Clock) -> None:
     lines = run_steps(clock, [(3, 10)], 10, "-v")
     assert "numpy " in lines[0]
     assert lines[1:] == ["extract: 3.0 s"]
+
+
+def bars_of(calls: list[tuple[float, str, int, int]]) -> list[str]:
+    """Return what a bar shows, refresh by refresh: seconds before each call of (stage, done, total)."""
+
+    @click.command()
+    @progress_options
+    def command() -> None:
+        with show_progress() as progress:
+            for seconds, *call in calls:
+                time.sleep(seconds)
+                progress(*call)
+
+    said = CliRunner().invoke(command, ["--progress", "bar"]).stderr
+    return [line.rstrip() for line in said.replace("\n", "\r").split("\r") if line.strip()]
+
+
+def test_a_bar_has_neither_rate_nor_time_left_before_a_second_batch() -> None:
+    """The first alone took the start-up too; but its phase is over, and it counts."""
+    lines = bars_of([(0, "extract", 0, 100), (0.2, "extract", 10, 100)])
+    assert lines[0].startswith("extract: starting:   0%")
+    assert lines[1].startswith("extract:  10%")
+    for line in lines:
+        assert re.search(r"<\?, \? ?images/s\]$", line), line
+
+
+@pytest.mark.parametrize(
+    ("stage", "unit"),
+    [
+        *(("extract", "images"), ("augment", "views"), ("predict", "images"), ("predict views", "views"), ("merge", "rows")),
+        *(("cross-validate", "candidates"), ("withhold", "fits"), ("duplicates", "comparisons"), ("pack features", "images")),
+    ],
+)
+def test_a_stage_counts_what_it_does(stage: str, unit: str) -> None:
+    """Images where it does not say otherwise."""
+    assert f"? {unit}/s]" in bars_of([(0, stage, 0, 10)])[0]
+
+
+def test_a_stage_that_comes_again_is_counted_anew() -> None:
+    """A search in two steps, the second of other candidates: no bar is past its end."""
+    steps = [(0.0, "cross-validate", done, total) for total in (2, 5) for done in (0, *[1] * total)]
+    lines = bars_of([*steps, (0, "extract", 0, 3), (0, "extract", 3, 3), (0, "extract", 0, 3), (0, "extract", 1, 3)])
+    counts = [(int(a), int(b)) for line in lines for a, b in re.findall(r"(\d+)/(\d+) \[", line)]
+    assert all(done <= total for done, total in counts)
+    assert {(2, 2), (5, 5), (3, 3), (1, 3)} <= set(counts)
+
+
+def test_nothing_done_within_a_stage_does_not_begin_it_anew(clock: Clock) -> None:
+    """A worker of Ray's that died may have done nothing, or less than it had said."""
+
+    @click.command()
+    @progress_options
+    def command() -> None:
+        with show_progress() as progress:
+            for done in (0, 10, 0, -5, 20):
+                clock.now += 61
+                progress("extract", done, 100)
+
+    lines = CliRunner().invoke(command, []).stderr.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"extract {n}/100" for n in (10, 10, 5, 25)]
+
+
+def test_a_search_counts_each_candidate_once(stub_cache: Path, tmp_path: Path) -> None:
+    """``fit --tune`` looks twice; both times as many are done as there are."""
+    import featx
+
+    seen: list[tuple[str, int, int]] = []
+    featx.fit_head(stub_cache, "ridge", tune=True, folds=2, out=tmp_path / "m.featx", progress=lambda *call: seen.append(call))
+    runs: list[list[int]] = []
+    for stage, done, total in seen:
+        assert stage == "cross-validate"
+        if not done:
+            runs.append([0, total])
+        runs[-1][0] += done
+    assert all(done == total for done, total in runs)

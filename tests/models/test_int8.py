@@ -131,7 +131,7 @@ def test_network_that_does_not_fit_is_refused(copy: Path, tmp_path: Path) -> Non
     featx.extract_features(copy / "photos", tmp_path / "f", **VGG16)
     with pytest.raises(QuantizedNetworkError, match="was made in float32 and has no int8 network"):
         featx.extract_features(copy / "photos", tmp_path / "c", calibration=tmp_path / "f", **INT8)
-    with pytest.raises(RecipeError, match="--calibration is for --precision int8 alone"):
+    with pytest.raises(RecipeError, match="--int8-from is for --precision int8 alone"):
         featx.extract_features(copy / "photos", tmp_path / "c", calibration=copy / "cache", **VGG16)
     with pytest.raises(RecipeMismatch, match=r"precision='float32'.* but precision='int8'"):
         featx.extract_features(copy / "photos", tmp_path / "f", **INT8)
@@ -157,7 +157,7 @@ def test_network_that_is_lost_comes_back_from_a_model(copy: Path, harm: str) -> 
         assert featx.verify_cache(copy / "cache", repair=True).damages  # no extract could do it again: it stays damage
     with pytest.raises(QuantizedNetworkError, match=network.name):
         featx.extract_features(copy / "photos", copy / "cache", **INT8)
-    with pytest.raises(QuantizedNetworkError, match="Give --calibration MODEL"):
+    with pytest.raises(QuantizedNetworkError, match="Give --int8-from MODEL"):
         featx.fit_head(copy / "cache", "logreg", out=copy / "again.featx")
     result = featx.extract_features(copy / "photos", copy / "cache", calibration=copy / "m.featx", **INT8)
     assert result.extracted == 0

@@ -72,3 +72,60 @@ def test_without_a_folder_for_temporary_files_the_notices_are_shown(
     with quiet_loading():
         os.write(2, b"a notice")
     assert capfd.readouterr().err == "a notice"
+
+
+NOTICES = b"""WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795929564.309983   11210 cudart_stub.cc:31] Could not find cuda drivers on your machine, GPU will not be used.
+2026-01-02 03:04:05.678901: I tensorflow/core/platform/cpu_feature_guard.cc:210] This TensorFlow binary is optimized.
+To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow with the appropriate compiler flags.
+"""
+OTHERS = b"a line of another thread\nE is a letter\n"
+
+
+def load_with_notices(level: list[str | None], fails: bool = False) -> None:
+    """Write what TensorFlow writes while it loads, and something else; note the level that it would read."""
+    with quiet_loading():
+        level.append(os.environ.get(LOG_LEVEL))
+        os.write(2, NOTICES + OTHERS)
+        if fails:
+            raise ValueError("no such library")
+
+
+def test_a_program_sees_all_but_the_notices_and_its_environment_is_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Who has not loaded TensorFlow and set no level gets the quiet of the command line; no other line is lost."""
+    monkeypatch.delenv(LOG_LEVEL, raising=False)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    level: list[str | None] = []
+    load_with_notices(level)
+    assert capfd.readouterr().err == OTHERS.decode()
+    assert level == ["3"]
+    assert LOG_LEVEL not in os.environ
+
+
+@pytest.mark.parametrize("said", ["loaded", "level"])
+def test_who_has_said_how_tensorflow_shall_be_is_not_overruled(
+    said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By loading it first, or by its variable: then every notice comes, at once."""
+    monkeypatch.delenv(LOG_LEVEL, raising=False)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    if said == "loaded":
+        monkeypatch.setitem(sys.modules, "tensorflow", sys)
+    else:
+        monkeypatch.setenv(LOG_LEVEL, "1")
+    level: list[str | None] = []
+    load_with_notices(level)
+    assert capfd.readouterr().err == (NOTICES + OTHERS).decode()
+    assert level == [None if said == "loaded" else "1"]
+
+
+def test_where_loading_fails_the_notices_are_shown(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """One of them may say why."""
+    monkeypatch.delenv(LOG_LEVEL, raising=False)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    with pytest.raises(ValueError, match="no such library"):
+        load_with_notices([], fails=True)
+    assert capfd.readouterr().err == (NOTICES + OTHERS).decode()
+    assert LOG_LEVEL not in os.environ

@@ -14,7 +14,7 @@ from featx.errors import ImageListError
 from featx.store import Catalog
 from featx.verbs.compare import cut_into_folds
 from featx.verbs.evaluate.grouped import GroupedAnswers
-from featx.verbs.evaluate.measures import bootstrap_intervals
+from featx.verbs.evaluate.intervals import measure_intervals
 from tests.conftest import Run, as_json
 
 Extract = Callable[..., featx.ExtractResult]
@@ -142,7 +142,7 @@ def test_intervals_by_group_are_those_of_drawing_groups() -> None:
     predicted = np.where(np.repeat(rng.random(60) < 0.6, sizes), y, rng.integers(0, 3, len(y)))
     confusion = np.zeros((3, 3), np.int64)
     np.add.at(confusion, (y, predicted), 1)
-    found = bootstrap_intervals(confusion, GroupedAnswers(y, predicted, groups + 7))
+    found = measure_intervals(confusion, GroupedAnswers(y, predicted, groups + 7))
     members = [np.flatnonzero(groups == group) for group in range(60)]
     drawn = []
     for _ in range(1000):
@@ -154,7 +154,7 @@ def test_intervals_by_group_are_those_of_drawing_groups() -> None:
     ends = np.quantile(drawn, [0.025, 0.975], axis=0)
     for name, low, high in zip(("accuracy", "balanced_accuracy", "macro_f1"), *ends, strict=True):
         assert found[name] == pytest.approx((low, high), abs=0.015), name
-    alone = bootstrap_intervals(confusion)
+    alone = measure_intervals(confusion)
     assert found["accuracy"][1] - found["accuracy"][0] > 1.3 * (alone["accuracy"][1] - alone["accuracy"][0])
 
 

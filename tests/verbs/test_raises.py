@@ -179,7 +179,9 @@ def test_a_path_that_does_not_exist_is_said_not_to(function: Callable[..., Any],
 NO_COUNT = (0, -1, "x", True, 1.5, [])
 NO_TEXT = (5, True, 1.5, b"x", [])
 COMPUTING: dict[str, Any] = {"batch_size": NO_COUNT, "workers": NO_COUNT, "max_pixels": (*NO_COUNT, None), "device": NO_TEXT}
-LISTING: dict[str, Any] = dict.fromkeys(("root", "path_column", "label_column", "split_column", "group_column", "ext"), NO_TEXT)
+LISTING: dict[str, Any] = dict.fromkeys(
+    ("root", "path_column", "label_column", "split_column", "group_column", "weight_column", "ext"), NO_TEXT
+)
 EXTRACTING: dict[str, Any] = {
     **dict.fromkeys(("backbone", "weights", "preprocess", "resize", "depth", "color_profile", "precision"), (None, *NO_TEXT)),
     "layers": (5, True, 1.5, b"x", {}),

@@ -1,11 +1,16 @@
 """Which kind of network a file holds, told from its first bytes: its name may be anything. Nothing here loads Keras or ONNX."""
 
+import contextlib
 import os
 from pathlib import Path
 
 from featx.backbones.table import BACKBONES
 from featx.errors import WeightsError
+from featx.system.addresses import address_of
+from featx.system.containers import container_of
+from featx.system.fetched import not_fetched
 from featx.system.files import reading_from
+from featx.system.nearest import nearest_path
 from featx.system.regular import open_regular
 from featx.system.zipped import opened_zip
 
@@ -44,10 +49,19 @@ def kind_of_file(path: Path) -> str:
     WeightsError
         If there is no such file, it cannot be read, or it is of no such kind.
     """
+    if said := not_fetched(path):
+        raise WeightsError(said, wrong_value=bool(address_of(path)))
     if path.is_dir():
         raise WeightsError(f"{path}: is a folder. --backbone takes {KINDS_WANTED}.")
     if not os.path.lexists(path):
-        raise WeightsError(f"{path}: no such file. --backbone takes {KINDS_WANTED}, or a name that featx backbones lists.")
+        near = nearest_path(path, Path.is_file, map(Path, BACKBONES))
+        meant = f" Did you mean {near}?" if near else ""
+        raise WeightsError(
+            f"{path}: no such file.{meant} --backbone takes {KINDS_WANTED}, or a name that featx backbones lists."
+        )
+    with contextlib.suppress(OSError):
+        if (found := container_of(path)) and found.kind in ("model", "array"):
+            raise WeightsError(f"{path}: is {found.name}. --backbone takes {KINDS_WANTED}.")
     with reading_from(path, "Give a file that you can read.", WeightsError), open(open_regular(path), "rb") as file:  # noqa: PTH123
         head = file.read(len(_HDF5))
     if head.startswith(_HDF5):

@@ -4,7 +4,7 @@ import inspect
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from featx.errors import HeadError
 from featx.heads.checks import check_seed, check_setting, seen_classes
@@ -12,6 +12,7 @@ from featx.heads.classical.scaling import Scaling, check_scale
 from featx.heads.epochs.losses import balanced_weights
 from featx.heads.head import Features
 from featx.heads.layers import PlainLayer, plane_layers
+from featx.heads.weights import weighted_rows
 from featx.system.memory import check_memory
 from featx.system.progress import OnEpoch
 
@@ -23,6 +24,9 @@ class ClassicalHead:
 
     How a head learns stands in ``_learn``; what it learns beyond classes and scaling, in ``_shapes``.
     """
+
+    takes_weights: ClassVar[bool] = False
+    """Whether ``_learn`` takes weights of rows."""
 
     _whole_numbers: ClassVar[tuple[str, ...]] = ("classes",)
 
@@ -36,6 +40,11 @@ class ClassicalHead:
         self.history_: dict[str, list[float]] = {}
         self.notes_: list[str] = []
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether it will be a plane for each class, with these settings."""
+        return False
+
     def fit(
         self,
         X: Features,
@@ -43,20 +52,31 @@ class ClassicalHead:
         X_val: Features | None = None,
         y_val: NDArray[np.integer] | None = None,
         on_epoch: OnEpoch | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Learn from X (n_samples, n_features) and y (n_samples,); validation rows are not looked at.
+
+        A ``sample_weight`` (n_samples,) of k counts as the row k times over, one of 0 as no row.
 
         Raises
         ------
         SingleClassError
             If y holds fewer than two labels.
         HeadError
-            If a setting is outside its range, or the head cannot learn from that many rows or columns, or that few of a class.
+            If a setting is outside its range, or the head cannot learn from that many rows or columns, or that few of a class,
+            or takes no such weights.
         """
         self._check_settings()
+        X, y, weights = weighted_rows(X, y, sample_weight)
         self.classes_ = seen_classes(y)
         self.notes_ = []
-        self._learn(X, np.searchsorted(self.classes_, y))
+        labels = np.searchsorted(self.classes_, y)
+        if weights is None:
+            self._learn(X, labels)
+        elif self.takes_weights:
+            self._learn(X, labels, weights)
+        else:
+            raise HeadError(f"{type(self).__name__}: takes no weights of images. Leave them out.", wrong_value=True)
         return self
 
     def settings(self) -> dict[str, Any]:
@@ -105,8 +125,8 @@ class ClassicalHead:
         """Number of learned values that a prediction multiplies or adds."""
         return sum(int(getattr(self, f"{name}_").size) for name in self._shapes(0, 0, 0))
 
-    def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
-        """Learn from X and the position of each row's class in ``classes_``."""
+    def _learn(self, X: Features, labels: NDArray[np.integer], weights: NDArray[np.float64] | None = None) -> None:
+        """Learn from X, the position of each row's class in ``classes_`` and, with ``takes_weights``, weights above 0."""
         raise NotImplementedError
 
     def _shapes(self, n_classes: int, n_features: int, n_rows: int) -> Shapes:
@@ -133,8 +153,8 @@ class ClassicalHead:
         scaling = self._scaling
         return scaling.as_layers(), (rows.astype(np.float64) / scaling.row_length).astype(np.float32)
 
-    def _learn_scaling(self, X: NDArray[np.floating]) -> Scaling:
-        scaling = Scaling.learn(self.scale, X)
+    def _learn_scaling(self, X: NDArray[np.floating], weights: NDArray[np.float64] | None = None) -> Scaling:
+        scaling = Scaling.learn(self.scale, X, weights)
         self.mean_, self.scale_ = scaling.mean, scaling.scale
         return scaling
 
@@ -177,12 +197,15 @@ def check_penalty(name: str, value: object, is_sound: bool) -> None:
     check_setting(name, value, is_sound, "a number above 0 and below 1e12")
 
 
-def row_weights(labels: NDArray[np.integer], class_weight: str | None) -> NDArray[np.float64]:
-    """Return the weight of each row (n_samples,): 1, or with ``balanced`` n_samples / (n_classes * rows of its class)."""
+def row_weights(
+    labels: NDArray[np.integer], class_weight: str | None, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return the weight of each row (n_samples,): its own, by default 1, with ``balanced`` times ``balanced_weights``."""
+    own = np.ones(len(labels)) if weights is None else weights
     if class_weight is None:
-        return np.ones(len(labels))
-    weights: NDArray[np.float64] = balanced_weights(labels, int(labels.max()) + 1)[labels]
-    return weights
+        return own
+    balanced: NDArray[np.float64] = balanced_weights(labels, int(labels.max()) + 1, weights)[labels]
+    return balanced if weights is None else weights * balanced
 
 
 def signed_targets(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:

@@ -24,17 +24,34 @@ class ColumnSums:
         self._near: Values | None = None
         self._sums, self._weighted, self._squares = np.zeros(n_columns), np.zeros(n_columns), np.zeros(n_columns)
         self._gram, self._pull = np.zeros((n_columns, n_columns)), np.zeros((n_columns, n_targets))
-        self._total = 0.0
+        self._total = self._counted = 0.0
 
-    def add(self, block: NDArray[np.floating], weights: Values, targets: Values) -> None:
-        """Take in rows (n_block, n_columns), their weights (n_block,) and their targets less the mean (n_block, n_targets)."""
+    def add(self, block: NDArray[np.floating], weights: Values, targets: Values, counts: Values | None = None) -> None:
+        """Take in rows.
+
+        Parameters
+        ----------
+        block : ndarray of shape (n_block, n_columns)
+            The rows.
+        weights : ndarray of shape (n_block,)
+            Of the fit.
+        targets : ndarray of shape (n_block, n_targets)
+            Less the mean.
+        counts : ndarray of shape (n_block,) or None
+            How many rows each counts as in mean and scale; by default 1.
+        """
         values = scale_rows(self._kind, block)
         # Everything is summed about a point near the mean: sums of squares about 0 would lose the digits of small
         # differences between large features.
         self._near = values.mean(axis=0) if self._near is None else self._near
         values -= self._near
-        self._sums += values.sum(axis=0)
-        self._squares += np.einsum("ij,ij->j", values, values)
+        if counts is None:
+            self._sums += values.sum(axis=0)
+            self._squares += np.einsum("ij,ij->j", values, values)
+        else:
+            self._sums += counts @ values
+            self._squares += np.einsum("i,ij,ij->j", counts, values, values)
+        self._counted += len(block) if counts is None else float(counts.sum())
         self._weighted += weights @ values
         self._pull += values.T @ (weights[:, None] * targets)
         values *= np.sqrt(weights)[:, None]
@@ -46,8 +63,9 @@ class ColumnSums:
         mean, scale = np.zeros(len(self._sums)), np.ones(len(self._sums))
         if self._kind == "standard":
             assert self._near is not None, "there are rows of at least two classes"
-            mean = self._near + self._sums / n_rows
-            scale = deviations(mean, self._squares / n_rows - (self._sums / n_rows) ** 2, n_rows)
+            off = self._sums / self._counted
+            mean = self._near + off
+            scale = deviations(mean, self._squares / self._counted - off**2, n_rows)
         return mean, scale
 
     def centred(self, mean: Values, scale: Values) -> tuple[Values, Values, Values]:

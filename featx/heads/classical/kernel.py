@@ -15,14 +15,19 @@ from featx.heads.product import steady_product
 DEFAULT_C = {"linear": 0.001, "rbf": 3.0}
 
 
-def scaled_gamma(X: NDArray[np.floating], scaling: Scaling) -> float:
+def scaled_gamma(X: NDArray[np.floating], scaling: Scaling, weights: NDArray[np.float64] | None = None) -> float:
     """Return 1 / (n_features * variance of all scaled values of X), which scikit-learn calls ``scale``; 1 for no variance."""
     total = squares = 0.0
-    for _, values in feature_blocks(X):
+    for at, values in feature_blocks(X):
         scaled = scaling(values)
-        total += float(scaled.sum())
-        squares += float(np.einsum("ij,ij->", scaled, scaled))
-    variance = squares / X.size - (total / X.size) ** 2
+        if weights is None:
+            total += float(scaled.sum())
+            squares += float(np.einsum("ij,ij->", scaled, scaled))
+        else:
+            total += float((weights[at] @ scaled).sum())
+            squares += float(np.einsum("i,ij,ij->", weights[at], scaled, scaled))
+    size = X.size if weights is None else float(weights.sum()) * X.shape[1]
+    variance = squares / size - (total / size) ** 2
     return 1 / (X.shape[1] * variance) if variance > 0 else 1.0
 
 

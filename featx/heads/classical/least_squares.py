@@ -27,6 +27,8 @@ class LeastSquares:
         +1 where a row is of the class, else -1; of all rows, or of those that are judged.
     weights : ndarray of shape (n_judged,)
         Of the same rows.
+    with_copies : ndarray of shape (n_judged,)
+        The weights of all rows that are copies of each, itself included: they are left out with it.
 
     References
     ----------
@@ -39,6 +41,7 @@ class LeastSquares:
     total: float
     targets: Values
     weights: Values
+    with_copies: Values
 
     def coef(self, alpha: float) -> Values:
         """Return the coefficients (r, k) under a penalty."""
@@ -61,10 +64,10 @@ class LeastSquares:
 
         Notes
         -----
-        Leaving row i out changes a least squares fit as if its residual were divided by 1 - h_i, where h_i is its own share
-        in its prediction. The scaling, and the weights of the others, stay as they are.
+        Leaving row i out, and its copies, changes a least squares fit as if its residual were divided by 1 - h_i, where h_i is
+        their share in its prediction. The scaling, and the weights of the others, stay as they are.
         """
-        own = self.weights[at] * (squares @ (1 / (self.curvature + alpha)) + 1 / self.total)
+        own = self.with_copies[at] * (squares @ (1 / (self.curvature + alpha)) + 1 / self.total)
         targets = self.targets[at]
         residual = targets - rows @ self.coef(alpha) - self.level
         decision: Values = targets - residual / np.maximum(1 - own, 1e-12)[:, None]
@@ -76,6 +79,6 @@ class LeastSquares:
         The mean of the other rows lies lower for exactly those rows that are of the class. Under a penalty that leaves little
         else, a sigmoid fitted on that would learn that low decisions speak for the class.
         """
-        weights = self.weights[:, None]
+        weights = self.with_copies[:, None]
         others: Values = (self.total * self.level - weights * self.targets) / (self.total - weights)
         return left_out + self.level - others

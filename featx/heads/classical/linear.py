@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,11 @@ from featx.heads.classical.base import ClassicalHead, Shapes, check_penalty, n_d
 from featx.heads.classical.distances import stored_rows
 from featx.heads.classical.kernel import DEFAULT_C, rbf_decision, rbf_matrix, scaled_gamma, support_of
 from featx.heads.classical.logistic import fit_logistic
+from featx.heads.classical.machines import Calibrated, kernel_machine, linear_machine
 from featx.heads.classical.platt import sigmoid_planes, sigmoid_probabilities
 from featx.heads.classical.scaling import Scaling
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, Span
+from featx.heads.copies import halved_if_alone, without_copies
 from featx.heads.head import Features, softmax
 from featx.heads.layers import PlainLayer, RbfKernel, plane_layers
 from featx.heads.product import steady_product
@@ -24,14 +26,6 @@ _MAX_ITERATIONS = 2000
 
 # Python keeps its warning filters for the whole process: a thread of a search would undo what another had set.
 _one_at_a_time = threading.Lock()
-
-_SIGMOID_FOLDS = 5
-
-_WEIGHTS_FOR_SIGMOIDS = ".*sample weights will only be used for the calibration"
-"""How scikit-learn's warning begins where an estimator takes no weights of rows."""
-
-_KERNEL_TOLERANCE = 1e-7
-"""At scikit-learn's own 0.001 the last bit of a distance moves probabilities in their fourth digit."""
 
 _ROTATE_FROM = 2
 """Columns a row. Below that, finding the directions costs more than it saves; so do rows that were rotated already."""
@@ -44,8 +38,15 @@ def _rotates(shape: tuple[int, ...]) -> bool:
 class _LinearHead(ClassicalHead):
     """One hyperplane per class (one in all for two classes) on scaled features."""
 
+    takes_weights: ClassVar[bool] = True
+
     coef_: NDArray[np.float64]
     intercept_: NDArray[np.float64]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it will be a plane for each class, with these settings."""
+        return True
 
     def _shapes(self, n_classes: int, n_features: int, n_rows: int) -> Shapes:
         n_planes = n_decisions(n_classes)
@@ -57,12 +58,13 @@ class _LinearHead(ClassicalHead):
         distances: NDArray[np.float64] = steady_product(self._scaling(X), self.coef_.T, 2) + self.intercept_
         return distances
 
-    def _fit_noting(self, estimator: Any, X: NDArray[np.float64], labels: NDArray[np.integer], **options: Any) -> None:
+    def _fit_noting(
+        self, estimator: Any, X: NDArray[np.float64], labels: NDArray[np.integer], weights: NDArray[np.float64] | None
+    ) -> None:
         """Fit; keep what scikit-learn warns about as notes of the result instead of printing it on the terminal."""
         with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            warnings.filterwarnings("ignore", _WEIGHTS_FOR_SIGMOIDS)  # which is what is wanted
-            estimator.fit(X, labels, **options)
+            estimator.fit(X, labels, weights)
         self.notes_ = sorted({f"{type(self).__name__}: {str(w.message).splitlines()[0]}" for w in caught})
 
 
@@ -100,25 +102,27 @@ class LogregHead(_LinearHead):
         check_class_weight(self.class_weight)
         super()._check_settings()
 
-    def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
+    def _learn(self, X: Features, labels: NDArray[np.integer], weights: NDArray[np.float64] | None = None) -> None:
         X = read_whole(X, "logreg", 1.5)
-        scaling = self._learn_scaling(X)
+        scaling = self._learn_scaling(X, weights)
         if X.shape[0] < X.shape[1]:
-            return self._learn_wide(X, scaling, labels)
+            return self._learn_wide(X, scaling, labels, weights)
         from sklearn.linear_model import LogisticRegression
 
-        estimator = LogisticRegression(
-            C=self.C, class_weight=self.class_weight, max_iter=_MAX_ITERATIONS, random_state=self.seed
-        )
-        self._fit_noting(estimator, scaling(X), labels)
+        estimator = LogisticRegression(C=self.C, max_iter=_MAX_ITERATIONS, random_state=self.seed)
+        is_weighted = weights is not None or self.class_weight is not None
+        of_rows = row_weights(labels, self.class_weight, weights) if is_weighted else None
+        self._fit_noting(estimator, scaling(X), labels, of_rows)
         self.coef_, self.intercept_ = estimator.coef_, estimator.intercept_
         return None
 
-    def _learn_wide(self, X: NDArray[np.floating], scaling: Scaling, labels: NDArray[np.integer]) -> None:
+    def _learn_wide(
+        self, X: NDArray[np.floating], scaling: Scaling, labels: NDArray[np.integer], weights: NDArray[np.float64] | None
+    ) -> None:
         """Find the same minimum that scikit-learn walks towards, in the directions that the rows span."""
         span = Span(X, scaling) if _rotates(X.shape) else None
         rows = span.rows if span else scaling(X)
-        coef, self.intercept_, converged = fit_logistic(rows, labels, row_weights(labels, self.class_weight), self.C)
+        coef, self.intercept_, converged = fit_logistic(rows, labels, row_weights(labels, self.class_weight, weights), self.C)
         self.coef_ = span.back(coef) if span else coef
         if not converged:
             self.notes_ = [f"LogregHead: did not converge at C {self.C}: a smaller one would"]
@@ -193,6 +197,11 @@ class SvmHead(_LinearHead):
         self.kernel = kernel
         self.class_weight = class_weight
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether it will be a plane for each class, with these settings."""
+        return self.kernel == "linear"
+
     def _check_settings(self) -> None:
         check_penalty("C", self.C, self.C is None or (is_number(self.C) and 0 < self.C < 1e12))
         check_setting("kernel", self.kernel, isinstance(self.kernel, str) and self.kernel in DEFAULT_C, "linear or rbf")
@@ -206,8 +215,9 @@ class SvmHead(_LinearHead):
             shapes |= {"coef": (n_planes, n_rows), "rows": (n_rows, n_features), "gamma": (1,)}
         return shapes
 
-    def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
-        few = {int(self.classes_[at]): count for at, count in enumerate(np.bincount(labels).tolist()) if count < 2}
+    def _learn(self, X: Features, labels: NDArray[np.integer], weights: NDArray[np.float64] | None = None) -> None:
+        counts = np.bincount(labels, weights)
+        few = {int(self.classes_[at]): int(count) for at, count in enumerate(counts.tolist()) if count < 2}
         if few:
             raise TooFewImages("svm", "at least 2 training images in each class, to fit its sigmoids", few)
         if self.kernel == "rbf" and len(X) > LARGEST_DECOMPOSITION:
@@ -216,57 +226,48 @@ class SvmHead(_LinearHead):
                 f"images. Received: {len(X):,}. Use kernel linear."
             )
         X = read_whole(X, "svm", 4)  # liblinear keeps a copy with a number beside each value, and a copy of a fold
-        scaling = self._learn_scaling(X)
+        X, labels, weights = halved_if_alone(*without_copies(X, labels, weights))
+        scaling = self._learn_scaling(X, weights)
         learn = self._learn_linear if self.kernel == "linear" else self._learn_rbf
-        sigmoids = learn(X, scaling, labels, self.C if self.C is not None else DEFAULT_C[self.kernel])
+        sigmoids = learn(X, scaling, labels, weights, self.C if self.C is not None else DEFAULT_C[self.kernel])
         self.slope_ = np.array([sigmoid.a_ for sigmoid in sigmoids])
         self.offset_ = np.array([sigmoid.b_ for sigmoid in sigmoids])
 
-    def _learn_linear(self, X: NDArray[np.floating], scaling: Scaling, labels: NDArray[np.integer], C: float) -> list[Any]:
-        from sklearn.svm import LinearSVC
-
-        class Machine(LinearSVC):  # type: ignore[misc] # scikit-learn ships no types
-            """Takes class weights alone: weights of rows are for the sigmoids, and would count a second time here."""
-
-            def fit(self, X: Any, y: Any) -> Any:
-                return super().fit(X, y)
-
+    def _learn_linear(
+        self,
+        X: NDArray[np.floating],
+        scaling: Scaling,
+        labels: NDArray[np.integer],
+        weights: NDArray[np.float64] | None,
+        C: float,
+    ) -> list[Any]:
         span = Span(X, scaling) if _rotates(X.shape) else None
         # What scikit-learn would choose for rows of that many columns: the same steps, on fewer numbers.
-        dual = True if span else "auto"
-        svm = Machine(C=C, class_weight=self.class_weight, dual=dual, max_iter=_MAX_ITERATIONS, random_state=self.seed)
-        fitted = self._fit_sigmoids(svm, span.rows if span else scaling(X), labels)
-        self.intercept_ = fitted.estimator.intercept_
-        self.coef_ = span.back(fitted.estimator.coef_) if span else fitted.estimator.coef_
-        return list(fitted.calibrators)
+        options = {"C": C, "dual": True if span else "auto", "max_iter": _MAX_ITERATIONS, "random_state": self.seed}
+        machine, given = linear_machine(labels, weights, self.class_weight, **options)
+        fitted = Calibrated(machine, given, self.class_weight, self.seed)
+        self._fit_noting(fitted, span.rows if span else scaling(X), labels, weights)
+        self.intercept_ = machine.intercept_
+        self.coef_ = span.back(machine.coef_) if span else machine.coef_
+        return fitted.sigmoids
 
-    def _learn_rbf(self, X: NDArray[np.floating], scaling: Scaling, labels: NDArray[np.integer], C: float) -> list[Any]:
-        from sklearn.multiclass import OneVsRestClassifier
-        from sklearn.svm import SVC
-
+    def _learn_rbf(
+        self,
+        X: NDArray[np.floating],
+        scaling: Scaling,
+        labels: NDArray[np.integer],
+        weights: NDArray[np.float64] | None,
+        C: float,
+    ) -> list[Any]:
         # One gamma for all folds, so that one matrix serves them all.
-        gamma = scaled_gamma(X, scaling)
+        gamma = scaled_gamma(X, scaling, weights)
         rows = stored_rows(X, scaling)
-        options = {"C": C, "class_weight": self.class_weight, "tol": _KERNEL_TOLERANCE, "random_state": self.seed}
-        svm = OneVsRestClassifier(SVC(kernel="precomputed", **options))
-        fitted = self._fit_sigmoids(svm, rbf_matrix(rows, gamma), labels)
-        support, self.coef_, self.intercept_ = support_of(fitted.estimator.estimators_, len(rows))
+        machines, given = kernel_machine(C, self.class_weight, self.seed, weights)
+        fitted = Calibrated(machines, given, self.class_weight, self.seed)
+        self._fit_noting(fitted, rbf_matrix(rows, gamma), labels, weights)
+        support, self.coef_, self.intercept_ = support_of(machines.estimators_, len(rows))
         self.rows_, self.gamma_ = rows[support], np.array([gamma])
-        return list(fitted.calibrators)
-
-    def _fit_sigmoids(self, svm: Any, X: NDArray[np.float64], labels: NDArray[np.integer]) -> Any:
-        """Fit one machine on all rows, and its sigmoids on the distances of held-out rows."""
-        from sklearn.calibration import CalibratedClassifierCV
-        from sklearn.model_selection import StratifiedKFold
-
-        n_folds = min(_SIGMOID_FOLDS, int(np.bincount(labels).min()))
-        folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.seed)
-        estimator = CalibratedClassifierCV(svm, method="sigmoid", cv=folds, ensemble=False)
-        # The machine has its class weights already. Without them the sigmoid would learn how frequent each class is, and so
-        # give back what the weights gained: the rare class would hardly ever be the most probable.
-        weights = None if self.class_weight is None else row_weights(labels, self.class_weight)
-        self._fit_noting(estimator, X, labels, sample_weight=weights)
-        return estimator.calibrated_classifiers_[0]
+        return fitted.sigmoids
 
     def _decision(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         if self.kernel == "linear":

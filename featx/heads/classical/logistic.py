@@ -73,14 +73,14 @@ def fit_logistic(X: Values, labels: NDArray[np.integer], weights: Values, C: flo
         length = float(np.sqrt((gradient**2 / diagonal).sum()))
         wanted_length = _TOLERANCE * length if wanted_length is None else wanted_length
         if length <= wanted_length:
-            return coef[:-1].T.copy(), coef[-1].copy(), True
+            return *_planes(coef), True
 
         def curve(direction: Values, shares: Values = shares) -> Values:
             change = shares * (X @ direction[:-1] + direction[-1])
             change -= shares * change.sum(axis=1, keepdims=True)
             return transposed(weights[:, None] * change) + penalty * direction
 
-        step = _conjugate_gradients(curve, -gradient, diagonal, min(0.1, length))
+        step = conjugate_gradients(curve, -gradient, diagonal, min(0.1, length))
         expected = float((gradient * step).sum())
         for halving in range(_MAX_HALVINGS):
             new_value, new_shares = evaluate(coef + step / 2**halving)
@@ -88,10 +88,16 @@ def fit_logistic(X: Values, labels: NDArray[np.integer], weights: Values, C: flo
             if new_value <= value + 1e-4 * expected / 2**halving or -expected <= 1e-12 * abs(value):
                 break
         coef, value, shares = coef + step / 2**halving, new_value, new_shares
-    return coef[:-1].T.copy(), coef[-1].copy(), False
+    return *_planes(coef), False
 
 
-def _conjugate_gradients(curve: Callable[[Values], Values], target: Values, diagonal: Values, accuracy: float) -> Values:
+def _planes(coef: Values) -> tuple[Values, Values]:
+    """Return coefficients and intercepts; these with a mean of 0, as the same amount on all of several classes says nothing."""
+    intercept = coef[-1] - (coef[-1].mean() if coef.shape[1] > 1 else 0)
+    return coef[:-1].T.copy(), intercept
+
+
+def conjugate_gradients(curve: Callable[[Values], Values], target: Values, diagonal: Values, accuracy: float) -> Values:
     """Solve ``curve(step) = target``; the start is zero, so that every further product only improves the step."""
     step, residual = np.zeros_like(target), target.copy()
     ready = residual / diagonal

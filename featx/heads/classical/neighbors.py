@@ -1,6 +1,6 @@
 """Nearest neighbours: the training rows are the head."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from featx.heads.classical.base import ClassicalHead, Shapes, read_whole
 from featx.heads.classical.distances import distance_blocks, stored_rows
 from featx.heads.head import Features
 from featx.heads.layers import Neighbors, PlainLayer
+from featx.heads.weights import check_whole
+from featx.system.memory import check_memory
 
 _MOST_NEIGHBORS = 1_000_000
 _ROUNDING = 1e-9
@@ -39,11 +41,12 @@ class KnnHead(ClassicalHead):
     rows_ : ndarray of shape (n_rows, n_features), float32
         The training rows, scaled.
     labels_ : ndarray of shape (n_rows,), int64
-        Position of each row's class in ``classes_``.
+        Position of each row's class in ``classes_``. A row of weight k stands k times.
     mean_, scale_ : ndarray of shape (n_features,)
         Of the training features, with ``standard``; else zeros and ones.
     """
 
+    takes_weights: ClassVar[bool] = True
     _whole_numbers = ("classes", "labels")
 
     rows_: NDArray[np.float32]
@@ -62,12 +65,23 @@ class KnnHead(ClassicalHead):
     def _shapes(self, n_classes: int, n_features: int, n_rows: int) -> Shapes:
         return {"rows": (n_rows, n_features), "labels": (n_rows,)}
 
-    def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
+    def _learn(self, X: Features, labels: NDArray[np.integer], weights: NDArray[np.float64] | None = None) -> None:
         X = read_whole(X, "knn", 0.5)
-        self.rows_ = stored_rows(X, self._learn_scaling(X))
+        self.rows_ = stored_rows(X, self._learn_scaling(X, weights))
         self.labels_ = labels.astype(np.int64)
-        if len(X) < self.neighbors:
-            self.notes_ = [f"knn: there are only {len(X)} training images: all of them vote, not {self.neighbors}"]
+        if weights is not None:
+            self._repeat(weights)
+        if len(self.rows_) < self.neighbors:
+            self.notes_ = [f"knn: there are only {len(self.rows_)} training images: all of them vote, not {self.neighbors}"]
+
+    def _repeat(self, weights: NDArray[np.float64]) -> None:
+        """Let each row stand among the neighbours as many times as its weight says."""
+        check_whole(weights, "knn")
+        n_rows, n_features = int(weights.sum()), self.rows_.shape[1]
+        needed = n_rows * n_features * self.rows_.itemsize
+        check_memory(needed, f"knn: with these weights {n_rows:,} rows of {n_features:,}", "Use smaller weights.")
+        counts = weights.astype(np.int64)
+        self.rows_, self.labels_ = np.repeat(self.rows_, counts, axis=0), np.repeat(self.labels_, counts)
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> Self:
         """Take learned arrays instead of fitting.

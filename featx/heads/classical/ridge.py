@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,11 @@ from featx.heads.classical.least_squares import LeastSquares, Values
 from featx.heads.classical.platt import fit_sigmoid, sigmoid_planes, sigmoid_probabilities
 from featx.heads.classical.scaling import feature_blocks
 from featx.heads.classical.span import LARGEST_DECOMPOSITION, gram_matrix, weighted_sum
+from featx.heads.copies import row_digests, weights_with_copies
 from featx.heads.head import Features
 from featx.heads.layers import PlainLayer
 from featx.heads.product import steady_product
+from featx.system.files import DIGEST_BYTES
 
 # Inside the sample's training images at 96 px (340 at a time, every pooling and scale) the choice fell between 30 and
 # 320,000: smallest with sqrt, largest without scaling. The ends are far from both.
@@ -75,6 +77,8 @@ class RidgeHead(ClassicalHead):
         The same as class probabilities.
     """
 
+    takes_weights: ClassVar[bool] = True
+
     coef_: Values
     intercept_: Values
     slope_: Values
@@ -90,6 +94,11 @@ class RidgeHead(ClassicalHead):
         super().__init__(scale, seed)
         self.alpha = alpha
         self.class_weight = class_weight
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it will be a plane for each class, with these settings."""
+        return True
 
     def _check_settings(self) -> None:
         check_penalty("alpha", self.alpha, self.alpha is None or (is_number(self.alpha) and 0 < self.alpha < 1e12))
@@ -122,7 +131,7 @@ class RidgeHead(ClassicalHead):
         """Return the planes inside of the sigmoids, and these."""
         return self._plane_layers(*sigmoid_planes(self.coef_, self.intercept_, self.slope_, self.offset_), "sigmoid")
 
-    def _learn(self, X: Features, labels: NDArray[np.integer]) -> None:
+    def _learn(self, X: Features, labels: NDArray[np.integer], weights: Values | None = None) -> None:
         n_rows, n_columns = X.shape
         if min(n_rows, n_columns) > LARGEST_DECOMPOSITION:
             raise HeadError(
@@ -130,14 +139,14 @@ class RidgeHead(ClassicalHead):
                 f"images of {n_columns:,} features. Use --pooling avgmax."
             )
         if n_rows < n_columns:
-            self._learn_wide(read_whole(X, "ridge", 0.5), labels)
+            self._learn_wide(read_whole(X, "ridge", 0.5), labels, weights)
         else:
-            self._learn_tall(X, labels)
+            self._learn_tall(X, labels, weights)
 
-    def _learn_wide(self, X: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+    def _learn_wide(self, X: NDArray[np.floating], labels: NDArray[np.integer], own_weights: Values | None) -> None:
         """Fewer rows than columns: decompose the inner products of the rows."""
-        scaling = self._learn_scaling(X)
-        weights, targets = row_weights(labels, self.class_weight), signed_targets(labels, len(self.classes_))
+        scaling = self._learn_scaling(X, own_weights)
+        weights, targets = row_weights(labels, self.class_weight, own_weights), signed_targets(labels, len(self.classes_))
         shares, roots = weights / weights.sum(), np.sqrt(weights)
         gram = gram_matrix(X, scaling)
         # Rows less their weighted mean, each times the root of its weight: the intercept is then free of the penalty.
@@ -151,7 +160,8 @@ class RidgeHead(ClassicalHead):
         pull = directions.T @ (roots[:, None] * (targets - shares @ targets))
         rows = directions * np.sqrt(curvature)
         level, total = shares @ targets, float(weights.sum())
-        problem = LeastSquares(curvature, np.sqrt(curvature)[:, None] * pull, level, total, targets, weights)
+        with_copies = weights_with_copies(row_digests(X, labels), weights)
+        problem = LeastSquares(curvature, np.sqrt(curvature)[:, None] * pull, level, total, targets, weights, with_copies)
         rows /= roots[:, None]
         self.judged_ = np.arange(len(labels))
         alpha = self._settle(problem, lambda: iter([(slice(None), rows)]), np.ones(len(labels)))
@@ -162,25 +172,29 @@ class RidgeHead(ClassicalHead):
         self.coef_ = weighted_sum(X, scaling, of_rows.T)
         self.intercept_ = problem.level - to_mean @ of_rows
 
-    def _learn_tall(self, X: Features, labels: NDArray[np.integer]) -> None:
+    def _learn_tall(self, X: Features, labels: NDArray[np.integer], own_weights: Values | None) -> None:
         """At least as many rows as columns: decompose the inner products of the columns, summed up a block at a time."""
         n_classes = len(self.classes_)
-        weights = row_weights(labels, self.class_weight)
+        weights = row_weights(labels, self.class_weight, own_weights)
         total = float(weights.sum())
         # The mean of the targets, without an array of all: +1 for its own class and -1 for the others.
         level = (2 * np.bincount(labels, weights, n_classes) / total - 1)[n_classes - n_decisions(n_classes) :]
         self.judged_, counts = choose_judged(labels, X.shape[1] * X.dtype.itemsize, self.seed)
         sums = ColumnSums(X.shape[1], len(level), self.scale)
-        judged = KeptRows(X, self.judged_)
+        judged, digests = KeptRows(X, self.judged_), np.empty((len(labels), DIGEST_BYTES), np.uint8)
         for at, block in feature_blocks(X):
             check_finite(block)
-            sums.add(block, weights[at], signed_targets(labels[at], n_classes) - level)
+            own = None if own_weights is None else own_weights[at]
+            sums.add(block, weights[at], signed_targets(labels[at], n_classes) - level, own)
+            digests[at] = row_digests(block, labels[at])
             judged.add(at, block)
         self.mean_, self.scale_ = sums.scaling(len(labels))
         middle, gram, pull = sums.centred(self.mean_, self.scale_)
         squares, basis = np.linalg.eigh(gram)
         targets = signed_targets(labels[self.judged_], n_classes)
-        problem = LeastSquares(np.maximum(squares, 0), basis.T @ pull, level, total, targets, weights[self.judged_])
+        with_copies = weights_with_copies(digests, weights)
+        of_judged = weights[self.judged_], with_copies[self.judged_]
+        problem = LeastSquares(np.maximum(squares, 0), basis.T @ pull, level, total, targets, *of_judged)
 
         def blocks() -> Iterator[tuple[Any, Values]]:
             for at, values in feature_blocks(judged.rows):
@@ -191,7 +205,7 @@ class RidgeHead(ClassicalHead):
         coef = basis @ problem.coef(self._settle(problem, blocks, counts))
         self.coef_ = coef.T.copy()
         self.intercept_ = level - middle @ coef
-        self._refit = middle, basis, problem
+        self._refit = middle, basis, problem, weights, with_copies
 
     def left_out_proba(self, X: Features, y: NDArray[np.integer]) -> Values:
         """Return what the fit without each row would predict for it, as class probabilities (n_samples, n_classes).
@@ -199,17 +213,16 @@ class RidgeHead(ClassicalHead):
         Parameters
         ----------
         X, y
-            What the head was fitted on just now.
+            What the head was fitted on just now, less the rows of weight 0.
         """
         if len(self.judged_) == len(y):
             return self.left_out_proba_
-        middle, basis, problem = self._refit
+        middle, basis, problem, weights, with_copies = self._refit
         labels = np.searchsorted(self.classes_, y)
-        weights = row_weights(labels, self.class_weight)
         probabilities = np.empty((len(y), len(self.classes_)))
         for at, block in feature_blocks(X):
             targets = signed_targets(labels[at], len(self.classes_))
-            of_block = dataclasses.replace(problem, targets=targets, weights=weights[at])
+            of_block = dataclasses.replace(problem, targets=targets, weights=weights[at], with_copies=with_copies[at])
             rows = (self._scaling(block) - middle) @ basis
             decision = of_block.with_common_mean(of_block.left_out(slice(None), rows, rows**2, float(self.alpha_[0])))
             probabilities[at] = sigmoid_probabilities(decision, self.slope_, self.offset_)

@@ -48,8 +48,10 @@ class Scaling:
     scale: NDArray[np.float64]
 
     @classmethod
-    def learn(cls, kind: str, X: NDArray[np.floating]) -> Self:
+    def learn(cls, kind: str, X: NDArray[np.floating], weights: NDArray[np.float64] | None = None) -> Self:
         """Learn from training rows X (n_samples, n_features); the same bits as scikit-learn's ``StandardScaler``.
+
+        With ``weights`` (n_samples,) each row counts as so many.
 
         Raises
         ------
@@ -59,13 +61,14 @@ class Scaling:
         check_finite(X)
         mean, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
         if kind == "standard":
+            total = len(X) if weights is None else float(weights.sum())
             for columns in column_blocks(X.shape):
                 values = X[:, columns].astype(np.float64)
-                mean[columns] = values.sum(axis=0) / len(X)
+                mean[columns] = _sums(values, weights) / total
                 values -= mean[columns]
-                rounding = values.sum(axis=0)  # what the mean was off by
+                rounding = _sums(values, weights)  # what the mean was off by
                 values *= values
-                variance = (values.sum(axis=0) - rounding**2 / len(X)) / len(X)
+                variance = (_sums(values, weights) - rounding**2 / total) / total
                 scale[columns] = deviations(mean[columns], variance, len(X))
         return cls(kind, mean, scale)
 
@@ -101,6 +104,12 @@ class Scaling:
         if self.kind == "standard":
             return (Standardized(self.mean, self.scale),)
         return {"l2": (UnitRows(),), "sqrt": (SignedRoots(), UnitRows())}.get(self.kind, ())
+
+
+def _sums(values: NDArray[np.float64], weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the sum of each column, of rows that count as many as their weights say."""
+    sums: NDArray[np.float64] = values.sum(axis=0) if weights is None else weights @ values
+    return sums
 
 
 def scale_rows(kind: str, X: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -48,6 +48,11 @@ class ConvHead(DenseHead):
 
     _name: ClassVar[str] = "conv"
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether it will be a plane for each class, with these settings."""
+        return False
+
     def _check_settings(self) -> None:
         super()._check_settings()
         shape = self.map_shape

@@ -76,13 +76,17 @@ def logit_slopes(
     return slopes
 
 
-def balanced_weights(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.float64]:
+def balanced_weights(
+    labels: NDArray[np.integer], n_classes: int, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return a weight for each class (n_classes,), so that all classes weigh the same together.
 
-    n_samples / (n_classes * rows of the class), as scikit-learn's ``class_weight="balanced"``.
+    n_samples / (n_classes * rows of the class), as scikit-learn's ``class_weight="balanced"``; a row of a weight of its own
+    counts as so many.
     """
-    weights: NDArray[np.float64] = len(labels) / (n_classes * np.bincount(labels, minlength=n_classes))
-    return weights
+    total = len(labels) if weights is None else weights.sum()
+    balanced: NDArray[np.float64] = total / (n_classes * np.bincount(labels, weights, n_classes))
+    return balanced
 
 
 def best_epoch(history: Mapping[str, Sequence[Any]], monitor: str = "val_loss") -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featx.heads.epochs.settings import TrainingRules
 from featx.system.keras_settings import plain_keras
-from featx.system.quiet import quiet_loading
+from featx.system.quiet import quiet_loading, without_advice
 
 
 def build_network(
@@ -156,7 +156,8 @@ class KerasSteps:
         targets = np.zeros((len(labels), self._n_classes), np.float32)
         targets[np.arange(len(labels)), labels] = 1
         rows = X.astype(self._network.inputs[0].dtype, copy=False)
-        values = self._network.train_on_batch(rows, targets, sample_weight=row_weights, return_dict=True)
+        with without_advice():
+            values = self._network.train_on_batch(rows, targets, sample_weight=row_weights, return_dict=True)
         return float(values["loss"]), float(values["accuracy"])
 
 

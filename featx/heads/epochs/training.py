@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from featx.errors import HeadError
 from featx.heads.checks import seen_classes
+from featx.heads.copies import without_copies
 from featx.heads.epochs import batches
 from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
 from featx.heads.epochs.network import KerasSteps, build_network
@@ -17,6 +18,7 @@ from featx.heads.epochs.settings import TrainingRules, check_training, rules_of
 from featx.heads.epochs.steps import LARGEST_LAYER, LayerSteps
 from featx.heads.head import Features
 from featx.heads.product import Multiply
+from featx.heads.weights import weighted_rows
 from featx.system.progress import OnEpoch
 
 # Training rows are divided by one constant so that their mean length is this. VGG16's maps are in the hundreds, where
@@ -109,6 +111,8 @@ class EpochHead:
     history_: dict[str, list[float]] = dataclasses.field(init=False, default_factory=dict)
     notes_: list[str] = dataclasses.field(init=False, default_factory=list)
 
+    takes_weights: ClassVar[bool] = True
+
     _name: ClassVar[str]
 
     def fit(
@@ -118,6 +122,7 @@ class EpochHead:
         X_val: Features | None = None,
         y_val: NDArray[np.integer] | None = None,
         on_epoch: OnEpoch | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Learn from features.
 
@@ -132,22 +137,34 @@ class EpochHead:
             Decide when to stop and which epoch to keep. Without them all epochs run and the last is kept.
         on_epoch : callable or None
             Called after each epoch.
+        sample_weight : array-like of shape (n_samples,) or None
+            What each row's loss is multiplied by, over their mean; a row of weight 0 is left out, and one of weight 2 is one
+            that stands twice. Validation rows have none.
 
         Raises
         ------
         SingleClassError
             If y holds fewer than two labels.
         HeadError
-            If a setting is outside its range, a feature is no number, or the weights grow past every number.
+            If a setting or a weight is outside its range, a feature is no number, or what is learned grows past every number.
         """
         self._check_settings()
+        X, y, own_weights = weighted_rows(X, y, sample_weight)
         self.classes_ = seen_classes(y)
         self._check_width(X.shape)
-        X = batches.held(X)
+        X, n_classes = batches.held(X), len(self.classes_)
+        labels: NDArray[np.integer] = np.searchsorted(self.classes_, y)
+        if isinstance(X, np.ndarray):
+            X, labels, own_weights = without_copies(X, labels, own_weights)
+        if own_weights is not None:
+            # Their size as such would change the length of a step, and no penalty gives it another meaning.
+            own_weights = own_weights / own_weights.mean()
         length = batches.mean_length(X, self.seed)
         scale = _ROW_LENGTH / length if length > _SHORTEST else 1.0
-        labels, n_classes = np.searchsorted(self.classes_, y), len(self.classes_)
-        weights = balanced_weights(labels, n_classes) if self.class_weight else None
+        weights = own_weights
+        if self.class_weight:
+            balanced = balanced_weights(labels, n_classes, own_weights)[labels]
+            weights = balanced if own_weights is None else own_weights * balanced
         val = None
         if X_val is not None and y_val is not None and len(X_val):
             val = batches.held(X_val), np.searchsorted(self.classes_, y_val)
@@ -188,6 +205,11 @@ class EpochHead:
     def best_epoch_(self) -> int:
         """The epoch that was kept, from 1; 0 before a fit and after ``restore``, which knows no history."""
         return best_epoch(self.history_, self.monitor)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it will be a plane for each class, with these settings."""
+        return not self.hidden
 
     def settings(self) -> dict[str, Any]:
         """Return what the constructor was given, as JSON types."""
@@ -258,13 +280,13 @@ def _train_epoch(
     learner: LayerSteps | KerasSteps,
     epoch: Iterator[batches.Batch],
     labels: NDArray[np.integer],
-    class_weights: NDArray[np.float64] | None,
+    weights: NDArray[np.float64] | None,
 ) -> dict[str, float]:
     """Take a step on each batch; the figures are means over the rows shown."""
     loss, hits, n_rows = 0.0, 0.0, 0
     with learner.one_thread():
         for positions, X in epoch:
-            row_weights = None if class_weights is None else class_weights[labels[positions]].astype(np.float32)
+            row_weights = None if weights is None else weights[positions].astype(np.float32)
             of_batch = learner.step(X, labels[positions], row_weights)
             loss, hits = (total + value * len(X) for total, value in zip((loss, hits), of_batch, strict=True))
             n_rows += len(X)

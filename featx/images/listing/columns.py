@@ -33,6 +33,8 @@ _GROUP_NAMES = (
     *("lesionid", "productid"),
 )
 
+_WEIGHT_NAMES = ("weight", "weights", "sampleweight", "sampleweights")
+
 _GROUPS = frozenset(_GROUP_NAMES)
 
 # Columns that say how images belong apart, which a manifest of featx has no use for.
@@ -50,7 +52,7 @@ class ManifestOptions:
     ----------
     root : Path, str or None
         Folder that its paths are relative to; by default the folder of the manifest.
-    path_column, label_column, split_column, group_column : str or None
+    path_column, label_column, split_column, group_column, weight_column : str or None
         Names of the columns; by default the usual ones are recognised.
     ext : str or None
         Suffix that is added to each path which does not end in it, such as ``.png``.
@@ -61,11 +63,12 @@ class ManifestOptions:
     label_column: str | None = None
     split_column: str | None = None
     group_column: str | None = None
+    weight_column: str | None = None
     ext: str | None = None
 
     def __post_init__(self) -> None:
         check_kind("root", self.root, (str, Path, type(None)), "a folder, or None", ImageListError)
-        for name in ("path_column", "label_column", "split_column", "group_column", "ext"):
+        for name in ("path_column", "label_column", "split_column", "group_column", "weight_column", "ext"):
             check_kind(name, getattr(self, name), (str, type(None)), "a text, or None", ImageListError)
 
     def __bool__(self) -> bool:
@@ -78,13 +81,20 @@ class ManifestOptions:
 
 
 class ManifestKeywords(TypedDict, total=False):
-    """The keywords of ``ManifestOptions``, for functions that pass them on."""
+    """Keywords of ``extract_features`` and ``evaluate_model`` that say how a manifest is read; see ``ManifestOptions``.
+
+    Examples
+    --------
+    >>> columns: featx.ManifestKeywords = {"path_column": "file", "label_column": "kind"}
+    >>> options: featx.ExtractKeywords = {**columns, "backbone": "stub"}
+    """
 
     root: Path | str | None
     path_column: str | None
     label_column: str | None
     split_column: str | None
     group_column: str | None
+    weight_column: str | None
     ext: str | None
 
 
@@ -95,7 +105,7 @@ class Columns(NamedTuple):
     ----------
     path, label : int
         ``label`` is -1 where the classes are columns of their own.
-    split, group : int or None
+    split, group, weight : int or None
         None where there is none.
     classes : dict of int to str
         Of one-hot columns: each one's place and name.
@@ -107,13 +117,14 @@ class Columns(NamedTuple):
     label: int
     split: int | None
     group: int | None
+    weight: int | None
     classes: dict[int, str]
     notes: list[str]
 
     @property
     def wanted(self) -> frozenset[int]:
         """Places of all columns that are read."""
-        places = {self.path, self.label, self.split, self.group, *self.classes}
+        places = {self.path, self.label, self.split, self.group, self.weight, *self.classes}
         return frozenset(place for place in places if place not in (None, -1))
 
 
@@ -137,10 +148,12 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
             f"{path}, line {table.line}: the file is empty. Write the header, {WANTED}, and one row for each image."
         )
     places: dict[str, int | None] = {}
-    kinds = {"path": _PATH_NAMES, "label": _LABEL_NAMES, "split": _SPLIT_NAMES, "group": _GROUP_NAMES}
+    kinds = {"path": _PATH_NAMES, "label": _LABEL_NAMES, "split": _SPLIT_NAMES, "group": _GROUP_NAMES, "weight": _WEIGHT_NAMES}
     for kind, names in kinds.items():
         asked = getattr(options, f"{kind}_column")
         places[kind] = _place(header, asked, names)
+        if places[kind] is None and asked == "none" and kind in ("split", "group", "weight"):
+            continue
         if asked is not None and places[kind] is None:
             raise ImageListError(
                 f"{path}, line {table.line}: no column {asked!r}, which --{kind}-column asks for. "
@@ -148,7 +161,7 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
                 wrong_value=True,
             )
         _refuse_twice(path, table, places[kind])
-    path_at, label_at, split_at, group_at = places.values()
+    path_at, label_at, split_at, group_at, weight_at = places.values()
     if split_at is not None and options.split_column is None and _plain(header[split_at]) != "split":
         # A column "dataset" may also say where an image comes from.
         values = {fields[split_at].strip().lower() for _, fields in table.rows(frozenset([split_at])) if len(fields) > split_at}
@@ -158,12 +171,14 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
         raise _no_column(path, table, "path")
     classes: dict[int, str] = {}
     if label_at is None:
-        classes = _one_hot(path, table, {path_at, split_at, group_at})
+        classes = _one_hot(path, table, {path_at, split_at, group_at, weight_at})
         if not classes:
             raise _no_column(path, table, "label")
     if group_at in (path_at, label_at, split_at):
         group_at = None
-    taken = {"path": path_at, "label": label_at, "split": split_at, "group": group_at}
+    if weight_at in (path_at, label_at, split_at, group_at):
+        weight_at = None
+    taken = {"path": path_at, "label": label_at, "split": split_at, "group": group_at, "weight": weight_at}
     unusual = [
         f"{kind} is {header[at].strip()!r}"
         for kind, at in taken.items()
@@ -178,7 +193,7 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
             f"columns that are not used: {_shown(unused)}. Splits are read from a column 'split' of train, val and test, "
             "or that of --split-column; groups from 'group', or that of --group-column"
         )
-    return Columns(path_at, -1 if label_at is None else label_at, split_at, group_at, classes, notes)
+    return Columns(path_at, -1 if label_at is None else label_at, split_at, group_at, weight_at, classes, notes)
 
 
 def _plain(name: str) -> str:

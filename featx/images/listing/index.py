@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import stat
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from featx.images.listing.columns import ManifestOptions
 from featx.images.listing.layout import find_layout, images_beside
 from featx.images.listing.manifest import read_manifest
 from featx.images.listing.names import some_of
+from featx.images.listing.passed import PassedOver
 from featx.images.listing.tables import TABLE_SUFFIXES
 from featx.images.listing.walk import (
     Tally,
@@ -59,6 +59,8 @@ class ImageIndex:
         Files that are no images by name and content, counted by suffix.
     passed_over : dict of str to int
         Folders that the system put there or hides (``@eaDir``, ``.thumbnails``), counted by name.
+    hidden : int
+        Hidden files, such as ``.DS_Store``.
     empty_classes : dict of str to dict of str to int
         Class folders without a single image, relative to ``root``, to their files counted by suffix.
     notes : tuple of str
@@ -69,6 +71,8 @@ class ImageIndex:
         Absolute folder that its paths are relative to as they are written; ``root`` may be another where some lead out of it.
     groups : tuple of str
         The group of each, empty for none: pictures of one group show the same thing. No entries where there are no groups.
+    weights : ndarray of shape (n_images,), float64, or None
+        How much each counts, in learning and in figures; None where all count alike.
     """
 
     root: Path
@@ -80,11 +84,18 @@ class ImageIndex:
     reasons: tuple[str, ...]
     skipped: dict[str, int]
     passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
+    hidden: int = 0
     empty_classes: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     manifest: Path | None = None
     base: Path | None = None
     groups: tuple[str, ...] = ()
+    weights: NDArray[np.float64] | None = None
+
+    @property
+    def unlisted(self) -> PassedOver:
+        """What the folders hold besides."""
+        return PassedOver(self.skipped, self.passed_over, self.hidden)
 
 
 def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIndex:
@@ -143,8 +154,7 @@ def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIn
         name=root.name,
         root=root,
         **columns._asdict(),
-        skipped=tally.skipped,
-        passed_over=Counter(Path(path).name for path in sorted(tally.passed_over)),
+        passed_over=PassedOver.of(tally),
         empty_classes=empty,
         notes=[*layout.notes, *_describe_unreadable(root, tally)],
     )
@@ -159,11 +169,12 @@ def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
         class_of=found.labels,
         splits=found.splits,
         reasons=found.reasons,
-        skipped={},
+        passed_over=PassedOver(),
         notes=found.notes,
         manifest=source,
         base=found.base,
         groups=found.groups,
+        weights=found.weights,
     )
 
 
@@ -195,25 +206,6 @@ class _Columns(NamedTuple):
             column.extend(itertools.repeat(value, len(self.paths) - before))
 
 
-def list_unlabelled(sources: Sequence[Path]) -> list[Path]:
-    """List images to predict: files as they are given, folders with everything below them.
-
-    Raises
-    ------
-    ImageListError
-        If a path does not exist or cannot be read, or there is no image at all.
-    """
-    found: list[Path] = []
-    for source in sources:
-        mode = mode_of(source)
-        if not mode:
-            raise ImageListError(f"{source}: no such file or folder.")
-        found += map(Path, walk_images(source, Tally(strict=True))) if stat.S_ISDIR(mode) else [source]
-    if not found:
-        raise ImageListError(f"{', '.join(map(str, sources))}: no images there. Give image files or folders with some.")
-    return found
-
-
 def _make_index(
     *,
     name: str,
@@ -222,13 +214,13 @@ def _make_index(
     class_of: Sequence[str],
     splits: Sequence[str],
     reasons: Sequence[str],
-    skipped: dict[str, int],
-    passed_over: dict[str, int] | None = None,
+    passed_over: PassedOver,
     empty_classes: dict[str, dict[str, int]] | None = None,
     notes: Sequence[str] = (),
     manifest: Path | None = None,
     base: Path | None = None,
     groups: Sequence[str] = (),
+    weights: Sequence[float] = (),
 ) -> ImageIndex:
     class_names = tuple(sorted(set(class_of) - {""}, key=natural_key))
     label_of = {class_name: label for label, class_name in enumerate(class_names)}
@@ -240,13 +232,15 @@ def _make_index(
         class_names=class_names,
         splits=tuple(splits),
         reasons=tuple(reasons),
-        skipped=dict(skipped),
-        passed_over=dict(passed_over or {}),
+        skipped=passed_over.skipped,
+        passed_over=passed_over.folders,
+        hidden=passed_over.hidden,
         empty_classes=empty_classes or {},
         notes=tuple(notes),
         manifest=manifest,
         base=base,
         groups=tuple(groups),
+        weights=np.array(weights, np.float64) if len(weights) else None,
     )
 
 
@@ -268,6 +262,6 @@ def _nothing_found(root: Path, n_loose: int, tally: Tally) -> str:
         beside = [folder for folder in subfolders(root.parent, Tally())[:100] if has_image_names(folder)]
         above = f" Or is {root.parent} the folder of class folders?" if len(beside) > 1 else ""
         return f"{root}: holds {n_loose} images but no class folders. Put each image into a folder named by its class.{above}"
-    other = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(tally.skipped.items()))
+    other = str(PassedOver.of(tally))
     found = f" Found instead: {other}." if other else ""
     return f"{root}: no images in it. Expected one folder of images per class (JPEG, PNG, WebP, BMP, GIF, TIFF or PNM).{found}"

@@ -22,6 +22,9 @@ from featx.images.listing.spelling import spell_as_on_disk
 from featx.images.listing.tables import Table, open_table
 from featx.images.listing.walk import below, real_path
 from featx.system.cells import unguarded
+from featx.system.kinds import shown
+
+_HEAVIEST = 1e12
 
 # No class has such a name; an unclosed quote that swallows a part of the file makes one.
 _LONGEST_LABEL = 1000
@@ -44,6 +47,8 @@ class Manifest(NamedTuple):
         ``train``, ``val`` or ``test``; empty where none is given or it is unknown.
     groups : list of str
         The group of each, NFC-normalised, empty for none; no entries where there is no such column.
+    weights : list of float
+        How much each counts; no entries where there is no such column.
     reasons : list of str
         Why a row is rejected, else empty.
     notes : list of str
@@ -56,6 +61,7 @@ class Manifest(NamedTuple):
     labels: list[str]
     splits: list[str]
     groups: list[str]
+    weights: list[float]
     reasons: list[str]
     notes: list[str]
 
@@ -88,7 +94,7 @@ def read_manifest(path: Path, options: ManifestOptions) -> Manifest:
     RFC 4180, Common Format and MIME Type for Comma-Separated Values (CSV) Files.
     """
     table = open_table(path, lambda header: has_columns(header, options))
-    written, labels, said, groups, notes = _read_columns(path, table, options)
+    written, labels, said, groups, weights, notes = _read_columns(path, table, options)
     if options.suffix:
         suffix = options.suffix
         written = [name if name.lower().endswith(suffix.lower()) else name + suffix for name in written]
@@ -113,6 +119,7 @@ def read_manifest(path: Path, options: ManifestOptions) -> Manifest:
         labels=labels,
         splits=[split_of.get(split, "") for split in said],
         groups=groups,
+        weights=weights,
         reasons=_find_reasons(paths, labels, said, split_of),
         notes=notes,
     )
@@ -125,18 +132,20 @@ class _Read(NamedTuple):
     labels: list[str]
     splits: list[str]
     groups: list[str]
+    weights: list[float]
     notes: list[str]
 
 
 def _read_columns(path: Path, table: Table, options: ManifestOptions) -> _Read:
     columns = find_columns(path, table, options)
-    path_at, label_at, split_at, group_at, classes, notes = columns
+    path_at, label_at, split_at, group_at, weight_at, classes, notes = columns
     n_fields, line = len(table.header), table.line
     restored = unguarded if FLAGS in table.header else str  # featx audit has written it, as `write_manifest` does
     paths: list[str] = []
     labels: list[str] = []
     splits: list[str] = []
     groups: list[str] = []
+    weights: list[float] = []
     for line, fields in table.rows(columns.wanted):
         if len(fields) != n_fields:
             raise ImageListError(
@@ -158,11 +167,37 @@ def _read_columns(path: Path, table: Table, options: ManifestOptions) -> _Read:
         splits.append(fields[split_at].strip().lower() if split_at is not None else "")
         if group_at is not None:
             groups.append(unicodedata.normalize("NFC", fields[group_at].strip()))
+        if weight_at is not None:
+            weights.append(_weight(path, line, fields[weight_at]))
     if not paths:
         raise ImageListError(f"{path}, line {line}: no rows after the header. Write one row for each image.")
     if not any(labels):
         raise ImageListError(f"{path}: none of its {len(paths):,} rows has a label. Write the class into the label column.")
-    return _Read(paths, labels, splits, groups if any(groups) else [], [*table.notes, *notes])
+    if set(weights) <= {1.0}:
+        weights = []
+    if weights:
+        notes = [*notes, f"images count as much as their weight says: from {min(weights):g} to {max(weights):g}"]
+    return _Read(paths, labels, splits, groups if any(groups) else [], weights, [*table.notes, *notes])
+
+
+def _weight(path: Path, line: int, text: str) -> float:
+    """Read how much an image counts; an empty cell is 1.
+
+    Raises
+    ------
+    ImageListError
+        If it is no finite number from 0.
+    """
+    try:
+        weight = float(text.strip() or 1)
+    except ValueError:
+        weight = -1.0
+    if not 0 <= weight < _HEAVIEST:
+        raise ImageListError(
+            f"{path}, line {line}: the weight is {shown(text.strip())}, wanted a number from 0 to {_HEAVIEST:g}, or "
+            "nothing for 1. If the column means something else, name it otherwise."
+        )
+    return weight
 
 
 def relative_paths(folder: str, written: Sequence[str], system: ModuleType = os.path) -> tuple[str, list[str]]:

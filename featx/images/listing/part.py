@@ -45,7 +45,7 @@ class Part:
         """Refuse a part that there is not."""
         if not 1 <= self.number <= self.of <= MOST_PARTS:
             raise ImageListError(
-                f"--shard must be I/N, part I of N, with I from 1 to N and N at most {MOST_PARTS}. "
+                f"shard (--part) must be I/N, part I of N, with I from 1 to N and N at most {MOST_PARTS}. "
                 f"Received: {self.number}/{self.of}.",
                 wrong_value=True,
             )
@@ -65,7 +65,9 @@ class Part:
         if isinstance(value, str) and re.fullmatch("[0-9]{1,9}/[0-9]{1,9}", value.strip()):
             numbers = [int(number) for number in value.split("/")]
         if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
-            raise ImageListError(f"--shard must be I/N, part I of N, such as 2/8. Received: {shown(value)}.", wrong_value=True)
+            raise ImageListError(
+                f"shard (--part) must be I/N, part I of N, such as 2/8. Received: {shown(value)}.", wrong_value=True
+            )
         return cls(*numbers)
 
     def __str__(self) -> str:
@@ -90,13 +92,16 @@ def take_images(index: ImageIndex, rows: NDArray[np.int64]) -> ImageIndex:
         splits=tuple(index.splits[row] for row in rows),
         reasons=tuple(index.reasons[row] for row in rows),
         groups=tuple(index.groups[row] for row in rows) if index.groups else (),
+        weights=None if index.weights is None else index.weights[rows],
     )
 
 
 def listing_digest(index: ImageIndex) -> str:
-    """Return the SHA-256 of what is listed, in hexadecimal: paths, classes, splits and groups, but not where the folder is."""
+    """Return the SHA-256 of what is listed, in hexadecimal: paths, classes, splits, groups and weights, but not where it is."""
     digest = hashlib.sha256()
     for texts in (index.class_names, index.paths, index.splits, *([index.groups] if index.groups else [])):
         digest.update("\0".join([*texts, "\0"]).encode("utf-8", "surrogateescape"))
     digest.update(index.labels.astype("<i4").tobytes())
+    if index.weights is not None:
+        digest.update(index.weights.astype("<f8").tobytes())
     return digest.hexdigest()

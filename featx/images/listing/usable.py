@@ -11,21 +11,9 @@ from numpy.typing import NDArray
 
 from featx.images.listing.index import ImageIndex
 from featx.images.listing.names import some_of, splits_called, written_alike
+from featx.images.listing.passed import PICTURES, RAW_SUFFIXES
 from featx.images.sniff import SNIFF_BYTES, sniff_format
 from featx.system.digests import Digests
-
-# A camera's raw files. Most begin like a TIFF, and hold a small picture for the camera's display.
-_RAW_SUFFIXES = (".raw", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".pef")
-
-# Pictures, and files that hold some, of formats that are not read: a class folder of them was meant as a class.
-_PICTURES = frozenset(
-    {
-        *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".svg", ".eps", ".ico", ".tga", ".exr", ".hdr"),
-        *_RAW_SUFFIXES,
-        *(".dcm", ".dicom", ".nii", ".mha", ".fits", ".czi", ".nd2", ".lif", ".svs", ".npy", ".npz", ".mat"),
-        *(".mp4", ".mov", ".avi", ".mkv", ".webm", ".pdf", ".zip", ".tar", ".gz", ".7z", ".rar"),
-    }
-)
 
 _MISSING_VALUES = frozenset({"nan", "na", "n/a", "<na>", "none", "null", "#n/a", "?", "-"})
 
@@ -54,7 +42,7 @@ def listing_faults(index: ImageIndex) -> list[str]:
     unread = {
         folder: counts
         for folder, counts in index.empty_classes.items()
-        if _PICTURES & counts.keys() and Path(folder).name not in index.class_names
+        if PICTURES & counts.keys() and Path(folder).name not in index.class_names
     }
     if unread:
         named = some_of(f"{folder} ({_counted(counts)})" for folder, counts in unread.items())
@@ -120,7 +108,7 @@ def _looks_like_image(index: ImageIndex, row: int) -> bool:
     try:
         with path.open("rb") as file:
             found = sniff_format(file.read(SNIFF_BYTES))
-        return found not in (None, "RAW") and not (found == "TIFF" and path.suffix.lower() in _RAW_SUFFIXES)
+        return found not in (None, "RAW") and not (found == "TIFF" and path.suffix.lower() in RAW_SUFFIXES)
     except OSError:
         return True  # it was readable a moment ago; what it is will be said when it is decoded
 
@@ -140,7 +128,7 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def _empty(index: ImageIndex) -> list[str]:
-    listed = {f: c for f, c in index.empty_classes.items() if not (_PICTURES & c.keys()) or Path(f).name in index.class_names}
+    listed = {f: c for f, c in index.empty_classes.items() if not (PICTURES & c.keys()) or Path(f).name in index.class_names}
     named = [f"{folder} ({_counted(counts)})" for folder, counts in listed.items()]
     return [f"folders without an image, which are no class: {some_of(named)}"] if named else []
 

@@ -71,6 +71,8 @@ class Tally:
         Folders that the system refuses to list, to its reason.
     dangling : set of str
         Links that lead nowhere, and are not named like images.
+    hidden : dict of str to int
+        Folder to the number of hidden files right inside, which are no images either.
     strict : bool
         Raise an error for a folder that cannot be listed instead.
     """
@@ -79,6 +81,7 @@ class Tally:
     passed_over: set[str] = dataclasses.field(default_factory=set)
     unreadable: dict[str, str] = dataclasses.field(default_factory=dict)
     dangling: set[str] = dataclasses.field(default_factory=set)
+    hidden: dict[str, int] = dataclasses.field(default_factory=dict)
     strict: bool = False
 
 
@@ -130,7 +133,12 @@ def _entries(folder: Path, tally: Tally) -> list[os.DirEntry[str]]:
             raise cannot_list(folder, error.strerror or str(error)) from None
         tally.unreadable[str(folder)] = error.strerror or str(error)
         return []
-    return sorted((entry for entry in found if _is_listed(entry, tally)), key=_entry_key)
+    listed = [entry for entry in found if _is_listed(entry, tally)]
+    if len(listed) < len(found):
+        left = {id(entry) for entry in listed}
+        hidden = sum(id(entry) not in left and _is_hidden(entry.name) and not _is_folder(entry) for entry in found)
+        tally.hidden[str(folder)] = hidden  # not added up: a folder may come by several times
+    return sorted(listed, key=_entry_key)
 
 
 def _is_listed(entry: os.DirEntry[str], tally: Tally) -> bool:
@@ -156,7 +164,7 @@ def _is_output(folder: Path) -> bool:
     # As below: a folder that does not let itself be looked into is listed, where the refusal gets said.
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         return all(
-            _is_cache_or_report(Path(entry.path)) if _is_folder(entry) else entry.name.endswith(".featx")
+            _is_cache_or_report(Path(entry.path)) if _is_folder(entry) else entry.name.endswith((".featx", ".html"))
             for entry in entries
             if not _is_hidden(entry.name)
         )

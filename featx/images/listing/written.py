@@ -9,9 +9,10 @@ from featx.images.listing.walk import real_path
 from featx.system.cells import TableWriter, guarded
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
-from featx.system.replaced import check_replaced
+from featx.system.outputs import Kind, check_result_file
 
 _WRITTEN = ("path", "label", "split", FLAGS)
+_MANIFEST = Kind("an earlier manifest of featx audit", "was not written by featx audit", [",".join(_WRITTEN).encode()])
 
 
 def check_manifest_path(path: Path) -> None:
@@ -22,7 +23,7 @@ def check_manifest_path(path: Path) -> None:
     OutputError
         If it cannot, or a file stands there that ``write_manifest`` did not write: a manifest of the user's is none of ours.
     """
-    check_replaced(path, [",".join(_WRITTEN).encode()], "was not written by featx audit", "manifest")
+    check_result_file(path, _MANIFEST, "manifest")
 
 
 def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, str]]) -> None:

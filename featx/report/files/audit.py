@@ -5,20 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from featx.errors import OutputError
-from featx.report.files.folder import REMEDY, check_marked_folder, writing_together
+from featx.report.files.folder import check_report_files, keep_earlier_page, writing_together
 from featx.system.cells import TableWriter
-from featx.system.durable import delete
-from featx.system.files import writing_to
 from featx.system.paths import StrPath, as_path
 from featx.system.progress import Progress
+from featx.system.results import Result
 from featx.verbs.audit import Audit, ListedImage
 
 _NAMES = ("audit.csv", "audit.html")
 _HEADER = ("finding", "group", "path", "label", "split", "value", "detail")
 
 
-@dataclasses.dataclass(frozen=True)
-class AuditFiles:
+@dataclasses.dataclass(frozen=True, repr=False)
+class AuditFiles(Result):
     """Where the parts of an audit lie; ``page`` is None where none was asked for."""
 
     folder: Path
@@ -34,7 +33,7 @@ def check_audit_folder(folder: Path) -> None:
     OutputError
         If the folder cannot be made or written, or holds a file of an audit's name that is not an earlier audit's.
     """
-    check_marked_folder(folder, _NAMES, "featx audit")
+    check_report_files(folder, _NAMES, "featx audit", _NAMES[1])
 
 
 def write_audit(audit: Audit, folder: StrPath, *, page: bool = True, progress: Progress | None = None) -> AuditFiles:
@@ -59,20 +58,15 @@ def write_audit(audit: Audit, folder: StrPath, *, page: bool = True, progress: P
     folder = as_path("folder", folder, OutputError)
     check_audit_folder(folder)
     files = AuditFiles(folder, folder / "audit.csv", folder / "audit.html" if page else None)
-    if files.page:
-        from featx.report.page.render import check_page_path  # here, not above: it loads Jinja
-
-        check_page_path(files.page)
     with writing_together(folder) as write:
         write(files.table, lambda path: _write_table(audit, path))
         if files.page:
             from featx.report.page.audit import audit_page
 
-            text = audit_page(audit, progress=progress)
+            text = audit_page(audit, files.page, [files.table.name], progress=progress)
             write(files.page, lambda path: path.write_bytes(text.encode()))
-    if not files.page:
-        with writing_to(folder, REMEDY):
-            delete(folder / "audit.html")  # that of an earlier audit would be mistaken for this one's
+        else:
+            keep_earlier_page(folder / "audit.html")
     return files
 
 

@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 
 from featx.errors import OutputError
 from featx.images import REPORT_PLOTS
-from featx.report.files.folder import REMEDY, Write, check_marked_folder, writing_together
+from featx.report.files.folder import REMEDY, Write, check_report_files, keep_earlier_page, writing_together
 from featx.report.page.exhibits import exhibits_of
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.cells import TableWriter
 from featx.system.durable import delete
 from featx.system.files import writing_to
 from featx.system.home import without_home
 from featx.system.paths import StrPath, as_path
-from featx.system.progress import Progress
+from featx.system.results import Result
 from featx.verbs.evaluate import ClassMeasures, Evaluation, check_map
+
+PAGE_NAME = "report.html"
 
 # A folder with the marker holds a report: what is in it under one of these names is featx's own, to replace and delete.
 NAMES = (
@@ -28,7 +31,7 @@ NAMES = (
     "confusion_matrix.csv",
     "predictions.csv",
     "history.csv",
-    "report.html",
+    PAGE_NAME,
     *REPORT_PLOTS,
 )
 """Every file that a report may have."""
@@ -39,8 +42,8 @@ MOST_IN_FULL = 300
 _PER_CLASS = tuple("class" if field.name == "class_name" else field.name for field in dataclasses.fields(ClassMeasures))
 
 
-@dataclasses.dataclass(frozen=True)
-class ReportFiles:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ReportFiles(Result):
     """Where the parts of a report lie; ``curves`` and ``history`` are None for heads without epochs, ``page`` if left out."""
 
     folder: Path
@@ -62,16 +65,17 @@ def check_report_folder(folder: Path) -> None:
     OutputError
         If the folder cannot be made or written, or holds a file of a report's name that is not an earlier report's.
     """
-    check_marked_folder(folder, NAMES, "a featx report")
+    check_report_files(folder, NAMES, "a featx report", PAGE_NAME)
 
 
+@closing_bars()
 def write_report(
     evaluation: Evaluation,
     folder: StrPath,
     *,
     page: bool = True,
     map: str = "auto",  # noqa: A002 - the option's name
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> ReportFiles:
     """Write the figures as plain files, then ``report.html``, one page that needs none of them.
 
@@ -88,8 +92,8 @@ def write_report(
         Write the page. Its images are read for their thumbnails, where they still are.
     map : str
         How the page lays the features out: ``auto``, ``pca``, ``tsne`` or ``none``.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Raises
     ------
@@ -103,6 +107,7 @@ def write_report(
     >>> files.page.name, files.metrics.name
     ('report.html', 'metrics.json')
     """
+    progress = as_progress(progress)
     check_map(map)
     from featx.report.files.plots import plot_confusion, plot_curves  # here, not above: matplotlib takes half a second
 
@@ -111,7 +116,7 @@ def write_report(
     has_epochs = bool(history.get("loss"))
     files = ReportFiles(
         folder=folder,
-        page=folder / "report.html" if page else None,
+        page=folder / PAGE_NAME if page else None,
         metrics=folder / "metrics.json",
         per_class=folder / "classification_report.csv",
         predictions=folder / "predictions.csv",
@@ -136,12 +141,15 @@ def write_report(
         if files.page:
             from featx.report.page.evaluation import evaluation_page  # here, not above: it loads Jinja
 
-            text = evaluation_page(evaluation, exhibits_of(evaluation, map=map, progress=progress))
+            parts = (getattr(files, field.name) for field in dataclasses.fields(files) if field.name != "folder")
+            beside = [part.name for part in parts if part and part != files.page]
+            text = evaluation_page(evaluation, exhibits_of(evaluation, map=map, progress=progress), files.page, beside)
             write(files.page, lambda path: path.write_bytes(text.encode()))
-    # Those of another head, from an earlier report in this folder, would be mistaken for this one's.
-    stale = [*(() if has_epochs else ("curves.png", "history.csv")), *(() if page else ("report.html",))]
-    with writing_to(folder, REMEDY):
-        delete(*(folder / name for name in stale))
+        else:
+            keep_earlier_page(folder / PAGE_NAME)
+    if not has_epochs:  # those of another head, from an earlier report in this folder, would be mistaken for this one's
+        with writing_to(folder, REMEDY):
+            delete(folder / "curves.png", folder / "history.csv")
     return files
 
 
@@ -156,12 +164,14 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "log_loss": evaluation.log_loss,
         "top3_accuracy": evaluation.top3_accuracy,
         "intervals": evaluation.intervals,
+        "baseline": dict(zip(("class_name", "accuracy"), evaluation.baseline, strict=True)),
         "calibration": _calibration(evaluation),
         "sets": dataclasses.asdict(evaluation.sets) if evaluation.sets else None,
         "surest": dataclasses.asdict(evaluation.surest) if evaluation.surest else None,
         "counts": evaluation.counts,
         "accuracy_without_near_duplicates": evaluation.accuracy_without_near_duplicates,
         "strangers": _strangers(evaluation),
+        "operating_point": dataclasses.asdict(evaluation.operating) if evaluation.operating else None,
         "per_class": [dataclasses.asdict(measures) for measures in evaluation.per_class],
         "confusion": _confusion(evaluation),
         "rejected": evaluation.rejected,
@@ -201,6 +211,8 @@ def _calibration(evaluation: Evaluation) -> dict[str, Any]:
         "ece": now.ece if now else None,
         "ece_interval": now.interval if now else None,
         "ece_by_chance": now.by_chance if now else None,
+        "mean_confidence": now.mean if now else None,
+        "gap_interval": now.gap_interval if now else None,
         "ece_before": before.ece if before else None,
         "log_loss_before": before.log_loss if before else None,
         "bins": [dataclasses.asdict(bin_) for bin_ in now.bins] if now else [],
@@ -209,7 +221,7 @@ def _calibration(evaluation: Evaluation) -> dict[str, Any]:
 
 def _predictions(evaluation: Evaluation) -> list[Sequence[object]]:
     names = evaluation.model.class_names
-    predicted = evaluation.probabilities.argmax(axis=1)
+    predicted = evaluation.predicted
     return [
         (path, names[true], names[best], f"{row[best]:.6f}", int(true == best))
         for path, true, best, row in zip(evaluation.paths, evaluation.y, predicted, evaluation.probabilities, strict=True)

@@ -1,14 +1,14 @@
 """Folders of reports: which files in such a folder are featx's own."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from featx.errors import OutputError
 from featx.images import REPORT_MARKER
-from featx.system.durable import make_folder
-from featx.system.files import check_folder, final_file, replacing, writing_to
+from featx.report.page.place import PAGE
+from featx.system.durable import make_folder, move
+from featx.system.files import replacing, writing_to
+from featx.system.outputs import check_result_folder, tell_replaced
 
 REMEDY = "Give another --out."
 """What to do where a folder or a file in it cannot be written."""
@@ -17,8 +17,8 @@ Write = Callable[[Path, Callable[[Path], object]], None]
 """Takes a file of a folder, and what writes it to the path that it is called with."""
 
 
-def check_marked_folder(folder: Path, names: Sequence[str], origin: str) -> None:
-    """Make sure that files of these names can be written to a folder; cheap, so that it can be asked before the work.
+def check_report_files(folder: Path, names: Sequence[str], origin: str, page: str) -> None:
+    """Make sure that the files of a report can be written to a folder; cheap, so that it can be asked before the work.
 
     Parameters
     ----------
@@ -28,22 +28,36 @@ def check_marked_folder(folder: Path, names: Sequence[str], origin: str) -> None
         Of the files.
     origin : str
         What they come from, for messages.
+    page : str
+        Which of them is the page.
 
     Raises
     ------
     OutputError
-        If the folder cannot be made or written, or holds a file of such a name and no marker of featx's, or a link.
+        If the folder cannot be made or written, or holds a file of such a name that is not featx' own, or a link.
     """
-    with writing_to(folder, REMEDY):
-        check_folder(folder)
-    for place in (folder / name for name in names):
-        with writing_to(place, REMEDY):
-            if os.path.lexists(place) and not (folder / REPORT_MARKER).is_file():
-                raise OutputError(f"{place}: exists and is not from {origin}. {REMEDY}")
-            final_file(place)
-    for place in (folder / name for name in (*names, REPORT_MARKER)):
-        if place.is_symlink():  # a marked folder of somebody else's could lead to any file of the user's
-            raise OutputError(f"{place}: is a link; files of {origin} are written in their own folder alone. {REMEDY}")
+    pages = [(name, PAGE) for name in (page, earlier(page))]
+    check_result_folder(folder, (*names, earlier(page)), REPORT_MARKER, origin, pages)
+
+
+def earlier(page: str) -> str:
+    """Return the name that a page has once the files beside it are of another run."""
+    return f"{page.removesuffix('.html')}-earlier.html"
+
+
+def keep_earlier_page(path: Path) -> None:
+    """Give a page of an earlier run another name, so that nobody takes it for that of the figures that come beside it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be renamed.
+    """
+    if path.exists():
+        kept = path.with_name(earlier(path.name))
+        with writing_to(path, REMEDY):
+            move(path, kept)
+        tell_replaced(f"{path} shows an earlier run and no page was asked for: kept as {kept.name}")
 
 
 @contextlib.contextmanager

@@ -4,10 +4,20 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-COLOURS = ("#4477aa", "#cc6644", "#339966", "#aa4499", "#b8901f", "#33a0b8", "#d0567f", "#7a6fc4", "#6f8f2f", "#8c6d5a")
-"""Distinct on light and on dark paper; past ten, hues follow."""
+COLOURS = 8
+"""Of the classes on a map, ``--map-a`` to ``--map-h`` in the style sheet: apart for every kind of colour vision."""
 
-_GOLDEN_ANGLE = 137.508
+SHAPES = (
+    "M-1 0a1 1 0 1 0 2 0a1 1 0 1 0 -2 0z",
+    "M-.9 -.9h1.8v1.8h-1.8z",
+    "M0 -1.2L1.1 .8h-2.2z",
+    "M-.4 -1.15h.8v.75h.75v.8h-.75v.75h-.8v-.75h-.75v-.8h.75z",
+    "M0 1.2L1.1 -.8h-2.2z",
+    "M0 -1.3L.85 0L0 1.3L-.85 0z",
+    "M-.55 -1.1L0 -.55L.55 -1.1L1.1 -.55L.55 0L1.1 .55L.55 1.1L0 .55L-.55 1.1L-1.1 .55L-.55 0L-1.1 -.55z",
+    "M-1.25 -.5h2.5v1h-2.5z",
+)
+"""Of the points, about as large as a circle of radius 1: who sees no colours tells classes by them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,9 +90,13 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round((first + number) * step, 10) for number in range(count + 1)]
 
 
-def colours(count: int) -> list[str]:
-    """Return one colour for each of so many classes."""
-    return [
-        COLOURS[number] if number < len(COLOURS) else f"hsl({number * _GOLDEN_ANGLE % 360:.0f} 45% 52%)"
-        for number in range(count)
-    ]
+def marks_of(count: int) -> list[tuple[str, int]]:
+    """Return of each of so many classes the letter of its colour and the number of its shape.
+
+    The first eight classes differ in both, the first 64 in one of them; later ones repeat.
+    """
+    marks = []
+    for label in range(count):
+        colour = label % COLOURS
+        marks.append((chr(ord("a") + colour), (colour + label // COLOURS) % len(SHAPES)))
+    return marks

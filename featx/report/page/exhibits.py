@@ -24,6 +24,12 @@ MOST_THUMBNAILS = 4000
 MOST_LISTED = 20_000
 """Images whose names a page of figures holds: 2 MB of them."""
 
+MOST_MISTAKES, MOST_UNSURE = 24, 12
+"""Images in the galleries of an evaluation's page."""
+
+PREVIEW_SIDE = 320
+"""The longer side of an image in these galleries [px]: some 13 KB each. The others are thumbnails."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Exhibits:
@@ -47,6 +53,8 @@ class Exhibits:
         Positions of these images.
     listed : ndarray of shape (n_listed,), int64
         Positions, ascending, of the images that the page knows by name: of very many, those on the map and the most useful.
+    previews : dict of int to bytes
+        As ``thumbnails``, larger, of the images in the galleries.
     """
 
     thumbnails: dict[int, bytes]
@@ -57,6 +65,7 @@ class Exhibits:
     cells: CachedCells | None = None
     explained: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
     listed: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
+    previews: dict[int, bytes] = dataclasses.field(default_factory=dict)
 
 
 def exhibits_of(evaluation: Evaluation, *, map: str = "auto", progress: Progress | None = None) -> Exhibits:  # noqa: A002
@@ -86,7 +95,40 @@ def exhibits_of(evaluation: Evaluation, *, map: str = "auto", progress: Progress
         rows, probabilities = evaluation.rows[seen], evaluation.probabilities[seen]
         cells = cells_in_cache(evaluation.model, evaluation.cache, rows, probabilities)
     explained = seen[: len(cells.others)] if cells else seen[:0]
-    return dataclasses.replace(exhibits, map=mapped, listed=listed, cells=cells, explained=explained)
+    previews = _previews(evaluation, exhibits)
+    return dataclasses.replace(exhibits, map=mapped, listed=listed, cells=cells, explained=explained, previews=previews)
+
+
+def _previews(evaluation: Evaluation, exhibits: Exhibits) -> dict[int, bytes]:
+    """Return larger pictures of the images in the galleries, as far as they have a thumbnail."""
+    galleries = np.concatenate([shown_mistakes(evaluation), shown_hits(evaluation), strangest_first(evaluation)])
+    places = [place for place in dict.fromkeys(galleries.tolist()) if place in exhibits.thumbnails]
+    paths = [Path(evaluation.source) / evaluation.paths[place] for place in places]
+    digests = [evaluation.digests[place] for place in places] if evaluation.digests else None
+    try:
+        made = make_thumbnails(paths, evaluation.model.recipe, digests, side=PREVIEW_SIDE)
+    except DecoderError:  # the thumbnails are there
+        return {}
+    return {place: preview.data for place, preview in zip(places, made, strict=True) if preview.data}
+
+
+def leads_of(evaluation: Evaluation) -> NDArray[np.float64]:
+    """Return by how much probability each image's most probable class leads the runner-up (n_images,)."""
+    two = np.sort(np.partition(evaluation.probabilities, -2, axis=1)[:, -2:], axis=1)
+    leads: NDArray[np.float64] = two[:, 1] - two[:, 0]
+    return leads
+
+
+def shown_mistakes(evaluation: Evaluation) -> NDArray[np.intp]:
+    """Return the positions of the most confident mistakes, these first."""
+    wrong = np.flatnonzero(evaluation.predicted != evaluation.y)
+    return wrong[np.argsort(-evaluation.answered[wrong], kind="stable")][:MOST_MISTAKES]
+
+
+def shown_hits(evaluation: Evaluation) -> NDArray[np.intp]:
+    """Return the positions of the hits that lead by least, these first."""
+    right = np.flatnonzero(evaluation.predicted == evaluation.y)
+    return right[np.argsort(leads_of(evaluation)[right], kind="stable")][:MOST_UNSURE]
 
 
 def group_predictions(predictions: Sequence[Prediction], min_confidence: float) -> tuple[dict[str, list[int]], list[int]]:
@@ -147,9 +189,9 @@ def _thumbnails(
 
 def _most_useful_first(evaluation: Evaluation) -> NDArray[np.int64]:
     """Order the images by what a reader learns from seeing them: the strangest, mistakes, hits that were nearly mistakes."""
-    predicted = evaluation.probabilities.argmax(axis=1)
-    confidence = evaluation.probabilities.max(axis=1)
+    predicted = evaluation.predicted
+    confidence = evaluation.answered
     right = predicted == evaluation.y
     others = np.ones(len(right), np.bool_)
     others[strangest_first(evaluation)] = False
-    return np.lexsort((np.where(right, confidence, -confidence), right, others))
+    return np.lexsort((np.where(right, leads_of(evaluation), -confidence), right, others))

@@ -10,6 +10,7 @@ from featx.models import Compute, decode_files, load_model
 from featx.recipe import Recipe
 from featx.report.page.cells import Scale, legend
 from featx.report.page.place import check_page_place
+from featx.system.counts import number_of
 from featx.system.progress import Progress
 from featx.verbs.explain import Explanation, limits_of
 
@@ -74,7 +75,7 @@ def write_explanation_page(
     page = render_page(
         "explain.html",
         name=model.stem,
-        lead=f"{_images(len(explanations))} given to a {loaded.head_name} head on {loaded.recipe.backbone} features.",
+        lead=f"{number_of(len(explanations), 'image')} given to {loaded.head_name} on {loaded.recipe.backbone} features.",
         shown=shown,
         more=len(explained) - len(shown),
         limits=limits_of(loaded, explained[0].method, explained[0].quantity, cells[0].shape) if explained else [],
@@ -94,6 +95,7 @@ def _figure(one: Explanation, scale: Scale) -> dict[str, Any]:
     bias = "" if one.bias is None else f"bias {one.bias:+.2f}, "
     sums = f"for {one.speaking_for:+.2f}, against {one.speaking_against:+.2f}, {bias}margin {one.margin:+.2f}"
     (row, column, value), *_ = one.strongest(1)
+    strongest = f"strongest cell: row {row + 1}, column {column + 1}, {value:+.2f}" if value else "no cell counts"
     return {
         "label": one.label,
         "other": one.other,
@@ -101,7 +103,7 @@ def _figure(one: Explanation, scale: Scale) -> dict[str, Any]:
         "other_confidence": f"{one.other_confidence:.3f}",
         "path": one.path,
         "sums": sums,
-        "about": f"{sums}; strongest cell: row {row + 1}, column {column + 1}, {value:+.2f}",
+        "about": f"{sums}; {strongest}",
         "rows": one.cells.shape[0],
         "columns": one.cells.shape[1],
         "drawing": scale.drawing(one.cells),
@@ -122,7 +124,3 @@ def _pictures(explained: Sequence[Explanation], recipe: Recipe, progress: Progre
     except DecoderError as error:  # what the cells say is to be read all the same
         found = [(data, reason or ("" if data else str(error).rstrip("."))) for data, reason in found]
     return found
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"

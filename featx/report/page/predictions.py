@@ -11,14 +11,21 @@ from numpy.typing import NDArray
 
 from featx.images import THUMBNAIL_TYPE
 from featx.models import Model, load_model
+from featx.report.page.beside import address_of
 from featx.report.page.cells import cells_data, explained_part
 from featx.report.page.exhibits import Exhibits, exhibits_of_predictions, group_predictions
 from featx.report.page.place import check_page_place
+from featx.report.text.shares import share_text
+from featx.system.counts import number_of
 from featx.system.progress import Progress
 from featx.verbs.explain import CachedCells
 from featx.verbs.predict import Prediction
 
 _MOST_REJECTED = 500
+
+MANY_GROUPS = 20
+"""From so many classes on a filter finds them."""
+
 _OPTION = "--report"
 
 
@@ -39,6 +46,7 @@ def write_prediction_page(
     model: Path | str,
     *,
     min_confidence: float = 0.0,
+    table: Path | str | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write one page that shows images under the class that was predicted for them, the most confident first.
@@ -53,6 +61,8 @@ def write_prediction_page(
         The model file that predicted.
     min_confidence : float
         Images of less confidence stand apart, as unsure.
+    table : Path, str or None
+        The file that the predictions were saved to, which the page links to.
     progress : callable or None
         Called as (stage, newly done, total).
 
@@ -71,23 +81,23 @@ def write_prediction_page(
     by_class, unsure = group_predictions(predictions, min_confidence)
     exhibits = exhibits_of_predictions([*by_class.values(), unsure], predictions, loaded.recipe, progress=progress)
     cells, explained = getattr(predictions, "cells", None), getattr(predictions, "explained", None)
-    groups = [_group(name, places, predictions, exhibits) for name, places in by_class.items()]
+    groups = [_group(name, places, predictions, exhibits, path) for name, places in by_class.items()]
     rejected = [prediction for prediction in predictions if prediction.error]
     page = render_page(
         "predictions.html",
+        opens_files=any(image["file"] for group in groups for image in group["images"]),
         name=model.stem,
-        lead=f"{len(predictions):,} images given to a {loaded.head_name} head on {loaded.recipe.backbone} features.",
-        figures=[
-            {"label": "Images", "value": f"{len(predictions):,}", "note": ""},
-            {"label": "Classes found", "value": f"{len(by_class):,}", "note": f"of {len(loaded.class_names):,}"},
-            {"label": "Unsure", "value": f"{len(unsure):,}", "note": f"confidence below {min_confidence:g}"},
-            {"label": "Rejected", "value": f"{len(rejected):,}", "note": ""},
-        ],
+        lead=f"{number_of(len(predictions), 'image')} given to a {loaded.head_name} head on {loaded.recipe.backbone} features.",
+        figures=_figures(predictions, loaded, by_class, unsure, min_confidence),
         groups=groups,
         scripts=("cells.js", "predictions.js"),
         explained=explained_part(loaded, cells),
         page_data=_page_data(loaded, predictions, cells, explained, sorted(exhibits.tried)),
-        unsure=_group("", unsure, predictions, exhibits) if unsure else None,
+        unsure=_group("", unsure, predictions, exhibits, path) if unsure else None,
+        answered=sum(not one.error for one in predictions),
+        unknown=by_class.keys() - set(loaded.class_names),
+        many=len(by_class) >= MANY_GROUPS,
+        table=_link(table, path),
         min_confidence=min_confidence,
         missing=[f"{reason}: {count:,}" for reason, count in exhibits.missing.items()],
         reasons=[
@@ -99,6 +109,31 @@ def write_prediction_page(
         isotonic=loaded.isotonic is not None,
     )
     save_page(page, path, _OPTION)
+
+
+def _figures(
+    predictions: Sequence[Prediction],
+    model: Model,
+    by_class: dict[str, list[int]],
+    unsure: list[int],
+    min_confidence: float,
+) -> list[dict[str, str]]:
+    known = [name for name in by_class if name in set(model.class_names)]
+    strange = sum(len(places) for name, places in by_class.items() if name not in set(model.class_names))
+    rejected = sum(bool(prediction.error) for prediction in predictions)
+    rows = [("Images", len(predictions), ""), ("Classes found", len(known), f"of {len(model.class_names):,}")]
+    if strange:
+        rows.append(("Unknown", strange, "too strange to have a class"))
+    if min_confidence > 0:
+        rows.append(("Unsure", len(unsure), f"confidence below {min_confidence:g}"))
+    rows.append(("Rejected", rejected, ""))
+    return [{"label": label, "value": f"{value:,}", "note": note} for label, value, note in rows]
+
+
+def _link(table: Path | str | None, page: Path) -> dict[str, str] | None:
+    """Return name and address of the table, as seen from the page; None where there is none, or none to give."""
+    address = address_of(table, page) if table else ""
+    return {"name": Path(table).name, "address": address} if table and address else None
 
 
 def _page_data(
@@ -121,20 +156,22 @@ def _page_data(
     return {"cells": cells_data(model.recipe, some, places), "covered": covered}
 
 
-def _group(name: str, places: list[int], predictions: Sequence[Prediction], exhibits: Exhibits) -> dict[str, Any]:
-    from featx.report.page.render import data_uri
+def _group(name: str, places: list[int], predictions: Sequence[Prediction], exhibits: Exhibits, page: Path) -> dict[str, Any]:
+    from featx.report.page.render import data_uri, isolated
 
     shown = [place for place in places if place in exhibits.tried]
     images = []
     for place in shown:
         prediction, data = predictions[place], exhibits.thumbnails.get(place)
-        label = f"{prediction.confidence:.3f}" if name else f"{prediction.label} {prediction.confidence:.3f}"
+        confidence = share_text(prediction.confidence or 0.0)
+        label = confidence if name else f"{isolated(prediction.label)} {confidence}"
         images.append(
             {
                 "source": data_uri(data, THUMBNAIL_TYPE) if data else "",
                 "caption": f"{label}\n{prediction.path}",
                 "alt": f"predicted {prediction.label}",
                 "place": place,
+                "file": address_of(prediction.path, page),
             }
         )
     return {"name": name, "count": len(places), "images": images, "more": len(places) - len(shown)}

@@ -5,6 +5,8 @@ import functools
 import hashlib
 import json
 import re
+import unicodedata
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from featx.report.page.place import check_page_path
+from featx.report.text.shares import interval_text, share_text
+from featx.system.command import shown_command
+from featx.system.counts import number_of
 from featx.system.durable import make_folder
 from featx.system.files import replacing, writing_to
 from featx.system.home import without_home
-from featx.system.replaced import check_replaced
-
-BEGINNING = b"<!doctype html>\n<!-- featx page -->"
-"""How every page of featx begins: any other file is not overwritten."""
+from featx.system.version import __version__
 
 # Inside an element <script> only these could end it or begin a comment; two more end a line in old JavaScript.
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
@@ -26,7 +29,7 @@ _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u20
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def render_page(template: str, *, scripts: tuple[str, ...] = (), **values: Any) -> str:
+def render_page(template: str, *, scripts: tuple[str, ...] = (), opens_files: bool = False, **values: Any) -> str:
     """Fill a template in.
 
     Parameters
@@ -35,6 +38,8 @@ def render_page(template: str, *, scripts: tuple[str, ...] = (), **values: Any) 
         Name of a file in ``templates/`` that extends ``base.html``.
     scripts : tuple of str
         Scripts in ``templates/`` that the page runs, after the script that every page has.
+    opens_files : bool
+        Whether its script may show image files that lie on the same disk, or come from the same host.
     **values
         What the template shows. Text is escaped, whatever is in it.
 
@@ -44,20 +49,10 @@ def render_page(template: str, *, scripts: tuple[str, ...] = (), **values: Any) 
         The page; it can be encoded as UTF-8.
     """
     sources = [Markup(_read(name)) for name in ("page.js", *scripts)]
-    page = plain(_environment().get_template(template).render(scripts=sources, **values))
+    made = {"when": datetime.now().astimezone(), "version": __version__, "command": shown_command()}
+    page = plain(_environment().get_template(template).render(scripts=sources, opens_files=opens_files, made=made, **values))
     # A page is mailed: wherever a path stands in it, whose home it was in is nobody's business.
     return without_home(page)
-
-
-def check_page_path(path: Path, option: str = "--out") -> None:
-    """Make sure that a page can be saved there; cheap, so that it can be asked before the work.
-
-    Raises
-    ------
-    OutputError
-        If the place cannot be written, or holds a file that is no page of featx's.
-    """
-    check_replaced(path, [BEGINNING], "is not a page of featx's", option)
 
 
 def save_page(page: str, path: Path, option: str = "--out") -> None:
@@ -85,6 +80,12 @@ def plain(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def isolated(name: str) -> str:
+    """Return a name that stands in a line with others: one in Arabic or Hebrew, say, turns none of what is around it."""
+    turns = any(unicodedata.bidirectional(letter) in ("R", "AL", "RLE", "RLO", "RLI") for letter in name)
+    return f"\u2068{name}\u2069" if turns else name
+
+
 def _json(value: Any) -> Markup:
     """Return JSON that can stand inside an element <script>, whatever texts are in it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -107,5 +108,6 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"json": _json, "script_digest": _script_digest}
+    texts = {"share": share_text, "interval": interval_text, "count": number_of}
+    environment.filters |= {"json": _json, "script_digest": _script_digest, **texts}
     return environment

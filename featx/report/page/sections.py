@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 
 from featx.heads import Calibration
-from featx.report.page.draw import Frame, colours
+from featx.report.page.draw import SHAPES, Frame, marks_of
 from featx.report.page.exhibits import Exhibits
+from featx.report.text.shares import interval_text, share_text
+from featx.report.text.words import parameters_text
+from featx.system.counts import known_number_of, number_of
 from featx.verbs.evaluate import Confidence, Evaluation
 
 _MOST_CURVES = 60
@@ -22,28 +25,28 @@ def confidence_section(evaluation: Evaluation) -> dict[str, Any] | None:
     now, before = evaluation.confidence, evaluation.uncalibrated
     if now is None:
         return None
-    mean = sum((bin_.confidence or 0) * bin_.images for bin_ in now.bins) / len(evaluation.y)
-    way = "more sure than right" if mean > evaluation.accuracy else "less sure than right"
-    text = (
-        f"Its mean confidence is {mean:.3f} and {evaluation.accuracy:.3f} of the images are right: on the whole it is {way}. "
-        "Where a bar ends on the dashed line, confidence can be taken at its word; a larger dot stands for more images. "
-        f"The expected calibration error, the mean distance, is {now.ece:.3f} over {len(now.bins)} bins{_precision(now)}."
+    text = _how_sure(evaluation, now) + (
+        " A bar ends at the share that is right; the line on it spans what so few images do not exclude (95 %). Where that "
+        "crosses the dashed line, confidence can be taken at its word as far as they tell. A larger dot stands for more "
+        "images. "
+        f"The expected calibration error, the mean distance, is {now.ece:.3f} over {number_of(len(now.bins), 'bin')}"
+        f"{_precision(now)}."
     )
     calibration = evaluation.model.calibration
     if before:
         what = "One rising curve" if calibration.isotonic else f"One temperature, {calibration.temperature:.2f},"
         text += (
             f" {what} was fitted on the validation images"
-            f"{', which chose the epoch too' if evaluation.model.history else ''}. "
+            f"{', which chose the epoch too' if len(evaluation.model.history.get('val_loss', ())) > 1 else ''}. "
             "It changes no prediction, only how sure each is."
         )
     elif calibration.kind != "none":
         what = "curve" if calibration.isotonic else "temperature"
-        text += f" The model has a {what}, but it cannot be taken out of a mean over views."
+        text += f" The model has a {what}, but it is not taken out here."
 
     def plot(measured: Confidence, title: str) -> dict[str, Any]:
         label = "; ".join(
-            f"confidence {each.confidence:.2f}, right {each.accuracy:.2f}, {each.images} images"
+            f"confidence {each.confidence:.2f}, right {each.accuracy:.2f}, {number_of(each.images, 'image')}"
             for each in measured.bins
             if each.images
         )
@@ -54,6 +57,24 @@ def confidence_section(evaluation: Evaluation) -> dict[str, Any] | None:
     return {"text": text, "plots": plots, "before": before, "after": now, "calibration": _calibration(calibration)}
 
 
+def _how_sure(evaluation: Evaluation, found: Confidence) -> str:
+    """Hold the mean confidence against the accuracy: more or less sure than right only where the images exclude the other."""
+    if found.mean is None or found.gap_interval is None:
+        return f"Of the images {share_text(evaluation.accuracy)} are right."
+    low, high = found.gap_interval
+    if low > 0:
+        way = "on the whole it is more sure than right"
+    elif high < 0:
+        way = "on the whole it is less sure than right"
+    else:
+        way = f"on the whole it is as sure as it is right, as far as {number_of(len(evaluation.y), 'image')} can tell"
+    right = interval_text((max(0.0, found.mean - high), min(1.0, found.mean - low)))
+    return (
+        f"Its mean confidence is {share_text(found.mean)}, and {share_text(evaluation.accuracy)} of the images are right "
+        f"({right} with 95 % confidence): {way}."
+    )
+
+
 def _calibration(found: Calibration) -> str:
     return {"none": "none", "isotonic": "isotonic curve"}.get(found.kind, f"temperature {found.temperature:.2f}")
 
@@ -61,8 +82,8 @@ def _calibration(found: Calibration) -> str:
 def _precision(found: Confidence) -> str:
     if found.interval is None or found.by_chance is None:
         return ""
-    low, high = found.interval
-    return f" ({low:.3f} to {high:.3f} with 95 % confidence; an exact confidence would show {found.by_chance:.3f} by chance)"
+    interval = interval_text(found.interval)
+    return f" ({interval} with 95 % confidence; an exact confidence would show {found.by_chance:.3f} by chance)"
 
 
 def curves_section(evaluation: Evaluation) -> dict[str, Any]:
@@ -82,10 +103,15 @@ def curves_section(evaluation: Evaluation) -> dict[str, Any]:
     text = (
         "Each class against all others, as the confidence asked for falls. In brackets the average precision; the worst first."
     )
-    if len(worst) > len(lines):
+    if worst and worst[0].average_precision == 1:
+        text = (
+            "Each class against all others, as the confidence asked for falls. In every class all of its images come before "
+            "all others: an average precision of 1."
+        )
+    elif len(worst) > len(lines):
         text += f" These are the {len(lines)} worst of {len(worst)} classes."
     label = "Precision-recall curves. Average precision: " + ", ".join(
-        f"{line['name']} {line['average_precision']:.3f}" for line in lines[:20]
+        f"{line['name']} {share_text(curve.average_precision)}" for line, curve in zip(lines[:20], worst, strict=False)
     )
     return {"curve_lines": lines, "curve_text": text, "curve_label": label, "curve_frame": Frame(420, 300)}
 
@@ -97,7 +123,7 @@ def map_section(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | 
         return None
     shown = evaluation.y[map_.rows]
     present = np.unique(shown)
-    palette = colours(len(evaluation.model.class_names))
+    marks = marks_of(len(evaluation.model.class_names))
     text = f"{_MAPS[map_.method]} of the averaged features, as the backbone gave them and before any head. "
     if map_.explained is None:
         text += "Only who is near whom means anything: not the distances between groups, nor the directions."
@@ -108,9 +134,15 @@ def map_section(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | 
     return {
         "text": text,
         "legend": [
-            {"label": int(label), "name": evaluation.model.class_names[label], "colour": palette[label]}
+            {
+                "label": int(label),
+                "name": evaluation.model.class_names[label],
+                "colour": marks[label][0],
+                "shape": SHAPES[marks[label][1]],
+            }
             for label in present[:_MOST_IN_LEGEND]
         ],
+        "beyond": len(present) - _MOST_IN_LEGEND if len(present) > _MOST_IN_LEGEND else 0,
     }
 
 
@@ -125,7 +157,8 @@ def map_data(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | Non
         "rows": np.searchsorted(exhibits.listed, map_.rows).tolist(),
         "x": places[:, 0].round(4).tolist(),
         "y": places[:, 1].round(4).tolist(),
-        "colours": colours(len(evaluation.model.class_names)),
+        "marks": marks_of(len(evaluation.model.class_names)),
+        "shapes": SHAPES,
     }
 
 
@@ -148,9 +181,12 @@ def training_section(evaluation: Evaluation) -> dict[str, Any] | None:
             last = ", ".join(f"{curve['kind']} {curve['ys'][best - 1]:.3f}" for curve in series)
             frame = Frame(400, 250, (1.0, float(max(count, 2))), (0.0, top or 1.0), whole_x=True)
             plots.append({"name": name, "frame": frame, "series": series, "label": f"{name} by epoch; at the one kept: {last}"})
-    text = f"Epoch {best} of {count} was kept"
-    text += ", chosen by the validation images: their figures flatter a little." if history.get("val_loss") else "."
-    return {"plots": plots, "best": best, "text": text}
+    if count == 1:
+        text = "There was one epoch."
+    else:
+        text = f"Epoch {best} of {count} was kept"
+        text += ", chosen by the validation images: their figures flatter a little." if history.get("val_loss") else "."
+    return {"plots": plots, "best": best, "text": text, "validated": bool(history.get("val_loss"))}
 
 
 def about_section(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -177,8 +213,11 @@ def about_section(evaluation: Evaluation) -> list[dict[str, Any]]:
         ("file", str(evaluation.model_path)),
         ("head", f"{model.head_name}, on {model.pooling} features"),
         ("settings", settings or "none"),
-        ("fitted on", f"{metrics.get('train_images', '?')} images of {model.source.get('images') or 'a folder not named'}"),
-        ("parameters", ", ".join(f"{count:,} {name}" for name, count in model.parameters.items())),
+        (
+            "fitted on",
+            f"{known_number_of(metrics.get('train_images'), 'image')} of {model.source.get('images') or 'a folder not named'}",
+        ),
+        ("parameters", parameters_text(model.parameters).partition(": ")[2]),
         ("calibration", _calibration(model.calibration)),
         ("made with", ", ".join(f"{name} {version}" for name, version in model.versions.items())),
     ]
@@ -211,7 +250,8 @@ def rejected_section(evaluation: Evaluation) -> dict[str, Any] | None:
         return None
     reasons = Counter(evaluation.rejected.values()).most_common()
     return {
-        "text": "; ".join(f"{reason}: {count:,}" for reason, count in reasons[:10]) + ". They are in no figure.",
+        "text": "; ".join(f"{reason}: {count:,}" for reason, count in reasons[:10])
+        + (". It is in no figure." if len(evaluation.rejected) == 1 else ". They are in no figure."),
         "rows": list(evaluation.rejected.items())[:_MOST_REJECTED],
         "more": max(0, len(evaluation.rejected) - _MOST_REJECTED),
     }

@@ -6,15 +6,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.models import wilson
+from featx.report.text.shares import interval_text, share_text
+from featx.system.counts import is_or_are, number_of
 from featx.verbs.evaluate import Evaluation
 
 MOST_STRANGE = 12
 
-_TEXT = (
-    "Farthest from the training images of every class, or of no class that the head is sure of. Look for pictures that do not "
-    "belong here, and for kinds of picture that the training images lack. The number is unfamiliar: the share of genuine "
-    "images that are as strange or stranger."
+STRANGE = 0.05
+"""An image is called strange if no more than this share of genuine images is as strange."""
+
+_WHAT = (
+    "The number is unfamiliar: the share of genuine images that are as strange or stranger, by their distance to the training "
+    "images of every class and by how sure the head is."
 )
+
+
+def _text(unfamiliar: NDArray[np.float64]) -> str:
+    """Say how strange the strangest are, against what is to be expected of as many images of the model's classes."""
+    strange, n_images = int((unfamiliar <= STRANGE).sum()), len(unfamiliar)
+    if not strange:
+        return f"None of these is strange: of genuine images more than {STRANGE:.0%} are stranger than each. {_WHAT}"
+    low, _ = wilson(strange, n_images)
+    are = f"{strange:,} of {number_of(n_images, 'image')} {is_or_are(strange)}"
+    count = f"{are} as strange as the strangest {STRANGE:.0%} of genuine images"
+    if low <= STRANGE:
+        return f"{count}: no more than are to be expected. {_WHAT}"
+    return (
+        f"{count}, more than are to be expected. Look for pictures that do not belong here, and for kinds of picture that the "
+        f"training images lack. {_WHAT}"
+    )
 
 
 def strangest_first(evaluation: Evaluation) -> NDArray[np.intp]:
@@ -32,7 +53,7 @@ def strangest_gallery(evaluation: Evaluation, show: Callable[[int], dict[str, st
     for place in strangest_first(evaluation).tolist():
         shown = show(place)
         images.append(shown | {"caption": f"{evaluation.unfamiliar[place]:.3f}: {shown['caption']}"})
-    return [{"id": "strangest", "title": "Strangest images", "text": _TEXT, "images": images}]
+    return [{"id": "strangest", "title": "Strangest images", "text": _text(evaluation.unfamiliar), "images": images}]
 
 
 def stranger_figures(evaluation: Evaluation) -> list[tuple[str, str, str]]:
@@ -43,11 +64,11 @@ def stranger_figures(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     told, intervals = found.separation, found.separation.intervals
 
     def between(name: str) -> str:
-        return "{:.3f} to {:.3f}".format(*intervals[name])
+        return interval_text(intervals[name])
 
     note = f"{between('auroc')}; of confidence alone {told.auroc_of_confidence:.3f}"
-    caught = f"{between('caught')}; of the {len(evaluation.y):,} measured {told.false_alarms:.3f}"
+    caught = f"{between('caught')}; of the {len(evaluation.y):,} measured {share_text(told.false_alarms)}"
     return [
-        (f"AUROC of {found.images:,} unknown images", f"{told.auroc:.3f}", note),
-        (f"Called unknown at {told.level:g}", f"{told.caught:.3f}", caught),
+        (f"AUROC of {number_of(found.images, 'unknown image')}", share_text(told.auroc), note),
+        (f"Called unknown at {told.level:g}", share_text(told.caught), caught),
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from featx.report.text.odds import odds_text
 from featx.report.text.words import join_lines, number_of
 from featx.verbs.audit import Audit, DuplicateGroup, ListedImage
 
@@ -19,13 +20,16 @@ def audit_text(audit: Audit) -> str:
         f"duplicates: {number_of(len(audit.duplicates), 'group')}, {exact:,} exact, {across:,} across splits, "
         f"{conflicting:,} with conflicting labels",
         *_first([_group_line(group) for group in audit.duplicates]),
-        f"labels likely to be wrong: {len(audit.label_errors):,}",
+        f"labels likely to be wrong: {len(audit.label_errors):,}" if audit.judged else "labels likely to be wrong: not judged",
         *_first(
-            [f"{_place(error.image)}: {error.suggested} is {error.odds:,.0f} times as likely" for error in audit.label_errors]
+            [
+                f"{_place(error.image)}: {error.suggested} is {odds_text(error.odds)} times as likely"
+                for error in audit.label_errors
+            ]
         ),
         f"outliers: {len(audit.outliers):,}",
         *_first([f"{_place(outlier.image)}: {outlier.distance:.2f} times the reach of chance" for outlier in audit.outliers]),
-        f"bad pictures: {len(audit.quality):,}",
+        f"bad pictures: {len(audit.quality):,}" if audit.measured else "bad pictures: none was measured",
         *_first([f"{_place(entry.image)}: {entry.problem} ({entry.measure} {entry.value:.4g})" for entry in audit.quality]),
     ]
     if audit.small_classes:

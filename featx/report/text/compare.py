@@ -1,16 +1,22 @@
 """The table of ``featx compare``."""
 
+from featx.report.text.shares import interval_text, range_text
 from featx.report.text.words import join_lines, number_of, table
-from featx.verbs.compare import Comparison
+from featx.verbs.compare import ComparedHead, Comparison
 
 
 def comparison_text(comparison: Comparison) -> str:
     """Give the table of a comparison, the best first."""
+    several = len({head.layer for head in comparison.heads}) > 1
+
+    def name_of(head: ComparedHead) -> str:
+        return f"{head.head} {head.pooling}{f' {head.layer}' if several else ''}"
+
     rows = [
         (
-            f"{head.head} {head.pooling}",
+            name_of(head),
             f"{head.accuracy:.3f}",
-            f"{head.low:.3f} to {head.high:.3f}",
+            interval_text((head.low, head.high)),
             f"{head.log_loss:.3f}",
             f"{head.seconds:.2f}",
             "best" if head is comparison.best else f"{head.difference:+.3f}",
@@ -18,9 +24,10 @@ def comparison_text(comparison: Comparison) -> str:
         )
         for head in comparison.heads
     ]
+    baseline = "" if comparison.baseline is None else f"; always the largest class: {comparison.baseline:.2f}"
     lines = [
         f"{number_of(comparison.images, 'training image')}, {number_of(comparison.classes, 'class')}, "
-        f"{comparison.folds} folds: each image judged by the fit that it was left out of",
+        f"{comparison.folds} folds: each image judged by the fit that it was left out of{baseline}",
         "",
         *table(("head", "accuracy", "95 %", "log loss", "fit s", "difference", "95 %"), rows),
     ]
@@ -28,8 +35,8 @@ def comparison_text(comparison: Comparison) -> str:
         lines += ["", *_withheld_text(comparison)]
     near = [head for head in comparison.heads[1:] if head.difference_high >= 0]
     if near:
-        names = ", ".join(f"{head.head} {head.pooling}" for head in near)
-        lines += ["", f"note: within what {comparison.images:,} images can tell, as good as the best: {names}"]
+        names = ", ".join(map(name_of, near))
+        lines += ["", f"note: within what {number_of(comparison.images, 'image')} can tell, as good as the best: {names}"]
     return join_lines(lines)
 
 
@@ -39,7 +46,7 @@ def _withheld_text(comparison: Comparison) -> list[str]:
             f"{head.head} {head.pooling}",
             f"{head.auroc:.3f}",
             f"{head.spread:.3f}",
-            f"{head.low:.3f} to {head.high:.3f}",
+            range_text(head.low, head.high, 3),
             f"{head.auroc_of_confidence:.3f}",
             f"{head.caught:.3f}",
             f"{head.false_alarms:.3f}",

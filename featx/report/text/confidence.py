@@ -1,5 +1,6 @@
 """What an evaluation found of confidence, as lines of text."""
 
+from featx.report.text.shares import interval_text, share_text
 from featx.verbs.evaluate import Evaluation, SetMeasures, Surest
 
 SAID = 0.8
@@ -10,8 +11,7 @@ def confidence_lines(evaluation: Evaluation) -> list[str]:
     """Return a line each on the calibration error, on the surest images, and on sets, as far as they were measured."""
     lines = []
     if evaluation.confidence and evaluation.confidence.interval:
-        low, high = evaluation.confidence.interval
-        lines.append(f"calibration error {evaluation.confidence.ece:.3f} ({low:.3f} to {high:.3f})")
+        lines.append(f"calibration error {evaluation.confidence.ece:.3f} ({interval_text(evaluation.confidence.interval)})")
     if evaluation.surest and (surest := surest_at(evaluation.surest.table, SAID)):
         lines.append(surest_sentence(surest))
     if evaluation.sets:
@@ -27,18 +27,20 @@ def surest_at(table: list[Surest], share: float) -> Surest | None:
 
 def surest_sentence(surest: Surest) -> str:
     """Say how good the surest answers are."""
+    interval = f"{interval_text(surest.interval)}; " if surest.interval else ""
     return (
-        f"answer the surest {100 * surest.share:.0f} %: {surest.accuracy:.2f} right (confidence from {surest.confidence:.2f})"
+        f"answer the surest {100 * surest.share:.0f} %: {share_text(surest.accuracy)} right "
+        f"({interval}confidence from {surest.confidence:.2f})"
     )
 
 
 def sets_sentence(sets: SetMeasures) -> str:
     """Say whether sets keep their promise, how large they are, and which class gets the least of it."""
-    low, high = sets.interval
     text = (
-        f"sets at {sets.level:g} ({sets.method}): {sets.coverage:.3f} hold the right class ({low:.3f} to {high:.3f}), "
+        f"sets at {sets.level:g} ({sets.method}): {share_text(sets.coverage)} hold the right class "
+        f"({interval_text(sets.interval)}), "
         f"{sets.mean_size:.2f} classes on average"
     )
     if sets.worst and sets.worst.coverage is not None:
-        text += f"; least of {sets.worst.class_name!r}: {sets.worst.coverage:.2f} of {sets.worst.images:,}"
+        text += f"; least of {sets.worst.class_name!r}: {share_text(sets.worst.coverage)} of {sets.worst.images:,}"
     return text

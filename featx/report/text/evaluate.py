@@ -1,24 +1,43 @@
 """The figures of ``featx evaluate`` as text."""
 
+from pathlib import Path
+
 from featx.report.text.confidence import confidence_lines
 from featx.report.text.strangers import strangers_text
-from featx.report.text.words import _MOST_CLASSES, join_lines, near_path, number_of, table
+from featx.report.text.words import beside_accuracy, join_lines, number_of, table
+from featx.system.paths import near_path
 from featx.verbs.evaluate import Evaluation
 
+_MOST_CLASSES, _WORST = 30, 20
+"""Up to so many classes are all in the table; of more, so many: the worst."""
 
-def evaluation_text(evaluation: Evaluation) -> str:
-    """Give the per-class table and the headline figures."""
+
+def evaluation_text(evaluation: Evaluation, whole_table: Path | None = None) -> str:
+    """Give the per-class table and the headline figures.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was measured.
+    whole_table : Path or None
+        Where all classes are, should the table here be of some.
+    """
+    shown = evaluation.per_class
+    if len(shown) > _MOST_CLASSES:
+        shown = sorted((m for m in shown if m.images), key=lambda m: (m.f1, m.class_name))[:_WORST]
     rows = [
         # A class without images here has no recall, and its F1 would be a figure about nothing.
         (m.class_name, *((f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}") if m.images else "---"), f"{m.images:,}")
-        for m in evaluation.per_class[:_MOST_CLASSES]
+        for m in shown
     ]
     lines = table(("class", "precision", "recall", "F1", "images"), rows)
-    if len(evaluation.per_class) > _MOST_CLASSES:
-        lines.append(f"… and {len(evaluation.per_class) - _MOST_CLASSES} more classes, in metrics.json")
+    if len(shown) < len(evaluation.per_class):
+        where = f", all in {whole_table}" if whole_table else ""
+        lines.append(f"… the worst {len(shown)} by F1, and {len(evaluation.per_class) - len(shown):,} more classes{where}")
+    beside = beside_accuracy(evaluation.intervals.get("accuracy"), evaluation.baseline[1])
     lines += [
         "",
-        f"{evaluation.split} accuracy {evaluation.accuracy:.3f} on {number_of(len(evaluation.y), 'image')}   "
+        f"{evaluation.split} accuracy {evaluation.accuracy:.3f} on {number_of(len(evaluation.y), 'image')}{beside}",
         f"balanced accuracy {evaluation.balanced_accuracy:.3f}   macro F1 {evaluation.macro_f1:.3f}   "
         f"log loss {evaluation.log_loss:.3f}",
     ]

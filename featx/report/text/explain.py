@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from featx.report.text.words import join_lines
+from featx.report.text.words import join_lines, number_of
 from featx.verbs.explain import Explanation
 
 _MOST = 20
@@ -16,7 +16,8 @@ def explanation_text(explanations: Sequence[Explanation]) -> str:
             lines.append(f"rejected {one.path}: {one.error}")
             continue
         bias = "" if one.bias is None else f", bias {one.bias:+.2f}"
-        strongest = ", ".join(f"({row + 1}, {column + 1}) {value:+.2f}" for row, column, value in one.strongest())
+        counting = [(row, column, value) for row, column, value in one.strongest() if value]
+        strongest = ", ".join(f"({row + 1}, {column + 1}) {value:+.2f}" for row, column, value in counting) or "none counts"
         height, width = one.cells.shape
         lines += [
             f"{one.path}: {one.label} {one.confidence:.3f} against {one.other} {one.other_confidence:.3f}",
@@ -25,5 +26,5 @@ def explanation_text(explanations: Sequence[Explanation]) -> str:
             f"  strongest of {height} x {width} cells (row, column): {strongest}",
         ]
     if len(explanations) > _MOST:
-        lines.append(f"… and {len(explanations) - _MOST} more images, in --json and --out")
+        lines.append(f"… and {number_of(len(explanations) - _MOST, 'more image')}, in --json and --out")
     return join_lines(lines)

@@ -1,6 +1,6 @@
 """The result of ``featx extract``, and of its dry run, as text."""
 
-from featx.images import Noticed
+from featx.images import Noticed, PassedOver
 from featx.models import MOST_COMPARED, describe_blank
 from featx.report.text.words import (
     _MOST_CLASSES,
@@ -88,17 +88,14 @@ def _listing_lines(result: ExtractResult | ExtractPlan) -> list[str]:
     if result.conflicts:
         lines.append(f"  note: the same image stands in more than one class: {some_of(result.conflicts)}")
     if result.across_splits:
-        lines.append(f"  note: {number_of(len(result.across_splits), 'val or test image')} stands in an earlier split too, ")
-        lines[-1] += f"and flatters the accuracy there: {some_of(result.across_splits)}"
+        stands, flatters = ("stands", "flatters") if len(result.across_splits) == 1 else ("stand", "flatter")
+        lines.append(f"  note: {number_of(len(result.across_splits), 'val or test image')} {stands} in an earlier split too, ")
+        lines[-1] += f"and {flatters} the accuracy there: {some_of(result.across_splits)}"
     if result.unlearnable and result.classes > 1:
         lines.append(f"  note: no training image, so that it cannot be learned: {some_of(result.unlearnable)}")
     lines += [f"  {count:,} rejected: {reason}" for reason, count in result.reasons.items()]
-    if result.skipped:
-        others = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(result.skipped.items()))
-        lines.append(f"  other files, not images: {others}")
-    if result.passed_over:
-        folders = ", ".join(f"{count:,} {name}" for name, count in sorted(result.passed_over.items()))
-        lines.append(f"  folders of the system, passed over: {folders}")
+    if unlisted := str(PassedOver(result.skipped, result.passed_over, result.hidden)):
+        lines.append(f"  passed over: {unlisted}")
     return lines + [f"  note: {note}" for note in _noticed(result.noticed)]
 
 

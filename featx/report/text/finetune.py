@@ -1,6 +1,6 @@
 """The result of ``featx finetune`` as text."""
 
-from featx.report.text.words import join_lines, number_of, parameters_text
+from featx.report.text.words import beside_accuracy, join_lines, number_of, parameters_text
 from featx.verbs.finetune import FineTuneResult
 
 
@@ -17,7 +17,8 @@ def finetune_text(result: FineTuneResult) -> str:
     epochs = f"{number_of(result.epochs, 'epoch')} of {result.seconds_per_epoch:.1f} s{resumed}"
     lines.append(f"  {number_of(result.train_images, 'training image')}{views}, {epochs}; {kept}")
     if result.val_accuracy_before is not None:
-        accuracy = f"accuracy {result.val_accuracy_before:.3f} before, {result.val_accuracy:.3f} after"
+        beside = beside_accuracy(result.val_interval, result.val_baseline)
+        accuracy = f"accuracy {result.val_accuracy_before:.3f} before, {result.val_accuracy:.3f} after{beside}"
         loss = f"loss {result.val_loss_before:.3f} before, {result.val_loss:.3f} after"
         lines.append(f"  validation {accuracy}; {loss}; on {number_of(result.val_images, 'image')}")
     lines.append("  " + parameters_text(result.parameters))

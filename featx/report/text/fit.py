@@ -1,6 +1,6 @@
 """The result of ``featx fit`` as text."""
 
-from featx.report.text.words import _value_text, join_lines, number_of, parameters_text
+from featx.report.text.words import _value_text, beside_accuracy, join_lines, number_of, parameters_text
 from featx.verbs.fit import FitResult
 
 
@@ -20,7 +20,8 @@ def fit_text(result: FitResult) -> str:
     if result.epochs:
         lines.append(f"  {number_of(result.epochs, 'epoch')}, the best was {result.best_epoch}")
     if result.val_accuracy is not None:
-        lines.append(f"  validation accuracy {result.val_accuracy:.3f} on {number_of(result.val_images, 'image')}")
+        beside = beside_accuracy(result.val_interval, result.val_baseline)
+        lines.append(f"  validation accuracy {result.val_accuracy:.3f} on {number_of(result.val_images, 'image')}{beside}")
     lines.append("  " + parameters_text(counts))
     lines += [f"  note: {note}" for note in result.notes]
     lines.append(f"model {result.model}")

@@ -1,6 +1,7 @@
 """The result of ``featx inspect`` as text."""
 
 from featx.report.text.words import _value_text, join_lines, number_of, parameters_text, size_text, table
+from featx.system.counts import known_number_of
 from featx.verbs.inspect import CacheSummary, ModelSummary
 
 
@@ -42,11 +43,14 @@ def model_text(summary: ModelSummary) -> str:
         + (f"fine-tuned from {model.tail.start}, frozen before" if model.tail else "frozen")
         + ("" if model.recipe.precision == "float32" else f", in {model.recipe.precision}"),
         f"  classes    {len(model.class_names)}: {', '.join(model.class_names[:12])}{more}",
-        f"  fitted on  {metrics.get('train_images', '?')} images of {model.source.get('images', '?')}",
+        f"  fitted on  {known_number_of(metrics.get('train_images'), 'image')} of "
+        f"{model.source.get('images') or 'a folder not named'}",
     ]
     if metrics.get("val_accuracy") is not None:
         epoch = f", epoch {model.best_epoch} of {len(model.history['loss'])}" if model.history.get("loss") else ""
-        lines.append(f"  validation accuracy {metrics['val_accuracy']:.3f} on {metrics['val_images']} images{epoch}")
+        lines.append(
+            f"  validation accuracy {metrics['val_accuracy']:.3f} on {known_number_of(metrics['val_images'], 'image')}{epoch}"
+        )
     if model.isotonic:
         lines.append("  calibrated by an isotonic curve, fitted on the validation images")
     if model.conformal:
@@ -64,7 +68,7 @@ def model_text(summary: ModelSummary) -> str:
             layer["type"],
             " x ".join(map(str, layer["output_shape"])),
             f"{layer['parameters']:,}",
-            "trainable" if layer["trainable"] else "frozen",
+            "trainable" if layer["trainable"] else "kept rows" if layer["type"] == "Head" else "frozen",
         )
         for layer in summary.layers
     ]

@@ -1,6 +1,7 @@
 """A merge as text for a terminal."""
 
 from featx.report.text.words import join_lines, near_duplicate_lines, number_of, size_text, some_of
+from featx.system.counts import is_or_are
 from featx.verbs.merge import MergeResult
 
 
@@ -11,7 +12,7 @@ def merge_text(result: MergeResult) -> str:
         f"{number_of(len(result.caches), 'cache')}: {result.with_features:,} with features, {result.rejected:,} rejected"
     ]
     if result.missing:
-        lines.append(f"  note: {number_of(result.missing, 'image')} are in parts that are not here")
+        lines.append(f"  note: {number_of(result.missing, 'image')} {is_or_are(result.missing)} in parts that are not here")
     if result.duplicates:
         lines.append(f"  {number_of(result.duplicates, 'exact duplicate')}, each read from one row")
     if result.differing:

@@ -1,9 +1,9 @@
 """Words and tables that the texts share: sizes, counts with their noun, paths, parameters."""
 
-import contextlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
+
+from featx.system.counts import number_of as number_of  # texts take it from here
 
 _MOST_CLASSES = 40
 _MOST_CLASSES_IN_LINE = 12
@@ -40,22 +40,18 @@ def size_text(n_bytes: int) -> str:
     return f"{value:.1f} TB"
 
 
-def near_path(path: str) -> str:
-    """Give a path as the user would type it: from the current folder, if it lies below that."""
-    with contextlib.suppress(ValueError, OSError):
-        return str(Path(path).relative_to(Path.cwd()))
-    return path
-
-
-def number_of(n: int, noun: str) -> str:
-    """Give "1 image", "2 images", "1,200 images", "2 classes"."""
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{n:,} {noun if n == 1 else plural}"
-
-
 def parameters_text(counts: dict[str, int]) -> str:
-    """Give the counts of parameters."""
+    """Give the counts of parameters; a head that only keeps its training rows has none."""
+    if not counts["trainable"]:
+        return f"parameters: {counts['total']:,} in total, all frozen"
     return f"parameters: {counts['total']:,} in total, {counts['trainable']:,} trainable, {counts['frozen']:,} frozen"
+
+
+def beside_accuracy(interval: tuple[float, float] | None, baseline: float | None) -> str:
+    """Give what stands beside an accuracy: its 95 % interval, and what always answering the largest class scores."""
+    known = ["{:.3f} to {:.3f}".format(*interval)] if interval else []
+    known += [f"always the largest class: {baseline:.2f}"] if baseline is not None else []
+    return f" ({'; '.join(known)})" if known else ""
 
 
 def some_of(names: Sequence[str]) -> str:

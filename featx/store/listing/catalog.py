@@ -68,6 +68,8 @@ class Catalog:
         Of which listing this is only a part, and which.
     groups : list of str
         The group of each image, empty for none; no entries where there are no groups. Images of one group show the same thing.
+    weights : ndarray of shape (n,), float64, or None
+        How much each image counts, in learning and in figures; None where all count alike.
     """
 
     source: str
@@ -87,6 +89,7 @@ class Catalog:
     view_keys: tuple[int, ...] = ()
     part: PartOf | None = None
     groups: list[str] = dataclasses.field(default_factory=list)
+    weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -98,15 +101,24 @@ class Catalog:
             chosen &= self.splits == SPLITS.index(split)
         return np.flatnonzero(chosen)
 
+    def learned_from(self) -> NDArray[np.int64]:
+        """Return the rows of the training images; those that weigh nothing are not learned from."""
+        rows = self.rows("train")
+        return rows if self.weights is None else rows[self.weights[rows] > 0]
+
     def learning_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return what a head learns from: rows of the training images, and a view of each; all views of an image together."""
-        rows = self.rows("train")
+        rows = self.learned_from()
         views = np.array((0, *self.view_keys), np.int64)
         return np.repeat(rows, len(views)), np.tile(views, len(rows))
 
     def joined_groups(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the group of each row (n,), named by its first member; exact duplicates are of one group too."""
         return join_groups(self.digests[rows], [self.groups[row] for row in rows.tolist()] if self.groups else ())
+
+    def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Return how much each row counts (n,); None where all count alike."""
+        return None if self.weights is None else self.weights[rows]
 
     def images_of_class(self, split: str | None = None) -> dict[str, int]:
         """Return class name to number of images with features, in one split or in all."""
@@ -147,6 +159,8 @@ class Catalog:
             columns |= {"position": self.part.positions, "given": self.part.given}
         if self.groups:
             columns["group"] = _pack(self.groups)
+        if self.weights is not None:
+            columns["weight"] = self.weights
         with writing_named(path):
             # In memory first, like a shard: then a full disk is an ordinary error.
             image = io.BytesIO()
@@ -201,6 +215,7 @@ class Catalog:
                 view_keys=tuple(int(np.int64(key)) for key in views["keys"]),
                 part=PartOf.read(head["part"], column("position"), column("given")) if "part" in head else None,
                 groups=_read_texts(file, path, "group", n) if "group" in file else [],
+                weights=read_array(file, path, "weight", "f", (n,)).astype(np.float64) if "weight" in file else None,
             )
         catalog._check(path)
         return catalog
@@ -222,6 +237,7 @@ class Catalog:
             and self.digests.shape == (n, DIGEST_BYTES)
             and len(self.reasons) == n
             and len(self.groups) in (0, n)
+            and (self.weights is None or bool(np.isfinite(self.weights).all() and (self.weights >= 0).all()))
             and (n == 0 or (self.labels.min() >= -1 and self.labels.max() < len(self.class_names)))
             and (n == 0 or (self.splits.min() >= 0 and self.splits.max() < len(SPLITS)))
             and (n == 0 or self.status.max() <= REJECTED)
@@ -251,8 +267,8 @@ def _names(found: object) -> tuple[str, ...]:
 def _rows_in(file: h5py.File, path: Path) -> int:
     """Return the number of rows; no column is read before all are found to have as many."""
     n = len(file["label"])
-    digests, part = file["digest"], [name for name in ("position", "given") if name in file]
-    shapes = {file[name].shape for name in ("label", "split", "size", "mtime", "ctime", "status", *part)}
+    digests, others = file["digest"], [name for name in ("position", "given", "weight") if name in file]
+    shapes = {file[name].shape for name in ("label", "split", "size", "mtime", "ctime", "status", *others)}
     # Digests are noise: where they take few bytes, the rows are a bomb. Some are zeros, of files that could not be read.
     few = digests.nbytes <= max(_DIGESTS_OF_ZEROS, _DIGESTS_SHRINK * digests.id.get_storage_size())
     if shapes != {(n,)} or digests.shape != (n, DIGEST_BYTES) or not few:

@@ -78,14 +78,14 @@ class ShardRows:
         ascending, back = np.unique(places, return_inverse=True)
         order = np.argsort(back, kind="stable")
         ends = np.cumsum(np.bincount(back, minlength=len(ascending)))
+        firsts = order[ends - np.diff(ends, prepend=0)]
         for shard, local, at in self._pieces(ascending, name, dtype):
-            values = shard.read(name, local)
-            if values.shape[1:] != shape:
-                raise CacheDamaged(f"{shard.path}: {name!r} has rows of shape {values.shape[1:]}, others have {shape}. {MEND}")
-            # Where in the result each of these rows goes: one place, or several if it was asked for more than once.
-            first = 0 if at == 0 else ends[at - 1]
-            targets = order[first : ends[at + len(local) - 1]]
-            out[targets] = values[back[targets] - at]
+            shard.read_into(name, local, out, firsts[at : at + len(local)])
+        # What was asked for more than once.
+        again = np.setdiff1d(np.arange(len(places)), firsts, assume_unique=True)
+        for start in range(0, len(again), step := max(1, BLOCK_BYTES // max(1, out[:1].nbytes))):
+            some = again[start : start + step]
+            out[some] = out[firsts[back[some]]]
         return out
 
     def _pieces(

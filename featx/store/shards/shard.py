@@ -15,6 +15,7 @@
 them over.
 """
 
+import contextlib
 import itertools
 import math
 import os
@@ -38,6 +39,7 @@ from featx.store.guard import (
 )
 from featx.store.inside import open_inside
 from featx.store.shards.chunks import row_checksums
+from featx.store.shards.direct import ChunkIndex, WrongSize
 from featx.system.files import DIGEST_BYTES, file_digest
 from featx.system.finite import first_not_finite
 
@@ -73,6 +75,7 @@ class Shard:
         self.path = path
         self._crc32: dict[str, NDArray[np.uint32] | None] = {}
         self._checked: set[str] = set()
+        self._indexes: dict[str, ChunkIndex | None] = {}
         with damage_named(path):
             self._state = _state(path.lstat())
         with open_guarded(path) as file, damage_named(path):
@@ -130,6 +133,45 @@ class Shard:
             checksums = self._checksums(file, name)
         self._compare(name, values, rows, checksums)
         return values
+
+    def read_into(self, name: str, rows: NDArray[np.int64], out: NDArray[np.floating], places: NDArray[np.int64]) -> None:
+        """Read rows to their places in an array, of any type; parameters and errors as for ``read``.
+
+        Parameters
+        ----------
+        out : ndarray of shape (n_out, …)
+            Where they go.
+        places : ndarray of shape (n,), int64
+            Positions in ``out``, one for each row.
+        """
+        if name.startswith("maps/") and out.shape[1:] == self.row_shape(name):
+            try:
+                if self._read_direct(name, rows, out, places):
+                    return
+            except WrongSize as error:
+                raise CacheDamaged(f"{self.path}: row {error} of {name!r} is not as long as it should be. {MEND}") from None
+        values = self.read(name, rows)
+        if values.shape[1:] != out.shape[1:]:
+            raise CacheDamaged(
+                f"{self.path}: {name!r} has rows of shape {values.shape[1:]}, others have {out.shape[1:]}. {MEND}"
+            )
+        out[places] = values
+
+    def _read_direct(self, name: str, rows: NDArray[np.int64], out: NDArray[np.floating], places: NDArray[np.int64]) -> bool:
+        """Read rows past HDF5; False where that is for HDF5 to do, or to refuse."""
+        with (
+            contextlib.suppress(CacheDamaged),
+            damage_named(self.path),
+            open(open_inside(self.path), "rb") as plain,  # noqa: PTH123 - of a descriptor
+        ):
+            if _state(os.fstat(plain.fileno())) != self._state:
+                return False
+            if name not in self._indexes:
+                with open_by_descriptor(plain.fileno(), self.path) as file:
+                    self._indexes[name] = ChunkIndex.of(file[name])
+            index = self._indexes[name]
+            return index is not None and index.read(plain.fileno(), rows, out, places)
+        return False
 
     def _open(self) -> h5py.File:
         """Open the file; what makes HDF5 dangerous was looked for when it was opened first, unless it is another file now."""

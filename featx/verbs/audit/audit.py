@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError, OutputError
 from featx.images import check_manifest_path, write_manifest
-from featx.models import Compute, Copies, MeasuredPictures, find_copies, measure_missing, stored_pictures
+from featx.models import Compute, Copies, MeasuredPictures, find_copies, measure_missing, open_cache, stored_pictures
 from featx.store import SPLITS, CachedRows, Catalog, FeatureCache
+from featx.system.bars import ProgressOption, as_progress, closing_bars
+from featx.system.counts import is_or_are, number_of, was_or_were
 from featx.system.kinds import as_texts, check_kind, shown
-from featx.system.paths import CACHE, StrPath, as_path
-from featx.system.progress import Progress
+from featx.system.paths import StrPath, as_path
 from featx.verbs.audit.findings import (
     FLAGS,
     AlikeClasses,
@@ -40,17 +41,20 @@ ALIKE = 0.15
 
 _POOLING = "avg"
 
+_UNJUDGED = "the images that are no copies of others are all of one class: labels cannot be judged, nor classes told apart"
+
 # Of a group of copies, the image in the first of these splits is kept: test and val stay as they are, train can spare it.
 _KEPT_FIRST = ("test", "val", "train")
 
 
+@closing_bars()
 def audit_cache(
     cache: StrPath,
     *,
     layer: str | None = None,
     measure: bool = False,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Audit:
     """Look through the images of a cache, by their features and by what was measured of their pictures.
 
@@ -64,8 +68,8 @@ def audit_cache(
         Measure pictures now from their files where extract did not: in caches of an older featx.
     workers : int or None
         Decoding processes for that; by default one for each core.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Returns
     -------
@@ -85,14 +89,13 @@ def audit_cache(
     >>> [group.images for group in audit.duplicates if group.across_splits]
     []
     """
-    started = time.monotonic()
-    compute = Compute(workers=workers)
+    progress = as_progress(progress)
+    started, compute = time.monotonic(), Compute(workers=workers)
     check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
-    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
+    store = open_cache(cache)
     catalog, rows = store.catalog, store.catalog.rows()
-    pictures = stored_pictures(store, rows)
-    if measure:
-        pictures = measure_missing(store, rows, pictures, compute, progress)
+    stored = stored_pictures(store, rows)
+    pictures = measure_missing(store, rows, stored, compute, progress) if measure else stored
     copies = find_copies(store, rows, pictures, progress)
     listing = _Listing(catalog, rows)
     notes = _describe_unmeasured(pictures, store, measure)
@@ -111,8 +114,9 @@ def audit_cache(
         quality=[QualityProblem(listing[flaw.position], flaw.problem, flaw.measure, flaw.value) for flaw in flaws],
         small_classes=_small_classes(listing, copies),
         alike_classes=_list_alike(listing, alone, labels, judged) if judged else [],
-        notes=notes + remarks + ([] if judged else ["only one class has images: labels cannot be judged"]),
+        notes=notes + remarks + ([] if judged else [_UNJUDGED]),
         seconds=time.monotonic() - started,
+        judged=judged is not None,
     )
 
 
@@ -137,10 +141,14 @@ def _describe_unmeasured(pictures: MeasuredPictures, store: FeatureCache, measur
     lost = int((~pictures.present).sum())
     if not lost:
         return []
-    what = f"{lost} of {len(pictures.present)} pictures were not measured: near duplicates and quality leave them out"
+    it, its_files, it_was = ("it", "its file", "it was") if lost == 1 else ("them", "their files", "they were")
+    what = (
+        f"{lost:,} of {number_of(len(pictures.present), 'picture')} {was_or_were(lost)} not measured: near duplicates and "
+        f"quality leave {it} out"
+    )
     if measure:
-        return [f"{what}; their files are not at {store.catalog.source} as they were"]
-    return [f"{what}; they were extracted by an older featx. --measure reads their files"]
+        return [f"{what}; {its_files} {is_or_are(lost)} not at {store.catalog.source} as {it_was}"]
+    return [f"{what}; {it_was} extracted by an older featx. --measure reads {its_files}"]
 
 
 def _list_duplicates(listing: _Listing, copies: Copies, pictures: MeasuredPictures) -> list[DuplicateGroup]:

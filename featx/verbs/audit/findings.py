@@ -3,8 +3,13 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from featx.system.brief import brief_repr
+from featx.system.frames import data_frame
+from featx.system.results import Result
+
+if TYPE_CHECKING:
+    import pandas
 
 FLAGS = ("duplicates", "labels", "outliers", "quality")
 """What an image can be flagged for."""
@@ -79,7 +84,7 @@ class AlikeClasses:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Audit:
+class Audit(Result):
     """The findings of an audit, the most pressing first in each list.
 
     Parameters
@@ -108,6 +113,8 @@ class Audit:
         What a user should know about this audit.
     seconds : float
         That it took.
+    judged : bool
+        Whether labels were judged, which takes different images of two classes.
 
     Examples
     --------
@@ -117,8 +124,6 @@ class Audit:
     >>> audit.small_classes
     {'blue': 8, 'green': 8, 'red': 8}
     """
-
-    __repr__ = brief_repr
 
     cache: Path
     source: str
@@ -133,6 +138,22 @@ class Audit:
     alike_classes: list[AlikeClasses]
     notes: list[str]
     seconds: float
+    judged: bool = True
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame with a row for each image that something was found of; needs pandas.
+
+        ``finding`` is a word of ``FLAGS``, ``group`` numbers the groups of duplicates, and ``value`` is their agreement, the
+        odds of the suggested class, the distance, or the measure that ``detail`` names.
+
+        Raises
+        ------
+        ExtraMissing
+            If pandas is not installed.
+        """
+        rows = list(_table_rows(self))
+        names = ("finding", "group", "path", "label", "split", "value", "detail")
+        return data_frame({name: [row[place] for row in rows] for place, name in enumerate(names)}, "Audit")
 
 
 Flags = dict[str, list[str]]
@@ -149,6 +170,22 @@ def flags_of(audit: Audit) -> Flags:
         if flag not in flagged:
             flagged.append(flag)
     return flags
+
+
+def _table_rows(audit: Audit) -> Iterator[tuple[object, ...]]:
+    for number, group in enumerate(audit.duplicates, 1):
+        for image in group.images:
+            yield ("duplicates", number, *_named(image), group.agreement, "exact" if group.exact else "near")
+    for error in audit.label_errors:
+        yield ("labels", None, *_named(error.image), error.odds, error.suggested)
+    for outlier in audit.outliers:
+        yield ("outliers", None, *_named(outlier.image), outlier.distance, "")
+    for entry in audit.quality:
+        yield ("quality", None, *_named(entry.image), entry.value, f"{entry.problem} ({entry.measure})")
+
+
+def _named(image: ListedImage) -> tuple[str, str, str]:
+    return image.path, image.label, image.split
 
 
 def _flagged(audit: Audit) -> Iterator[tuple[str, str]]:

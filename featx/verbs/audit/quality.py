@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from featx.images import BLANK, MEASURES
 from featx.models import MeasuredPictures
+from featx.system.counts import is_or_are, number_of
 from featx.verbs.audit.labels import far_out
 
 # A picture with hardly another pixel is dark, or bright.
@@ -76,7 +77,10 @@ def find_flaws(pictures: MeasuredPictures, image_size: tuple[int, int]) -> tuple
     notes = []
     for problem, holds, badness, measure in checks:
         if holds.sum() > _MOST * len(measured):
-            notes.append(f"{int(holds.sum())} of {len(measured)} pictures are {problem}: {_MEANING[problem]}")
+            count = int(holds.sum())
+            notes.append(
+                f"{count:,} of {number_of(len(measured), 'picture')} {is_or_are(count)} {problem}: {_MEANING[problem]}"
+            )
             continue
         bad = np.flatnonzero(holds)
         for at in bad[np.argsort(-badness[bad], kind="stable")].tolist():

@@ -1,12 +1,19 @@
 """The verb compare: heads, cross-validated inside the training images."""
 
-from featx.verbs.compare.compare import Comparison, check_table_path, compare_heads, save_comparison
-from featx.verbs.compare.folds import cut_into_folds
-from featx.verbs.compare.search import Candidate, cross_validate, search_settings
+from featx.verbs.compare.candidates import Candidate
+from featx.verbs.compare.compare import compare_heads
+from featx.verbs.compare.comparison import ComparedHead, Comparison, check_table_path, save_comparison
+from featx.verbs.compare.folds import TrainingImages, cut_into_folds
+from featx.verbs.compare.limit import check_minutes
+from featx.verbs.compare.search import search_settings
+from featx.verbs.compare.validate import cross_validate
 
 __all__ = [
     "Candidate",
+    "ComparedHead",
     "Comparison",
+    "TrainingImages",
+    "check_minutes",
     "check_table_path",
     "compare_heads",
     "cross_validate",

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -12,20 +11,18 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError, HeadError
 from featx.heads import HeadSettings, head_spec
-from featx.models import find_training_copies
-from featx.store import POOLINGS, FeatureCache
-from featx.system.brief import brief_repr
-from featx.system.cells import TableWriter
-from featx.system.durable import make_folder
-from featx.system.files import replacing_text, writing_to
-from featx.system.kinds import as_texts, check_kind, plain, shown
+from featx.models import find_training_copies, largest_share, open_cache, wilson
+from featx.store import POOLINGS
+from featx.system.bars import ProgressOption, as_progress, closing_bars
+from featx.system.kinds import as_texts, plain, shown
 from featx.system.names import did_you_mean, keywords_of
-from featx.system.paths import CACHE, StrPath, as_path
+from featx.system.paths import StrPath
 from featx.system.progress import Progress
-from featx.system.replaced import check_replaced
+from featx.verbs.compare.candidates import Candidate, Tried, rank_of
+from featx.verbs.compare.comparison import ComparedHead, Comparison
 from featx.verbs.compare.folds import cut_into_folds
-from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of
-from featx.verbs.compare.withhold import WithheldHead, check_withhold, withhold_classes
+from featx.verbs.compare.validate import cross_validate
+from featx.verbs.compare.withhold import check_withhold, withhold_classes
 
 DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")
 
@@ -33,87 +30,18 @@ DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")
 _Z = 1.959964
 
 
-@dataclasses.dataclass(frozen=True)
-class ComparedHead:
-    """The figures of a head on a pooling.
-
-    Parameters
-    ----------
-    head, pooling : str
-        What was fitted.
-    settings : dict
-        Where they are not the head's defaults.
-    accuracy, low, high : float
-        Top-1 on images that the fits had not seen, and its 95 % interval (Wilson's).
-    log_loss : float
-        Mean over the same images.
-    seconds : float
-        Of a fit, on average over the folds.
-    difference, difference_low, difference_high : float
-        Accuracy less that of the best, on the same images, and its 95 % interval; zeros for the best.
-    """
-
-    head: str
-    pooling: str
-    settings: dict[str, Any]
-    accuracy: float
-    low: float
-    high: float
-    log_loss: float
-    seconds: float
-    difference: float
-    difference_low: float
-    difference_high: float
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class Comparison:
-    """All heads and poolings compared, the best first.
-
-    Parameters
-    ----------
-    cache : Path
-        The cache's folder.
-    images, classes, folds : int
-        Numbers of training images, of their classes and of folds.
-    heads : list of ComparedHead
-        By accuracy, then log loss.
-    withheld : list of WithheldHead
-        With ``withhold``: in the same order, what each is worth on images of classes that it does not know.
-
-    Examples
-    --------
-    >>> comparison = featx.compare_heads("cache/photos", ["logreg", "knn"], folds=3)
-    >>> sorted((one.head, one.pooling, one.accuracy) for one in comparison.heads)
-    [('knn', 'avgmax', 1.0), ('logreg', 'avgmax', 1.0)]
-    """
-
-    __repr__ = brief_repr
-
-    cache: Path
-    images: int
-    classes: int
-    folds: int
-    heads: list[ComparedHead]
-    withheld: list[WithheldHead] = dataclasses.field(default_factory=list)
-
-    @property
-    def best(self) -> ComparedHead:
-        """The first."""
-        return self.heads[0]
-
-
+@closing_bars()
 def compare_heads(
     cache: StrPath,
     heads: str | Sequence[str] = DEFAULT_HEADS,
     poolings: str | Sequence[str] = (),
     *,
     folds: int = 5,
-    layer: str | None = None,
+    layer: str | Sequence[str] | None = None,
     seed: int = 0,
     group_duplicates: bool = False,
     withhold: float | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **settings: Unpack[HeadSettings],
 ) -> Comparison:
     """Cross-validate heads on the training images of a cache; val and test images are not looked at.
@@ -128,8 +56,8 @@ def compare_heads(
         Each head is tried on each; by default on the pooling that suits it.
     folds : int
         Stratified by class, exact duplicates in one of them.
-    layer : str or None
-        One of the cached layers; by default the last.
+    layer : str, sequence of str, or None
+        One of the cached layers, or several: each head is tried on each; by default the last.
     seed : int
         Of the folds and of everything random in the fits.
     group_duplicates : bool
@@ -137,8 +65,8 @@ def compare_heads(
     withhold : float or None
         A share of the classes: withhold as many in each of eight draws, fit without them, and measure how well their images are
         told from others.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **settings
         Given to each head that has such a setting.
 
@@ -160,23 +88,39 @@ def compare_heads(
     >>> comparison.images, comparison.folds  # of the training images alone
     (24, 3)
     """
+    progress = as_progress(progress)
     if withhold is not None:
         check_withhold(withhold)
     names = as_texts("heads", heads, "the name of a head, or several", HeadError)
     if not names:
         raise HeadError("compare needs at least one head.", wrong_value=True)
     asked = as_texts("poolings", poolings, "the name of a pooling, or several", HeadError)
-    check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
+    layers = [] if layer is None else as_texts("layer", layer, "the name of a layer, several, or None", CacheError)
+    if withhold is not None and len(layers) > 1:
+        raise HeadError("withhold goes with one layer. Give one, or leave withhold out.", wrong_value=True)
     seed, folds = plain(seed), plain(folds)
     candidates = _candidates(names, asked, {**settings, "seed": seed})
-    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
+    store = open_cache(cache)
     groups = find_training_copies(store, progress).groups if group_duplicates else None
-    images = cut_into_folds(store, layer or store.recipe.layers[-1], folds, seed, groups)
-    tried = sorted(cross_validate(images, candidates, progress), key=rank_of)
-    compared = [_compare(entry, tried[0]) for entry in tried]
-    ranked = [entry.candidate for entry in tried]
+    layers = list(dict.fromkeys(layers or store.recipe.layers[-1:]))
+    for name in layers:
+        store.row_shape(name)  # refuses one that is not cached, before the first is searched
+    images = cut_into_folds(store, layers[0], folds, seed, groups)
+    show = _of_several(progress, len(layers)) if progress else None
+    found = [
+        (name, one) for name in layers for one in cross_validate(dataclasses.replace(images, layer=name), candidates, show)
+    ]
+    found.sort(key=lambda pair: rank_of(pair[1]))
+    compared = [_compare(entry, found[0][1], name) for name, entry in found]
+    ranked = [entry.candidate for _, entry in found]
     withheld = withhold_classes(images, ranked, withhold, seed, progress) if withhold is not None else []
-    return Comparison(store.folder, len(images.rows), len(images.class_names), images.n_folds, compared, withheld)
+    sizes = len(images.rows), len(images.class_names), images.n_folds
+    return Comparison(store.folder, *sizes, compared, withheld, largest_share(images.labels))
+
+
+def _of_several(progress: Progress, count: int) -> Progress:
+    """Return a callback for one search of so many, which together are one stage."""
+    return lambda stage, done, total: progress(stage, done, total * count)
 
 
 def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[str, Any]) -> list[Candidate]:
@@ -210,9 +154,9 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
     ]
 
 
-def _compare(entry: Tried, best: Tried) -> ComparedHead:
-    low, high = wilson_interval(int(entry.right.sum()), len(entry.right))
-    difference, half = _paired_difference(entry.right, best.right)
+def _compare(entry: Tried, best: Tried, layer: str) -> ComparedHead:
+    low, high = wilson(int(entry.right.sum()), len(entry.right))
+    difference, half = (0.0, 0.0) if entry is best else _paired_difference(entry.right, best.right)
     return ComparedHead(
         head=entry.candidate.head,
         pooling=entry.candidate.pooling,
@@ -225,56 +169,21 @@ def _compare(entry: Tried, best: Tried) -> ComparedHead:
         difference=difference,
         difference_low=difference - half,
         difference_high=difference + half,
+        layer=layer,
     )
 
 
-def wilson_interval(n_right: int, n_images: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share.
+def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the mean difference image by image, and half of its 95 % interval.
+
+    Where both are right on the same images there is no spread to see, and yet they may differ on others: as many images and
+    half a one more for each of the four ways that two answers can come out, says that interval.
 
     References
     ----------
-    Wilson (1927), Probable inference, the law of succession, and statistical inference.
+    Agresti & Min (2005), Simple improved confidence intervals for comparing matched proportions.
     """
-    from scipy.stats import binomtest  # here, not above: importing featx must not load SciPy
-
-    interval = binomtest(n_right, n_images).proportion_ci(0.95, "wilson")
-    return float(interval.low), float(interval.high)
-
-
-def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the mean difference image by image, and half of its 95 % interval."""
     each = right.astype(np.float64) - best
-    return float(each.mean()), float(_Z * each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 0.0
-
-
-_COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if field.name != "settings")
-
-
-def check_table_path(path: Path) -> None:
-    """Make sure that a comparison can be saved there; cheap, so that it is called before the work.
-
-    Raises
-    ------
-    OutputError
-        If the place cannot be written, or holds a file that is no comparison.
-    """
-    check_replaced(path, [b"head,pooling,"], "is not a comparison", "--out")
-
-
-def save_comparison(comparison: Comparison, path: Path) -> None:
-    """Write a comparison as CSV, one line for each head and pooling, atomically, in place of an earlier one.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
-    check_table_path(path)
-    with writing_to(path, "Give another --out."):
-        make_folder(path.parent)
-        with replacing_text(path) as file:
-            writer = TableWriter(file)
-            writer.writerow([*_COLUMNS, "settings"])
-            for head in comparison.heads:
-                given = " ".join(f"{name}={value}" for name, value in head.settings.items())
-                writer.writerow([*(getattr(head, name) for name in _COLUMNS), given])
+    if not each.any():
+        return 0.0, _Z / (len(each) + 2)
+    return float(each.mean()), float(_Z * each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 1.0

@@ -37,6 +37,8 @@ class TrainingImages:
         Fold that each image is left out of. Duplicates share a fold, and classes are spread evenly.
     inner_val : ndarray of shape (n_images,), bool
         Images that validate where a head stops by a validation loss, unless they are left out themselves.
+    weights : ndarray of shape (n_images,), float64, or None
+        How much each counts; None where all count alike.
     """
 
     store: FeatureCache
@@ -46,6 +48,7 @@ class TrainingImages:
     class_names: tuple[str, ...]
     fold_of: NDArray[np.int64]
     inner_val: NDArray[np.bool_]
+    weights: NDArray[np.float64] | None = None
 
     @property
     def n_folds(self) -> int:
@@ -82,7 +85,9 @@ def cut_into_folds(
     if not is_whole(n_folds) or not 2 <= n_folds <= 100:
         raise HeadError(f"--folds must be from 2 to 100. Received: {shown(n_folds)}.", wrong_value=True)
     catalog = store.catalog
-    rows = catalog.rows("train")
+    rows = catalog.learned_from()
+    if groups is not None:
+        groups = groups[np.isin(catalog.rows("train"), rows)]
     present, labels = np.unique(catalog.labels[rows], return_inverse=True)
     contents = _shown_alike(catalog, rows, groups, by_group)
     different = [len(np.unique(contents[labels == label])) for label in range(len(present))]
@@ -96,7 +101,7 @@ def cut_into_folds(
     fold_of = _deal(labels, contents, min(n_folds, fewest), seed)
     inner_val = _deal(labels, contents, min(_INNER_FOLDS, fewest), seed + 1) == 0
     names = tuple(catalog.class_names[label] for label in present)
-    return TrainingImages(store, layer, rows, labels.astype(np.int64), names, fold_of, inner_val)
+    return TrainingImages(store, layer, rows, labels.astype(np.int64), names, fold_of, inner_val, catalog.weights_of(rows))
 
 
 def _shown_alike(

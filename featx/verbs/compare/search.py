@@ -1,106 +1,39 @@
-"""Cross-validation inside the training images: how a head is chosen without a look at the test images."""
+"""The search for the settings of a head: coarse first, and within a time."""
 
 import dataclasses
 import itertools
-import time
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from featx.heads import Features, Scaling, Span, check_scale, head_spec, make_head
-from featx.store import CachedRows
-from featx.system.cores import available_cores
-from featx.system.memory import check_memory
+from featx.heads import head_spec, is_number
 from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages
+from featx.verbs.compare.limit import Limit
+from featx.verbs.compare.validate import CrossValidation
 
-_LEAST_PROBABILITY = 1e-7
-
-_COPIES = 3
-"""Of the features in float64 that a search holds at its peak: all scaled rows, and those of the folds being fitted."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A way to fit: head, pooling and settings.
-
-    Parameters
-    ----------
-    head, pooling : str
-        Which head, on which features.
-    settings : dict
-        The head's own, where they are not at their default.
-    """
-
-    head: str
-    pooling: str
-    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+_FOR_THE_FIRST_STEP = 0.6
+"""Share of the time: the settings that the second step tries on what the first has found are worth as much as it."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Tried:
-    """The figures of a candidate on images that its fits had not seen.
+class Search:
+    """What a search has found.
 
     Parameters
     ----------
-    candidate : Candidate
-        What was fitted.
-    accuracy : float
-        Top-1, over all training images, each judged by the fit that it was left out of.
-    log_loss : float
-        Mean over them.
-    seconds : float
-        Of a fold's fit, on average.
-    right : ndarray of shape (n_images,), bool
-        Whether each was judged right.
-    """
-
-    candidate: Candidate
-    accuracy: float
-    log_loss: float
-    seconds: float
-    right: NDArray[np.bool_]
-
-
-def cross_validate(images: TrainingImages, candidates: Sequence[Candidate], progress: Progress | None = None) -> list[Tried]:
-    """Fit every candidate on every fold.
-
-    Classical heads that share pooling and scale share one scaling, learned from all training images (without their
-    labels), and one decomposition: all their settings and folds are fitted on the rotated rows.
-
-    Parameters
-    ----------
-    images : TrainingImages
-        In folds.
-    candidates : sequence of Candidate
-        What to try.
-    progress : callable or None
-        Called as (stage, newly done, total) after each candidate.
-
-    Returns
-    -------
     tried : list of Tried
-        In the order of the candidates.
-
-    Raises
-    ------
-    HeadError, CacheError
-        If a candidate cannot be fitted.
+        The best first; of equals the candidate nearest to the head's defaults.
+    untried : list of Candidate
+        Those that the time did not suffice for, or the memory.
+    too_large : set of str
+        Poolings that the memory did not suffice for.
     """
-    tried: dict[int, Tried] = {}
-    if progress:
-        progress("cross-validate", 0, len(candidates))
-    order = sorted(range(len(candidates)), key=lambda number: _basis_key(candidates[number]))
-    for key, group in itertools.groupby(order, key=lambda number: _basis_key(candidates[number])):
-        numbers = list(group)
-        results = _try_all(images, *key, [candidates[number] for number in numbers])
-        for number, result in zip(numbers, results, strict=True):
-            tried[number] = result
-            if progress:
-                progress("cross-validate", 1, len(candidates))
-    return [tried[number] for number in range(len(candidates))]
+
+    tried: list[Tried]
+    untried: list[Candidate]
+    too_large: set[str]
 
 
 def search_settings(
@@ -109,11 +42,14 @@ def search_settings(
     pooling: str | None,
     settings: dict[str, Any],
     progress: Progress | None = None,
-) -> list[Tried]:
+    minutes: float | None = None,
+) -> Search:
     """Look for the settings of a head that are not given: first pooling and scale, then the others on the best of those.
 
     All scales give values of one size, so that the default penalty suits each, and the two steps find what a full grid
-    would for a fraction of the fits.
+    would for a fraction of the fits. Within a time, each step tries the defaults first and then what costs least or lies
+    nearest to them, and the first leaves some of the time to the second. With time enough every candidate is tried, and the
+    result is always the same.
 
     Parameters
     ----------
@@ -127,123 +63,59 @@ def search_settings(
         Settings that stay fixed.
     progress : callable or None
         Called as (stage, newly done, total) after each candidate.
+    minutes : float or None
+        How long to search, at most; by default as long as it takes.
 
     Returns
     -------
-    tried : list of Tried
-        All candidates, the best first; of equals the candidate nearest to the head's defaults.
+    search : Search
+        Without any tried where the time did not suffice for one.
+
+    Raises
+    ------
+    HeadError, CacheError
+        If a candidate cannot be fitted; for want of memory, where no other could be either.
     """
     spec = head_spec(head)
     free = spec.free_grid(settings)
     scales = free.pop("scale", None)
+    limit = Limit(None if minutes is None else 60 * minutes)
+    validation = CrossValidation(images, searches=True)
     bases = [
         Candidate(head, each, settings | ({"scale": scale} if scale else {}))
         for each in ([pooling] if pooling else spec.searched)
         for scale in scales or (None,)
     ]
-    tried = cross_validate(images, bases, progress) if len(bases) > 1 or not free else []
+    first = bases if len(bases) > 1 or not free else []
+    found = validation.run(first, limit.part(_FOR_THE_FIRST_STEP) if free else limit, progress) if first else []
+    second: list[Candidate] = []
     if free:
-        basis = min(tried, key=rank_of).candidate if tried else bases[0]
-        known = basis.settings | {name: values[0] for name, values in free.items()}
-        combined = (basis.settings | dict(zip(free, values, strict=True)) for values in itertools.product(*free.values()))
-        further = [Candidate(head, basis.pooling, combination) for combination in combined if not tried or combination != known]
-        # The first of each is the default, which the first step has tried already.
-        tried += cross_validate(images, further, progress)
-    return sorted(tried, key=rank_of)
+        basis = min((one for one in found if one), key=rank_of, default=None)
+        second = _further(basis.candidate if basis else bases[0], free, tried=bool(basis))
+        # Nearest to the defaults first: where the time ends, what was tried lies around them.
+        order = sorted(range(len(second)), key=lambda number: _distance(second[number], free))
+        results = validation.run([second[number] for number in order], limit, progress)
+        found = [*found, *(results[order.index(number)] for number in range(len(second)))]
+    pairs = list(zip([*first, *second], found, strict=True))
+    tried = sorted((one for _, one in pairs if one), key=rank_of)
+    if validation.no_room and not tried:
+        raise validation.no_room
+    return Search(tried, [candidate for candidate, one in pairs if one is None], validation.too_large)
 
 
-def rank_of(tried: Tried) -> tuple[float, float]:
-    """Return the sort key of candidates: accuracy, then log loss."""
-    return -round(tried.accuracy, 12), tried.log_loss
+def _further(chosen: Candidate, free: Mapping[str, Sequence[Any]], *, tried: bool) -> list[Candidate]:
+    """Return all combinations of free settings on one basis; without the first of each, the default, where that was tried."""
+    known = chosen.settings | {name: values[0] for name, values in free.items()}
+    combined = (chosen.settings | dict(zip(free, values, strict=True)) for values in itertools.product(*free.values()))
+    return [Candidate(chosen.head, chosen.pooling, one) for one in combined if not tried or one != known]
 
 
-def _basis_key(candidate: Candidate) -> tuple[str, str]:
-    """Return pooling and scale of the rows that a candidate is fitted on; no scale for heads that scale by themselves."""
-    if not head_spec(candidate.head).classical:
-        return candidate.pooling, ""
-    return candidate.pooling, str(candidate.settings.get("scale", "standard"))
-
-
-def _try_all(images: TrainingImages, pooling: str, scale: str, candidates: Sequence[Candidate]) -> Iterator[Tried]:
-    """Yield how each candidate does that is fitted on the same rows."""
-    store, views = images.store, np.array((0, *images.store.catalog.view_keys), np.int64)
-
-    def cached(chosen: NDArray[np.int64], numbers: NDArray[np.int64]) -> CachedRows:
-        dtype = store.maps_dtype if pooling == "flatten" else np.float32
-        return CachedRows(store, images.rows[chosen], views[numbers], images.layer, pooling, dtype)
-
-    if not scale:
-        for candidate in candidates:
-            yield _fit_folds(images, candidate, candidate.settings, cached)
-        return
-    check_scale(scale)
-    everything = np.arange(len(images.rows)), np.arange(len(views))
-    rows = cached(np.repeat(everything[0], len(views)), np.tile(everything[1], len(images.rows)))
-    check_memory(
-        int(rows.shape[0] * rows.shape[1] * (rows.dtype.itemsize + 8 * _COPIES)),
-        f"{candidates[0].head} with {pooling}: a search holds all features, and {rows.shape[0]:,} rows of {rows.shape[1]:,}",
-        "Fit ridge or dense without --tune: they read a block at a time. Or compare --heads dense, or with --pooling avg.",
-    )
-    X = np.asarray(rows)
-    scaling = Scaling.learn(scale, X)
-    # A kernel's width depends on the columns, so its rows are not rotated.
-    kinds = {"rbf" if candidate.settings.get("kernel") == "rbf" else "linear" for candidate in candidates}
-    values = {kind: _basis(X, scaling, rotated=kind == "linear") for kind in kinds}
-
-    def fit(candidate: Candidate) -> Tried:
-        rows = values["rbf" if candidate.settings.get("kernel") == "rbf" else "linear"]
-        settings = candidate.settings | {"scale": "none"}
-        return _fit_folds(images, candidate, settings, lambda chosen, numbers: rows[chosen * len(views) + numbers])
-
-    import joblib
-    import threadpoolctl
-
-    # Threads, as NumPy and scikit-learn leave Python's lock; each with one core, so that they do not fight over them.
-    with threadpoolctl.threadpool_limits(1):
-        jobs = (joblib.delayed(fit)(candidate) for candidate in candidates)
-        yield from joblib.Parallel(available_cores(), prefer="threads", return_as="generator")(jobs)
-
-
-def _basis(X: NDArray[np.floating], scaling: Scaling, rotated: bool) -> NDArray[np.float64]:
-    """Return the scaled rows; where there are fewer of them than columns, in the basis that they span."""
-    if rotated and len(X) < X.shape[1]:
-        return Span(X, scaling).rows
-    return scaling(X)
-
-
-def _fit_folds(
-    images: TrainingImages,
-    candidate: Candidate,
-    settings: dict[str, Any],
-    take: Callable[[NDArray[np.int64], NDArray[np.int64]], Features],
-) -> Tried:
-    """Fit on all but one fold and judge that one, for each in turn; ``take`` gives rows by image and number of the view."""
-    if "map_shape" in head_spec(candidate.head).settings():
-        settings = settings | {"map_shape": list(images.store.row_shape(images.layer))}
-    n_views = 1 + len(images.store.catalog.view_keys)
-    probabilities = np.zeros((len(images.rows), len(images.class_names)))
-    seconds = []
-    for fold in range(images.n_folds):
-        left_out = np.flatnonzero(images.fold_of == fold)
-        used, val = np.flatnonzero(images.fold_of != fold), np.empty(0, np.int64)
-        if not head_spec(candidate.head).classical:
-            inner = images.inner_val[used]
-            # The only image of its class that is left is for learning.
-            inner &= np.isin(images.labels[used], images.labels[used[~inner]])
-            val, used = used[inner], used[~inner]
-        X = take(np.repeat(used, n_views), np.tile(np.arange(n_views), len(used)))
-        X_val, y_val = (take(val, np.zeros_like(val)), images.labels[val]) if len(val) else (None, None)
-        start = time.perf_counter()
-        head = make_head(candidate.head, **settings).fit(X, np.repeat(images.labels[used], n_views), X_val, y_val)
-        seconds.append(time.perf_counter() - start)
-        of_fold = head.predict_proba(np.asarray(take(left_out, np.zeros_like(left_out))))
-        probabilities[np.ix_(left_out, head.classes_)] = of_fold
-    of_label = probabilities[np.arange(len(images.rows)), images.labels]
-    right = probabilities.argmax(axis=1) == images.labels
-    return Tried(
-        candidate=candidate,
-        accuracy=float(right.mean()),
-        log_loss=float(-np.log(np.maximum(of_label, _LEAST_PROBABILITY)).mean()),
-        seconds=float(np.mean(seconds)),
-        right=right,
-    )
+def _distance(candidate: Candidate, free: Mapping[str, Sequence[Any]]) -> tuple[int, float]:
+    """Return how many settings are not at their first value, and how many powers of ten the numbers among them are away."""
+    changed, powers = 0, 0.0
+    for name, values in free.items():
+        value, default = candidate.settings[name], values[0]
+        changed += value != default
+        if is_number(value) and is_number(default) and value > 0 and default > 0:
+            powers += abs(math.log10(value / default))
+    return changed, powers

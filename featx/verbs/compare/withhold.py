@@ -11,8 +11,8 @@ from featx.heads import head_spec, make_head
 from featx.models import Familiarity, Separation, tell_apart
 from featx.store import CachedRows
 from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate
 from featx.verbs.compare.folds import TrainingImages
-from featx.verbs.compare.search import Candidate
 
 DRAWS = 8
 
@@ -116,7 +116,13 @@ def _one_draw(
     X = _rows(images, candidate.pooling, np.repeat(train, len(views)), np.tile(views, len(train)))
     validates = len(judging) and not head_spec(candidate.head).classical
     validation = (_rows(images, candidate.pooling, judging), labels[judging]) if validates else (None, None)
-    head = make_head(candidate.head, **settings).fit(X, np.repeat(labels[train], len(views)), *validation)
+    head = make_head(candidate.head, **settings).fit(
+        X,
+        np.repeat(labels[train], len(views)),
+        validation[0],
+        validation[1],
+        sample_weight=None if images.weights is None else np.repeat(images.weights[train], len(views)),
+    )
 
     def given(some: NDArray[np.int64]) -> NDArray[np.float64]:
         if not len(some):

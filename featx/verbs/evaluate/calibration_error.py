@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.verbs.evaluate.measures import BINS, RESAMPLES, expected_calibration_error, reliability
+from featx.models import wilson
+from featx.verbs.evaluate.intervals import RESAMPLES
+from featx.verbs.evaluate.measures import BINS, expected_calibration_error, reliability
 
 _CELLS = 20
 """A bin is cut into as many, so that a resample is a draw over a few hundred cells and not over a million images."""
@@ -18,6 +20,9 @@ def calibration_precision(
     The interval therefore is the resamples' reflected at the error (the basic bootstrap), which takes the excess out; it begins
     at 0 where a model that is right exactly as often as it is sure would show as large an error in one of forty cases. In
     simulations it held the true error in 78 to 95 % of draws of 100 to 500 images: it is a little too narrow.
+
+    It ends no lower than the gap between the mean confidence and an accuracy that the images do not exclude (Wilson's): the
+    true error is at least that gap. Where all are right, or none, resamples show no spread, and that gap is the low end too.
 
     Parameters
     ----------
@@ -55,4 +60,8 @@ def calibration_precision(
     low, high = 2 * found - np.quantile(drawn, [0.975, 0.025])
     if found <= np.quantile(chance, 0.975):
         low = 0.0
-    return (max(0.0, float(low)), max(found, float(high))), float(chance.mean())
+    mean: float = float(confidence.mean())
+    least, most = wilson(int(right.sum()), len(y))
+    if right.all() or not right.any():
+        low = min(float(low), max(0.0, mean - most, least - mean))
+    return (max(0.0, float(low)), max(found, float(high), mean - least, most - mean)), float(chance.mean())

@@ -9,33 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheError, ImageListError, ModelError
-from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions
-from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, load_model
+from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions, UnlabelledFiles
+from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files, load_model, wilson
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
-from featx.system.progress import Progress
 from featx.verbs.evaluate.calibration_error import calibration_precision
 from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
-from featx.verbs.evaluate.grouped import GroupedAnswers, count_groups, cross_validated_both_ways
+from featx.verbs.evaluate.grouped import WEIGHTED, GroupedAnswers, count_groups, cross_validated_both_ways
+from featx.verbs.evaluate.intervals import measure_intervals
 from featx.verbs.evaluate.measures import (
     answered_from,
-    bootstrap_intervals,
     expected_calibration_error,
     precision_recall_curves,
     reliability,
     top_k_accuracy,
 )
+from featx.verbs.evaluate.operating import measure_point
+from featx.verbs.evaluate.remarks import cautions, note_measured, note_source
 from featx.verbs.evaluate.sets import choose_sets, measure_sets
-from featx.verbs.evaluate.sources import Measured, check_classes, check_split, from_cache, from_files, list_to_measure
+from featx.verbs.evaluate.sources import Measured, OnChosen, check_classes, check_split, from_cache, from_files, list_to_measure
 from featx.verbs.evaluate.strangers import list_strangers, measure_strangers
 from featx.verbs.evaluate.surest import risk_coverage
-
-FEW_IMAGES = 30
-"""The figures of a class with fewer images are hardly more than an impression."""
 
 _MOST_UNDONE = 5_000_000
 """Probabilities that a curve is taken back from: some three seconds."""
 
 
+@closing_bars()
 def evaluate_model(
     model: StrPath,
     *,
@@ -52,7 +52,8 @@ def evaluate_model(
     set_method: str | None = None,
     unknown_images: Path | str | None = None,
     group_from: str | None = None,
-    progress: Progress | None = None,
+    on_chosen: OnChosen | None = None,
+    progress: ProgressOption = None,
     **manifest: Unpack[ManifestKeywords],
 ) -> Evaluation:
     """Measure a model on the cached test images, or on images it has never seen.
@@ -85,10 +86,14 @@ def evaluate_model(
         A folder of images of none of the model's classes, or one such image: how well they are told from those measured.
     group_from : str or None
         For ``images``: which of them show the same thing, as for ``extract_features``; by default the groups of a manifest.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    on_chosen : callable or None
+        Called as (split, source) once it is known which images are measured, and before they are; an error in it ends the
+        evaluation.
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **manifest
-        How a manifest is read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``group_column``, ``ext``.
+        How a manifest is read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``group_column``,
+        ``weight_column``, ``ext``.
 
     Returns
     -------
@@ -117,6 +122,7 @@ def evaluate_model(
     >>> featx.evaluate_model("models/photos-logreg.featx", split="val").accuracy
     1.0
     """
+    progress = as_progress(progress)
     check_split(split)
     compute = Compute(batch_size, workers, max_pixels, device)
     listing = ManifestOptions(**manifest)
@@ -131,17 +137,21 @@ def evaluate_model(
     loaded = load_model(path)
     maker = choose_sets(loaded, path, sets, set_method, tta)
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
-    strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else []
+    strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else UnlabelledFiles()
     if images is not None:
-        listed = list_to_measure(as_path("images", images, ImageListError), listing, groups)
-        measured = from_files(loaded, listed, split, classify)
+        index = list_to_measure(as_path("images", images, ImageListError), listing, groups)
+        measured = from_files(loaded, index, split, classify, on_chosen)
     else:
-        folder = as_path_or_none("cache", cache, CacheError, CACHE) or Path(loaded.source.get("cache", ""))
+        given = as_path_or_none("cache", cache, CacheError, CACHE)
+        folder = given or Path(loaded.source.get("cache", ""))
         features = HeadFeatures(loaded, weights, compute.images_a_batch(loaded.recipe), device)
-        measured = from_cache(loaded, split, folder, features, classify if tta else None, progress)
-    notes = measured.notes + (_note_source(loaded, measured) if images is None else [])
+        again = classify if tta else None
+        measured = from_cache(loaded, split, folder, features, again, given is not None, on_chosen, progress)
+    notes = measured.notes + (note_source(loaded, measured) if images is None else [])
     if tta:
         notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
+    if left_out := str(strangers.passed_over):
+        notes.append(f"passed over among the unknown images: {left_out}")
     check_classes(loaded, path, measured)
     label_of = {name: label for label, name in enumerate(loaded.class_names)}
     y = np.array([label_of[name] for name in measured.class_of], np.int64)
@@ -169,15 +179,19 @@ def _measure(
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     labels = np.arange(len(model.class_names))
-    predicted = measured.probabilities.argmax(axis=1)
-    precision, recall, f1, support = precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0.0)
+    predicted = model.decide(measured.probabilities)
+    weights, right = _weights_of(measured), predicted == y
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        y, predicted, labels=labels, sample_weight=weights, zero_division=0.0
+    )
+    support = np.bincount(y, minlength=len(labels))
     present = support > 0
     confusion = confusion_matrix(y, predicted, labels=labels)
-    confidence = _confidence(measured.probabilities, y)
+    confidence = _confidence(measured.probabilities, y, weights)
     uncalibrated = None
     # No calibration can be taken out of a mean over views; a curve can only be searched back.
     if model.calibration.kind != "none" and not tta and (model.isotonic is None or measured.probabilities.size <= _MOST_UNDONE):
-        uncalibrated = _confidence(model.calibration.undone(measured.probabilities), y)
+        uncalibrated = _confidence(model.calibration.undone(measured.probabilities), y, weights)
     curves = precision_recall_curves(measured.probabilities, y)
     average_precision = {curve.label: curve.average_precision for curve in curves}
     seen = model.saw_in_training(measured.digests)
@@ -185,11 +199,15 @@ def _measure(
     without = None
     if measured.shown is not None:
         counts["near_duplicates"] = int((measured.shown & ~seen).sum())
-        without = None if measured.shown.all() else float((predicted == y)[~measured.shown].mean())
-    grouped = None if measured.groups is None else GroupedAnswers(y, predicted, measured.groups)
-    of_groups, group_notes = count_groups(grouped, measured.learned_groups, predicted == y)
+        without = None if measured.shown.all() else _share(right, ~measured.shown, weights)
+    grouped = GroupedAnswers.of(y, predicted, measured.groups, weights)
+    of_groups, group_notes = count_groups(measured.groups, measured.learned_groups, right)
     counts |= of_groups
-    notes = [*notes, *group_notes, *cross_validated_both_ways(model.metrics.get("groups"))]
+    weighted = [] if weights is None else [WEIGHTED]
+    notes = [*notes, *weighted, *group_notes, *cross_validated_both_ways(model.metrics.get("groups"))]
+    operating = measure_point(model, measured.probabilities, y, weights)
+    notes += [] if operating is None else [str(operating)]
+    top3 = top_k_accuracy(measured.probabilities, y, 3, weights)
     return Evaluation(
         model=model,
         model_path=path,
@@ -198,20 +216,23 @@ def _measure(
         paths=measured.paths,
         y=y,
         probabilities=measured.probabilities,
-        accuracy=float((predicted == y).mean()),
+        accuracy=float(np.average(right, weights=weights)),
         balanced_accuracy=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
         log_loss=confidence.log_loss,
         per_class=[
-            ClassMeasures(name, float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]), average_precision.get(i))
+            ClassMeasures(
+                *(name, float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]), average_precision.get(i)),
+                *(wilson(int(confusion[i, i]), int(support[i])) if support[i] else (None, None)),
+            )
             for i, name in enumerate(model.class_names)
         ],
         confusion=confusion,
         rejected=measured.rejected,
-        notes=notes + _notes(model, measured, counts, without, support),
-        cautions=_cautions(model, support, counts["duplicates"]),
-        top3_accuracy=top_k_accuracy(measured.probabilities, y, 3),
-        intervals=bootstrap_intervals(confusion, grouped),
+        notes=notes + note_measured(model, measured, counts, without, support),
+        cautions=cautions(model, support, counts["duplicates"], int(confusion.trace())),
+        top3_accuracy=top3,
+        intervals=measure_intervals(confusion, grouped) | _further_intervals(top3, len(y), without, measured.shown),
         confidence=confidence,
         uncalibrated=uncalibrated,
         curves=curves,
@@ -225,68 +246,40 @@ def _measure(
         accuracy_without_near_duplicates=without,
         sets=measure_sets(maker, measured.probabilities, y, model.class_names) if maker else None,
         surest=risk_coverage(measured.probabilities, y),
+        operating=operating,
     )
 
 
-def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> Confidence:
+def _weights_of(measured: Measured) -> NDArray[np.float64] | None:
+    """Return how much each image counts; None where all do alike, or none counts at all."""
+    return measured.weights if measured.weights is not None and measured.weights.sum() > 0 else None
+
+
+def _share(right: NDArray[np.bool_], chosen: NDArray[np.bool_], weights: NDArray[np.float64] | None) -> float | None:
+    """Return the share of some images that is right; None where they weigh nothing."""
+    own = np.ones(len(right)) if weights is None else weights
+    total = own[chosen].sum()
+    return float(own[chosen & right].sum() / total) if total else None
+
+
+def _further_intervals(
+    top3: float | None, n_images: int, without: float | None, shown: NDArray[np.bool_] | None
+) -> dict[str, tuple[float, float]]:
+    """Return Wilson's intervals of the shares that are not always there."""
+    intervals = {} if top3 is None else {"top3_accuracy": wilson(round(top3 * n_images), n_images)}
+    if without is not None and shown is not None:
+        rest = int((~shown).sum())
+        intervals["accuracy_without_near_duplicates"] = wilson(round(without * rest), rest)
+    return intervals
+
+
+def _confidence(probabilities: NDArray[np.float64], y: NDArray[np.int64], weights: NDArray[np.float64] | None) -> Confidence:
     bins = reliability(probabilities, y)
     # As scikit-learn has it, which makes a table of zeros and ones for it: of 5,000 classes that takes 16 s.
     least = np.finfo(probabilities.dtype).eps
-    loss = float(-np.log(np.clip(probabilities[np.arange(len(y)), y], least, 1 - least)).mean())
-    return Confidence(loss, expected_calibration_error(bins), bins, *calibration_precision(probabilities, y))
-
-
-def _note_source(model: Model, measured: Measured) -> list[str]:
-    """Return a note if the cache now lists another folder than the folder that the model was fitted on."""
-    fitted_on = model.source.get("images", "")
-    if fitted_on in ("", measured.source):
-        return []
-    return [f"the cache now lists {measured.source}; the model was fitted on {fitted_on}"]
-
-
-def _cautions(model: Model, support: NDArray[np.int64], duplicates: int) -> list[str]:
-    cautions = []
-    few = [(model.class_names[i], int(support[i])) for i in np.flatnonzero((support > 0) & (support < FEW_IMAGES))]
-    if few:
-        named = ", ".join(f"{name!r} {count}" for name, count in few[:10]) + (" …" if len(few) > 10 else "")
-        if len(few) > 1 and len(few) == len(support):
-            named = f"the smallest {min(count for _, count in few)}"
-        cautions.append(
-            f"{len(few)} of {len(support)} classes have fewer than {FEW_IMAGES} images here ({named}): "
-            "a single image moves their figures by several hundredths"
-        )
-    if duplicates:
-        copies = "1 image is an exact copy of another" if duplicates == 1 else f"{duplicates} images are exact copies of others"
-        cautions.append(f"{copies} among those measured: each counts again")
-    return cautions
-
-
-def _notes(
-    model: Model, measured: Measured, counts: dict[str, int], without: float | None, support: NDArray[np.int64]
-) -> list[str]:
-    seen, near, n_images = counts["seen_in_training"], counts.get("near_duplicates", 0), len(measured.paths)
-    notes = []
-    if seen:
-        notes.append(f"{seen} of {n_images} images were in the training set: on them the model is only repeating what it saw")
-    if near:
-        them = "them and the images seen in training" if seen else "them"
-        rest = f"no image is left without {them}"
-        if without is not None:
-            rest = f"accuracy without {them} {without:.3f}, n = {n_images - seen - near}"
-        notes.append(f"near duplicates of training images: {near} of {n_images}; {rest}")
-    if measured.split == "val" and model.history:
-        notes.append("these validation images chose the epoch that was kept: expect slightly less on new images")
-    if measured.split == "val" and model.calibration.kind != "none":
-        what = "curve" if model.isotonic else "temperature"
-        notes.append(f"these validation images set the {what} too: only new images show how well confidence matches accuracy")
-    if (support == 0).any():
-        absent = [model.class_names[i] for i in np.flatnonzero(support == 0)]
-        notes.append(f"no images of {', '.join(map(repr, absent[:10]))} were measured")
-    if measured.unknown:
-        notes.append(
-            f"{measured.unknown} images are of classes that had no training image: no head could know them, "
-            "and they are in no figure"
-        )
-    if len(measured.rejected):
-        notes.append(f"{len(measured.rejected)} images were rejected and are in no figure")
-    return notes
+    losses = -np.log(np.clip(probabilities[np.arange(len(y)), y], least, 1 - least))
+    loss = float(np.average(losses, weights=weights))
+    mean, right = float(probabilities.max(axis=1).mean()), int((probabilities.argmax(axis=1) == y).sum())
+    low, high = wilson(right, len(y))
+    precision = calibration_precision(probabilities, y)
+    return Confidence(loss, expected_calibration_error(bins), bins, *precision, mean, (mean - high, mean - low))

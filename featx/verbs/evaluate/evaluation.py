@@ -2,22 +2,30 @@
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.errors import FeatxError
 from featx.models import Model, Separation
-from featx.system.brief import brief_repr
+from featx.system.frames import data_frame
+from featx.system.kinds import shown
+from featx.system.results import Result
 from featx.verbs.evaluate.measures import PrecisionRecall, ReliabilityBin, Threshold
 from featx.verbs.evaluate.sets import SetMeasures
 from featx.verbs.evaluate.surest import RiskCoverage
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassMeasures:
     """Precision, recall and F1 of one class, and how many images of it there were.
 
-    ``average_precision`` is of the class against all others; None without images, and where there are too many for it.
+    ``average_precision`` is of the class against all others; None without images of it or of any other, and where there are
+    too many for it. ``recall_low`` and ``recall_high`` are the ends of a 95 % interval (Wilson's); None without images.
     """
 
     class_name: str
@@ -26,6 +34,8 @@ class ClassMeasures:
     f1: float
     images: int
     average_precision: float | None = None
+    recall_low: float | None = None
+    recall_high: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +54,11 @@ class Confidence:
         95 % bootstrap interval of the calibration error.
     by_chance : float or None
         The error that as few images would show of a model whose confidence is exact.
+    mean : float or None
+        Mean confidence.
+    gap_interval : (low, high) or None
+        95 % interval of the mean confidence less the accuracy, from Wilson's interval of the latter: above 0 the model is more
+        sure than right, below 0 less.
     """
 
     log_loss: float
@@ -51,6 +66,8 @@ class Confidence:
     bins: list[ReliabilityBin]
     interval: tuple[float, float] | None = None
     by_chance: float | None = None
+    mean: float | None = None
+    gap_interval: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +90,41 @@ class Strangers:
     separation: Separation
 
 
+@dataclasses.dataclass(frozen=True)
+class Operating:
+    """What an operating point is worth.
+
+    Parameters
+    ----------
+    class_name : str
+        The positive class.
+    threshold : float
+        Its least probability for an image to be called so.
+    goal : str
+        What the threshold was chosen for.
+    at_half, at_point : dict of str to float
+        ``f1``, ``balanced_accuracy``, ``precision``, ``recall`` perhaps ``cost``, with a threshold of 0.5 and with this one.
+    """
+
+    class_name: str
+    threshold: float
+    goal: str
+    at_half: dict[str, float]
+    at_point: dict[str, float]
+
+    def __str__(self) -> str:
+        kind, _, _ = self.goal.partition("=")
+        name = {"cost": "cost", "balanced": "balanced_accuracy"}.get(kind, "f1")
+        said = name.replace("_", " ").replace("f1", "F1")
+        return (
+            f"called {self.class_name!r} from a probability of {self.threshold:.3f} on ({self.goal}): at 0.5 {said} "
+            f"{self.at_half[name]:.3f}, at {self.threshold:.3f} {self.at_point[name]:.3f} (precision "
+            f"{self.at_point['precision']:.3f}, recall {self.at_point['recall']:.3f})"
+        )
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
-class Evaluation:
+class Evaluation(Result):
     """A model measured on labelled images.
 
     Parameters
@@ -108,7 +158,9 @@ class Evaluation:
     top3_accuracy : float or None
         Share of images whose class is among the three most probable; None for up to three classes.
     intervals : dict of str to (low, high)
-        95 % bootstrap intervals of ``accuracy``, ``balanced_accuracy`` and ``macro_f1``.
+        95 % intervals of ``accuracy``, ``balanced_accuracy``, ``macro_f1``, and as far as they are there of ``top3_accuracy``
+        and ``accuracy_without_near_duplicates``: Wilson's, of means over the classes of as many images as their bootstrap
+        variance is worth.
     confidence : Confidence or None
         Of the probabilities as they are.
     uncalibrated : Confidence or None
@@ -141,6 +193,8 @@ class Evaluation:
         Share of genuine images that are as strange as each or stranger; None from a model of an earlier version.
     strangers : Strangers or None
         With ``unknown_images``: what they were taken for.
+    operating : Operating or None
+        Of a model with an operating point: what the threshold is worth on these images.
 
     Examples
     --------
@@ -152,8 +206,6 @@ class Evaluation:
            [0, 2, 0],
            [0, 0, 2]])
     """
-
-    __repr__ = brief_repr
 
     model: Model
     model_path: Path
@@ -188,3 +240,53 @@ class Evaluation:
     surest: RiskCoverage | None = None
     unfamiliar: NDArray[np.float64] | None = None
     strangers: Strangers | None = None
+    operating: Operating | None = None
+
+    def to_frame(self, table: Literal["images", "classes", "confusion"] = "images") -> "pandas.DataFrame":
+        """Return a data frame; needs pandas.
+
+        Parameters
+        ----------
+        table : str
+            ``images``: path, label, predicted class, confidence and whether it is right, and how unfamiliar each image is where
+            the model tells. ``classes``: the measures of each class. ``confusion``: rows true, columns predicted.
+
+        Raises
+        ------
+        ExtraMissing
+            If pandas is not installed.
+        FeatxError
+            If there is no such table.
+        """
+        names = np.array(self.model.class_names, object)
+        if table == "confusion":
+            return data_frame(dict(zip(names, self.confusion.T, strict=True)), "Evaluation", list(names))
+        if table == "classes":
+            measures = [dataclasses.asdict(one) for one in self.per_class]
+            return data_frame({name: [one[name] for one in measures] for name in measures[0]}, "Evaluation")
+        if table != "images":
+            raise FeatxError(f"table must be images, classes or confusion. Received: {shown(table)}.", wrong_value=True)
+        columns: dict[str, Any] = {
+            "path": self.paths,
+            "label": names[self.y],
+            "predicted": names[self.predicted],
+            "confidence": self.answered,
+            "right": self.predicted == self.y,
+        }
+        return data_frame(columns | ({} if self.unfamiliar is None else {"unfamiliar": self.unfamiliar}), "Evaluation")
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Label that the model calls each image by (n_images,)."""
+        return self.model.decide(self.probabilities)
+
+    @property
+    def answered(self) -> NDArray[np.float64]:
+        """Probability of the class that each image is called by (n_images,)."""
+        return np.take_along_axis(self.probabilities, self.predicted[:, None], axis=1)[:, 0]
+
+    @property
+    def baseline(self) -> tuple[str, float]:
+        """The class of most images here, the first of equal ones, and the accuracy of always answering it."""
+        counts = np.bincount(self.y, minlength=len(self.model.class_names))
+        return self.model.class_names[int(counts.argmax())], float(counts.max() / len(self.y))

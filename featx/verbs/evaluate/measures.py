@@ -1,4 +1,4 @@
-"""Measures beyond the count of hits: how precise a figure is, and how well confidence matches accuracy."""
+"""Measures beyond the count of hits: the best three answers, how well confidence matches accuracy, precision and recall."""
 
 import dataclasses
 import itertools
@@ -6,10 +6,9 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.verbs.evaluate.grouped import GroupedAnswers
+from featx.models import wilson
 
-RESAMPLES = 2000
-"""Of the bootstrap: the ends of a 95 % interval then stand on 50 resamples each."""
+Interval = tuple[float, float]
 
 BINS = 10
 """Of the reliability diagram, equally wide."""
@@ -22,8 +21,6 @@ MOST_CURVE_POINTS = 100
 
 # Sorting the probabilities of one class takes a second for some ten million of them; beyond this, no curves are made.
 _MOST_PROBABILITIES = 20_000_000
-
-_BLOCK = 4_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +35,8 @@ class ReliabilityBin:
         How many there are.
     confidence, accuracy : float or None
         Their mean confidence and the share that is right; None without any.
+    interval : (low, high) or None
+        95 % interval of ``accuracy`` (Wilson's).
     """
 
     low: float
@@ -45,6 +44,7 @@ class ReliabilityBin:
     images: int
     confidence: float | None
     accuracy: float | None
+    interval: Interval | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,83 +69,21 @@ class PrecisionRecall:
 
 @dataclasses.dataclass(frozen=True)
 class Threshold:
-    """Answers of at least some confidence: how many, what share of all, and what share of them is right (None: none)."""
+    """Answers of at least some confidence: how many, what share of all, and what share of them is right (None: none).
+
+    ``interval`` is the 95 % interval of ``accuracy`` (Wilson's).
+    """
 
     confidence: float
     images: int
     share: float
     accuracy: float | None
+    interval: Interval | None = None
 
 
-def bootstrap_intervals(
-    confusion: NDArray[np.int64],
-    groups: GroupedAnswers | None = None,
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> dict[str, tuple[float, float]]:
-    """Return 95 % percentile intervals of accuracy, balanced accuracy and macro F1.
-
-    The three depend on the images through the confusion matrix alone. Drawing n images with replacement therefore is one
-    multinomial draw over its cells, and only the cells that are not empty can be drawn.
-
-    Parameters
-    ----------
-    confusion : ndarray of shape (n_classes, n_classes), int64
-        Rows true, columns predicted.
-    groups : GroupedAnswers or None
-        The same answers by group: then whole groups are drawn, as images of one group are right or wrong together.
-    seed : int
-        Of the resamples.
-    resamples : int
-        How many.
-
-    Returns
-    -------
-    intervals : dict of str to (low, high)
-        ``accuracy``, ``balanced_accuracy``, ``macro_f1``; the last two over the classes that a resample has images of.
-
-    References
-    ----------
-    Efron & Tibshirani (1993), An introduction to the bootstrap, section 13.3; Davison & Hinkley (1997), Bootstrap methods and
-    their application, section 3.8, for groups.
-    """
-    true, predicted = np.nonzero(confusion)
-    counts = confusion[true, predicted]
-    n_images = int(counts.sum())
-    rng = np.random.default_rng(seed)
-    by_column = np.argsort(predicted, kind="stable")
-    classes, row_starts = np.unique(true, return_index=True)
-    columns, column_starts = np.unique(predicted[by_column], return_index=True)
-    place = {int(label): position for position, label in enumerate(columns)}
-    # Where each true class stands among those that were predicted; one past the end for a class that never was.
-    found_at = np.array([place.get(int(label), len(columns)) for label in classes])
-    hits = np.flatnonzero(true == predicted)
-    hit_class = np.searchsorted(classes, true[hits])
-    drawn: list[NDArray[np.float64]] = []
-    for size in _sizes(resamples, max(1, _BLOCK // max(len(counts), groups.size if groups else 0))):
-        draws = groups.draw(rng, size) if groups else rng.multinomial(n_images, counts / n_images, size=size)
-        support = np.add.reduceat(draws, row_starts, axis=1)
-        called = np.hstack([np.add.reduceat(draws[:, by_column], column_starts, axis=1), np.zeros((size, 1), np.int64)])
-        right = np.zeros((size, len(classes)), np.int64)
-        right[:, hit_class] = draws[:, hits]
-        present = support > 0
-        n_present = present.sum(axis=1)
-        recall = np.divide(right, support, where=present, out=np.zeros(right.shape))
-        f1 = np.divide(2 * right, support + called[:, found_at], where=present, out=np.zeros(right.shape))
-        drawn.append(
-            np.stack([right.sum(axis=1) / support.sum(axis=1), recall.sum(axis=1) / n_present, f1.sum(axis=1) / n_present])
-        )  # fmt: skip
-    ends = np.quantile(np.hstack(drawn), [0.025, 0.975], axis=1)
-    names = ("accuracy", "balanced_accuracy", "macro_f1")
-    return {name: (float(low), float(high)) for name, low, high in zip(names, *ends, strict=True)}
-
-
-def _sizes(total: int, most: int) -> list[int]:
-    return [most] * (total // most) + [total % most] * (total % most > 0)
-
-
-def top_k_accuracy(probabilities: NDArray[np.float64], y: NDArray[np.integer], k: int) -> float | None:
+def top_k_accuracy(
+    probabilities: NDArray[np.float64], y: NDArray[np.integer], k: int, weights: NDArray[np.float64] | None = None
+) -> float | None:
     """Return the share of images whose class is among the k most probable; None where k is all of the classes.
 
     Of equally probable classes the first counts as more probable, as it does for top-1.
@@ -155,7 +93,7 @@ def top_k_accuracy(probabilities: NDArray[np.float64], y: NDArray[np.integer], k
     places = np.arange(probabilities.shape[1])
     own = np.take_along_axis(probabilities, y[:, None], axis=1)
     before = (probabilities > own).sum(axis=1) + ((probabilities == own) & (places < y[:, None])).sum(axis=1)
-    return float((before < k).mean())
+    return float(np.average(before < k, weights=weights))
 
 
 def reliability(probabilities: NDArray[np.float64], y: NDArray[np.integer], n_bins: int = BINS) -> list[ReliabilityBin]:
@@ -169,8 +107,12 @@ def reliability(probabilities: NDArray[np.float64], y: NDArray[np.integer], n_bi
     for number, (low, high) in enumerate(itertools.pairwise(edges)):
         inside = place == number
         images = int(inside.sum())
-        means = (float(confidence[inside].mean()), float(right[inside].mean())) if images else (None, None)
-        bins.append(ReliabilityBin(float(low), float(high), images, *means))
+        if not images:
+            bins.append(ReliabilityBin(float(low), float(high), 0, None, None))
+            continue
+        interval = wilson(int(right[inside].sum()), images)
+        means = float(confidence[inside].mean()), float(right[inside].mean())
+        bins.append(ReliabilityBin(float(low), float(high), images, *means, interval))
     return bins
 
 
@@ -197,17 +139,23 @@ def answered_from(probabilities: NDArray[np.float64], y: NDArray[np.integer]) ->
     thresholds = []
     for least in THRESHOLDS:
         taken = confidence >= least
-        accuracy = float(right[taken].mean()) if taken.any() else None
-        thresholds.append(Threshold(least, int(taken.sum()), float(taken.mean()), accuracy))
+        count = int(taken.sum())
+        accuracy = float(right[taken].mean()) if count else None
+        interval = wilson(int(right[taken].sum()), count) if count else None
+        thresholds.append(Threshold(least, count, float(taken.mean()), accuracy, interval))
     return thresholds
 
 
 def precision_recall_curves(probabilities: NDArray[np.float64], y: NDArray[np.integer]) -> list[PrecisionRecall]:
-    """Return the curve of each class that has images here; none at all past some twenty million probabilities."""
-    if probabilities.size > _MOST_PROBABILITIES:
+    """Return the curve of each class that has images here; none at all past some twenty million probabilities.
+
+    Images of one class alone have none: no answer can be wrongly of that class, so precision is 1 whatever the model does.
+    """
+    present = np.unique(y).tolist()
+    if probabilities.size > _MOST_PROBABILITIES or len(present) < 2:
         return []
     curves = []
-    for label in np.unique(y).tolist():
+    for label in present:
         recall, precision = _precision_recall(y == label, probabilities[:, label])
         kept = _thinned(len(recall))
         curves.append(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.models import Model, SetMaker
+from featx.models import Model, SetMaker, wilson
 
 LEVEL = 0.9
 """That is measured where none is asked for."""
@@ -96,17 +96,10 @@ def measure_sets(
         level=maker.level,
         method=maker.method,
         coverage=float(held.mean()),
-        interval=_wilson(float(held.mean()), len(y)),
+        interval=wilson(int(held.sum()), len(y)),
         mean_size=float(size.mean()),
         sizes=dict(zip(sizes.tolist(), counts.tolist(), strict=True)),
         per_class=per_class,
         calibration_images=maker.conformal.images,
         notes=maker.notes,
     )
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share of n."""
-    z = 1.959964
-    middle, half = share + z**2 / (2 * n), z * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
-    return max(0.0, (middle - half) / (1 + z**2 / n)), min(1.0, (middle + half) / (1 + z**2 / n))

@@ -1,5 +1,6 @@
 """Where an evaluation's probabilities come from: cached features, or files that go through the backbone now."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from featx.models import (
     HeadFeatures,
     ListedFiles,
     Model,
+    advised,
     blank_notes,
     describe_blank,
     showing_training_images,
@@ -53,6 +55,7 @@ class Measured:
     cache: Path | None = None  # that the probabilities are of
     rows: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))  # of its catalog
     strangeness: NDArray[np.float64] | None = None  # None from a model that cannot tell
+    weights: NDArray[np.float64] | None = None  # None where all count alike
     groups: NDArray[np.int64] | None = None  # images of one number are of one group; None where there are no groups
     learned_groups: NDArray[np.bool_] | None = None  # whose group has training images; None where nobody could look
     shown: NDArray[np.bool_] | None = None  # exact and near duplicates of training images; None where nobody could look
@@ -64,6 +67,9 @@ EVERY_SPLIT = "all"
 
 Classify = Callable[..., FileProbabilities]
 
+OnChosen = Callable[[str, str], None]
+"""Takes split and source of the images that are about to be measured."""
+
 
 def from_cache(
     model: Model,
@@ -71,6 +77,8 @@ def from_cache(
     folder: Path,
     features: HeadFeatures,
     classify: Classify | None,
+    given: bool,
+    on_chosen: OnChosen | None = None,
     progress: Progress | None = None,
 ) -> Measured:
     """Take the images that a cache lists; with ``classify``, run their files through the backbone again.
@@ -85,10 +93,11 @@ def from_cache(
         If the model knows none of their classes.
     """
     if not (folder / "recipe.json").exists():
-        raise CacheNotFound(
-            f"{folder}: the cache that this model was fitted on is not there. "
-            "Give --cache, or --images with a folder of labelled images."
-        )
+        with advised(folder, "cache") if given else contextlib.nullcontext():
+            raise CacheNotFound(
+                f"{folder}: the cache that this model was fitted on is not there. "
+                "Give --cache, or --images with a folder of labelled images."
+            )
     store = FeatureCache.open(folder)
     differences = store.recipe.differences(model.cached_recipe)
     if differences:
@@ -108,6 +117,8 @@ def from_cache(
     if not len(measured):
         absent = sorted({catalog.class_names[label] for label in catalog.labels[rows]})
         raise ClassMismatch(_describe_unknown(str(folder), absent, model))
+    if on_chosen:
+        on_chosen(split, catalog.source)
     digests = [catalog.digests[row].tobytes() for row in measured]
     if classify:
         # The very contents that are listed: a file that was edited since is another image.
@@ -139,6 +150,7 @@ def from_cache(
         cache=None if classify else folder,
         rows=measured[kept],
         strangeness=None if strangeness is None else strangeness[kept],
+        weights=catalog.weights_of(measured[kept]),
         groups=catalog.joined_groups(measured[kept]) if catalog.groups else None,
         learned_groups=_learned_groups(catalog, measured[kept]) if catalog.groups else None,
         shown=showing_training_images(model, store, contents, progress=progress),
@@ -191,9 +203,11 @@ def list_to_measure(images: Path, options: ManifestOptions, groups: GroupFrom | 
     ImageListError
         If it cannot be listed, or none of a manifest's files is there.
     """
-    index = group_images(list_images(images, options), groups)
-    missing = find_missing(index)
-    return dataclasses.replace(index, notes=(*index.notes, describe_missing(index, missing))) if missing else index
+    with advised(images, "listing"):
+        index = group_images(list_images(images, options), groups)
+    missing, unlisted = find_missing(index), str(index.unlisted)
+    notes = [*([describe_missing(index, missing)] if missing else []), *([f"passed over: {unlisted}"] if unlisted else [])]
+    return dataclasses.replace(index, notes=(*index.notes, *notes)) if notes else index
 
 
 def from_files(
@@ -201,6 +215,7 @@ def from_files(
     index: ImageIndex,
     split: str | None,
     classify: Classify,
+    on_chosen: OnChosen | None = None,
 ) -> Measured:
     """Take the images of a listing and run their files through the backbone.
 
@@ -221,6 +236,8 @@ def from_files(
     absent = sorted({index.class_names[index.labels[row]] for row in listed} - set(model.class_names))
     if absent:  # before the backbone runs over them for nothing
         raise ClassMismatch(_describe_unknown(str(index.root), absent, model))
+    if on_chosen:
+        on_chosen(split, index.root.as_posix())
     result = classify([index.root / index.paths[row] for row in listed], pooled_files=choose_mapped(len(listed)))
     kept = [place for place in range(len(listed)) if place not in result.rejected]
     if not kept:
@@ -239,6 +256,7 @@ def from_files(
         pooled=None if result.pooled is None else result.pooled[mapped],
         pooled_rows=np.searchsorted(kept, result.pooled_files[mapped]),
         strangeness=None if result.strangeness is None else result.strangeness[kept],
+        weights=None if index.weights is None else index.weights[[listed[place] for place in kept]],
         groups=first_named([index.groups[listed[place]] for place in kept]) if index.groups else None,
         notes=[*index.notes, *describe_blank(result.blank, len(kept), "measured")],
     )

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from featx.errors import ImageListError, ModelError
-from featx.images import list_unlabelled
-from featx.models import FileProbabilities, Judged, Model, tell_apart
+from featx.images import UnlabelledFiles, list_unlabelled
+from featx.models import FileProbabilities, Judged, Model, advised, tell_apart
 from featx.verbs.evaluate.evaluation import Strangers
 
 
-def list_strangers(model: Model, path: Path, source: Path | str) -> list[Path]:
-    """List them, before anything is measured.
+def list_strangers(model: Model, path: Path, source: Path | str) -> UnlabelledFiles:
+    """List them before anything is measured.
 
     Raises
     ------
@@ -25,7 +25,8 @@ def list_strangers(model: Model, path: Path, source: Path | str) -> list[Path]:
         raise ModelError(
             f"{path}: was fitted by an earlier featx and cannot tell strange images. Fit it again, or give no --unknown-images."
         )
-    return list_unlabelled([Path(source)])
+    with advised(Path(source), "images"):
+        return list_unlabelled([Path(source)])
 
 
 def measure_strangers(

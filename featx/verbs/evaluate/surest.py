@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.models import wilson
 from featx.verbs.evaluate.measures import MOST_CURVE_POINTS
 
 SHARES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
@@ -13,12 +14,16 @@ SHARES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 
 @dataclasses.dataclass(frozen=True)
 class Surest:
-    """The surest images: their share of all, how many, how many of them are right (share), and the confidence of the last."""
+    """The surest images: their share of all, how many, how many of them are right (share), and the confidence of the last.
+
+    ``interval`` is the 95 % interval of ``accuracy`` (Wilson's).
+    """
 
     share: float
     images: int
     accuracy: float
     confidence: float
+    interval: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +66,8 @@ def risk_coverage(probabilities: NDArray[np.float64], y: NDArray[np.integer]) ->
     for share in SHARES:
         count = round(share * len(y))
         if count:
-            table.append(Surest(share, count, float(accuracy[count - 1]), float(falling[count - 1])))
+            interval = wilson(float(hits[count - 1]), count)
+            table.append(Surest(share, count, float(accuracy[count - 1]), float(falling[count - 1]), interval))
     kept = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_CURVE_POINTS)).round().astype(np.int64))
     return RiskCoverage(
         aurc=float(1 - accuracy.mean()),

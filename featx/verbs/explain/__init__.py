@@ -2,7 +2,7 @@
 
 from featx.verbs.explain.cached import CachedCells, cells_in_cache
 from featx.verbs.explain.explain import explain_images
-from featx.verbs.explain.explanation import Explanation, limits_of
+from featx.verbs.explain.explanation import Explanation, Explanations, limits_of
 from featx.verbs.explain.seen import CellsSeen
 
-__all__ = ["CachedCells", "CellsSeen", "Explanation", "cells_in_cache", "explain_images", "limits_of"]
+__all__ = ["CachedCells", "CellsSeen", "Explanation", "Explanations", "cells_in_cache", "explain_images", "limits_of"]

@@ -67,7 +67,7 @@ def cells_in_cache(
         store = FeatureCache.open(folder)
         height, width, channels = store.row_shape(model.layer)
         rows = rows[: max(1, MOST_CELLS // (height * width))]
-        labels, others = choose_classes(probabilities[: len(rows)])
+        labels, others = choose_classes(model, probabilities[: len(rows)])
         cells = np.empty((len(rows), height, width))
         for at, flat in store.blocks(rows, layer=model.layer, pooling="flatten", block_bytes=_BLOCK_BYTES):
             maps = flat.reshape(len(flat), height, width, channels).astype(np.float32)

@@ -7,15 +7,16 @@ from numpy.typing import NDArray
 
 from featx.errors import ClassMismatch, ImageListError, ModelError
 from featx.images import MAX_PIXELS, list_unlabelled
-from featx.models import Compute, Engine, Extractor, HeadFeatures, Model, load_model, weights_hint
+from featx.models import Compute, Engine, Extractor, HeadFeatures, Model, advised, load_model, refuse_swapped, weights_hint
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import check_kind, shown
 from featx.system.names import did_you_mean
 from featx.system.paths import MODEL, StrPath, as_path, as_paths
-from featx.system.progress import Progress
 from featx.verbs.explain.cells import Explainer
-from featx.verbs.explain.explanation import Explanation
+from featx.verbs.explain.explanation import Explanation, Explanations
 
 
+@closing_bars()
 def explain_images(
     model: StrPath,
     images: StrPath | Iterable[StrPath],
@@ -27,8 +28,8 @@ def explain_images(
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
     device: str | None = None,
-    progress: Progress | None = None,
-) -> list[Explanation]:
+    progress: ProgressOption = None,
+) -> Explanations:
     """Divide a head's decision about each image among the cells of the map that it starts from.
 
     Of a linear head (``logreg``, ``svm`` with a linear kernel, ``ridge``, ``dense`` without hidden layers) the division is
@@ -52,13 +53,13 @@ def explain_images(
         Larger images are rejected [px].
     device : str or None
         Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
 
     Returns
     -------
-    explanations : list of Explanation
-        One for each image, in the order of the files; no image is left out.
+    explanations : Explanations
+        A list: one for each image, in the order of the files; no image is left out.
 
     Raises
     ------
@@ -79,16 +80,22 @@ def explain_images(
     >>> red.label, red.other, red.cells.shape, red.speaking_for > 0
     ('red', 'blue', (2, 2), True)
     """
+    progress = as_progress(progress)
     compute = Compute(batch_size, workers, max_pixels, device)
-    loaded = load_model(as_path("model", model, ModelError, MODEL))
+    path = as_path("model", model, ModelError, MODEL)
+    given = as_paths("images", images, ImageListError)
+    refuse_swapped(path, given)
+    loaded = load_model(path)
     wanted = (_class_of(loaded, "label", label), _class_of(loaded, "against", against))
     if None not in wanted and wanted[0] == wanted[1]:
         raise ClassMismatch(
             f"label and against are both {label!r}. Give two classes, or leave one of them out.", wrong_value=True
         )
     explainer = Explainer(loaded)
-    files = list_unlabelled(as_paths("images", images, ImageListError))
-    found = [Explanation(str(file)) for file in files]
+    with advised(given, "images"):
+        files = list_unlabelled(given)
+    found = Explanations(Explanation(str(file)) for file in files)
+    found.passed_over = files.passed_over
     weights = weights_hint(loaded, weights)
     extractor = Extractor(Engine(loaded.cached_recipe, weights, loaded.quantized), compute, most_images=len(files))
     features = HeadFeatures(loaded, weights, extractor.batch_size, compute.device)
@@ -100,7 +107,7 @@ def explain_images(
         head_maps = features.head_maps(maps[loaded.layer])
         X = features.pooled(head_maps)
         probabilities = loaded.predict_proba(X)
-        labels, others = choose_classes(probabilities, *wanted)
+        labels, others = choose_classes(loaded, probabilities, *wanted)
         divided = explainer(head_maps, X, labels, others)
         for n, position in enumerate(batch.positions):
             found[position] = Explanation(
@@ -120,13 +127,16 @@ def explain_images(
 
 
 def choose_classes(
-    probabilities: NDArray[np.float64], label: int | None = None, other: int | None = None
+    model: Model, probabilities: NDArray[np.float64], label: int | None = None, other: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return for each row (n, n_classes) the most probable class and the runner-up, but for what is given: (n,) and (n,)."""
+    """Return for each row (n, n_classes) the class it is called and the runner-up, but for what is given: (n,) and (n,)."""
     left = probabilities.copy()
     if other is not None:
         left[:, other] = -np.inf
-    labels = left.argmax(axis=1) if label is None else np.full(len(left), label)
+    if label is not None:
+        labels = np.full(len(left), label)
+    else:
+        labels = model.decide(probabilities) if other is None else left.argmax(axis=1)
     left[np.arange(len(left)), labels] = -np.inf
     others = left.argmax(axis=1) if other is None else np.full(len(left), other)
     return labels.astype(np.int64), others.astype(np.int64)

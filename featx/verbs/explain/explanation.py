@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.images import PassedOver
 from featx.models import Model
-from featx.system.brief import brief_repr
+from featx.system.results import Result
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Explanation:
+class Explanation(Result):
     """Which cells of an image's map spoke for its class and against the runner-up, or the reason why there is none.
 
     Parameters
@@ -47,8 +48,6 @@ class Explanation:
     True
     """
 
-    __repr__ = brief_repr
-
     path: str
     label: str = ""
     other: str = ""
@@ -79,6 +78,28 @@ class Explanation:
         order = np.argsort(-np.abs(self.cells), axis=None, kind="stable")[:count]
         places = zip(*np.unravel_index(order, self.cells.shape), strict=True)
         return [(int(row), int(column), float(self.cells[row, column])) for row, column in places]
+
+
+class Explanations(Result, list[Explanation]):
+    """A list of explanations, and what was found beside the images.
+
+    Attributes
+    ----------
+    passed_over : PassedOver
+        What the folders hold besides images: ``skipped`` by suffix, ``folders`` by name, ``hidden``.
+
+    Examples
+    --------
+    >>> explanations = featx.explain_images("models/photos-logreg.featx", "photos/red")
+    >>> len(explanations), explanations.passed_over.skipped
+    (12, {})
+    """
+
+    passed_over: PassedOver = PassedOver()
+
+    def __repr__(self) -> str:
+        rejected = sum(1 for explanation in self if explanation.error)
+        return f"Explanations(images={len(self)}, explained={len(self) - rejected}, rejected={rejected})"
 
 
 def limits_of(model: Model, method: str, quantity: str, grid: tuple[int, ...]) -> list[str]:

@@ -44,7 +44,7 @@ class CellsSeen:
             return
         rounded = pool_maps(maps[:n], "flatten", self._model.recipe.stored_dtype).reshape(maps[:n].shape)
         X = pool_maps(rounded, self._model.pooling, "float32")
-        labels, others = choose_classes(probabilities[:n])
+        labels, others = choose_classes(self._model, probabilities[:n])
         cells = self._explainer(rounded, X, labels, others).cells
         self._found.append((files[:n], others, cells))
         self._left -= cells.size

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from featx.backbones import load_backbone
 from featx.errors import ExportError, ModelError, OutputError
 from featx.heads.layers import Probabilities
-from featx.models import HeadFeatures, Model, load_model, weights_hint
-from featx.system.brief import brief_repr
+from featx.models import HeadFeatures, Model, load_model, refuse_swapped, weights_hint
 from featx.system.files import writing_to
 from featx.system.paths import MODEL, StrPath, as_path
+from featx.system.results import Result
 from featx.verbs.export.facts import facts_of
 from featx.verbs.export.formats import export_network
 from featx.verbs.export.head_layers import plain_layers
@@ -33,7 +33,7 @@ Write = Callable[[Path, NDArray[np.uint8], dict[str, Any]], NDArray[np.float64]]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ExportResult:
+class ExportResult(Result):
     """What was written, and how near it is to featx's own predictions.
 
     Parameters
@@ -65,8 +65,6 @@ class ExportResult:
     >>> result.format, result.class_names, result.largest_difference < 1e-6
     ('joblib', ('blue', 'green', 'red'), True)
     """
-
-    __repr__ = brief_repr
 
     path: Path
     sidecar: Path
@@ -128,15 +126,18 @@ def export_model(
     """
     started = time.monotonic()
     path = as_path("out", out, OutputError)
+    source = as_path("model", model, ModelError, MODEL)
+    refuse_swapped(source, [path])
     form = format_of(path)
     check_installed(form)
     names = (path.name, *(path.with_suffix(suffix).name for suffix in form.beside))
     check_place(path, names, overwrite)
-    model = as_path("model", model, ModelError, MODEL)
-    loaded = load_model(model)
+    loaded = load_model(source)
     weights = weights_hint(loaded, weights)
     # The head comes first: a refusal must not wait for the backbone.
-    write = _pipeline_writer(loaded, model, weights) if form.name == "joblib" else _network_writer(loaded, model, form, weights)
+    write = (
+        _pipeline_writer(loaded, source, weights) if form.name == "joblib" else _network_writer(loaded, source, form, weights)
+    )
     facts = facts_of(loaded, form)
     images, wanted = answered_samples(loaded, weights)
     columns = [loaded.class_names.index(name) for name in facts["class_names"]]
@@ -210,7 +211,7 @@ def _pipeline_writer(model: Model, name: Path | str, weights: Path | None) -> Wr
             f"{name}: is calibrated by a temperature of {model.temperature:.3g}, and no classifier of scikit-learn has one. "
             "Export to another format, or fit without --calibrate."
         )
-    pipeline = make_pipeline(model.head, model.head_name, model.class_names)
+    pipeline = make_pipeline(model.head, model.head_name, model.class_names, model.point)
 
     def write(path: Path, images: NDArray[np.uint8], facts: dict[str, Any]) -> NDArray[np.float64]:
         backbone = load_backbone(model.cached_recipe, weights, len(images), quantized=model.quantized)

@@ -26,6 +26,7 @@ def facts_of(model: Model, form: Format) -> dict[str, Any]:
         "image_size": [height, width],
         "input": features if form.name == "joblib" else pixels,
         "output": f"probabilities of the class names in their order: (n, {len(model.class_names)})",
+        "operating_point": _point_of(model),
         "decoding": decoding_of(recipe),
         "backbone": recipe.backbone,
         "layer": model.tail.end if model.tail else model.layer,
@@ -64,8 +65,19 @@ def decoding_of(recipe: Recipe) -> str:
     return "; ".join(rules)
 
 
+def _point_of(model: Model) -> dict[str, Any] | None:
+    """Say from which probability on an image is called the positive class; None where the more probable one counts."""
+    if model.point is None:
+        return None
+    name = model.class_names[model.point.positive]
+    return {"class": name, "threshold": model.point.threshold, "chosen_for": model.point.goal}
+
+
 def _notes(form: Format, model: Model) -> list[str]:
     notes = ["how strange an image is (unfamiliar, featx predict --unknown) is not in this file: it gives probabilities alone"]
+    if model.point and form.name != "joblib":
+        point = _point_of(model) or {}
+        notes.append(f"call an image {point['class']!r} from a probability of {point['threshold']:.6g} on: see operating_point")
     if form.name == "openvino":
         notes.append(
             "on processors with bfloat16 OpenVINO computes in it unless told otherwise; this was compared with "

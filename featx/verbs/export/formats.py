@@ -24,7 +24,7 @@ from featx.errors import ExportError
 from featx.system.durable import discard, make_folder
 from featx.system.elsewhere import calling, command
 from featx.system.keras_settings import plain_keras
-from featx.system.quiet import quiet_loading
+from featx.system.quiet import quiet_loading, without_advice
 from featx.verbs.export.whole import INPUT, OUTPUT, Whole
 
 FACTS = "featx.json"
@@ -149,7 +149,9 @@ def _write_keras(network: Any, path: Path, facts: Facts) -> None:
 def _run_keras(path: Path, images: NDArray[np.uint8]) -> NDArray[np.floating]:
     import keras
 
-    return _in_parts(keras.saving.load_model(path, compile=False).predict_on_batch, images)
+    network = keras.saving.load_model(path, compile=False)
+    with without_advice():
+        return _in_parts(network.predict_on_batch, images)
 
 
 def _signature(network: Any) -> list[Any]:

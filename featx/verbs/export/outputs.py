@@ -25,8 +25,9 @@ from featx.system.files import (
     writing_to,
 )
 from featx.system.lock_file import locked
+from featx.system.marks import EXPORT as _MARK
+from featx.system.outputs import refuse_address, tell_replaced
 
-_MARK = "featx_export"
 _COMING = "coming"
 _WORKSHOP = f"{TEMPORARY_PREFIX}export-"
 _BEFORE = ".before"
@@ -56,6 +57,7 @@ def check_place(path: Path, names: tuple[str, ...], overwrite: bool) -> None:
         If something stands there that featx did not write, or that was changed since; if a result stands there and may not
         be replaced; or if the folder cannot be written.
     """
+    refuse_address(path)
     places = [path.with_name(name) for name in names]
     sidecar = sidecar_of(path)
     with writing_to(path, "Give another OUT."):
@@ -70,12 +72,15 @@ def check_place(path: Path, names: tuple[str, ...], overwrite: bool) -> None:
         standing = [place for place in places if os.path.lexists(place) and not _is_empty_folder(place)]
         earlier, coming = (document or {}).get("files", {}), (document or {}).get(_COMING, {})
         if standing and not _is_ours(standing, (earlier, coming)):
+            other = f"such as {path / 'model.onnx'}" if standing[0].is_dir() else "or delete it"
             raise OutputError(
-                f"{standing[0]}: exists and is not, or no longer, what featx export wrote. Give another OUT, or delete it."
+                f"{standing[0]}: exists and is not, or no longer, what featx export wrote. Give another OUT, {other}."
             )
     # A run that was killed while its first files came in: nothing finished stands there.
     if standing and not overwrite and not (coming and _is_ours(standing, (coming,))):
         raise OutputError(f"{path}: exists. Give --overwrite to replace it, or another OUT.")
+    if standing:
+        tell_replaced(f"will replace {path}, an earlier export")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ExportError
+from featx.heads import OperatingPoint
 from featx.heads.head import Head
 from featx.heads.layers import (
     Convolution,
@@ -26,7 +27,7 @@ from featx.heads.layers import (
 Names = NDArray[Any]
 
 
-def make_pipeline(head: Head, name: str, class_names: tuple[str, ...]) -> Any:
+def make_pipeline(head: Head, name: str, class_names: tuple[str, ...], point: OperatingPoint | None = None) -> Any:
     """Make a scikit-learn pipeline from features (n, n_features) to the head's probabilities (n, n_classes).
 
     Every step is an object of scikit-learn with learned values put in: nothing is fitted again. ``classes_`` are the class
@@ -41,6 +42,8 @@ def make_pipeline(head: Head, name: str, class_names: tuple[str, ...]) -> Any:
         Its name, for messages.
     class_names : tuple of str
         Of the head's columns.
+    point : OperatingPoint or None
+        From which probability on ``predict`` says the positive class; its probabilities stay the head's.
 
     Returns
     -------
@@ -60,6 +63,14 @@ def make_pipeline(head: Head, name: str, class_names: tuple[str, ...]) -> Any:
         step, layers = _step(layers)
         steps.append(step)
     classifier = _classifier(name, layers, order, np.array(class_names)[order])
+    if point:
+        from sklearn.model_selection import FixedThresholdClassifier
+
+        name_of = class_names[point.positive]
+        classifier = FixedThresholdClassifier(
+            classifier, threshold=point.threshold, pos_label=name_of, response_method="predict_proba"
+        )
+        classifier.estimator_ = classifier.estimator  # what its fit would make: a copy that is fitted
     return Pipeline([*steps, ("classifier", classifier)])
 
 

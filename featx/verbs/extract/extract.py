@@ -13,8 +13,18 @@ from featx.backbones import check_device
 from featx.errors import ImageListError
 from featx.images import MAX_PIXELS
 from featx.models import Compute, drop_other_networks, keep_network, near_duplicates_across_splits
-from featx.store import CacheWriter, Catalog, FeatureCache, check_something_is_left, write_rejects
+from featx.store import (
+    CacheWriter,
+    Catalog,
+    FeatureCache,
+    check_something_is_left,
+    describe_differences,
+    read_recipe,
+    write_rejects,
+)
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.interrupt import interrupted_once
+from featx.system.outputs import tell_replaced
 from featx.system.paths import StrPath
 from featx.system.progress import Progress
 from featx.verbs.extract.checks import Notify
@@ -29,6 +39,7 @@ from featx.verbs.extract.result import ExtractResult, rejects_file, summarise
 from featx.verbs.extract.run import Run
 
 
+@closing_bars()
 @interrupted_once()
 def extract_features(
     images: StrPath,
@@ -42,7 +53,7 @@ def extract_features(
     wait: bool = False,
     ray: str | None = None,
     gpus_per_worker: float | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     notify: Notify | None = None,
     **options: Unpack[ExtractKeywords],
 ) -> ExtractResult:
@@ -73,15 +84,15 @@ def extract_features(
         a Ray that is running. By default it runs in this process.
     gpus_per_worker : float or None
         With ``ray``: GPUs of each worker; by default one where there are any, or a share where there are more workers.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     notify : callable or None
         Called with each of the result's ``notes`` when it is known: most are before the backbone runs.
     **options
         Those of ``ExtractOptions``: ``backbone``, ``weights``, ``layers``, ``preprocess``, ``image_size``, ``resize``,
         ``background``, ``exact_decode``, ``allow_truncated``, ``depth``, ``color_profile``, ``precision``, ``calibration``,
         ``augment``, ``views``, ``val_fraction``, ``test_fraction``, ``seed``, ``shard``, ``root``, ``path_column``,
-        ``label_column``, ``split_column``, ``group_column``, ``group_from``, ``ext``, ``yes``.
+        ``label_column``, ``split_column``, ``group_column``, ``weight_column``, ``group_from``, ``ext``, ``yes``.
 
     Returns
     -------
@@ -119,6 +130,7 @@ def extract_features(
     >>> featx.extract_features("photos", "cache/new", backbone="stub", image_size=(64, 64)).extracted
     0
     """
+    progress = as_progress(progress)
     started = time.monotonic()
     chosen = read_options(extract_features, options)  # before anything that takes long
     compute = Compute(batch_size, workers, max_pixels, device)
@@ -131,6 +143,7 @@ def extract_features(
     prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=local.workers, progress=progress, notify=notify)
     prepared, quantization_seconds = _with_network(prepared, local, overwrite, progress)
     store, as_part = prepared.store, prepared.part is not None
+    _tell_replaced(prepared)
     with (
         store.writing(wait, as_part=as_part) as writer,
         _running(prepared, writer, compute, progress, on_ray) as run,
@@ -148,6 +161,14 @@ def extract_features(
         near = None if as_part else near_duplicates_across_splits(store, keep=True, progress=progress)
     done = summarise(prepared, catalog, run, quantization_seconds, time.monotonic() - started)
     return dataclasses.replace(done, near_duplicates_across_splits=near)
+
+
+def _tell_replaced(prepared: Prepared) -> None:
+    """Tell that features of other settings go as soon as the new ones are complete."""
+    present = read_recipe(prepared.store.folder)
+    if present is not None and present != prepared.recipe:
+        held, wanted = describe_differences(present, prepared.recipe)
+        tell_replaced(f"will replace the features in {prepared.store.folder}, made with {held}: {wanted} was asked for")
 
 
 def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progress: Progress | None) -> tuple[Prepared, float]:
@@ -168,7 +189,7 @@ def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progres
         if prepared.part and not len(images):
             raise ImageListError(
                 f"{prepared.index.root}: no image of part {prepared.part} can be used to make the int8 network. "
-                "Run another part first, or give --calibration."
+                "Run another part first, or give --int8-from."
             )
         return images
 

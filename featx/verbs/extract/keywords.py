@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from featx.errors import RecipeError
 from featx.images import ManifestKeywords
@@ -12,20 +12,27 @@ from featx.verbs.extract.options import ExtractOptions
 
 
 class ExtractKeywords(ManifestKeywords, total=False):
-    """Keywords of ``extract_features`` and ``plan_extract`` that decide which features come out; see ``ExtractOptions``."""
+    """Keywords of ``extract_features`` and ``plan_extract`` that decide which features come out; see ``ExtractOptions``.
+
+    Examples
+    --------
+    >>> options: featx.ExtractKeywords = {"backbone": "stub", "image_size": 64}
+    >>> featx.plan_extract("photos", "cache/none", **options).to_extract
+    36
+    """
 
     backbone: str | Path
     weights: str
     layers: tuple[str, ...] | str | None
-    preprocess: str
+    preprocess: Literal["auto", "caffe", "torch", "tf", "rescale", "none"]
     image_size: tuple[int, int] | int | None
-    resize: str
+    resize: Literal["stretch", "crop", "pad"]
     background: tuple[int, int, int] | str
     exact_decode: bool
     allow_truncated: bool
-    depth: str
-    color_profile: str
-    precision: str
+    depth: Literal["auto", "8", "10", "12", "16", "min-max"]
+    color_profile: Literal["ignore", "srgb"]
+    precision: Literal["float32", "float16", "bfloat16", "int8"]
     calibration: Path | str | None
     augment: str | None
     views: int | None

@@ -79,7 +79,7 @@ class ExtractOptions:
         Of that draw, and of the views.
     shard : str, (int, int) or None
         ``"I/N"`` or (I, N): only part I of N parts, for as many machines.
-    root, path_column, label_column, split_column, group_column, ext : str or None
+    root, path_column, label_column, split_column, group_column, weight_column, ext : str or None
         How a manifest is to be read; see ``ManifestOptions``.
     group_from : str or None
         Which images show the same thing and stay in one split: ``parent``, ``exif:camera``, ``exif:time<60s``, ``none``, or a
@@ -121,6 +121,7 @@ class ExtractOptions:
     label_column: str | None = None
     split_column: str | None = None
     group_column: str | None = None
+    weight_column: str | None = None
     ext: str | None = None
     group_from: str | None = None
     yes: bool = False
@@ -149,7 +150,7 @@ class ExtractOptions:
         if not 1 <= self.n_views <= MOST_VIEWS:
             raise AugmentError(f"--views must be from 1 to {MOST_VIEWS}, the clean image included. Received: {self.views}.")
         if self.calibration is not None and self.precision != "int8":
-            raise RecipeError(f"--calibration is for --precision int8 alone. Received: --precision {self.precision}.")
+            raise RecipeError(f"--int8-from is for --precision int8 alone. Received: --precision {self.precision}.")
         _ = self.augmentation  # reads the spec
 
     @property
@@ -167,7 +168,7 @@ class ExtractOptions:
     @property
     def manifest(self) -> ManifestOptions:
         """How a manifest is to be read."""
-        return ManifestOptions(self.root, self.path_column, self.label_column, self.split_column, self.group_column, self.ext)
+        return ManifestOptions(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ManifestOptions)})
 
     @property
     def groups(self) -> GroupFrom | None:

@@ -12,10 +12,10 @@ from featx.backbones import check_device
 from featx.images import MAX_PIXELS, Batch, Noticed
 from featx.models import Compute, Engine, Extractor, Maps, decode_files
 from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
-from featx.system.brief import brief_repr
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.digests import are_among, as_digests
 from featx.system.paths import StrPath
-from featx.system.progress import Progress
+from featx.system.results import Result
 from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.prepared import Prepared, prepare
@@ -26,7 +26,7 @@ _TIMED_BATCHES = 4
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ExtractPlan:
+class ExtractPlan(Result):
     """What an extract would do. ``listed == to_extract + reused + rejected``.
 
     Parameters
@@ -81,6 +81,8 @@ class ExtractPlan:
         What a user should know of the listing.
     passed_over : dict of str to int
         Folders that the system put there or hides, by name.
+    hidden : int
+        Hidden files in the folders, such as ``.DS_Store``.
 
     Examples
     --------
@@ -88,8 +90,6 @@ class ExtractPlan:
     >>> plan.listed, plan.to_extract, plan.reused
     (36, 0, 36)
     """
-
-    __repr__ = brief_repr
 
     cache: Path
     listed: int
@@ -116,8 +116,10 @@ class ExtractPlan:
     noticed: Noticed
     notes: list[str] = dataclasses.field(default_factory=list)
     passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
+    hidden: int = 0
 
 
+@closing_bars()
 def plan_extract(
     images: StrPath,
     cache: StrPath | None = None,
@@ -127,7 +129,7 @@ def plan_extract(
     max_pixels: int = MAX_PIXELS,
     device: str | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     notify: Notify | None = None,
     **options: Unpack[ExtractKeywords],
 ) -> ExtractPlan:
@@ -157,6 +159,7 @@ def plan_extract(
     >>> plan.to_extract, plan.counts["red"]
     (36, {'train': 8, 'val': 2, 'test': 2})
     """
+    progress = as_progress(progress)
     started = time.monotonic()
     chosen = read_options(plan_extract, options)
     compute = Compute(batch_size, workers, max_pixels, device)
@@ -205,6 +208,7 @@ def _summarise(prepared: Prepared, catalog: Catalog, to_extract: int, trial: "_T
         noticed=prepared.noticed,
         notes=list(prepared.notes),
         passed_over=prepared.index.passed_over,
+        hidden=prepared.index.hidden,
     )
 
 

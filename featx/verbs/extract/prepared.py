@@ -24,7 +24,7 @@ from featx.images import (
     listing_digest,
     take_images,
 )
-from featx.models import Engine, find_engine
+from featx.models import Engine, advised, find_engine
 from featx.recipe import Recipe
 from featx.store import EXTRACTED, NOT_GIVEN, REJECTED, SPLITS, Catalog, FeatureCache, PartOf
 from featx.system.digests import Digests, are_among, first_alike
@@ -177,6 +177,7 @@ class Prepared:
             view_keys=options.view_keys,
             part=self.part,
             groups=list(index.groups),
+            weights=index.weights,
         )
 
 
@@ -213,8 +214,9 @@ def prepare(
     ImageListError, BackboneError, ImageSizeError, RecipeMismatch, CacheError
         As for ``extract_features``.
     """
-    index = list_images(as_path("images", images, ImageListError, "the path of a folder or a manifest"), options.manifest)
-    index = group_images(index, options.groups, workers, progress)
+    source = as_path("images", images, ImageListError, "the path of a folder or a manifest")
+    with advised(source, "listing"):
+        index = group_images(list_images(source, options.manifest), options.groups, workers, progress)
     drawn = options.val_fraction > 0 or options.test_fraction > 0
     checks = Checks(index, options.yes, notify, drawn=drawn)
     checks.before_reading()

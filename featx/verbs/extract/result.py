@@ -5,14 +5,14 @@ from pathlib import Path
 
 from featx.images import Noticed
 from featx.store import SPLITS, Catalog, find_repeats, part_path, rejects_path
-from featx.system.brief import brief_repr
+from featx.system.results import Result
 from featx.verbs.extract.prepared import Prepared
 from featx.verbs.extract.quantization import seconds_in_int8
 from featx.verbs.extract.run import Run
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ExtractResult:
+class ExtractResult(Result):
     """What an extract did. ``listed == extracted + reused + rejected``, always.
 
     Parameters
@@ -76,6 +76,8 @@ class ExtractResult:
         What a user should know of the listing.
     passed_over : dict of str to int
         Folders that the system put there or hides, by name.
+    hidden : int
+        Hidden files in the folders, such as ``.DS_Store``.
     near_duplicates_across_splits : list of str or None
         Val and test images that are near duplicates of an image in an earlier split, those ``across_splits`` left out. None
         for a part; where some pictures were not measured, by an older featx; and among more than 10,000 different images: see
@@ -89,8 +91,6 @@ class ExtractResult:
     >>> result.splits
     {'train': 24, 'val': 6, 'test': 6}
     """
-
-    __repr__ = brief_repr
 
     cache: Path
     listed: int
@@ -121,6 +121,7 @@ class ExtractResult:
     noticed: Noticed
     notes: list[str] = dataclasses.field(default_factory=list)
     passed_over: dict[str, int] = dataclasses.field(default_factory=dict)
+    hidden: int = 0
     near_duplicates_across_splits: list[str] | None = None
 
     def __fspath__(self) -> str:
@@ -169,4 +170,5 @@ def summarise(prepared: Prepared, catalog: Catalog, run: Run, quantization_secon
         noticed=prepared.noticed,
         notes=list(prepared.notes),
         passed_over=prepared.index.passed_over,
+        hidden=prepared.index.hidden,
     )

@@ -1,8 +1,10 @@
 """The verb finetune: the last layers of the backbone, retrained from cached features."""
 
 from featx.verbs.finetune.finetune import FineTuneResult, fine_tune
+from featx.verbs.finetune.settings import TuningKeywords
 
 __all__ = [
     "FineTuneResult",
+    "TuningKeywords",
     "fine_tune",
 ]

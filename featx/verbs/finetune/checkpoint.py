@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from featx.system.durable import make_folder
 from featx.system.files import replacing, writing_to
+from featx.system.marks import CHECKPOINT as _MAGIC
 from featx.system.npy import array_of
+from featx.system.outputs import Kind, check_result_file
 from featx.system.regular import open_regular
-from featx.system.replaced import check_replaced
 from featx.system.zipped import read_members
 
-_MAGIC = b"featx checkpoint 1\n"
+_CHECKPOINT = Kind("", "is not a checkpoint of featx", [_MAGIC])  # it may be taken up
 
 _MOST_MEMBERS, _LARGEST_TEXT = 5000, 16_000_000
 _DIGEST = 65
@@ -47,7 +48,7 @@ def check_checkpoint_path(path: Path) -> None:
     OutputError
         If the place cannot be written, or holds a file that is no checkpoint.
     """
-    check_replaced(path, [_MAGIC], "is not a checkpoint of featx", "--out")
+    check_result_file(path, _CHECKPOINT, "--out")
 
 
 def save_checkpoint(path: Path, identity: str, document: dict[str, Any], arrays: Arrays) -> None:

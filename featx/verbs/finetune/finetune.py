@@ -5,18 +5,29 @@ import time
 from pathlib import Path
 from typing import Unpack
 
-from featx.errors import CacheError, Interrupted, ModelError, OutputError
+from featx.errors import Interrupted, ModelError
 from featx.heads import check_seed
 from featx.heads.epochs.network import KerasSteps
-from featx.models import Compute, Model, check_model_path, learn_familiarity, refuse_int8, save_model
-from featx.store import FeatureCache
-from featx.system.brief import brief_repr
+from featx.models import (
+    Compute,
+    Model,
+    check_model_path,
+    largest_share,
+    learn_familiarity,
+    open_cache,
+    refuse_int8,
+    save_model,
+    wilson,
+)
+from featx.system.bars import ProgressOption, as_progress, closing_bars, epochs_of
 from featx.system.durable import delete
 from featx.system.interrupt import interrupted_once
 from featx.system.kinds import plain
 from featx.system.names import keywords_of
-from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
-from featx.system.progress import OnEpoch, Progress
+from featx.system.outputs import as_result_path
+from featx.system.paths import MODEL, StrPath, as_path_or_none
+from featx.system.progress import OnEpoch
+from featx.system.results import Result
 from featx.verbs.finetune.checkpoint import check_checkpoint_path
 from featx.verbs.finetune.joined import JoinedNetwork
 from featx.verbs.finetune.prepared import Prepared, prepare
@@ -26,7 +37,7 @@ from featx.verbs.fit import LearningImages, choose_images
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class FineTuneResult:
+class FineTuneResult(Result):
     """The result of fine-tuning.
 
     Parameters
@@ -57,6 +68,10 @@ class FineTuneResult:
         ``total``, ``trainable``, ``frozen``.
     notes : list of str
         Remarks for the user.
+    val_interval : (low, high) or None
+        95 % interval of ``val_accuracy`` (Wilson's); None where images come in groups, which it knows nothing of.
+    val_baseline : float or None
+        Accuracy on the validation images of always answering the largest class.
 
     Examples
     --------
@@ -64,8 +79,6 @@ class FineTuneResult:
     >>> result.parameters["trainable"] > 2_359_808  # the convolution's, and the head's
     True
     """
-
-    __repr__ = brief_repr
 
     model: Path
     started_from: str
@@ -89,12 +102,15 @@ class FineTuneResult:
     seconds_per_epoch: float
     parameters: dict[str, int]
     notes: list[str]
+    val_interval: tuple[float, float] | None = None
+    val_baseline: float | None = None
 
     def __fspath__(self) -> str:
         """Stand for its model wherever the path of a model is wanted."""
         return str(self.model)
 
 
+@closing_bars()
 @interrupted_once()
 def fine_tune(
     cache: StrPath,
@@ -106,7 +122,7 @@ def fine_tune(
     workers: int | None = None,
     wait: bool = False,
     on_epoch: OnEpoch | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **training: Unpack[TuningKeywords],
 ) -> FineTuneResult:
     """Train the last layers of the backbone together with a dense head.
@@ -125,7 +141,7 @@ def fine_tune(
         A dense model fitted on this cache, to start from; by default the newest in ``models/``, or a dense head fitted
         now.
     out : Path, str or None
-        The model file; by default ``models/<cache>-finetuned.featx``.
+        The model file; by default ``models/<cache>-finetuned.featx``, and in a folder the file of that name.
     seed : int
         Of the order of images and of dropout.
     workers : int or None
@@ -134,8 +150,8 @@ def fine_tune(
         Wait for another process that writes the cache.
     on_epoch : callable or None
         Called after each epoch.
-    progress : callable or None
-        Called as (stage, newly done, total).
+    progress : callable, bool or None
+        Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **training
         ``epochs`` (at most 10 by default), ``learning_rate`` (1e-5, of the first step), ``schedule`` (``cosine`` or
         ``constant``), ``patience`` (3), ``monitor`` (``val_loss`` or ``val_accuracy``), ``batch_size`` (32); ``optimizer``
@@ -165,16 +181,17 @@ def fine_tune(
     >>> result.model.name
     'deep-finetuned.featx'
     """
+    progress = as_progress(progress)
     started = time.monotonic()
     settings = TuningSettings.read({name: plain(value) for name, value in training.items()}, keywords_of(fine_tune))
     seed = plain(seed)
     check_seed(seed)
     schedule = settings.schedule
     compute = Compute(schedule.batch_size, workers)
-    store = FeatureCache.open(as_path("cache", cache, CacheError, CACHE))
+    store = open_cache(cache)
     refuse_int8(store.recipe, "fine-tuning")
-    path = as_path_or_none("out", out, OutputError)
-    path = path or Path("models") / f"{store.folder.resolve().name}-finetuned.featx"
+    default = f"{store.folder.resolve().name}-finetuned.featx"
+    path = as_result_path("out", out, default) or Path("models") / default
     check_model_path(path)  # before the work, not after
     checkpoint = path.with_name(path.name + ".checkpoint")
     check_checkpoint_path(checkpoint)
@@ -190,7 +207,7 @@ def fine_tune(
     joined = JoinedNetwork.join(prepared, seed)
     tuning = _make_tuning(joined, settings, seed, checkpoint)
     try:
-        tuning.run(prepared.train, prepared.val, on_epoch)
+        tuning.run(prepared.train, prepared.val, on_epoch or epochs_of(progress))
     except KeyboardInterrupt:
         raise Interrupted(
             f"{path}: stopped after {tuning.epochs_done} of {schedule.epochs} epochs; they are kept in {checkpoint}. "
@@ -232,6 +249,7 @@ def _result(path: Path, kept: Model, prepared: Prepared, tuning: Tuning, seconds
     best = tuning.best_epoch if tuning.is_better else 0
     after = {name: values[best - 1] for name, values in tuning.history.items() if values} if best else tuning.before
     epochs = len(tuning.history["loss"])
+    y_val, accuracy, grouped = prepared.images.y_val, after.get("val_accuracy"), bool(prepared.store.catalog.groups)
     return FineTuneResult(
         model=path,
         started_from=prepared.name,
@@ -255,6 +273,8 @@ def _result(path: Path, kept: Model, prepared: Prepared, tuning: Tuning, seconds
         seconds_per_epoch=tuning.seconds / max(1, epochs),
         parameters=kept.parameters,
         notes=notes,
+        val_interval=None if accuracy is None or grouped else wilson(round(accuracy * len(y_val)), len(y_val)),
+        val_baseline=largest_share(y_val),
     )
 
 

@@ -82,7 +82,7 @@ def cache_of_layer(
         if absent[catalog.rows()].all():
             raise ImageListError(
                 f"{catalog.source}: none of the images that {store.folder} lists could be read there, so that there are no "
-                f"features of {layer}. Put them back, or extract with --layers {layer},{store.recipe.layers[-1]}."
+                f"features of {layer}. Put them back, or extract with --layer {layer},{store.recipe.layers[-1]}."
             )
         writer.commit(
             dataclasses.replace(
@@ -119,10 +119,11 @@ def _extract(
     rows, numbers = np.array(missing, np.int64).T
     views = Views(Augmentation.parse(catalog.augment), catalog.view_seed, numbers.tolist()) if catalog.view_keys else None
     keys: NDArray[np.int64] = np.array((0, *catalog.view_keys), np.int64)
+    stage = "extract views" if views else "extract"
     hint = store.network.get("weights_file")
     extractor = Extractor(Engine(deep.recipe, find_weights(deep.recipe, Path(hint) if hint else None)), compute)
     # A file that was edited since it was listed is another image than the head was fitted on.
-    for batch, maps in extractor(ListedFiles(catalog, rows), views, progress=progress):
+    for batch, maps in extractor(ListedFiles(catalog, rows), views, stage=stage, progress=progress):
         lost |= {catalog.digests[rows[position]].tobytes(): reason for position, reason in batch.rejected.items()}
         if maps:
             writer.record_network(extractor.network)

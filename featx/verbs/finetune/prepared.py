@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from featx.backbones import find_weights, load_tail
-from featx.errors import ModelError
+from featx.errors import HeadError, ModelError
 from featx.heads.epochs import batches
 from featx.heads.epochs.settings import TrainingRules
 from featx.models import Compute, Model
@@ -85,6 +85,11 @@ def prepare(
     BackboneError, CacheError, ImageListError, ModelError, HeadError
         As for ``fine_tune``.
     """
+    if store.catalog.weights is not None:
+        raise HeadError(
+            f"{store.folder}: its images weigh differently, which fine-tuning does not take. Extract with --weight-column "
+            "none, or fit logreg, svm, ridge or dense, which do."
+        )
     existing = find_start(store, model)
     hint = store.network.get("weights_file")
     weights = find_weights(store.recipe, Path(hint) if hint else None)

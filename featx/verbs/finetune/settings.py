@@ -15,7 +15,14 @@ SCHEDULES = ("cosine", "constant")
 
 
 class TuningKeywords(TypedDict, total=False):
-    """Keywords of ``fine_tune`` that decide how it trains; see ``Schedule`` for the meaning of the first six."""
+    """Keywords of ``fine_tune`` that decide how it trains; see ``Schedule`` for the meaning of the first six.
+
+    Examples
+    --------
+    >>> training: featx.TuningKeywords = {"epochs": 3, "schedule": "constant"}
+
+    ``featx.fine_tune("cache/photos", "block5_conv3", **training)`` takes them.
+    """
 
     epochs: int
     learning_rate: float

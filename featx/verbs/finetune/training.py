@@ -14,6 +14,7 @@ from featx.errors import HeadError
 from featx.heads import Features, balanced_weights, best_epoch, probabilities_of, row_losses
 from featx.heads.epochs import batches
 from featx.heads.epochs.settings import TrainingRules
+from featx.system.outputs import tell_replaced
 from featx.system.progress import OnEpoch
 from featx.verbs.finetune.checkpoint import Arrays, load_checkpoint, save_checkpoint
 from featx.verbs.finetune.settings import Schedule
@@ -208,6 +209,8 @@ class Tuning:
     def _take_up(self) -> None:
         checkpoint = load_checkpoint(self._checkpoint, self._identity)
         if checkpoint is None:
+            if self._checkpoint.exists():
+                tell_replaced(f"will replace {self._checkpoint}, the checkpoint of another fine-tuning")
             return
         document, arrays = checkpoint
         wanted = {f"{kind}/{place}": array for kind in ("now", "best") for place, array in enumerate(self._best)}

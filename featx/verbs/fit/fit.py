@@ -2,122 +2,37 @@
 
 import dataclasses
 import time
-from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheError, OutputError, TooFewImages
+from featx.errors import TooFewImages
 from featx.heads import CalibrationKind, Head, HeadSettings
-from featx.models import Model, TrainingCopies, blank_notes, find_training_copies, learn_familiarity, save_model
-from featx.system.brief import brief_repr
+from featx.models import (
+    TrainingCopies,
+    blank_notes,
+    find_training_copies,
+    learn_familiarity,
+    save_model,
+)
+from featx.system.bars import ProgressOption, as_progress, closing_bars, epochs_of
 from featx.system.names import keywords_of
-from featx.system.paths import CACHE, StrPath, as_path, as_path_or_none
-from featx.system.progress import OnEpoch, Progress
-from featx.verbs.compare import cut_into_folds, search_settings
+from featx.system.paths import StrPath
+from featx.system.progress import OnEpoch
+from featx.verbs.compare import check_minutes
 from featx.verbs.fit.assemble import assemble_model
 from featx.verbs.fit.confidence import check_calibration, learn_confidence
 from featx.verbs.fit.grouping import measure_grouping
 from featx.verbs.fit.learning import LearningImages, choose_images
 from featx.verbs.fit.log import write_log
+from featx.verbs.fit.point import PointWanted, learn_point
 from featx.verbs.fit.request import FitRequest
+from featx.verbs.fit.result import FitResult
+from featx.verbs.fit.tune import Tuned, tune_settings
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
-class FitResult:
-    """The result of a fit.
-
-    Parameters
-    ----------
-    model : Path
-        The model file.
-    head, pooling : str
-        What was fitted, on which features.
-    classes : int
-        Number of classes.
-    train_images, val_images : int
-        Images learned from; images that validated.
-    views : int
-        Views of each training image that were learned from, the clean one included.
-    val_accuracy : float or None
-        Top-1 accuracy on the validation images; None without any.
-    seconds : float
-        Of reading the features and fitting.
-    parameters : dict of str to int
-        ``total``, ``trainable`` (the head's), ``frozen`` (the backbone's).
-    epochs : int
-        Epochs run; 0 for heads without epochs.
-    best_epoch : int
-        The epoch that was kept, from 1; 0 for heads without epochs.
-    notes : list of str
-        Remarks on this fit for the user.
-    tuning : list of dict
-        With ``tune``: the candidates, the best first.
-    temperature : float
-        What the logarithms of the probabilities are divided by; 1 leaves them as they are.
-    calibration : str
-        ``temperature`` or ``isotonic``: how the probabilities were calibrated; ``none`` if they were not.
-    groups : dict or None
-        Where the cache has groups: their number among the training images, and the accuracy by cross-validation of a ``head``
-        with a ``pooling``, ``accuracy_across`` if images of one group may stand on both sides of a fold and ``accuracy_apart``
-        if not.
-
-    Examples
-    --------
-    >>> result = featx.fit_head("cache/photos", "logreg")
-    >>> result.train_images, result.val_images, result.parameters["trainable"]
-    (24, 6, 21)
-    """
-
-    __repr__ = brief_repr
-
-    model: Path
-    head: str
-    pooling: str
-    classes: int
-    train_images: int
-    val_images: int
-    views: int
-    val_accuracy: float | None
-    seconds: float
-    parameters: dict[str, int]
-    epochs: int
-    best_epoch: int
-    notes: list[str]
-    tuning: list[dict[str, Any]]
-    temperature: float = 1.0
-    calibration: str = "none"
-    groups: dict[str, Any] | None = None
-
-    @classmethod
-    def of(cls, model: Model, path: Path) -> Self:
-        """Return what is reported of a model that was just fitted and saved."""
-        return cls(
-            model=path,
-            head=model.head_name,
-            pooling=model.pooling,
-            classes=len(model.class_names),
-            train_images=model.metrics["train_images"],
-            val_images=model.metrics["val_images"],
-            views=model.views["count"],
-            val_accuracy=model.metrics["val_accuracy"],
-            seconds=model.metrics["seconds"],
-            parameters=model.parameters,
-            epochs=len(model.history.get("loss", [])),
-            best_epoch=model.best_epoch,
-            notes=model.metrics["notes"],
-            tuning=model.tuning,
-            temperature=model.temperature,
-            calibration=model.calibration.kind,
-            groups=model.metrics.get("groups"),
-        )
-
-    def __fspath__(self) -> str:
-        """Stand for its model wherever the path of a model is wanted."""
-        return str(self.model)
-
-
+@closing_bars()
 def fit_head(
     cache: StrPath,
     head: str = "dense",
@@ -128,12 +43,15 @@ def fit_head(
     seed: int = 0,
     tune: bool = False,
     folds: int = 5,
+    minutes: float = 1.0,
     calibrate: bool = False,
     calibration: CalibrationKind | None = None,
+    threshold: float | str | None = None,
+    positive: str | None = None,
     group_duplicates: bool = False,
     log: StrPath | None = None,
     on_epoch: OnEpoch | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     **settings: Unpack[HeadSettings],
 ) -> FitResult:
     """Fit a head on the training images of a cache and write a model file.
@@ -145,7 +63,7 @@ def fit_head(
     head : str
         ``dense``, ``conv``, ``logreg``, ``svm``, ``ridge`` or ``knn``.
     out : Path, str or None
-        The model file; by default ``models/<cache>-<head>.featx``.
+        The model file; by default ``models/<cache>-<head>.featx``, and in a folder the file of that name.
     layer : str or None
         One of the cached layers; by default the last.
     pooling : str or None
@@ -155,13 +73,22 @@ def fit_head(
     tune : bool
         Choose the settings and the pooling that are not given by cross-validation inside the training images.
     folds : int
-        For ``tune``.
+        For ``tune`` and ``threshold``.
+    minutes : float
+        For ``tune``: how long the search may take; what it did not get to is in ``untried`` and in the notes. The fit with the
+        chosen settings comes on top.
     calibrate : bool
         Calibrate on the validation images, so that confidence matches accuracy.
     calibration : str or None
         How: ``temperature``, ``isotonic`` (one rising curve), or ``auto``, the default of ``calibrate``: the curve where there
         are 200 validation images, or 50 for knn, and it serves those better by cross-validation; else one temperature. Given,
         it calibrates without ``calibrate``.
+    threshold : float, str or None
+        For two classes, from which probability on an image is called the positive one: a number, or ``f1``, ``balanced``,
+        ``precision=0.9``, ``recall=0.9`` or ``cost=FILE``, for which it is chosen by cross-validation inside the training
+        images. By default the more probable class counts.
+    positive : str or None
+        The positive class; by default the one with fewer training images.
     group_duplicates : bool
         Look for near duplicates: with ``tune`` they share a fold, as exact duplicates always do; the notes count the validation
         and test images that are near duplicates of training images.
@@ -169,8 +96,9 @@ def fit_head(
         A CSV file for loss and accuracy of each epoch.
     on_epoch : callable or None
         Called after each epoch of a head that has epochs.
-    progress : callable or None
-        For ``tune``: called as (stage, newly done, total).
+    progress : callable, bool or None
+        For ``tune``: called as (stage, newly done, total). True is a bar, of epochs too, False none; by default a bar in a
+        terminal or a notebook.
     **settings
         The head's own.
 
@@ -199,69 +127,65 @@ def fit_head(
     >>> result.val_accuracy
     1.0
     """
+    progress = as_progress(progress)
     request = FitRequest.make(
-        as_path("cache", cache, CacheError, CACHE),
+        cache,
         head,
         settings,
         layer=layer,
         pooling=pooling,
         seed=seed,
-        out=as_path_or_none("out", out, OutputError),
-        log=as_path_or_none("log", log, OutputError),
+        out=out,
+        log=log,
         keywords=keywords_of(fit_head),
     )
     request.spec.make(**request.settings)  # a wrong setting must not wait for a search
+    check_minutes(minutes)
     started = time.monotonic()
     images = choose_images(request.store.catalog, request.store.folder)
     kind = calibration or ("auto" if calibrate else None)
     check_calibration(kind, images, request.store.folder)
+    wanted = PointWanted.read(threshold, positive, images)
     notes = images.notes + blank_notes(request.store, images.train, "training")
     copies = find_training_copies(request.store, progress) if group_duplicates else None
     if copies:
         notes.append(_describe_copies(copies, images))
-    tuning: list[dict[str, Any]] = []
+    tuned = Tuned(request)
     if tune:
-        request, tuning = _tune(request, folds, copies, progress)
+        tuned = tune_settings(request, folds, minutes, copies, progress)
+        request, notes = tuned.request, notes + tuned.notes
     grouping, group_notes = measure_grouping(request, request.features)
-    fitted, probabilities = _fit(request, images, on_epoch)
+    fitted, probabilities = _fit(request, images, on_epoch or epochs_of(progress))
     confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
+    point = None
+    if wanted:
+        point, point_notes = learn_point(wanted, request, images, confidence.calibration, folds)
+        notes += point_notes
+    called = point(confidence.calibration(probabilities)) if point else probabilities.argmax(axis=1)
     metrics = {
         "train_images": len(images.train),
         "val_images": len(images.val),
-        "val_accuracy": float((probabilities.argmax(axis=1) == images.y_val).mean()) if len(images.val) else None,
+        "val_accuracy": _share_right(called, images),
         "seconds": time.monotonic() - started,
         "notes": notes + group_notes + confidence.notes + fitted.notes_,
         **({"groups": grouping} if grouping else {}),
     }
-    model = assemble_model(request, images, fitted, metrics, tuning, confidence)
-    model = dataclasses.replace(model, familiarity=learn_familiarity(model, request.store, images.train, images.val))
+    model = assemble_model(request, images, fitted, metrics, tuned.tuning, confidence)
+    model = dataclasses.replace(
+        model, point=point, familiarity=learn_familiarity(model, request.store, images.train, images.val)
+    )
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
-    return FitResult.of(model, request.path)
+    alike = not request.store.catalog.groups and images.weights is None
+    return FitResult.of(model, request.path, images.y_val, alike=alike, untried=tuned.untried)
 
 
-def _tune(
-    request: FitRequest, folds: int, copies: TrainingCopies | None, progress: Progress | None
-) -> tuple[FitRequest, list[dict[str, Any]]]:
-    """Return the request with pooling and settings of the best candidate, and what was tried, the best first."""
-    groups = copies.groups if copies else None
-    images = cut_into_folds(request.store, request.layer, folds, request.settings["seed"], groups)
-    tried = search_settings(images, request.spec.name, request.pooling, request.settings, progress)
-    table = [
-        {
-            "pooling": attempt.candidate.pooling,
-            "settings": {
-                name: value for name, value in attempt.candidate.settings.items() if name not in ("seed", "map_shape")
-            },
-            "accuracy": attempt.accuracy,
-            "log_loss": attempt.log_loss,
-            "seconds": attempt.seconds,
-        }
-        for attempt in tried
-    ]
-    best = tried[0].candidate
-    return dataclasses.replace(request, pooling=best.pooling, settings=best.settings), table
+def _share_right(called: NDArray[np.int64], images: LearningImages) -> float | None:
+    """Return the accuracy on the validation images, each counting as much as it weighs; None without any that counts."""
+    if not len(images.val) or (images.weights_val is not None and not images.weights_val.any()):
+        return None
+    return float(np.average(called == images.y_val, weights=images.weights_val))
 
 
 def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) -> tuple[Head, NDArray[np.float64]]:
@@ -269,7 +193,7 @@ def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) 
     X, unfitted = request.rows(images.rows, images.views), request.spec.make(**request.settings)
     X_val = request.rows(images.val, np.zeros_like(images.val)) if len(images.val) else None
     try:
-        fitted = unfitted.fit(X, images.y, X_val, images.y_val if X_val else None, on_epoch)
+        fitted = unfitted.fit(X, images.y, X_val, images.y_val if X_val else None, on_epoch, sample_weight=images.weights)
     except TooFewImages as error:
         raise error.named(images.class_names) from None
     if X_val is None:

@@ -27,6 +27,8 @@ class LearningImages:
         Labels of ``rows`` and of ``val``.
     notes : list of str
         Remarks for the user about other classes and duplicates.
+    weights, weights_val : ndarray of float64, or None
+        How much each of ``rows`` and of ``val`` counts; None where all count alike.
     """
 
     train: NDArray[np.int64]
@@ -38,6 +40,8 @@ class LearningImages:
     y: NDArray[np.int64]
     y_val: NDArray[np.int64]
     notes: list[str]
+    weights: NDArray[np.float64] | None = None
+    weights_val: NDArray[np.float64] | None = None
 
 
 def choose_images(catalog: Catalog, folder: Path) -> LearningImages:
@@ -57,7 +61,9 @@ def choose_images(catalog: Catalog, folder: Path) -> LearningImages:
     SingleClassError
         If they are all of one class.
     """
-    train = catalog.rows("train")
+    train = catalog.learned_from()
+    if not len(train) and len(catalog.rows("train")):
+        raise HeadError(f"{folder}: all training images weigh 0. Give some a weight, or extract with --weight-column none.")
     if not len(train):
         raise HeadError(f"{folder}: has no training images. Put some into train/, or extract with a smaller --test-fraction.")
     learned = np.unique(catalog.labels[train])
@@ -77,4 +83,5 @@ def choose_images(catalog: Catalog, folder: Path) -> LearningImages:
         notes.append(f"{leaked} of {len(val)} validation images are exact duplicates of training images: they flatter the head")
     rows, views = catalog.learning_rows()
     y, y_val = (np.searchsorted(learned, catalog.labels[some]).astype(np.int64) for some in (rows, val))
-    return LearningImages(train, val, test, class_names, rows, views, y, y_val, notes)
+    weights = catalog.weights_of(rows), catalog.weights_of(val)
+    return LearningImages(train, val, test, class_names, rows, views, y, y_val, notes, *weights)

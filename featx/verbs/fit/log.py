@@ -8,7 +8,9 @@ from featx.models import Model
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
-from featx.system.replaced import check_replaced
+from featx.system.outputs import Kind, check_result_file
+
+_LOG = Kind("an earlier log", "is not a log of featx", [b"epoch,loss,accuracy"])
 
 
 def check_log(path: Path, spec: HeadSpec) -> None:
@@ -25,7 +27,7 @@ def check_log(path: Path, spec: HeadSpec) -> None:
         raise HeadError(
             f"head {spec.name}: learns without epochs, so that there is nothing to log. Leave --log out.", wrong_value=True
         )
-    check_replaced(path, [b"epoch,loss,"], "is not a log of featx", "--log")
+    check_result_file(path, _LOG, "--log")
 
 
 def write_log(model: Model, path: Path) -> None:
@@ -34,8 +36,9 @@ def write_log(model: Model, path: Path) -> None:
     Raises
     ------
     OutputError
-        If it cannot be written.
+        If it cannot be written, or a file that is no log has come there since.
     """
+    check_result_file(path, _LOG, "--log")
     with writing_to(path, "The model is kept."):
         make_folder(path.parent)
         with replacing_text(path) as file:

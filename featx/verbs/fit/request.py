@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
-from featx.errors import CacheError, HeadError
+from featx.errors import CacheError, HeadError, OutputError
 from featx.heads import HeadSpec, head_spec
-from featx.models import check_model_path, network_of_cache
+from featx.models import check_model_path, network_of_cache, open_cache
 from featx.store import CachedRows, FeatureCache
 from featx.system.kinds import check_kind, plain
+from featx.system.outputs import as_result_path
+from featx.system.paths import StrPath
 from featx.verbs.fit.log import check_log
 
 
@@ -53,15 +55,15 @@ class FitRequest:
     @classmethod
     def make(
         cls,
-        cache: Path,
+        cache: StrPath,
         head: str,
         settings: Mapping[str, Any],
         *,
         layer: str | None,
         pooling: str | None,
         seed: int,
-        out: Path | None,
-        log: Path | None,
+        out: StrPath | None,
+        log: StrPath | None,
         keywords: Iterable[str],
     ) -> Self:
         """Check everything that can be checked at once; ``keywords`` are those of the function that received the settings.
@@ -76,17 +78,21 @@ class FitRequest:
         check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
         check_kind("pooling", pooling, (str, type(None)), "the name of a pooling, or None", HeadError)
         spec.check_pooling(pooling or spec.pooling)
-        store = FeatureCache.open(cache)
-        path = out or Path("models") / f"{store.folder.resolve().name}-{head}.featx"
+        store = open_cache(cache)
+        default = f"{store.folder.resolve().name}-{head}.featx"
+        path = as_result_path("out", out, default) or Path("models") / default
+        log_path = as_result_path("log", log, f"{path.stem}.csv")
+        if log_path is not None:
+            if log_path.absolute() == path.absolute():
+                raise OutputError(f"{path}: cannot be both the model and its log. Give another --log.", wrong_value=True)
+            check_log(log_path, spec)
         check_model_path(path)
-        if log is not None:
-            check_log(log, spec)
         quantized = network_of_cache(store)
         layer = layer or store.recipe.layers[-1]
         own = {**settings, "seed": plain(seed)}
         if "map_shape" in spec.settings():
             own.setdefault("map_shape", list(store.row_shape(layer)))
-        return cls(spec, store, layer, pooling, own, path, log, quantized)
+        return cls(spec, store, layer, pooling, own, path, log_path, quantized)
 
     @property
     def features(self) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from featx.errors import CacheError, CacheNotFound, RecipeMismatch
+from featx.models import no_cache_at
 from featx.recipe import Recipe
-from featx.store import Catalog, FeatureCache, describe_differences, no_cache, part_paths, read_recipe
+from featx.store import Catalog, FeatureCache, describe_differences, part_paths, read_recipe
 from featx.verbs.merge.union import Listing, Whole
 
 
@@ -22,7 +23,7 @@ def one_recipe(folders: Sequence[Path]) -> Recipe:
     recipes = [read_recipe(folder) for folder in folders]
     for folder, recipe in zip(folders, recipes, strict=True):
         if recipe is None:
-            raise no_cache(folder)
+            raise no_cache_at(folder)
     if not recipes or recipes[0] is None:
         raise CacheError("merge: no cache was given. Give the folders of the caches to join.", wrong_value=True)
     for folder in folders[1:]:
@@ -60,7 +61,7 @@ def read_listings(folder: Path, recipe: Recipe) -> list[Listing]:
     if any(listing.catalog.part and listing.catalog.fingerprint != recipe.fingerprint for listing in listings):
         raise CacheError(
             f"{folder}: holds parts of another recipe, which are to replace its features. "
-            "Run featx extract with their settings and --overwrite, without --shard, to put them in force."
+            "Run featx extract with their settings and --overwrite, without --part, to put them in force."
         )
     listings = [listing for listing in listings if listing.catalog.fingerprint == recipe.fingerprint]
     if not listings:

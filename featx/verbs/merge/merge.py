@@ -30,15 +30,16 @@ from featx.store import (
     write_part,
     write_rejects,
 )
-from featx.system.brief import brief_repr
+from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.paths import CACHE, StrPath, as_path_or_none, as_paths
 from featx.system.progress import Progress
+from featx.system.results import Result
 from featx.verbs.merge.given import check_recipe, default_target, one_recipe, read_listings, refuse_to_forget
 from featx.verbs.merge.union import Listing, Whole, unite
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class MergeResult:
+class MergeResult(Result):
     """The result of a merge. ``listed == with_features + rejected``, always.
 
     Parameters
@@ -89,8 +90,6 @@ class MergeResult:
     (36, 36, 0)
     """
 
-    __repr__ = brief_repr
-
     cache: Path
     caches: list[Path]
     listed: int
@@ -119,13 +118,14 @@ class MergeResult:
         return str(self.cache)
 
 
+@closing_bars()
 def merge_caches(
     caches: StrPath | Iterable[StrPath],
     cache: StrPath | None = None,
     *,
     partial: bool = False,
     wait: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> MergeResult:
     """Join caches of one recipe: the parts of one extract, or caches of different images.
 
@@ -172,6 +172,7 @@ def merge_caches(
     >>> featx.merge_caches(["cache/1", "cache/2"], "cache/both").splits
     {'train': 24, 'val': 6, 'test': 6}
     """
+    progress = as_progress(progress)
     started = time.monotonic()
     folders = list(dict.fromkeys(as_paths("caches", caches, CacheError)))
     recipe = one_recipe(folders)
@@ -263,7 +264,7 @@ def _finish(store: FeatureCache, writer: CacheWriter, catalog: Catalog, listings
         raise CacheError(
             f"{store.folder}: all images are in it now, but {views} augmented views are missing: which images are for training "
             f"is drawn from all parts together, and a part can only guess. Run featx extract IMAGES --cache {store.folder} "
-            "with the settings of the parts, without --shard: it makes just those."
+            "with the settings of the parts, without --part: it makes just those."
         )
     rejects = store.folder / "rejects.csv"
     write_rejects(rejects, catalog)

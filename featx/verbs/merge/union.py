@@ -164,7 +164,7 @@ def _stack(catalogs: Sequence[Catalog]) -> Catalog:
     texts: dict[str, Any] = {
         name: [text for catalog in catalogs for text in getattr(catalog, name)] for name in ("paths", "reasons")
     }
-    return dataclasses.replace(catalogs[0], part=None, groups=_groups(catalogs), **columns, **texts)
+    return dataclasses.replace(catalogs[0], part=None, groups=_groups(catalogs), weights=_weights(catalogs), **columns, **texts)
 
 
 def _groups(catalogs: Sequence[Catalog]) -> list[str]:
@@ -174,6 +174,13 @@ def _groups(catalogs: Sequence[Catalog]) -> list[str]:
     return [group for catalog in catalogs for group in catalog.groups or [""] * len(catalog)]
 
 
+def _weights(catalogs: Sequence[Catalog]) -> NDArray[np.float64] | None:
+    """Put weights one below the other; an image of a listing without any counts as one."""
+    if all(catalog.weights is None for catalog in catalogs):
+        return None
+    return np.concatenate([np.ones(len(each)) if each.weights is None else each.weights for each in catalogs])
+
+
 def _take(stack: Catalog, rows: NDArray[np.int64]) -> Catalog:
     columns: dict[str, Any] = {
         name: getattr(stack, name)[rows] for name in ("labels", "splits", "digests", "sizes", "mtimes", "ctimes", "status")
@@ -181,6 +188,8 @@ def _take(stack: Catalog, rows: NDArray[np.int64]) -> Catalog:
     texts: dict[str, Any] = {name: [getattr(stack, name)[row] for row in rows.tolist()] for name in ("paths", "reasons")}
     if stack.groups:
         texts["groups"] = [stack.groups[row] for row in rows.tolist()]
+    if stack.weights is not None:
+        columns["weights"] = stack.weights[rows]
     return dataclasses.replace(stack, **columns, **texts)
 
 

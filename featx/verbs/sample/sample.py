@@ -9,8 +9,10 @@ from pathlib import Path
 from featx.errors import OutputError
 from featx.system.durable import delete, make_folder
 from featx.system.files import is_temporary, reading_from, replacing, writing_to
+from featx.system.outputs import refuse_address
 from featx.system.paths import StrPath, as_path
 from featx.system.regular import read_regular
+from featx.system.results import Result
 
 ARCHIVE = Path(__file__).with_name("fashion-mnist-sample.zip")
 
@@ -20,8 +22,8 @@ IMAGE_SIZE = (96, 96)
 _THREADS = 16
 
 
-@dataclasses.dataclass(frozen=True)
-class SampleResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class SampleResult(Result):
     """What was unpacked.
 
     Parameters
@@ -54,6 +56,7 @@ def unpack_sample(folder: StrPath) -> SampleResult:
     (800, 10)
     """
     folder = as_path("folder", folder, OutputError)
+    refuse_address(folder)
     with zipfile.ZipFile(ARCHIVE) as archive:
         names = archive.namelist()
         leftovers = _refuse_foreign(folder, names)

@@ -164,3 +164,13 @@ def test_large_maps_are_predicted_in_small_blocks() -> None:
         assert tracemalloc.get_traced_memory()[1] < 5e8
     finally:
         tracemalloc.stop()
+
+
+def test_a_weight_is_so_many_rows_to_keras() -> None:
+    """Fitted by Keras: rows repeated as often as their weights say, those of weight 0 left out, give the same head."""
+    X, y = made_maps(24, (2, 2, 3), 0)
+    weights = np.random.default_rng(0).integers(0, 4, len(y))
+    unfitted = make_head("conv", epochs=1, map_shape=[2, 2, 3], filters=[4], learning_rate=0.01)
+    head = unfitted.fit(X, y, sample_weight=weights).predict_proba(X)
+    repeated = unfitted.fit(X.repeat(weights, axis=0), y.repeat(weights)).predict_proba(X)
+    np.testing.assert_allclose(head, repeated, rtol=0, atol=1e-6)

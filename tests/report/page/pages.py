@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-_NEVER_CLOSED = frozenset({"meta", "link", "img", "br", "input", "hr"})
+_NEVER_CLOSED = frozenset({"meta", "link", "img", "br", "input", "hr", "col"})
 
 
 class Page(HTMLParser):

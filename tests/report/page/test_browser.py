@@ -3,64 +3,28 @@
 import csv
 import itertools
 import json
+import lzma
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import featx
-from featx.report import write_prediction_page
-from tests.conftest import write_image
-
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed")
-
-NAMES = ("<script>alert(1)<", 'b"onload="alert(2)', "caf\udce9 & <b>", "plain")
-FILE = "<img src=x onerror=alert(3)>.png"
+from featx.report.page.render import render_page, save_page
+from tests.report.page.browsing import look
+from tests.report.page.conftest import FILE
+from tests.report.page.made import answers, confused, long_names, measured_of, model_of, page_of
+from tests.report.page.test_page import luminance
 
 Show = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both pages, ``r/report.html`` and ``p.html``, of 4 classes of 20 images, some mistaken, with hostile names."""
-    root = tmp_path_factory.mktemp("site")
-    for label, name in enumerate(NAMES):
-        for number in range(20):
-            level = 100 + 4 * label + int(np.random.default_rng(label * 100 + number).integers(-5, 6))
-            stem = FILE if number == 0 else f"{number}.png"
-            for split in ("train", "val", "test"):
-                seed = label * 1000 + number + 333 * ("train", "val", "test").index(split)
-                write_image(root / "images" / split / name / stem, (level, level, 255 - level), seed=seed)
-    cache = featx.extract_features(root / "images", root / "cache", backbone="stub", image_size=(64, 64)).cache
-    model = featx.fit_head(cache, "dense", out=root / "m.featx", epochs=5, calibrate=True).model
-    featx.write_report(featx.evaluate_model(model), root / "r")
-    predictions = featx.predict_images(model, [root / "images" / "test"], explain=True)
-    middle = float(np.median([one.confidence for one in predictions]))
-    write_prediction_page(predictions, root / "p.html", model, min_confidence=middle)
-    return root
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium that writes down what it logs and asks for."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+EVERY_PAGE = ("r/report.html", "p.html", "a/audit.html", "e.html")
 
 
 def open_until(browser: Any, address: str, holds: Callable[[], bool], before: str = "") -> None:
@@ -82,12 +46,9 @@ def open_until(browser: Any, address: str, holds: Callable[[], bool], before: st
 def show(browser: Any, site: Path) -> Show:
     """Open a page, of a width and in light or dark as the system would have it; its kept choice is forgotten."""
 
-    def run(name: str = "r/report.html", width: int = 1200, theme: str = "light") -> Any:
-        media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        address = (site / name).as_uri()
+    def run(name: str | Path = "r/report.html", width: int = 1200, theme: str = "light") -> Any:
+        look(browser, width, theme)
+        address = (site / name).as_uri()  # a path of its own stays as it is
         browser.get(address)
         forget = "try { localStorage.clear() } catch {}"
         open_until(browser, address, lambda: browser.execute_script("return !document.documentElement.dataset.theme"), forget)
@@ -118,10 +79,12 @@ def dialog(browser: Any) -> tuple[str, list[str]]:
 
 def press(browser: Any, key: str) -> None:
     """Press one key."""
-    webdriver.ActionChains(browser).send_keys(key).perform()
+    from selenium.webdriver import ActionChains
+
+    ActionChains(browser).send_keys(key).perform()
 
 
-@pytest.mark.parametrize("name", ["r/report.html", "p.html"])
+@pytest.mark.parametrize("name", EVERY_PAGE)
 def test_nothing_is_asked_for_and_nothing_goes_wrong(show: Show, site: Path, name: str) -> None:
     """No message on the console, no alert, and no request but for the page itself and what stands in it."""
     browser = show(name)
@@ -202,21 +165,71 @@ def test_a_cell_opens_its_images_and_the_keyboard_closes_them(show: Show, site: 
         assert browser.execute_script("return document.activeElement") == cell
 
 
-def test_the_image_in_the_dialog_is_the_file(show: Show, site: Path) -> None:
-    """The browser decodes a thumbnail to the mean colour of the image that its caption names."""
+def settled(browser: Any) -> dict[str, Any]:
+    """Return what the only image in the dialog is, after its file was found or not."""
+    found = browser.execute_async_script(
+        "const done = arguments[0], viewer = document.getElementById('viewer'), said = viewer.querySelector('.file-note');"
+        "const look = () => { if (said && !said.textContent) return setTimeout(look, 20);"
+        " const image = viewer.querySelector('img');"
+        " image.decode().then(() => done({ source: image.src, said: said?.textContent ?? '', width: image.naturalWidth,"
+        "  height: image.naturalHeight, link: said?.querySelector('a')?.href ?? '' })) };"
+        "look()"
+    )
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("opener", ["#mistakes .open", "button.cell:not(.hit)", "#map .point.wrong"])
+def test_the_image_in_the_dialog_is_the_file(show: Show, site: Path, opener: str) -> None:
+    """From a gallery, a cell of the matrix and a point of the map: the file that the caption names, at its full size."""
     browser = show()
-    browser.find_element("css selector", "#mistakes .open").click()
+    element = browser.find_element("css selector", opener)
+    browser.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", element)
+    if len(dialog(browser)[1]) > 1:
+        browser.find_element("css selector", "#viewer .alone").click()
     _, (caption,) = dialog(browser)
+    found = settled(browser)
+    path = site / "images" / os.fsdecode(caption.split("\n")[1].encode().replace(b"\\udce9", b"\xe9"))
+    assert unquote(found["source"]) == unquote(found["link"]) == unquote(path.as_uri())
+    with Image.open(path) as file:
+        assert (found["width"], found["height"]) == file.size
+    assert found["said"] == f"Open the file, {found['width']} × {found['height']} px"
+
+
+@pytest.mark.parametrize("name", ["r/report.html", "p.html", "a/audit.html"])
+def test_a_page_that_was_moved_shows_what_it_holds(show: Show, site: Path, tmp_path: Path, name: str) -> None:
+    """Its image files are not beside it any more: a small copy, whose mean colour is the image's, and a word on it."""
+    moved = tmp_path / "elsewhere" / "deep" / "page.html"
+    moved.parent.mkdir(parents=True)
+    shutil.copy(site / name, moved)
+    browser = show(moved)
+    browser.find_element("css selector", ".thumbnail .open").click()
+    _, (caption,) = dialog(browser)
+    assert settled(browser)["said"].startswith("A small copy: its file is not where it was")
     mean = browser.execute_async_script(
         "const done = arguments[0], image = document.querySelector('#viewer img');"
-        "image.decode().then(() => { const c = document.createElement('canvas');"
-        "c.width = image.naturalWidth; c.height = image.naturalHeight; const x = c.getContext('2d'); x.drawImage(image, 0, 0);"
+        "const c = document.createElement('canvas'); c.width = image.naturalWidth; c.height = image.naturalHeight;"
+        "const x = c.getContext('2d'); x.drawImage(image, 0, 0);"
         "const p = x.getImageData(0, 0, c.width, c.height).data; const s = [0, 0, 0];"
-        "p.forEach((v, i) => { if (i % 4 < 3) s[i % 4] += v }); done(s.map(v => v / p.length * 4)) })"
+        "p.forEach((v, i) => { if (i % 4 < 3) s[i % 4] += v }); done(s.map(v => v / p.length * 4))"
     )
-    name = caption.split("\n")[1].encode().replace(b"\\udce9", b"\xe9")
-    with Image.open(site / "images" / os.fsdecode(name)) as file:
+    *_, path = caption.encode().replace(b"\\udce9", b"\xe9").split(b"\n")
+    with Image.open(site / "images" / os.fsdecode(path)) as file:
         np.testing.assert_allclose(mean, np.asarray(file).mean(axis=(0, 1)), atol=3)
+
+
+def test_one_of_many_opens_alone_and_leads_back(show: Show) -> None:
+    """By the keyboard: Enter on an image, Enter on Back; the focus is in the dialog all the while."""
+    browser = show()
+    cell = max(browser.find_elements("css selector", "button.cell"), key=lambda one: int(one.text))
+    cell.click()
+    title, captions = dialog(browser)
+    browser.find_elements("css selector", "#viewer .alone")[1].send_keys("\ue007")
+    assert dialog(browser) == (title, captions[1:2])
+    assert browser.execute_script("return document.activeElement.className") == "back plain"
+    press(browser, "\ue007")
+    assert dialog(browser) == (title, captions)
+    assert browser.execute_script("return document.activeElement.closest('dialog') !== null")
 
 
 def test_what_spoke_for_an_image_is_drawn_over_it(show: Show, site: Path) -> None:
@@ -340,7 +353,7 @@ def brightness(browser: Any, path: Path) -> float:
         return float(np.asarray(image.convert("L"))[:, :8].mean())
 
 
-@pytest.mark.parametrize("name", ["r/report.html", "p.html"])
+@pytest.mark.parametrize("name", EVERY_PAGE)
 def test_light_and_dark_follow_the_system_until_they_are_chosen(show: Show, tmp_path: Path, name: str) -> None:
     """The button switches and is remembered; the screenshots show it."""
     browser = show(name, theme="light")
@@ -352,20 +365,20 @@ def test_light_and_dark_follow_the_system_until_they_are_chosen(show: Show, tmp_
     assert brightness(browser, tmp_path / "dark.png") < 40
 
 
-@pytest.mark.parametrize("name", ["r/report.html", "p.html"])
+@pytest.mark.parametrize("name", EVERY_PAGE)
 def test_on_a_phone_nothing_is_wider_than_the_screen(show: Show, name: str) -> None:
     """390 px: tables scroll inside their own frames, the page does not."""
     browser = show(name, width=390)
     assert browser.execute_script("return document.documentElement.scrollWidth") == 390
     assert browser.execute_script("return document.scrollingElement.clientWidth") == 390
-    if name.startswith("r/"):
+    if str(name).startswith("r/"):
         wide = browser.execute_script(
             "return [...document.querySelectorAll('.scroll')].filter(s => s.scrollWidth > s.clientWidth).length"
         )
         assert wide >= 1
 
 
-@pytest.mark.parametrize("name", ["r/report.html", "p.html"])
+@pytest.mark.parametrize("name", EVERY_PAGE)
 def test_whoever_cannot_see_it_is_told_what_everything_is(show: Show, name: str) -> None:
     """Every button, image, table region, heading and field has a name in the browser's accessibility tree."""
     browser = show(name)
@@ -393,3 +406,97 @@ def test_tab_reaches_the_content_and_its_parts(show: Show) -> None:
         press(browser, "\ue004")
         outline = browser.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
         assert outline not in ("none", "")
+
+
+AXE = Path(__file__).parents[2] / "data" / "axe-core" / "axe.min.js.xz"
+
+
+def violations(browser: Any) -> list[str]:
+    """Return what axe-core finds wrong with the page as it is now, by rule and element."""
+    browser.execute_script(lzma.decompress(AXE.read_bytes()).decode())
+    found = browser.execute_async_script(
+        "const done = arguments[0];"
+        "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>"
+        " done(violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))))"
+    )
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.parametrize("name", EVERY_PAGE)
+def test_axe_core_finds_nothing_wrong(show: Show, name: str) -> None:
+    """In light, in dark and on a phone, each with the dialog closed and open: contrast, names, roles, order."""
+    for width, theme in ((1200, "light"), (1200, "dark"), (390, "light")):
+        browser = show(name, width, theme)
+        assert violations(browser) == []
+        if openers := browser.find_elements("css selector", ".thumbnail .open"):
+            browser.execute_script("arguments[0].click()", openers[0])
+            assert violations(browser) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_number_of_a_matrix_can_be_read(show: Show, theme: str) -> None:
+    """A contrast of 4.5 to 1 at least between number and shade, for every share of a row from 0 to 1, hit or mistake."""
+    pairs = show(theme=theme).execute_script(
+        "const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });"
+        "const pixel = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);"
+        " return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3) };"
+        "const cell = document.createElement('td'); document.querySelector('.matrix tbody tr').append(cell); const found = [];"
+        "for (const kind of ['cell', 'cell hit', 'shaded', 'shaded hit']) for (let share = 1; share <= 100; share += 1) {"
+        " cell.className = kind + (share > 80 ? ' full' : ''); cell.style.setProperty('--share', share / 100);"
+        " const style = getComputedStyle(cell); found.push([pixel(style.color), pixel(style.backgroundColor)]) }"
+        "return found"
+    )
+    assert len(pairs) == 400
+    for text, shade in pairs:
+        low, high = sorted(luminance("#" + "".join(f"{value:02x}" for value in colour)) for colour in (text, shade))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (text, shade)
+
+
+def test_a_filter_finds_classes_by_the_keyboard(browser: Any, tmp_path: Path) -> None:
+    """From 20 classes on: by parts of words, without accents and capitals; Escape shows all again; the worst stand first."""
+    names = tuple(f"{name} {number}" for number in range(8) for name in ("Éclair au chocolat", "wombat", "猫"))
+    evaluation = measured_of(*answers(confused(24)), model_of(names))
+    look(browser)
+    browser.get(page_of(evaluation, tmp_path / "many.html").as_uri())
+    rows = "return [...document.querySelectorAll('#per-class tbody tr')].filter(r => r.getClientRects().length)"
+    shown = rows + ".map(r => r.querySelector('th').textContent)"
+    recall = {one.class_name: one.recall for one in evaluation.per_class}
+    every = browser.execute_script(shown)
+    assert [recall[name] for name in every] == sorted(recall.values())
+    assert browser.execute_script("return document.querySelector('#per-class [aria-sort]').textContent") == "recall"
+    label = browser.find_element("css selector", "#classes .filter label")
+    assert label.text == "Filter classes"
+    label.click()  # the field has the focus
+    press(browser, "ECLAIR 3")
+    assert browser.execute_script(shown) == ["Éclair au chocolat 3"]
+    assert browser.find_element("css selector", "#classes .filter output").text == "1 of 24"
+    press(browser, "\ue00c")
+    assert browser.execute_script(shown) == every
+    press(browser, "猫")
+    assert len(browser.execute_script(shown)) == 8
+    few = measured_of(*answers(confused(19)), model_of(long_names(19)))
+    browser.get(page_of(few, tmp_path / "few.html").as_uri())
+    assert browser.find_elements("css selector", ".filter") == []
+    assert browser.execute_script(shown) == list(few.model.class_names)
+
+
+def test_a_filter_finds_the_classes_of_predictions(browser: Any, tmp_path: Path) -> None:
+    """From 20 classes on: those that do not match are hidden with their links."""
+    names = [f"class {number}" for number in range(25)]
+    images = [{"source": "", "caption": "0.9", "alt": "x", "file": ""}]
+    groups = [{"name": name, "count": 1, "images": images, "more": 0} for name in names]
+    page = render_page(
+        "predictions.html", scripts=("cells.js", "predictions.js"), name="m", lead="", figures=[], groups=groups, unsure=None,
+        min_confidence=0, missing=[], reasons=[], rejected=[], n_rejected=0, temperature=1.0, isotonic=False, explained=None,
+        answered=25, unknown=(), many=True, table=None, page_data={"cells": None, "covered": {}},
+    )  # fmt: skip
+    save_page(page, tmp_path / "p.html")
+    look(browser)
+    browser.get((tmp_path / "p.html").as_uri())
+    browser.find_element("css selector", ".filter input").send_keys("class 2")
+    titles = [title for title in browser.find_elements("css selector", "section.class bdi") if title.is_displayed()]
+    shown = [title.text for title in titles]
+    assert shown == [name for name in names if "2" in name]
+    links = [link.text for link in browser.find_elements("css selector", ".contents a") if link.is_displayed()]
+    assert len(links) == len(shown) == 7

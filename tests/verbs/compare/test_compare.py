@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 import featx
-import featx.verbs.compare.search
+import featx.verbs.compare.validate
 from featx.errors import CacheError, CacheNotFound, FeatxError, HeadError, OutputError, UnknownHead
+from featx.models import wilson
 from featx.report.text.compare import comparison_text
 from featx.store import FeatureCache
-from featx.verbs.compare.compare import ComparedHead, Comparison, save_comparison, wilson_interval
+from featx.verbs.compare.candidates import Candidate, Tried
+from featx.verbs.compare.comparison import ComparedHead, Comparison, save_comparison
 from featx.verbs.compare.folds import cut_into_folds
-from featx.verbs.compare.search import Candidate, Tried, cross_validate
+from featx.verbs.compare.validate import cross_validate
 from tests.conftest import Run
 from tests.test_architecture import command, modules_loaded_by
 from tests.verbs.compare.test_search import write_noisy
@@ -56,7 +58,7 @@ def row_of(head: str, **values: Any) -> ComparedHead:
 )
 def test_the_interval_is_wilsons(right: int, images: int, low: float, high: float) -> None:
     """Published values, to four digits."""
-    assert wilson_interval(right, images) == pytest.approx((low, high), abs=6e-5)
+    assert wilson(right, images) == pytest.approx((low, high), abs=6e-5)
 
 
 @pytest.mark.parametrize("images", [2, 36, 10_000])
@@ -64,7 +66,7 @@ def test_the_interval_holds_the_shares_that_do_not_contradict_it(images: int) ->
     """Its ends are where share and end differ by 1.96 standard errors of the end; it lies within 0 and 1."""
     for right in {0, 1, images // 3, images - 1, images}:
         share = right / images
-        low, high = wilson_interval(right, images)
+        low, high = wilson(right, images)
         assert 0 <= low <= share <= high <= 1
         for end in {low, high} - {0.0, 1.0}:
             assert abs(share - end) == pytest.approx(1.959964 * math.sqrt(end * (1 - end) / images), rel=1e-6)
@@ -84,7 +86,7 @@ def test_a_comparison_is_sorted_and_measured_against_its_best(noisy_cache: Path)
     for one, alone in zip(found.heads, tried, strict=True):
         assert (one.accuracy, one.log_loss) == (alone.accuracy, alone.log_loss)
         assert one.accuracy == alone.right.mean()
-        assert (one.low, one.high) == wilson_interval(int(alone.right.sum()), 36)
+        assert (one.low, one.high) == wilson(int(alone.right.sum()), 36)
         gained, lost = int((alone.right & ~best).sum()), int((~alone.right & best).sum())
         mean = (gained - lost) / 36
         variance = (gained * (1 - mean) ** 2 + lost * (1 + mean) ** 2 + (36 - gained - lost) * mean**2) / 35
@@ -187,6 +189,9 @@ def test_only_training_images_are_read(noisy_cache: Path, monkeypatch: pytest.Mo
     assert len(catalog.rows()) == 54
 
 
+NAMES = ("head", "pooling", "layer")
+
+
 def test_json_is_one_object_and_the_csv_says_the_same(noisy_cache: Path, run: Run) -> None:
     """Every figure to the last digit, the best first; settings as NAME=VALUE; the progress goes elsewhere."""
     options = ("--heads", "logreg,knn", "--pooling", "avg,max", "--C", "0.5", "--scale", "l2", "--folds", "3")
@@ -201,7 +206,7 @@ def test_json_is_one_object_and_the_csv_says_the_same(noisy_cache: Path, run: Ru
     for row, one in zip(rows, document["heads"], strict=True):
         assert row.keys() == one.keys() == {field.name for field in dataclasses.fields(ComparedHead)}
         assert row.pop("settings") == " ".join(f"{name}={value}" for name, value in one.pop("settings").items())
-        assert (row.pop("head"), row.pop("pooling")) == (one.pop("head"), one.pop("pooling"))
+        assert [row.pop(name) for name in NAMES] == [one.pop(name) for name in NAMES]
         assert {name: float(value) for name, value in row.items()} == one
     best = [one["accuracy"] for one in document["heads"]]
     assert best == sorted(best, reverse=True)
@@ -234,7 +239,7 @@ def test_an_impossible_out_is_said_before_the_work(noisy_cache: Path, run: Run, 
     def work(*arguments: object, **options: object) -> None:
         raise AssertionError("the work was begun")
 
-    monkeypatch.setattr(featx.verbs.compare.search, "_fit_folds", work)
+    monkeypatch.setattr(featx.verbs.compare.validate.CrossValidation, "run", work)
     Path("file").write_text("mine")
     result = run("compare", noisy_cache, "--heads", "knn", "--out", "file/table.csv")
     assert result.exit_code == 1

@@ -15,12 +15,19 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 import featx
+import featx.heads.classical.left_out
 import featx.verbs.compare.search
+import featx.verbs.compare.validate
 from featx.errors import HeadError
-from featx.heads import HEADS
+from featx.heads import HEADS, Scaling, make_head
+from featx.heads.classical.ridge import RidgeHead
 from featx.store import FeatureCache
+from featx.system.progress import Progress
+from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages, cut_into_folds
-from featx.verbs.compare.search import Candidate, Tried, cross_validate, rank_of, search_settings
+from featx.verbs.compare.limit import Limit
+from featx.verbs.compare.search import search_settings
+from featx.verbs.compare.validate import CrossValidation, cross_validate
 from tests.conftest import write_image
 
 CENTRES = ((100, 100, 100), (106, 100, 100), (100, 106, 100))
@@ -65,6 +72,17 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> TrainingImages:
     """3 classes x 20 training images in 4 folds, and val and test images; whole maps have 108 values, averages 3."""
     folder = tmp_path_factory.mktemp("search")
     write_noisy(folder / "photos", [("train", 20), ("val", 3), ("test", 3)])
+    return folds_of(folder / "photos", folder / "cache", image_size=(192, 192))
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> TrainingImages:
+    """8, 16 and 24 training images of 3 classes in 4 folds."""
+    folder = tmp_path_factory.mktemp("uneven")
+    write_noisy(folder / "photos", [("train", 24)])
+    for label, n_images in enumerate((8, 16)):
+        for path in sorted((folder / "photos" / "train" / f"c{label}").iterdir())[n_images:]:
+            path.unlink()
     return folds_of(folder / "photos", folder / "cache", image_size=(192, 192))
 
 
@@ -259,18 +277,44 @@ def test_figures_equal_scikit_learns_on_the_same_folds(images: TrainingImages, h
     assert found.candidate == Candidate(head, pooling, settings)
 
 
+ROUTES: dict[str, tuple[str, dict[str, Any]]] = {
+    "logreg": ("logreg", {"C": 0.05}),
+    "ridge": ("ridge", {}),
+    "knn": ("knn", {"neighbors": 3}),
+    "svm": ("svm", {"C": 0.01}),
+    "svm, balanced": ("svm", {"class_weight": "balanced"}),
+    "rbf": ("svm", {"kernel": "rbf"}),
+    "rbf, balanced": ("svm", {"kernel": "rbf", "class_weight": "balanced"}),
+}
+
+
+@pytest.mark.parametrize("name", ROUTES)
+@pytest.mark.parametrize("pooling", ["flatten", "avg"], ids=["wide", "tall"])
 @pytest.mark.parametrize("scale", ["standard", "sqrt", "none"])
-def test_rotated_and_unrotated_rows_give_the_same_figures(
-    images: TrainingImages, scale: str, monkeypatch: pytest.MonkeyPatch
+def test_what_is_shared_changes_no_figure(
+    uneven: TrainingImages, name: str, pooling: str, scale: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A decomposition in common saves time and changes nothing, with any scale; rbf is never rotated."""
-    candidates = [Candidate(head, "flatten", {"scale": scale}) for head in ("logreg", "ridge", "knn", "svm")]
-    candidates += [Candidate("svm", "flatten", {"scale": scale, "kernel": "rbf"})]
-    rotated = cross_validate(images, candidates)
-    monkeypatch.setattr(featx.verbs.compare.search, "_basis", lambda X, scaling, rotated: scaling(X))
-    for one, other in zip(rotated, cross_validate(images, candidates), strict=True):
-        assert one.right.tolist() == other.right.tolist(), one.candidate
-        assert one.log_loss == pytest.approx(other.log_loss, rel=1e-4), one.candidate
+    """Compared with each other or by their columns: as heads decide that are fitted on the scaled rows of each fold alone."""
+    head, settings = ROUTES[name]
+    candidates = [Candidate(head, pooling, settings | {"scale": scale})]
+    (compared,) = cross_validate(uneven, candidates)
+    monkeypatch.setattr(featx.heads.classical.left_out, "are_compared", lambda *_: False)
+    (by_columns,) = cross_validate(uneven, candidates)
+    assert by_columns.right.tolist() == compared.right.tolist()
+    assert by_columns.log_loss == pytest.approx(compared.log_loss, rel=1e-6)
+    if scale == "none" and (head, settings.get("kernel")) in (("svm", None), ("logreg", None)):
+        return  # on such columns scikit-learn's own solvers do not get to the end
+    X = features_of(uneven, pooling)
+    rows = Scaling.learn(scale, X)(X)
+    probabilities = np.zeros((len(X), 3))
+    for fold in range(uneven.n_folds):
+        used, left_out = uneven.fold_of != fold, uneven.fold_of == fold
+        fitted = make_head(head, **settings, scale="none").fit(rows[used], uneven.labels[used])
+        probabilities[left_out] = fitted.predict_proba(rows[left_out])
+    right = probabilities.argmax(axis=1) == uneven.labels
+    log_loss = -np.log(np.maximum(probabilities[np.arange(len(X)), uneven.labels], 1e-7)).mean()
+    assert compared.right.tolist() == right.tolist()
+    assert compared.log_loss == pytest.approx(log_loss, rel=2e-4)
 
 
 def test_candidates_tried_together_do_as_they_do_alone(images: TrainingImages) -> None:
@@ -324,7 +368,7 @@ class Recorder:
         self.made.append((name, settings))
         return self
 
-    def fit(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, X_val: Any = None, y_val: Any = None, sample_weight: Any = None) -> Self:
         """Keep the rows."""
         val = None if X_val is None else np.asarray(X_val)
         self.fits.append({"X": np.asarray(X), "y": y, "X_val": val, "y_val": y_val})
@@ -341,7 +385,7 @@ class Recorder:
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """A recorder in the place of every head that a cross-validation makes."""
     spy = Recorder()
-    monkeypatch.setattr(featx.verbs.compare.search, "make_head", spy.make)
+    monkeypatch.setattr(featx.verbs.compare.validate, "make_head", spy.make)
     return spy
 
 
@@ -374,10 +418,18 @@ def test_a_head_with_epochs_stops_by_rows_that_are_not_left_out(viewed: Training
     assert (tried.accuracy, tried.log_loss) == (pytest.approx(1 / 3), pytest.approx(np.log(3)))
 
 
-def test_a_classical_head_is_given_no_validation_rows(images: TrainingImages, recorder: Recorder) -> None:
+def test_a_classical_head_is_given_no_validation_rows(images: TrainingImages, monkeypatch: pytest.MonkeyPatch) -> None:
     """It learns from all images but those left out."""
+    fits: list[tuple[int, int]] = []
+    real = RidgeHead.fit
+
+    def fit(self: RidgeHead, X: Any, y: Any, *others: Any, **_: Any) -> Any:
+        fits.append((len(X), len(others)))
+        return real(self, X, y)
+
+    monkeypatch.setattr(RidgeHead, "fit", fit)
     cross_validate(images, [Candidate("ridge", "avg")])
-    assert [(len(fit["X"]), fit["X_val"]) for fit in recorder.fits] == [(45, None)] * 4
+    assert fits == [(45, 0)] * 4
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -403,11 +455,17 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> Callable[[Score], list[list[Candi
     def start(score: Score) -> list[list[Candidate]]:
         steps: list[list[Candidate]] = []
 
-        def cross_validate(images: object, candidates: Sequence[Candidate], progress: object = None) -> list[Tried]:
-            steps.append(list(candidates))
-            return [Tried(one, *score(one), 0.1, np.ones(1, np.bool_)) for one in candidates]
+        class Scored(CrossValidation):
+            """Fits nothing."""
 
-        monkeypatch.setattr(featx.verbs.compare.search, "cross_validate", cross_validate)
+            def run(
+                self, candidates: Sequence[Candidate], limit: Limit, progress: Progress | None = None
+            ) -> list[Tried | None]:
+                """Keep what is asked for."""
+                steps.append(list(candidates))
+                return [Tried(one, *score(one), 0.1, np.ones(1, np.bool_)) for one in candidates]
+
+        monkeypatch.setattr(featx.verbs.compare.search, "CrossValidation", Scored)
         return steps
 
     return start
@@ -421,14 +479,15 @@ def test_a_search_chooses_pooling_and_scale_and_then_the_rest(images: TrainingIm
         return sum(basis) / 4 + (0.25 if one.settings.get("C") == 1.0 else 0), 1.0
 
     steps = scored(score)
-    found = search_settings(images, "logreg", None, {"seed": 3})
+    found = search_settings(images, "logreg", None, {"seed": 3}).tried
     assert [(one.pooling, one.settings) for one in steps[0]] == [
         (pooling, {"seed": 3, "scale": scale})
         for pooling in ("avgmax", "avg", "max", "flatten")
         for scale in ("standard", "l2", "sqrt")
     ]
-    # The first of the grid is the default, which was tried already.
-    penalties = HEADS["logreg"].grid["C"][1:]
+    # The first of the grid is the default, which was tried already; what lies next to it comes first.
+    penalties = (0.001, 0.1, 0.0001, 1.0, 10.0)
+    assert {*penalties, 0.01} == {*HEADS["logreg"].grid["C"]}
     assert steps[1:] == [[Candidate("logreg", "max", {"seed": 3, "scale": "l2", "C": C}) for C in penalties]]
     assert found[0].candidate == Candidate("logreg", "max", {"seed": 3, "scale": "l2", "C": 1.0})
     assert [rank_of(one) for one in found] == sorted(rank_of(one) for one in found)
@@ -438,11 +497,11 @@ def test_a_search_chooses_pooling_and_scale_and_then_the_rest(images: TrainingIm
 def test_of_equals_the_least_log_loss_and_then_the_default_is_first(images: TrainingImages, scored: Any) -> None:
     """Where nothing differs the head's own defaults win."""
     scored(lambda one: (0.5, 1.0))
-    assert search_settings(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
+    assert search_settings(images, "knn", None, {}).tried[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
     scored(lambda one: (0.5, 0.9 if one.settings["scale"] == "sqrt" else 1.0))
-    assert search_settings(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "sqrt"})
+    assert search_settings(images, "knn", None, {}).tried[0].candidate == Candidate("knn", "avgmax", {"scale": "sqrt"})
     scored(lambda one: (0.5 if one.settings["scale"] == "sqrt" else 0.6, 0.1 if one.settings["scale"] == "sqrt" else 9.9))
-    assert search_settings(images, "knn", None, {})[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
+    assert search_settings(images, "knn", None, {}).tried[0].candidate == Candidate("knn", "avgmax", {"scale": "standard"})
 
 
 @pytest.mark.parametrize(
@@ -471,7 +530,7 @@ def test_what_is_given_stays_and_nothing_is_tried_twice(
     """Each step tries so many; every one has the given settings and pooling."""
     rng = np.random.default_rng(0)
     steps = scored(lambda one: (float(rng.uniform()), 1.0))
-    found = search_settings(images, head, pooling, settings)
+    found = search_settings(images, head, pooling, settings).tried
     assert [len(step) for step in steps] == sizes
     assert all(one.candidate.settings.items() >= settings.items() for one in found)
     assert pooling is None or {one.candidate.pooling for one in found} == {pooling}
@@ -484,7 +543,7 @@ def test_what_is_given_stays_and_nothing_is_tried_twice(
 def test_every_penalty_of_the_grid_is_tried(images: TrainingImages, scored: Any, settings: dict[str, Any]) -> None:
     """What is left out as tried already is the kernel's own default, and was."""
     scored(lambda one: (0.5, 1.0))
-    found = search_settings(images, "svm", "avg", settings)
+    found = search_settings(images, "svm", "avg", settings).tried
     default = 3.0 if settings.get("kernel") == "rbf" else 0.001
     tried = {one.candidate.settings.get("C", default) for one in found}
     assert tried == {default, *HEADS["svm"].free_grid(settings)["C"]}
@@ -497,14 +556,14 @@ def test_the_default_step_of_the_optimizer_is_among_those_tried(
 ) -> None:
     """A search never leaves out what a plain fit would do."""
     scored(lambda one: (0.5, 1.0))
-    found = search_settings(images, "dense", None, {"optimizer": optimizer})
+    found = search_settings(images, "dense", None, {"optimizer": optimizer}).tried
     steps = {one.candidate.settings.get("learning_rate") for one in found}
     assert default in {default if step is None else step for step in steps}
 
 
 def test_a_search_can_be_repeated_to_the_last_bit(images: TrainingImages) -> None:
     """The same table, sorted, and the best of it is the best there is."""
-    first, second = (search_settings(images, "knn", None, {}) for _ in range(2))
+    first, second = (search_settings(images, "knn", None, {}).tried for _ in range(2))
     assert [(one.candidate, one.accuracy, one.log_loss) for one in first] == [
         (one.candidate, one.accuracy, one.log_loss) for one in second
     ]

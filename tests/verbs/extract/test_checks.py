@@ -44,7 +44,7 @@ def test_thumbnails_of_a_nas_are_no_images(photos: Path, run: Callable[..., Any]
     document = as_json(run("extract", "photos", *STUB, "--json"))
     assert (document["listed"], document["duplicates"]) == (36, 0)
     assert document["passed_over"] == {"@eaDir": 3}
-    assert "folders of the system, passed over: 3 @eaDir" in run("extract", "photos", *STUB).stdout
+    assert "passed over: 3 hidden or system folders (3 @eaDir)" in run("extract", "photos", *STUB).stdout
 
 
 def one_class(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""``extract --shard I/N``: parts of one listing, on as many machines, add up to what one extract gives."""
+"""``extract --part I/N``: parts of one listing, on as many machines, add up to what one extract gives."""
 
 import csv
 import dataclasses
@@ -106,14 +106,14 @@ def test_parts_are_of_about_equal_size() -> None:
 @pytest.mark.parametrize("value", ["0/4", "5/4", "1/0", "2", "a/b", "1/2/3", "", (1,), (1, 2, 3), (0, 1), (1.0, 2), (1, 10**7)])
 def test_what_is_no_part_is_refused(photos: Path, extract: Extract, value: Any) -> None:
     """From the API with what was wanted; the command line calls it wrong usage."""
-    with pytest.raises(ImageListError, match="--shard must be I/N"):
+    with pytest.raises(ImageListError, match=r"shard \(--part\) must be I/N"):
         extract(photos, shard=value)
 
 
 def test_the_command_line_refuses_what_is_no_part(photos: Path, run: Run) -> None:
     """Exit 2, as for any wrong option, before anything is looked at."""
     for value in ("0/4", "5/4", "4", "a/b", "-1/2"):
-        result = run("extract", "photos", f"--shard={value}")
+        result = run("extract", "photos", f"--part={value}")
         assert result.exit_code == 2
         assert "give 2/8, say" in result.stderr
 
@@ -287,7 +287,7 @@ def test_a_head_is_not_fitted_on_parts(photos: Path, extract: Extract) -> None:
     """Train, val and test are drawn from all images; the error names the parts that are there and what to do."""
     cache = extract(photos, shard="1/3").cache
     extract(photos, shard="3/3")
-    with pytest.raises(CacheNotFound, match=r"parts of an extract \(1/3, 3/3\).*without --shard.*featx merge "):
+    with pytest.raises(CacheNotFound, match=r"parts of an extract \(1/3, 3/3\).*without --part.*featx merge "):
         featx.fit_head(cache, "logreg")
     with pytest.raises(CacheNotFound, match="parts of an extract"):
         featx.inspect_path(cache)

@@ -306,7 +306,7 @@ def test_images_that_are_gone_are_said(home: Path, here: Path) -> None:
     shutil.copytree(home / "photos", here / "photos")
     featx.extract_features(here / "photos", here / "c", image_size=SIZE)
     shutil.rmtree(here / "photos")
-    with pytest.raises(ImageListError, match=r"could be read there.+--layers block4_pool,block5_pool"):
+    with pytest.raises(ImageListError, match=r"could be read there.+--layer block4_pool,block5_pool"):
         featx.fine_tune(here / "c", "block5_conv1", out=here / "t.featx")
     assert not (here / "t.featx").exists()
 
@@ -480,6 +480,7 @@ def test_the_command_says_what_it_did(home: Path, run: Run) -> None:
     assert text.exit_code == 0, text.stderr
     assert "block5_conv3 to block5_pool and a dense head, from cached block5_conv2 features" in text.stdout
     assert "validation accuracy" in text.stdout
+    assert text.stdout.splitlines()[-1] == "next: featx evaluate a.featx"
     document = as_json(run("finetune", home / "both", *options, "--out", "b.featx", "--json"))
     assert document["start"] == "block5_conv3"
     assert {"model", "val_accuracy_before", "val_accuracy", "seconds_per_epoch", "parameters"} <= set(document)

@@ -17,7 +17,7 @@ from featx.report import fit_text
 from featx.store import CachedRows, FeatureCache
 from featx.verbs.compare.folds import cut_into_folds
 from featx.verbs.compare.search import search_settings
-from featx.verbs.fit.fit import FitResult
+from featx.verbs.fit.result import FitResult
 from tests.conftest import COLOURS, Run, as_json, write_image
 from tests.verbs.compare.test_search import write_noisy
 
@@ -204,7 +204,7 @@ def test_tune_keeps_what_is_given_and_fits_the_best_of_the_search(noisy: Path, t
     given: dict[str, Any] = {"scale": "sqrt", "class_weight": "balanced"}
     result = featx.fit_head(noisy, "logreg", out=tmp_path / "m.featx", tune=True, folds=3, seed=2, **given)
     images = cut_into_folds(FeatureCache.open(noisy), "cells", 3, 2)
-    tried = search_settings(images, "logreg", None, {"seed": 2, **given})
+    tried = search_settings(images, "logreg", None, {"seed": 2, **given}).tried
     assert [(one["pooling"], one["settings"], one["accuracy"], one["log_loss"]) for one in result.tuning] == [
         (
             one.candidate.pooling,
@@ -271,7 +271,7 @@ def test_tune_does_not_look_at_val_and_test_images(noisy: Path, tmp_path: Path, 
         return found
 
     monkeypatch.setattr(FeatureCache, "_read", recorded)
-    monkeypatch.setattr("featx.verbs.fit.fit.search_settings", search)
+    monkeypatch.setattr("featx.verbs.fit.tune.search_settings", search)
     featx.fit_head(noisy, "ridge", out=tmp_path / "m.featx", tune=True, folds=3)
     train, val = catalog.rows("train").tolist(), catalog.rows("val").tolist()
     assert set(asked) == {*train, *val}

@@ -426,6 +426,6 @@ def test_parts_of_a_recipe_that_is_to_replace_another_are_not_passed_over(
     extract(photos)
     for number in (1, 2):
         extract(photos, shard=(number, 2), overwrite=True, resize="pad")
-    with pytest.raises(CacheError, match=r"holds parts of another recipe.*--overwrite, without --shard"):
+    with pytest.raises(CacheError, match=r"holds parts of another recipe.*--overwrite, without --part"):
         featx.merge_caches([tmp_path / "cache"])
     assert extract(photos, overwrite=True, resize="pad").extracted == 0

@@ -1,11 +1,19 @@
 "use strict";
 // The page of an evaluation: cells and points that open their images, curves to choose.
 document.addEventListener("DOMContentLoaded", () => {
-  const { classes, paths, truth, predicted, confidence, thumbnails, kind, map, cells } = featx.data("evaluation");
+  const { classes, paths, images, truth, predicted, confidence, thumbnails, kind, map, cells } = featx.data("evaluation");
 
+  // A name in Arabic or Hebrew, say, turns none of what is around it.
+  const isolated = (name) => (/[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(name) ? `\u2068${name}\u2069` : name);
+  // As the tables give a share: with more digits where three would read as all or none.
+  const share = (value) => {
+    let digits = 3;
+    while (value > 0 && value < 1 && digits < 6 && [0, 1].includes(Number(value.toFixed(digits)))) digits += 1;
+    return value.toFixed(digits);
+  };
   const captionOf = (place) => {
-    const found = `${classes[predicted[place]]} ${confidence[place].toFixed(3)}`;
-    const wrong = truth[place] === predicted[place] ? "" : `, is ${classes[truth[place]]}`;
+    const found = `${isolated(classes[predicted[place]])} ${share(confidence[place])}`;
+    const wrong = truth[place] === predicted[place] ? "" : `, is ${isolated(classes[truth[place]])}`;
     return `${found}${wrong}\n${paths[place]}`;
   };
   const cover = cells && featx.cells(cells);
@@ -14,8 +22,13 @@ document.addEventListener("DOMContentLoaded", () => {
     covered: `cells: ${classes[predicted[place]]} against ${classes[cells.others[place]]}`,
     cover: (picture) => cover(picture, cells.letters[place]),
   } : {});
+  // Where an image lies, as seen from the page; a path of its own, from a manifest, is not below the folder of the others.
+  // A byte of a name that is not UTF-8 stands in it as an escape, \udce9 for E9.
+  const quoted = (part) => encodeURIComponent(part).replace(/%5Cudc([0-9a-f]{2})/g, "%$1");
+  const fileOf = (path) => (images && !/^([A-Za-z]:|[\\/])/.test(path) ? `${images}/${path.split("/").map(quoted).join("/")}` : "");
   const imageOf = (place) => ({
     source: thumbnails[place] ? `data:${kind};base64,${thumbnails[place]}` : "",
+    file: fileOf(paths[place]),
     caption: captionOf(place),
     alt: `${classes[truth[place]]}, predicted ${classes[predicted[place]]}`,
     ...featx.known(place),
@@ -41,6 +54,7 @@ document.addEventListener("DOMContentLoaded", () => {
         curve.classList.toggle("on", chosen);
         if (chosen) curve.parentElement.append(curve); // on top of the others
       }
+      document.querySelector(".chosen").textContent = chooser.selectedOptions[0].textContent; // for paper, which has no chooser
     };
     chooser.addEventListener("change", choose);
     choose();
@@ -58,18 +72,17 @@ document.addEventListener("DOMContentLoaded", () => {
       return element;
     };
     // On a phone the drawing is shrunk, and its points with it.
-    const radius = (map.rows.length > 1500 ? 3 : 4.5) * (svg.clientWidth < 480 ? 1.6 : 1);
+    const radius = (map.rows.length > 1500 ? 3 : 4.5) * (svg.clientWidth && svg.clientWidth < 480 ? 1.6 : 1);
     const points = map.rows.map((place, number) => ({
       place, x: MARGIN + map.x[number] * (WIDTH - 2 * MARGIN), y: MARGIN + map.y[number] * (HEIGHT - 2 * MARGIN),
       wrong: truth[place] !== predicted[place],
     }));
     // Mistakes last, so that they lie on top.
     for (const point of [...points].sort((a, b) => a.wrong - b.wrong)) {
-      const fill = map.colours[truth[point.place]];
-      const r = radius * 1.35;
-      point.element = point.wrong
-        ? shape("path", { class: "point wrong", fill, d: `M${point.x} ${point.y - r}l${r} ${r}l${-r} ${r}l${-r} ${-r}z` })
-        : shape("circle", { class: "point", fill, cx: point.x, cy: point.y, r: radius });
+      const [colour, form] = map.marks[truth[point.place]];
+      const scale = radius * (point.wrong ? 1.25 : 1);
+      const transform = `translate(${point.x} ${point.y}) scale(${scale})`;
+      point.element = shape("path", { class: `point map-${colour}${point.wrong ? " wrong" : ""}`, d: map.shapes[form], transform });
       point.element.dataset.place = point.place;
       svg.append(point.element);
     }

@@ -73,14 +73,47 @@ const featx = (() => {
   }
 
   const AT_ONCE = 60;
+  let shownNow = 0;
 
-  // Show images, objects with source, caption and alt, in the dialog; with cover, which draws over the picture, and covered, what.
-  function show(title, images, note = "") {
+  // Put the file itself in the place of its small copy, if it is still where it was when the page was made.
+  function enlarge(figure, image) {
+    const picture = figure.querySelector("img");
+    if (!image.file || !picture) return;
+    const said = make("p", { class: "file-note small" });
+    figure.append(said);
+    const [file, asked] = [new Image(), shownNow];
+    file.addEventListener("load", () => {
+      if (asked !== shownNow) return;
+      picture.src = file.src;
+      const link = make("a", { href: image.file, target: "_blank", rel: "noopener" }, "Open the file");
+      said.append(link, `, ${file.naturalWidth} × ${file.naturalHeight} px`);
+    });
+    file.addEventListener("error", () => {
+      if (asked === shownNow) said.textContent = "A small copy: its file is not where it was, or of a kind that browsers do not show.";
+    });
+    file.src = image.file;
+  }
+
+  // Show images, objects with source, caption and alt, in the dialog; with file, where each lies; with cover, which draws over
+  // the picture, and covered, what. Of many images each opens alone, and `back` shows them all again.
+  function show(title, images, note = "", back = null) {
     const viewer = document.getElementById("viewer");
-    const [grid, more, aside] = [".grid", ".more", ".viewer-note"].map((name) => viewer.querySelector(name));
+    const [grid, more, aside, ways] = [".grid", ".more", ".viewer-note", ".back"].map((name) => viewer.querySelector(name));
     let shown = 0;
+    shownNow += 1;
+    const alone = (image) => () => show(title, [image], "", () => show(title, images, note));
     const add = () => {
-      const some = images.slice(shown, shown + AT_ONCE).map(thumbnail);
+      const some = images.slice(shown, shown + AT_ONCE).map((image) => {
+        const figure = thumbnail(image);
+        const shownPicture = figure.firstElementChild;
+        if (images.length > 1 && image.source) {
+          const button = make("button", { type: "button", class: "alone" });
+          button.addEventListener("click", alone(image));
+          shownPicture.replaceWith(button);
+          button.append(shownPicture);
+        } else enlarge(figure, image);
+        return figure;
+      });
       grid.append(...some);
       shown += some.length;
       more.hidden = shown >= images.length;
@@ -94,6 +127,8 @@ const featx = (() => {
       next.tabIndex = -1;
       next.focus(); // the button may be gone by now
     };
+    ways.hidden = !back;
+    ways.onclick = back;
     viewer.querySelector("#viewer-title").textContent = title;
     aside.textContent = note;
     aside.hidden = !note;
@@ -101,7 +136,8 @@ const featx = (() => {
     const cells = viewer.querySelector(".cells-choice");
     cells.hidden = !images.some((image) => image.source && image.cover);
     chooseCells(!cells.hidden && images.length === 1); // of many, the pictures are what to look at first
-    viewer.showModal();
+    if (!viewer.open) viewer.showModal();
+    else (back ? ways : viewer.querySelector(".close")).focus(); // what had the focus is gone
     viewer.scrollTop = 0;
   }
 
@@ -123,8 +159,53 @@ const featx = (() => {
       const caption = opener.parentElement.querySelector("figcaption").textContent;
       // A page whose script knows more of its images than a thumbnail shows gives each its place.
       const more = opener.dataset.place === undefined ? {} : featx.known(Number(opener.dataset.place));
-      show(image.alt, [{ source: image.src, alt: image.alt, caption, ...more }]);
+      show(image.alt, [{ source: image.src, alt: image.alt, caption, file: opener.dataset.file, ...more }]);
     });
+  }
+
+  // Letters alone, without accents and capitals: what is typed finds what is written in another way.
+  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+  // Put a field before an element that hides those items, [text, ...elements], that do not hold every word typed into it.
+  function startFilter(before, name, items) {
+    const id = `filter-${document.querySelectorAll(".filter").length + 1}`;
+    const field = make("input", { type: "search", id, autocomplete: "off", spellcheck: "false" });
+    const said = make("output", { for: id, "aria-live": "polite" });
+    before.before(make("p", { class: "filter" }, make("label", { for: id }, `Filter ${name}`), " ", field, " ", said));
+    const texts = items.map(([text]) => plain(text));
+    const run = () => {
+      const words = plain(field.value).split(/\s+/).filter(Boolean);
+      let kept = 0;
+      items.forEach(([, ...elements], place) => {
+        const holds = words.every((word) => texts[place].includes(word));
+        kept += holds;
+        elements.forEach((element) => element.classList.toggle("filtered", !holds));
+      });
+      said.textContent = words.length ? `${kept} of ${items.length}` : "";
+    };
+    field.addEventListener("input", run);
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !field.value) return;
+      field.value = "";
+      run();
+    });
+  }
+
+  function startFilterOfTable(table) {
+    // What a row is of, and what else it names; of a table without such cells all that is no number.
+    const isName = (cell) => cell.matches("th, .named");
+    const names = (row) => {
+      const cells = [...row.cells];
+      return (cells.some(isName) ? cells.filter(isName) : cells.filter((cell) => !cell.matches(".number"))).map((cell) => cell.textContent);
+    };
+    const items = [...table.tBodies[0].rows].map((row) => [names(row).join(" "), row]);
+    startFilter(table.closest(".scroll") ?? table, table.dataset.filter, items);
+  }
+
+  function startFilterOfParts(contents) {
+    const links = [...contents.querySelectorAll("a[href^='#class-']")];
+    const items = links.map((link) => [link.querySelector("bdi").textContent, link, document.querySelector(link.getAttribute("href"))]);
+    startFilter(contents, contents.dataset.filterParts, items);
   }
 
   // Read what the page holds for its scripts.
@@ -134,6 +215,8 @@ const featx = (() => {
     startTheme();
     startViewer();
     document.querySelectorAll("table.sortable").forEach(startSorting);
+    document.querySelectorAll("table[data-filter]").forEach(startFilterOfTable);
+    document.querySelectorAll("[data-filter-parts]").forEach(startFilterOfParts);
   });
   return { data, make, show };
 })();

@@ -1,26 +1,20 @@
-"""featx inside scikit-learn: image files to features as a transformer, any head as a classifier."""
+"""Image files to features, as a transformer of scikit-learn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from featx.errors import HeadError, RecipeError, TooFewImages
-from featx.heads import head_spec
+from featx.errors import RecipeError
 from featx.images import MAX_PIXELS, paths_given
 from featx.models import Compute, Engine, Transform, given_engine
 from featx.recipe import COLOR_PROFILES, FULL_DEPTH
 from featx.store import check_pooling
 from featx.verbs.extract import ExtractOptions
-
-# What heads take as it is; anything else becomes the first. float16 stays what it is: wide features are read so.
-_DTYPES = (np.float64, np.float32, np.float16)
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
@@ -188,112 +182,3 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         options = ExtractOptions(weights=str(self.weights), layers=layers, **settings)
         calibration = None if self.calibration is None else Path(self.calibration)
         return Transform(given_engine(Engine(*options.make_recipe()), calibration), compute, self.pooling)
-
-
-class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
-    """A head as a scikit-learn classifier.
-
-    Parameters
-    ----------
-    head : str
-        ``logreg``, ``svm``, ``ridge``, ``knn``, ``dense`` or ``conv``. The last two run all their epochs: there are no
-        validation images to stop by.
-    settings : dict or None
-        The head's own, such as ``{"C": 0.1, "seed": 3}``; by default those of the head. A search takes them whole:
-        ``{"settings": [{"C": 0.01}, {"C": 0.1}]}``.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-        The labels seen, ascending: the order of the probability columns.
-    head_ : Head
-        Fitted; its label i is ``classes_[i]``. ``head_.notes_`` holds remarks on the fit.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X had any.
-
-    Examples
-    --------
-    >>> X, y = [[0.0, 1.0], [0.1, 0.9], [1.0, 0.0], [0.9, 0.1]], ["left", "left", "right", "right"]
-    >>> classifier = featx.HeadClassifier("ridge").fit(X, y)
-    >>> classifier.predict([[0.0, 0.8]]).tolist()
-    ['left']
-    """
-
-    def __init__(self, head: str = "logreg", settings: Mapping[str, Any] | None = None) -> None:
-        self.head = head
-        self.settings = settings
-
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Learn from features.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-        y : array-like of shape (n_samples,)
-            Labels: numbers or texts.
-
-        Raises
-        ------
-        ValueError
-            If X or y are not what a classifier takes, y holds a single class, or the head cannot be made with these settings
-            or cannot learn from so few or so many samples.
-        """
-        features, targets = validate_data(self, X, y, dtype=_DTYPES)
-        check_classification_targets(targets)
-        classes, labels = np.unique(targets, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes in the data, but the data contains only one class: "
-                f"{classes.tolist()[0]!r}"
-            )
-        try:
-            unfitted = head_spec(_checked("head", self.head, str)).make(**self._plain_settings())
-            self.head_ = unfitted.fit(features, labels)
-        except HeadError as error:  # as ValueError, which callers of a scikit-learn estimator expect
-            named = error.named(classes.tolist()) if isinstance(error, TooFewImages) else error
-            raise ValueError(str(named)) from error
-        self.classes_ = classes
-        return self
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable class of each row (n_samples,), as ``fit`` was given it; else as ``predict_proba``."""
-        probabilities = self.predict_proba(X)
-        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return class probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes), float64
-            Columns in the order of ``classes_``.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        ValueError
-            If X is not what ``fit`` was given.
-        """
-        check_is_fitted(self)
-        probabilities: NDArray[np.float64] = self.head_.predict_proba(validate_data(self, X, dtype=_DTYPES, reset=False))
-        return probabilities
-
-    def _plain_settings(self) -> dict[str, Any]:
-        settings = _checked("settings", {} if self.settings is None else self.settings, Mapping)
-        # A grid made by NumPy holds its numbers; a head's settings are JSON types.
-        return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
-
-
-def _checked(name: str, value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise ValueError(f"HeadClassifier: {name} must be a {kind.__name__}. Received: {value!r}.")
-    return value

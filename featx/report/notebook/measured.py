@@ -1,0 +1,184 @@
+"""What a notebook shows of fits and of what was measured: figures, tables and pictures."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from featx.report.notebook.blocks import MOST_ROWS, Shown, bounded, short, some_notes
+from featx.report.notebook.matrix import cells_picture, confusion_picture
+from featx.report.text.confidence import confidence_lines
+from featx.report.text.strangers import strangers_text
+from featx.report.text.words import number_of
+from featx.system.paths import near_path
+from featx.verbs.audit import Audit
+from featx.verbs.compare import Comparison
+from featx.verbs.evaluate import Evaluation
+from featx.verbs.explain import Explanation, Explanations
+from featx.verbs.finetune import FineTuneResult
+from featx.verbs.fit import FitResult
+from featx.verbs.predict import Prediction, Predictions
+
+
+def show_evaluation(found: Evaluation) -> Shown:
+    """Show the figures, the confusion matrix and the classes, of many the worst."""
+
+    def interval(name: str) -> str:
+        return " ({:.3f} to {:.3f})".format(*found.intervals[name]) if name in found.intervals else ""
+
+    measured = sorted((one for one in found.per_class if one.images), key=lambda one: (one.f1, one.class_name))
+    some = found.per_class if len(found.per_class) <= MOST_ROWS else measured
+    rows = [
+        (one.class_name, *(f"{value:.3f}" if one.images else "-" for value in (one.precision, one.recall, one.f1)), one.images)
+        for one in some
+    ]
+    rest = "more classes, of better F1: to_frame('classes') has all"
+    table = bounded(("class", "precision", "recall", "F1", "images"), rows, len(found.per_class), rest)
+    return Shown(
+        f"{found.split} images of {short(near_path(found.source))}: {number_of(len(found.y), 'image')}",
+        {
+            "accuracy": f"{found.accuracy:.3f}{interval('accuracy')}",
+            "balanced accuracy": f"{found.balanced_accuracy:.3f}{interval('balanced_accuracy')}",
+            "macro F1": f"{found.macro_f1:.3f}{interval('macro_f1')}",
+            "log loss": f"{found.log_loss:.3f}",
+            "always the largest class": f"{found.baseline[1]:.3f}",
+            "rejected": f"{len(found.rejected):,}",
+        },
+        [table],
+        confusion_picture(found.confusion, found.model.class_names),
+        some_notes([*confidence_lines(found), *strangers_text(found), *found.notes]),
+    )
+
+
+def show_fit(result: FitResult) -> Shown:
+    """Show what was fitted, and what a search tried."""
+    accuracy = "none measured" if result.val_accuracy is None else f"{result.val_accuracy:.3f} on {result.val_images:,} images"
+    figures = {
+        "validation accuracy": accuracy,
+        "training images": f"{result.train_images:,}" + (f" in {result.views} views" if result.views > 1 else ""),
+        "classes": f"{result.classes:,}",
+        **({"epochs": f"{result.epochs:,}, the best was {result.best_epoch:,}"} if result.epochs else {}),
+        "parameters": f"{result.parameters['trainable']:,} trainable, {result.parameters['frozen']:,} frozen",
+        "calibration": result.calibration,
+        "seconds": f"{result.seconds:.1f}",
+        "model": short(str(result.model)),
+    }
+    rows = [
+        (tried["pooling"], settings_text(tried["settings"]), f"{tried['accuracy']:.3f}", f"{tried['log_loss']:.3f}")
+        for tried in result.tuning
+    ]
+    header = ("pooling", "settings", "accuracy", "log loss")
+    tables = [bounded(header, rows, len(rows), "more settings: .tuning has all")] if rows else []
+    return Shown(f"{result.head} head on {result.pooling} features", figures, tables, notes=some_notes(result.notes))
+
+
+def show_finetune(result: FineTuneResult) -> Shown:
+    """Show the figures before and after."""
+    figures = {}
+    if result.val_accuracy_before is not None:
+        figures = {
+            "validation accuracy": f"{result.val_accuracy_before:.3f} before, {result.val_accuracy:.3f} after",
+            "validation loss": f"{result.val_loss_before:.3f} before, {result.val_loss:.3f} after",
+        }
+    figures |= {
+        "training images": f"{result.train_images:,}",
+        "epochs": f"{result.epochs:,}, " + (f"the best was {result.best_epoch:,}" if result.improved else "none was better"),
+        "parameters": f"{result.parameters['trainable']:,} trainable, {result.parameters['frozen']:,} frozen",
+        "model": short(str(result.model)),
+    }
+    return Shown("fine-tuned backbone and head", figures, notes=some_notes(result.notes))
+
+
+def show_comparison(found: Comparison) -> Shown:
+    """Show the table of heads, the best first."""
+    rows = [
+        (
+            f"{head.head} {head.pooling}",
+            f"{head.accuracy:.3f}",
+            f"{head.low:.3f} to {head.high:.3f}",
+            f"{head.log_loss:.3f}",
+            f"{head.seconds:.2f}",
+            "best" if head is found.best else f"{head.difference:+.3f}",
+        )
+        for head in found.heads
+    ]
+    header = ("head", "accuracy", "95 %", "log loss", "seconds a fit", "difference")
+    tables = [bounded(header, rows, len(rows), "more heads: to_frame() has all")]
+    if found.withheld:
+        strangers = [
+            (f"{one.head} {one.pooling}", f"{one.auroc:.3f}", f"{one.caught:.3f}", f"{one.false_alarms:.3f}")
+            for one in found.withheld
+        ]
+        columns = ("withheld classes", "AUROC", "caught", "false alarms")
+        tables.append(bounded(columns, strangers, len(strangers), "more heads: .withheld has all"))
+    lead = f"{number_of(found.images, 'training image')}, {number_of(found.classes, 'class')}, {found.folds} folds"
+    return Shown(f"{lead}: each image judged by the fit that it was left out of", tables=tables)
+
+
+def show_audit(found: Audit) -> Shown:
+    """Show the findings, of each kind the most pressing first."""
+    rows: list[tuple[Any, ...]] = []
+    for group in found.duplicates:
+        places = " = ".join(image.path for image in group.images[:3])
+        rows.append(("duplicates", places, "exact" if group.exact else f"agree to {group.agreement:.4f}"))
+    rows += [("label", one.image.path, f"{one.image.label}, or {one.suggested}?") for one in found.label_errors]
+    rows += [("outlier", one.image.path, f"{one.distance:.2f} times the reach of chance") for one in found.outliers]
+    rows += [("quality", one.image.path, f"{one.problem} ({one.measure} {one.value:.4g})") for one in found.quality]
+    figures = {
+        "groups of duplicates": f"{len(found.duplicates):,}",
+        "labels likely to be wrong": f"{len(found.label_errors):,}",
+        "outliers": f"{len(found.outliers):,}",
+        "bad pictures": f"{len(found.quality):,}",
+        "small classes": f"{len(found.small_classes):,}",
+    }
+    tables = [bounded(("finding", "image", ""), rows, len(rows), "more findings: to_frame() has all")] if rows else []
+    lead = f"{number_of(found.images, 'image')} in {number_of(found.classes, 'class')}, {found.seconds:.1f} s"
+    return Shown(lead, figures, tables, notes=some_notes(found.notes))
+
+
+def show_predictions(found: Predictions | list[Prediction]) -> Shown:
+    """Show how many images are of each class, and the first of them."""
+    counts = Counter(one.label for one in found if not one.error)
+    header = ("image", "class", "confidence", "unfamiliar", "")
+    rows = (
+        (one.path, one.label, _figure(one.confidence), _figure(one.unfamiliar), one.error or " | ".join(one.set or ()))
+        for one in found
+    )
+    figures = {short(name): f"{count:,}" for name, count in counts.most_common(MOST_ROWS)}
+    if len(counts) > MOST_ROWS:
+        figures["others"] = f"{sum(counts.values()) - sum(count for _, count in counts.most_common(MOST_ROWS)):,}"
+    rejected = len(found) - sum(counts.values())
+    lead = f"{number_of(len(found), 'image')}" + (f", {rejected:,} rejected" if rejected else "")
+    table = bounded(header, rows, len(found), "more images: to_frame() has all")
+    return Shown(lead, figures if len(found) > 1 else {}, [table], notes=some_notes(getattr(found, "notes", ())))
+
+
+def show_explanation(one: Explanation) -> Shown:
+    """Show the margin, and the cells that it is made of."""
+    if one.cells is None:
+        return Shown(short(one.path), notes=[f"rejected: {one.error}"])
+    figures = {
+        short(one.label): _figure(one.confidence),
+        short(one.other): _figure(one.other_confidence),
+        f"margin ({one.quantity})": f"{one.margin:+.2f}",
+        "spoke for": f"{one.speaking_for:+.2f}",
+        "spoke against": f"{one.speaking_against:+.2f}",
+        **({} if one.bias is None else {"bias": f"{one.bias:+.2f}"}),
+    }
+    return Shown(short(one.path), figures, picture=cells_picture(one.cells, one.label, one.other))
+
+
+def show_explanations(found: Explanations) -> Shown:
+    """Show the margins of the first images."""
+    margins = ("" if one.margin is None else f"{one.margin:+.2f}" for one in found)
+    rows = ((one.path, one.label, one.other, margin, one.error) for one, margin in zip(found, margins, strict=True))
+    table = bounded(("image", "class", "against", "margin", ""), rows, len(found), "more images")
+    return Shown(number_of(len(found), "image"), tables=[table], notes=["each by itself shows its cells: explanations[0]"])
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Return the settings that are given, in a line."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)

@@ -1,0 +1,13 @@
+"""Predictions as text: the table that ``featx predict`` prints."""
+
+import io
+from collections.abc import Sequence
+
+from featx.verbs.predict import Prediction, write_predictions
+
+
+def predictions_text(predictions: Sequence[Prediction]) -> str:
+    """Return the table, with a line for each image."""
+    table = io.StringIO()
+    write_predictions(predictions, table)
+    return table.getvalue().rstrip("\r\n")

@@ -1,0 +1,124 @@
+"""What a fit gives back."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.heads import OperatingPoint
+from featx.models import Model, largest_share, wilson
+from featx.system.results import Result
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class FitResult(Result):
+    """The result of a fit.
+
+    Parameters
+    ----------
+    model : Path
+        The model file.
+    head, pooling : str
+        What was fitted, on which features.
+    classes : int
+        Number of classes.
+    train_images, val_images : int
+        Images learned from; images that validated.
+    views : int
+        Views of each training image that were learned from, the clean one included.
+    val_accuracy : float or None
+        Top-1 accuracy on the validation images; None without any.
+    seconds : float
+        Of reading the features and fitting.
+    parameters : dict of str to int
+        ``total``, ``trainable`` (the head's), ``frozen`` (the backbone's).
+    epochs : int
+        Epochs run; 0 for heads without epochs.
+    best_epoch : int
+        The epoch that was kept, from 1; 0 for heads without epochs.
+    notes : list of str
+        Remarks on this fit for the user.
+    tuning : list of dict
+        With ``tune``: the candidates, the best first.
+    temperature : float
+        What the logarithms of the probabilities are divided by; 1 leaves them as they are.
+    calibration : str
+        ``temperature`` or ``isotonic``: how the probabilities were calibrated; ``none`` if they were not.
+    groups : dict or None
+        Where the cache has groups: their number among the training images, and the accuracy by cross-validation of a ``head``
+        with a ``pooling``, ``accuracy_across`` if images of one group may stand on both sides of a fold and ``accuracy_apart``
+        if not.
+    operating_point : OperatingPoint or None
+        With ``threshold``: the ``positive`` class (its index), the ``threshold``, and figures ``at_half`` and ``at_point``.
+    untried : list of dict
+        With ``tune``: pooling and settings of the candidates that the time or the memory did not suffice for.
+    val_interval : (low, high) or None
+        95 % interval of ``val_accuracy`` (Wilson's); None where images come in groups or weigh differently.
+    val_baseline : float or None
+        Accuracy on the validation images of always answering the largest class.
+
+    Examples
+    --------
+    >>> result = featx.fit_head("cache/photos", "logreg")
+    >>> result.train_images, result.val_images, result.parameters["trainable"]
+    (24, 6, 21)
+    """
+
+    model: Path
+    head: str
+    pooling: str
+    classes: int
+    train_images: int
+    val_images: int
+    views: int
+    val_accuracy: float | None
+    seconds: float
+    parameters: dict[str, int]
+    epochs: int
+    best_epoch: int
+    notes: list[str]
+    tuning: list[dict[str, Any]]
+    temperature: float = 1.0
+    calibration: str = "none"
+    groups: dict[str, Any] | None = None
+    operating_point: OperatingPoint | None = None
+    untried: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    val_interval: tuple[float, float] | None = None
+    val_baseline: float | None = None
+
+    @classmethod
+    def of(cls, model: Model, path: Path, y_val: NDArray[np.int64], *, alike: bool, untried: list[dict[str, Any]]) -> Self:
+        """Return what is reported of a model that was just fitted and saved, with the labels of its validation images.
+
+        ``alike`` tells whether these stand each for itself and count alike: an interval is of no others.
+        """
+        accuracy = model.metrics["val_accuracy"]
+        return cls(
+            model=path,
+            head=model.head_name,
+            pooling=model.pooling,
+            classes=len(model.class_names),
+            train_images=model.metrics["train_images"],
+            val_images=model.metrics["val_images"],
+            views=model.views["count"],
+            val_accuracy=accuracy,
+            seconds=model.metrics["seconds"],
+            parameters=model.parameters,
+            epochs=len(model.history.get("loss", [])),
+            best_epoch=model.best_epoch,
+            notes=model.metrics["notes"],
+            tuning=model.tuning,
+            temperature=model.temperature,
+            calibration=model.calibration.kind,
+            groups=model.metrics.get("groups"),
+            operating_point=model.point,
+            untried=untried,
+            val_interval=None if accuracy is None or not alike else wilson(round(accuracy * len(y_val)), len(y_val)),
+            val_baseline=largest_share(y_val),
+        )
+
+    def __fspath__(self) -> str:
+        """Stand for its model wherever the path of a model is wanted."""
+        return str(self.model)
