@@ -101,7 +101,7 @@ class LeftOut:
     def __init__(self, rows: SharedRows, name: str, settings: dict[str, Any], check: Check = lambda: None) -> None:
         self._rows, self._name, self._check = rows, name, check
         self._settings = settings | {"scale": "none"}
-        self._head: Any = make_head(name, **self._settings)
+        self._head = cast("Any", make_head(name, **self._settings))  # a classical one, whose parts are used here
         self._head._check_settings()
         self._compared = _compares(name, settings, len(rows), rows.n_features)
 
