@@ -49,6 +49,7 @@ LIBRARIES = {
     ("onnx", "tf2onnx", "onnxruntime", "ai_edge_litert"): ("verbs/export/",),
     ("openvino",): ("backbones/", "verbs/export/"),
     ("nncf",): ("backbones/",),
+    ("ncnn",): ("backbones/winograd.py",),
     ("h5py",): ("store/", "backbones/weights_file.py", "backbones/weights_check.py"),  # weights files are HDF5 too
     ("PIL",): ("images/",),
     ("simplejpeg",): ("images/",),
@@ -352,7 +353,7 @@ def test_extract_on_a_complete_cache_never_loads_tensorflow(photos: Path, tmp_pa
 import numpy as np
 import featx.models.compute
 class Ready:
-    network, device = {{"parameters": 0, "layers": []}}, "cpu:0"
+    network, device, engine = {{"parameters": 0, "layers": []}}, "cpu:0", "keras"
     def __call__(self, images):
         return {{"block5_pool": np.ones((len(images), 1, 1, 512), np.float32)}}
 featx.models.compute.load_backbone = lambda *a, **k: Ready()

@@ -1,5 +1,6 @@
 """Backbones: which networks exist, and running one. Importing this loads no Keras; ``load_backbone`` does."""
 
+from featx.backbones.engines import ENGINES, check_engine, check_engine_name, engine_asked
 from featx.backbones.load import (
     Backbone,
     check_device,
@@ -11,24 +12,31 @@ from featx.backbones.load import (
 )
 from featx.backbones.quantize import check_int8_installed, quantize_backbone
 from featx.backbones.quantized import RESTORE, QuantizedNetwork
+from featx.backbones.rates import int8_rates, measure_engines
 from featx.backbones.table import BACKBONES, BackboneSpec, backbone_spec
 from featx.backbones.weights import find_weights, resolve_weights
 
 __all__ = [
     "BACKBONES",
+    "ENGINES",
     "RESTORE",
     "Backbone",
     "BackboneSpec",
     "QuantizedNetwork",
     "backbone_spec",
     "check_device",
+    "check_engine",
+    "check_engine_name",
     "check_image_size",
     "check_int8_installed",
     "choose_batch_size",
+    "engine_asked",
     "find_weights",
+    "int8_rates",
     "list_devices",
     "load_backbone",
     "load_tail",
+    "measure_engines",
     "quantize_backbone",
     "resolve_weights",
 ]

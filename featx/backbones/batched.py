@@ -33,6 +33,8 @@ class Halving:
         Of the backbone; for the error.
     size : int
         Rows in a batch.
+    pads : bool
+        Whether a batch of fewer is filled up: not where rows are computed one by one.
 
     Attributes
     ----------
@@ -40,8 +42,9 @@ class Halving:
         Rows in a batch now.
     """
 
-    def __init__(self, recipe: Recipe, size: int) -> None:
+    def __init__(self, recipe: Recipe, size: int, *, pads: bool = True) -> None:
         self._recipe = recipe
+        self._pads = pads
         self.size = size
 
     def run(self, forward: Callable[[NDArray[Any]], Part], rows: NDArray[Any]) -> list[tuple[Part, int]]:
@@ -72,7 +75,7 @@ class Halving:
         while done < len(rows) or not parts:
             part = rows[done : done + self.size]
             try:
-                parts.append((forward(_padded(part, self.size)), len(part)))
+                parts.append((forward(_padded(part, self.size) if self._pads else part), len(part)))
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -102,12 +105,14 @@ class Batches:
         Says backbone, layers and image size.
     size : int
         Images in a batch.
+    pads : bool
+        As for ``Halving``.
     """
 
-    def __init__(self, forward: Forward, recipe: Recipe, size: int) -> None:
+    def __init__(self, forward: Forward, recipe: Recipe, size: int, *, pads: bool = True) -> None:
         self._forward = forward
         self._recipe = recipe
-        self._halving = Halving(recipe, size)
+        self._halving = Halving(recipe, size, pads=pads)
 
     @property
     def size(self) -> int:

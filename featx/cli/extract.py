@@ -12,6 +12,7 @@ from featx.cli.options import (
     FOLDER,
     batch_option,
     device_option,
+    engine_option,
     json_option,
     manifest_options,
     max_pixels_option,
@@ -121,6 +122,7 @@ from featx.recipe import COLOR_PROFILES, DEPTHS, FULL_DEPTH
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of that draw, and of the views.")
 @batch_option
 @device_option
+@engine_option
 @workers_option
 @click.option(
     "--ray",

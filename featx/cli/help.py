@@ -8,7 +8,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("image_size", "resize", "background", "exact_decode", "allow_truncated", "depth", "color_profile", "max_pixels"),
         *("augment", "views", "tta", "max_rejects", "yes", "measure"),
     ),
-    "Network": ("backbone", "weights", "layers", "preprocess", "precision", "calibration", "device", "start"),
+    "Network": ("backbone", "weights", "layers", "preprocess", "precision", "calibration", "device", "engine", "start"),
     "Cache": ("cache", "layer", "pooling", "poolings", "partial", "overwrite", "wait", "dry_run"),
     "Head": (
         *("head", "heads", "model", "hidden", "filters", "dropout", "activation", "loss", "optimizer", "learning_rate"),

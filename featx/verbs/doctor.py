@@ -7,7 +7,7 @@ import platform
 import re
 import tempfile
 
-from featx.backbones import BACKBONES, BackboneSpec, find_weights, list_devices, resolve_weights
+from featx.backbones import BACKBONES, BackboneSpec, find_weights, list_devices, measure_engines, resolve_weights
 from featx.errors import FeatxError
 from featx.models import library_versions
 from featx.recipe import Recipe
@@ -52,6 +52,9 @@ class Diagnosis:
         Environment variables that change what featx or its libraries do, with ``~`` for the home folder.
     problems : list of str
         What would make a run fail; empty if all is well.
+    rates : dict of str to dict of str to float
+        With ``rates``: for each bundled backbone the images per second of each engine's forward pass, such as ``keras``,
+        ``winograd`` and ``int8``; empty without.
     """
 
     versions: dict[str, str]
@@ -66,10 +69,16 @@ class Diagnosis:
     extras: dict[str, list[str]]
     variables: dict[str, str]
     problems: list[str]
+    rates: dict[str, dict[str, float]]
 
 
-def diagnose() -> Diagnosis:
+def diagnose(*, rates: bool = False) -> Diagnosis:
     """Look at versions, processor, memory, devices, extras and what a run needs.
+
+    Parameters
+    ----------
+    rates : bool
+        Measure how fast each engine is here, which takes some ten seconds more.
 
     Returns
     -------
@@ -96,6 +105,12 @@ def diagnose() -> Diagnosis:
             pass
     except OSError as error:
         problems.append(f"there is no folder for temporary files: {error.strerror}. Set TMPDIR to one that can be written.")
+    measured: dict[str, dict[str, float]] = {}
+    if rates and not problems:
+        try:
+            measured = {spec.name: measure_engines(_recipe(spec)) for spec in BACKBONES.values() if spec.bundled}
+        except FeatxError as error:
+            problems.append(str(error))
     return Diagnosis(
         versions=library_versions(),
         system=f"{platform.system()} {platform.release()}, {platform.machine()}",
@@ -109,13 +124,19 @@ def diagnose() -> Diagnosis:
         extras=_extras(),
         variables=variables,
         problems=[without_home(problem) for problem in problems],
+        rates=measured,
     )
 
 
 def _check_bundled(spec: BackboneSpec) -> None:
     """Refuse bundled weights that are missing or not what they were."""
+    find_weights(_recipe(spec), None)
+
+
+def _recipe(spec: BackboneSpec) -> Recipe:
+    """Return the recipe of a backbone with its bundled weights."""
     digest, _ = resolve_weights(spec, "imagenet", spec.layers)
-    find_weights(Recipe(spec.name, digest, spec.layers, spec.image_size, spec.preprocess), None)
+    return Recipe(spec.name, digest, spec.layers, spec.image_size, spec.preprocess)
 
 
 def _extras() -> dict[str, list[str]]:

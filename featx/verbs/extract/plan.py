@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import check_device
+from featx.backbones import check_device, check_engine
 from featx.images import MAX_PIXELS, Batch, Noticed
 from featx.models import Compute, Engine, Extractor, Maps, decode_files
 from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
@@ -126,6 +126,7 @@ def plan_extract(
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
     device: str | None = None,
+    engine: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     notify: Notify | None = None,
@@ -138,7 +139,7 @@ def plan_extract(
 
     Parameters
     ----------
-    images, cache, batch_size, workers, max_pixels, device, overwrite, progress, notify, **options
+    images, cache, batch_size, workers, max_pixels, device, engine, overwrite, progress, notify, **options
         As for ``extract_features``.
 
     Returns
@@ -159,8 +160,9 @@ def plan_extract(
     """
     started = time.monotonic()
     chosen = read_options(plan_extract, options)
-    compute = Compute(batch_size, workers, max_pixels, device)
+    compute = Compute(batch_size, workers, max_pixels, device, engine)
     check_device(device, chosen.precision)
+    check_engine(engine or "auto", chosen.precision, device)
     prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=compute.workers, progress=progress, notify=notify)
     compute = compute.settled(prepared.recipe)
     trial = _Trial(prepared.engine, compute, time.monotonic() - started)
