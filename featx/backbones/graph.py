@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-Setting = int | float | tuple[float, ...]
+Setting = int | float | tuple[float, ...] | tuple[int, ...]
 
 _MAGIC = 7767517
 _FOLDING = ("Convolution", "ConvolutionDepthWise")
@@ -192,5 +192,9 @@ def _weights(node: Node) -> Iterator[bytes | Array]:
 def _setting(number: int, value: Setting) -> str:
     """Write one parameter; what ncnn is to read as a float has an exponent."""
     if isinstance(value, tuple):
-        return f"{-23300 - number}={len(value)},{','.join(f'{one:.9e}' for one in value)}"
-    return f"{number}={value}" if isinstance(value, int) else f"{number}={value:.9e}"
+        return f"{-23300 - number}={len(value)},{','.join(map(_number, value))}"
+    return f"{number}={_number(value)}"
+
+
+def _number(value: int | float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.9e}"

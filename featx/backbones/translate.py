@@ -13,6 +13,12 @@ from featx.backbones.translation import Translation, unknown
 _SAME_AS_TENSORFLOW = -233
 """Of a padding: as much as ``same`` takes, the odd pixel behind."""
 
+_SHAPE, _LEFT_OUT, _WINOGRAD = 30, 31, 1 << 6
+"""ncnn's numbers: of an output's shape, by which it chooses the size of Winograd's tiles; of what a layer shall do without."""
+
+_TOO_SMALL = 2
+"""Side of a map for which Winograd's transformed weights, four times as many, take longer to read than they save [px]."""
+
 
 def translate(layers: Iterable[Any], kept: Mapping[str, Any]) -> Program:
     """Write a network for ncnn, as far as the last layer kept.
@@ -94,6 +100,11 @@ def _convolved(
     settings |= {5: len(bias), 6: kernel.size}
     if depthwise:
         settings[7] = kernel.shape[0]
+    elif layer is not None and kernel.shape[2:] == (3, 3):
+        height, width = (int(side) for side in layer.output.shape[1:3])
+        settings[_SHAPE] = (3, width, height, kernel.shape[0])
+        if max(height, width) <= _TOO_SMALL:
+            settings[_LEFT_OUT] = _WINOGRAD
     return to.put("ConvolutionDepthWise" if depthwise else "Convolution", [blob], settings, [kernel, *bias])
 
 

@@ -136,6 +136,20 @@ def test_a_layer_that_is_not_known_is_named(layer: keras.Layer) -> None:
         translate(network.operations, {"odd": network.get_layer("odd")})
 
 
+def test_tiny_maps_do_without_winograd() -> None:
+    """Of 3 x 3 alone is the output's shape given, by which ncnn chooses its tiles; of up to 2 px it is told to multiply."""
+    pixels = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, padding="same", name="large")(pixels)
+    x = layers.Conv2D(8, 3, padding="same", name="tiny")(layers.MaxPooling2D(4)(x))
+    network = keras.Model(pixels, layers.Conv2D(8, 1, name="flat")(x))
+    program = translate(network.operations, {"flat": network.get_layer("flat")})
+    large, tiny, flat = (line.split() for line in program.text.splitlines() if line.startswith("Convolution"))
+    assert "-23330=4,3,8,8,8" in large
+    assert "-23330=4,3,2,2,8" in tiny
+    assert ["31=64" in line for line in (large, tiny, flat)] == [False, True, False]
+    assert not any(word.startswith("-23330") for word in flat)
+
+
 def test_scaling_behind_a_wanted_convolution_stays_its_own_layer() -> None:
     """What is kept is what the convolution itself gives: nothing may be folded into it."""
     graph = Graph()
