@@ -2,8 +2,8 @@
 
 VGG16 and EfficientNet-Lite0 without their tops at 224 px, on pixels in memory, in turn, each a process of its own: Keras, ONNX
 Runtime and OpenVINO in float32, OpenVINO in int8, and the Winograd engine; and featx' whole extraction from JPEGs, decoding and
-cache included. Then what no rate shows: how far features are from Keras', what heads make of them on three sets, memory, and how
-long one image takes from the shell. ``--forward 1`` measures the first alone.
+cache included. Then what no rate shows: how far features are from Keras', what heads make of them on three sets, memory, and
+how long one image takes from the shell. ``--forward 1`` measures the first alone.
 
 On a machine that has other work, images per CPU second tell more than images per second.
 """
@@ -273,10 +273,10 @@ def measure(quick: bool, work: Path, side: int = 224, rounds: int = ROUNDS, forw
     rows, ratios = rows_of(found, apart)
     notes = [
         f"{side} px, batches of {BATCH}, median of {rounds} rounds (smallest to largest). Ratios are to the fastest of Keras, "
-        "ONNX Runtime and OpenVINO in the same round. featx extract decodes JPEGs of 640 × 480 and writes the cache; it is measured "
-        "between the end of the first batch and the last one beside which another was decoded, with the processor time of its "
-        "decoding processes. The error is that of the last layer's maps against Keras', as a part of their length; float16, in "
-        "which maps are stored, rounds by 2e-4 of it.",
+        "ONNX Runtime and OpenVINO in the same round. featx extract decodes JPEGs of 640 × 480 and writes the cache; it is "
+        "measured between the end of the first batch and the last one beside which another was decoded, with the processor "
+        "time of its decoding processes. The error is that of the last layer's maps against Keras', as a part of their length; "
+        "float16, in which maps are stored, rounds by 2e-4 of it.",
     ]
     if why_no_int8():
         notes.append(f"int8: not measured, {why_no_int8()}.")

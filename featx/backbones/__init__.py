@@ -15,6 +15,7 @@ from featx.backbones.quantized import RESTORE, QuantizedNetwork
 from featx.backbones.rates import int8_rates, measure_engines
 from featx.backbones.table import BACKBONES, BackboneSpec, backbone_spec
 from featx.backbones.weights import find_weights, resolve_weights
+from featx.backbones.winograd import is_winograd_installed
 
 __all__ = [
     "BACKBONES",
@@ -33,6 +34,7 @@ __all__ = [
     "engine_asked",
     "find_weights",
     "int8_rates",
+    "is_winograd_installed",
     "list_devices",
     "load_backbone",
     "load_tail",

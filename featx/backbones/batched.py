@@ -19,6 +19,8 @@ Part = TypeVar("Part")
 # Each backend has an exception of its own; two of them say it in the text alone.
 _NAMES = ("ResourceExhaustedError", "OutOfMemoryError")
 _TEXTS = ("resource_exhausted", "out of memory", "bad_alloc", "failed to allocate", "can't allocate")
+_NO_THREAD = "can't start new thread"
+"""Python's own words, where there is no room for a thread's stack."""
 
 
 class Halving:
@@ -164,7 +166,9 @@ def as_maps(output: NDArray[np.float32]) -> NDArray[np.float32]:
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether a backend says that memory ran out, each in its own way."""
     said = str(error).lower()
-    return isinstance(error, MemoryError) or type(error).__name__ in _NAMES or any(text in said for text in _TEXTS)
+    return (
+        isinstance(error, MemoryError) or type(error).__name__ in _NAMES or any(text in said for text in (*_TEXTS, _NO_THREAD))
+    )
 
 
 def _not_finite(recipe: Recipe, layer: str) -> BackboneError:

@@ -25,15 +25,19 @@ from featx.backbones.pixels import preprocess
 from featx.backbones.table import backbone_spec, unknown_layer
 from featx.backbones.translate import translate
 from featx.backbones.vgg import build_vgg16
-from featx.errors import BackboneError
+from featx.errors import BackboneError, MemoryExhausted
 from featx.recipe import Recipe
 from featx.system.cores import available_cores
+from featx.system.memory import memory_at_hand
 from featx.system.quiet import quiet_loading
 
 BUILDERS = {"vgg16": build_vgg16, "efficientnet-lite0": build_lite0}
 """Networks that are written down without Keras: those whose weights are bundled, and so in a known order."""
 
 _NO_MEMORY = -100
+_BYTES_A_WEIGHT = 4 + 4 + 16
+"""The array, ncnn's copy, and what Winograd's algorithm makes of it: asked for before, since ncnn does not ask for it."""
+
 _BATCH_FOR_EACH = 3
 """Images of a batch, as Keras holds it, in whose memory the engine computes one."""
 
@@ -176,6 +180,7 @@ def _loaded(backbone: str, program: Program, threads: int) -> Any:
 
     ``threads`` are those of one image. ncnn arranges the weights for them as it loads, so that their number stays.
     """
+    _check_memory(backbone, program)
     with quiet_loading():
         import ncnn
 
@@ -190,6 +195,23 @@ def _loaded(backbone: str, program: Program, threads: int) -> Any:
     if net.load_param_mem(program.text) or net.load_model(_reader(ncnn, program)):
         raise BackboneError(f"{backbone}: the Winograd engine cannot load it. Give --engine keras.")
     return net
+
+
+def _check_memory(backbone: str, program: Program) -> None:
+    """Refuse what would not fit: ncnn ends the process where it cannot load a network.
+
+    Raises
+    ------
+    MemoryExhausted
+        If there is less memory than loading takes.
+    """
+    needed = _BYTES_A_WEIGHT * sum(part.size for part in program.weights if not isinstance(part, bytes))
+    left = memory_at_hand()
+    if left is not None and left < needed:
+        raise MemoryExhausted(
+            f"{backbone}: needs {needed / 1e6:,.0f} MB of memory to be loaded, and {max(left, 0) / 1e6:,.0f} MB are left. "
+            "Take a machine with more memory, or --backbone efficientnet-lite0."
+        )
 
 
 def _reader(ncnn: Any, program: Program) -> Any:

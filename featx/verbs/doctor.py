@@ -7,7 +7,16 @@ import platform
 import re
 import tempfile
 
-from featx.backbones import BACKBONES, BackboneSpec, find_weights, list_devices, measure_engines, resolve_weights
+from featx.backbones import (
+    BACKBONES,
+    BackboneSpec,
+    check_engine_name,
+    find_weights,
+    is_winograd_installed,
+    list_devices,
+    measure_engines,
+    resolve_weights,
+)
 from featx.errors import FeatxError
 from featx.models import library_versions
 from featx.recipe import Recipe
@@ -52,6 +61,8 @@ class Diagnosis:
         Environment variables that change what featx or its libraries do, with ``~`` for the home folder.
     problems : list of str
         What would make a run fail; empty if all is well.
+    engines : list of str
+        What can compute float32 features on the processor: ``keras``, and ``winograd`` where its library is installed.
     rates : dict of str to dict of str to float
         With ``rates``: for each bundled backbone the images per second of each engine's forward pass, such as ``keras``,
         ``winograd`` and ``int8``; empty without.
@@ -69,6 +80,7 @@ class Diagnosis:
     extras: dict[str, list[str]]
     variables: dict[str, str]
     problems: list[str]
+    engines: list[str]
     rates: dict[str, dict[str, float]]
 
 
@@ -94,6 +106,10 @@ def diagnose(*, rates: bool = False) -> Diagnosis:
         backend, devices = list_devices()
     except (FeatxError, ImportError) as error:
         problems.append(f"Keras cannot be loaded: {error}")
+    try:
+        check_engine_name(None)
+    except FeatxError as error:
+        problems.append(str(error))
     for spec in BACKBONES.values():
         if spec.bundled:
             try:
@@ -124,6 +140,7 @@ def diagnose(*, rates: bool = False) -> Diagnosis:
         extras=_extras(),
         variables=variables,
         problems=[without_home(problem) for problem in problems],
+        engines=["keras", *(["winograd"] if is_winograd_installed() else [])],
         rates=measured,
     )
 

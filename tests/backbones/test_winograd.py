@@ -127,6 +127,16 @@ def test_where_memory_runs_out_fewer_images_are_computed_at_a_time(monkeypatch: 
         backbone(pixels)
 
 
+def test_what_would_not_fit_is_refused_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would end the process. VGG16's 14.7 million weights take 353 MB while they are loaded."""
+    monkeypatch.setattr(engine, "memory_at_hand", lambda: 300_000_000)
+    with pytest.raises(MemoryExhausted, match=r"vgg16: needs 353 MB of memory to be loaded, and 300 MB are left\. Take"):
+        load_backbone(recipe("vgg16", ("block5_pool",), (32, 32)), engine="winograd")
+    load_backbone(recipe("vgg16", ("block4_pool",), (32, 32)), engine="winograd")
+    monkeypatch.setattr(engine, "memory_at_hand", lambda: None)
+    load_backbone(recipe("vgg16", ("block5_pool",), (32, 32)), engine="winograd")
+
+
 def test_an_interrupt_leaves_the_images_that_have_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C must not wait for the rest of a batch."""
     monkeypatch.setattr(engine, "available_cores", lambda: 2)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from featx.verbs.doctor import Diagnosis
 
 
+_WITHOUT = ": Winograd's, twice as fast, is missing ncnn: pip install ncnn"
 _ENGINES = {"keras": "Keras", "winograd": "Winograd", "int8": "int8"}
 
 
@@ -24,6 +25,7 @@ def doctor_text(diagnosis: "Diagnosis") -> str:
         f"           {features}: {int8} instructions for int8 products",
         f"memory     {memory}",
         f"backend    {diagnosis.backend or 'none'}: {', '.join(diagnosis.devices) or 'lists no devices'}",
+        f"engines    {', '.join(diagnosis.engines)}" + ("" if "winograd" in diagnosis.engines else _WITHOUT),
         "extras",
     ]
     for name, missing in diagnosis.extras.items():
