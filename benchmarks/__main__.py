@@ -1,6 +1,6 @@
 """All benchmarks of speed: ``python -m benchmarks [--only NAME…] [--list]``; writes benchmarks/RESULTS.md and RESULTS.json.
 
-All that run without being asked for take some 50 minutes on two cores.
+All that run without being asked for take some 55 minutes on two cores.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from benchmarks.sections import Section, dated, merge
 
 SPEED: dict[str, list[str]] = {
     "extraction": ["speed"],
+    "engines": ["engines"],
     "tutorial": ["tutorial"],
     "tutorial-224": ["tutorial", "--side", "224"],
     "heads": ["heads"],

@@ -28,6 +28,7 @@ _LIBRARIES = (
     "onnxruntime",
     "openvino",
     "nncf",
+    "ncnn",
 )
 
 _HEADER = """# What was measured

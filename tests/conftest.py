@@ -57,6 +57,15 @@ def _ctrl_c_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_measurements(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is measured of engines in tests is kept in a folder of theirs, and what this user has measured is not read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("measured")))
+        patch.delenv("FEATX_ENGINE", raising=False)
+        yield
+
+
 def write_image(path: Path, colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (40, 48)) -> None:
     """Write one image of a colour with some noise, different for each seed."""
     noise = np.random.default_rng(seed).integers(-20, 21, (*size, 3))

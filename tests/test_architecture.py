@@ -52,6 +52,7 @@ LIBRARIES = {
     ("tf2onnx", "ai_edge_litert"): ("verbs/export/",),
     ("openvino",): ("backbones/", "verbs/export/"),
     ("nncf",): ("backbones/",),
+    ("ncnn",): ("backbones/winograd.py",),
     # Weights files, and whole models in files, are HDF5 too.
     ("h5py",): ("store/", "backbones/weights_file.py", "backbones/weights_check.py", "backbones/imported/keras_file.py"),
     ("PIL",): ("images/",),
@@ -370,7 +371,7 @@ def test_extract_on_a_complete_cache_never_loads_tensorflow(photos: Path, tmp_pa
 import numpy as np
 import featx.models.compute
 class Ready:
-    network, device = {{"parameters": 0, "layers": []}}, "cpu:0"
+    network, device, engine = {{"parameters": 0, "layers": []}}, "cpu:0", "keras"
     def __call__(self, images):
         return {{"block5_pool": np.ones((len(images), 1, 1, 512), np.float32)}}
 featx.models.compute.load_backbone = lambda *a, **k: Ready()

@@ -19,6 +19,8 @@ Part = TypeVar("Part")
 # Each backend has an exception of its own; two of them say it in the text alone.
 _NAMES = ("ResourceExhaustedError", "OutOfMemoryError")
 _TEXTS = ("resource_exhausted", "out of memory", "bad_alloc", "failed to allocate", "can't allocate")
+_NO_THREAD = "can't start new thread"
+"""Python's own words, where there is no room for a thread's stack."""
 
 
 class Halving:
@@ -33,6 +35,8 @@ class Halving:
         Of the backbone; for the error.
     size : int
         Rows in a batch.
+    pads : bool
+        Whether a batch of fewer is filled up: not where rows are computed one by one.
 
     Attributes
     ----------
@@ -40,8 +44,9 @@ class Halving:
         Rows in a batch now.
     """
 
-    def __init__(self, recipe: Recipe, size: int) -> None:
+    def __init__(self, recipe: Recipe, size: int, *, pads: bool = True) -> None:
         self._recipe = recipe
+        self._pads = pads
         self.size = size
 
     def run(self, forward: Callable[[NDArray[Any]], Part], rows: NDArray[Any]) -> list[tuple[Part, int]]:
@@ -72,7 +77,7 @@ class Halving:
         while done < len(rows) or not parts:
             part = rows[done : done + self.size]
             try:
-                parts.append((forward(_padded(part, self.size)), len(part)))
+                parts.append((forward(_padded(part, self.size) if self._pads else part), len(part)))
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -102,12 +107,14 @@ class Batches:
         Says backbone, layers and image size.
     size : int
         Images in a batch.
+    pads : bool
+        As for ``Halving``.
     """
 
-    def __init__(self, forward: Forward, recipe: Recipe, size: int) -> None:
+    def __init__(self, forward: Forward, recipe: Recipe, size: int, *, pads: bool = True) -> None:
         self._forward = forward
         self._recipe = recipe
-        self._halving = Halving(recipe, size)
+        self._halving = Halving(recipe, size, pads=pads)
 
     @property
     def size(self) -> int:
@@ -159,7 +166,9 @@ def as_maps(output: NDArray[np.float32]) -> NDArray[np.float32]:
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether a backend says that memory ran out, each in its own way."""
     said = str(error).lower()
-    return isinstance(error, MemoryError) or type(error).__name__ in _NAMES or any(text in said for text in _TEXTS)
+    return (
+        isinstance(error, MemoryError) or type(error).__name__ in _NAMES or any(text in said for text in (*_TEXTS, _NO_THREAD))
+    )
 
 
 def _not_finite(recipe: Recipe, layer: str) -> BackboneError:

@@ -25,7 +25,7 @@ _ALIKE = 0.9
 def build_empty(spec: BackboneSpec, image_size: tuple[int, int], *, with_top: bool) -> Any:
     """Build a network for a backbone, without any weights that mean something."""
     if not spec.of_keras:
-        return build_lite0(image_size)
+        return keras.Model(*build_lite0(image_size, keras.layers), name=spec.name)
     builder = getattr(keras.applications, spec.builder)
     with warnings.catch_warnings():
         # MobileNets warn that weights for another size would be loaded; none are, here.

@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.backbones.engines import (
+    ALWAYS_FASTER,
+    check_engine,
+    is_faster,
+    may_be_winograd,
+    may_have_accelerator,
+)
 from featx.backbones.quantized import QuantizedBackbone, QuantizedNetwork
 from featx.backbones.table import BackboneSpec, backbone_spec
 from featx.errors import BackboneError, DeviceError, ExtraMissing, ImageSizeError, QuantizedNetworkError
@@ -17,9 +24,11 @@ from featx.system.memory import memory_at_hand
 from featx.system.quiet import quiet_loading
 
 if TYPE_CHECKING:
+    from featx.backbones.network import KerasBackbone
     from featx.backbones.tail import Tail
 
 from featx.backbones.weights import find_weights
+from featx.backbones.winograd import WinogradBackbone, is_bundled, load_bundled
 
 _BATCH_ON_CPU, _BATCH_ON_GPU = 32, 128
 _WHERE_NOT_TOLD = 4_000_000_000
@@ -30,6 +39,11 @@ _BYTES_A_PIXEL = 64 * 4 * 3
 
 class Backbone(Protocol):
     """A frozen convolutional base, ready to run."""
+
+    @property
+    def engine(self) -> str:
+        """What runs it: ``keras``, ``winograd``, ``openvino`` in int8, or ``numpy`` for the stub."""
+        ...
 
     @property
     def network(self) -> dict[str, Any]:
@@ -129,6 +143,7 @@ def load_backbone(
     *,
     device: str | None = None,
     quantized: QuantizedNetwork | None = None,
+    engine: str = "keras",
 ) -> Backbone:
     """Build the backbone of a recipe and load its weights.
 
@@ -145,6 +160,8 @@ def load_backbone(
         ``cpu``, ``gpu``, ``gpu:1`` …; by default what Keras takes by itself.
     quantized : QuantizedNetwork or None
         For int8: the network that the recipe names.
+    engine : str
+        What computes it in float32: ``keras``; ``winograd``, on the processor; ``auto`` for the faster of the two.
 
     Returns
     -------
@@ -159,10 +176,17 @@ def load_backbone(
         For int8: if it is another network, or OpenVINO is not installed.
     DeviceError
         If there is no such device.
+    BackboneError, ExtraMissing
+        For the Winograd engine: if the network has layers that it does not have, or it is not installed.
     """
     spec = backbone_spec(recipe.backbone)
     check_image_size(spec, recipe.image_size)
     check_device(device, recipe.precision)
+    check_engine(engine, recipe.precision, device)
+    if spec.from_file and engine == "winograd":
+        raise BackboneError(
+            f"--engine winograd: computes the networks that featx lists, and {recipe.backbone} is one in a file. Leave it out."
+        )
     if spec.is_stub:
         from featx.backbones.stub import StubBackbone
 
@@ -174,10 +198,39 @@ def load_backbone(
         from featx.backbones.imported.found import load_onnx
 
         return cast("Backbone", load_onnx(recipe, path, batch_size, device))
+    if spec.from_file or not may_be_winograd(engine, recipe.precision, device):
+        return _load_keras(recipe, path, batch_size, device)
+    may_differ = engine == "auto" and device is None and may_have_accelerator()
+    if path is not None and is_bundled(recipe) and not may_differ:
+        return load_bundled(recipe, path, batch_size)
+    keras = _load_keras(recipe, path, batch_size, device if engine == "auto" else "cpu")
+    if may_differ and not keras.device.startswith("cpu"):
+        return keras
+    return _load_winograd(recipe, keras, batch_size, engine)
+
+
+def _load_keras(recipe: Recipe, weights: Path | None, batch_size: int, device: str | None) -> "KerasBackbone":
     with quiet_loading():
         from featx.backbones.network import KerasBackbone  # here, not above: this loads Keras
 
-    return KerasBackbone(recipe, path, batch_size, device)
+    return KerasBackbone(recipe, weights, batch_size, device)
+
+
+def _load_winograd(recipe: Recipe, keras: "KerasBackbone", batch_size: int, engine: str) -> Backbone:
+    """Return a network of Keras for the Winograd engine; or, where this is not asked for and not faster, as it is."""
+
+    def winograd() -> WinogradBackbone:
+        return WinogradBackbone(recipe, keras.program(), keras.network, batch_size)
+
+    if engine == "winograd" or recipe.backbone in ALWAYS_FASTER:
+        return winograd()
+    try:
+        if is_faster(recipe, keras, winograd):
+            return winograd()
+    except BackboneError:  # a layer that this engine does not have
+        pass
+    keras.take(batch_size)
+    return keras
 
 
 def _load_quantized(recipe: Recipe, batch_size: int, quantized: QuantizedNetwork | None) -> Backbone:

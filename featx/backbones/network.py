@@ -14,10 +14,14 @@ from featx.backbones.batched import Batches
 from featx.backbones.device import choose_device, on_device
 from featx.backbones.fill import build_empty, draw_weights, fill_network
 from featx.backbones.forward import forward_of
+from featx.backbones.graph import Program
 from featx.backbones.imported.keras_described import build_imported
 from featx.backbones.imported.keras_file import names_kept
-from featx.backbones.preprocess import IN_NETWORK, preprocess, with_preprocessing
+from featx.backbones.pixels import preprocess
+from featx.backbones.plain import describe_layers
+from featx.backbones.preprocess import IN_NETWORK, with_preprocessing
 from featx.backbones.table import BackboneSpec, backbone_spec, unknown_layer
+from featx.backbones.translate import translate
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
 from featx.recipe import Recipe
 from featx.system.keras_settings import plain_keras
@@ -47,6 +51,8 @@ class KerasBackbone:
         If there is no such device.
     """
 
+    engine = "keras"
+
     def __init__(self, recipe: Recipe, weights: Path | None, batch_size: int, device: str | None = None) -> None:
         self._recipe = recipe
         self._device = choose_device(device)
@@ -55,7 +61,9 @@ class KerasBackbone:
             base = build_network(recipe, weights)
             base.trainable = False
             layers = layers_by_name(base)
-            self._model = keras.Model(base.input, {name: layers[name].output for name in recipe.layers})
+            self._kept = {name: layers[name] for name in recipe.layers}
+            self._operations = list(base.operations)
+            self._model = keras.Model(base.input, {name: layer.output for name, layer in self._kept.items()})
             self._network = describe(self._model, layers)
             self._takes_bytes = recipe.preprocess in IN_NETWORK
             if self._takes_bytes:
@@ -75,6 +83,16 @@ class KerasBackbone:
     def take(self, batch_size: int) -> None:
         """Run on so many images a forward pass from here on."""
         self._batches.take(batch_size)
+
+    def program(self) -> Program:
+        """Return the network, preprocessing left out, as the Winograd engine runs it.
+
+        Raises
+        ------
+        BackboneError
+            If it has a layer that this engine does not have.
+        """
+        return translate(self._operations, self._kept)
 
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Run the frozen base over one batch.
@@ -177,16 +195,7 @@ def describe(network: Any, layers: dict[str, Any]) -> dict[str, Any]:
         Those of the whole, by name.
     """
     within = {id(layer) for layer in network.layers}
-    rows = [
-        {
-            "name": name,
-            "type": type(layer).__name__,
-            "output_shape": list(layer.output.shape[1:]),
-            "parameters": layer.count_params(),
-        }
-        for name, layer in layers.items()
-        if id(layer) in within
-    ]
+    rows = describe_layers({name: layer for name, layer in layers.items() if id(layer) in within})
     return {"parameters": network.count_params(), "layers": rows}
 
 

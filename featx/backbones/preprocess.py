@@ -1,13 +1,12 @@
-"""Pixels scaled, by NumPy and by layers."""
+"""Pixels scaled by layers, as ``pixels.preprocess`` does it by NumPy."""
 
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
-from numpy.typing import NDArray
 
-from featx.backbones.scaling import MEANS_BGR, factors_of, is_plain, scale_pixels
+from featx.backbones.scaling import MEANS_BGR, factors_of
 
 IN_NETWORK = ("none", "caffe")
 """Modes of preprocessing that a network does to the very bits that NumPy does it.
@@ -37,25 +36,11 @@ def with_preprocessing(network: Any, image_size: tuple[int, int], mode: str) -> 
     return keras.Model(images, network(pixels))
 
 
-def preprocess(pixels: NDArray[np.float32], mode: str) -> NDArray[np.float32]:
-    """Scale pixels as the network was trained; ``pixels`` is ours alone, Keras may change it in place."""
-    if not is_plain(mode):
-        return scale_pixels(pixels, mode)
-    if mode == "none":
-        return pixels
-    if mode == "rescale":
-        return pixels / np.float32(255)
-    scaled: NDArray[np.float32] = keras.applications.imagenet_utils.preprocess_input(
-        pixels, data_format="channels_last", mode=mode
-    )
-    return scaled
-
-
 _FLOAT = {"dtype": "float32"}
 
 
 def preprocess_layers(images: Any, mode: str) -> Any:
-    """Scale pixels as ``network.preprocess`` does, as layers: uint8 or float32 (n, h, w, 3) to float32."""
+    """Scale pixels as ``pixels.preprocess`` does, as layers: uint8 or float32 (n, h, w, 3) to float32."""
     scale, offset, reverse = factors_of(mode)
     values = layers.Rescaling(scale, offset, **_FLOAT)
     # Turned round first, as the means are of blue, green and red.

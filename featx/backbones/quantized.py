@@ -157,6 +157,8 @@ class QuantizedBackbone:
         If it is another network than the recipe's, or OpenVINO cannot run it.
     """
 
+    engine = "openvino"
+
     def __init__(self, recipe: Recipe, network: QuantizedNetwork, batch_size: int) -> None:
         import openvino  # here, not above: only int8 needs it
 

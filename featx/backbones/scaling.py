@@ -11,13 +11,15 @@ from featx.recipe import PREPROCESS_MODES, SCALING_FORMS, Scaling, read_scaling
 MEANS_BGR = (103.939, 116.779, 123.68)
 """Of ImageNet's images, as VGG and ResNet were trained; Keras' own constants."""
 
-_MEANS, _DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MEANS_RGB, DEVIATIONS_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's images, for pixels from 0 to 1; Keras' own constants."""
+
 _MODES: dict[str, tuple[Any, Any]] = {
     "none": (1.0, 0.0),
     "rescale": (1 / 255, 0.0),
     "tf": (1 / 127.5, -1.0),
     "caffe": (1.0, [-mean for mean in MEANS_BGR]),
-    "torch": ([1 / 255 / d for d in _DEVIATIONS], [-m / d for m, d in zip(_MEANS, _DEVIATIONS, strict=True)]),
+    "torch": ([1 / 255 / d for d in DEVIATIONS_RGB], [-m / d for m, d in zip(MEANS_RGB, DEVIATIONS_RGB, strict=True)]),
 }
 
 

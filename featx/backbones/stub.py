@@ -15,6 +15,8 @@ CELL = 32
 class StubBackbone:
     """Stands in for a network wherever what matters is the pipeline around it."""
 
+    engine = "numpy"
+
     def __init__(self, recipe: Recipe) -> None:
         if recipe.layers != ("cells",):
             raise UnknownLayer(f"stub: has no layers {', '.join(recipe.layers)}. It has one: cells.")

@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import zipfile
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -61,6 +61,12 @@ def first_kernel(path: Path) -> NDArray[np.float32]:
     with h5py.File(path, "r", locking=False) as file:
         kernel: NDArray[np.float32] = file["layers/conv2d/vars/0"][()]
     return kernel
+
+
+def saved_arrays(path: Path, layers: Iterable[str]) -> dict[str, list[NDArray[np.float32]]]:
+    """Return the arrays of layers of a ``.weights.h5`` file, in their order, by the names that Keras gave the layers there."""
+    with h5py.File(path, "r", locking=False) as file:
+        return {name: [values[()] for _, values in sorted(file[f"layers/{name}/vars"].items())] for name in layers}
 
 
 def named_arrays(path: Path, wanted: Container[str]) -> dict[str, NDArray[Any]]:

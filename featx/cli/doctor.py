@@ -10,9 +10,10 @@ from featx.cli.terminal import echo_text, print_json
 
 
 @main.command(epilog="Example: featx doctor --json")
+@click.option("--rates", is_flag=True, help="Measure, too, how many images per second each engine computes here.")
 @quiet_option
 @json_option
-def doctor(as_json: bool) -> None:
+def doctor(rates: bool, as_json: bool) -> None:
     """Say what featx finds on this machine, and what would make a run fail.
 
     Versions, processor, memory, devices, and which extras are installed: the text that a report of a problem needs. Exits
@@ -20,7 +21,7 @@ def doctor(as_json: bool) -> None:
     """
     from featx.verbs.doctor import diagnose
 
-    diagnosis = diagnose()
+    diagnosis = diagnose(rates=rates)
     if as_json:
         print_json(diagnosis)
     else:

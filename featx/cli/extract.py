@@ -12,6 +12,7 @@ from featx.cli.options import (
     FOLDER,
     batch_option,
     device_option,
+    engine_option,
     group_from_option,
     json_option,
     manifest_options,
@@ -87,6 +88,7 @@ _KEYWORDS = {"layer": "layers", "int8_from": "calibration", "part": "shard"}
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of that draw, and of the views.")
 @batch_option
 @device_option
+@engine_option
 @workers_option
 @click.option(
     "--ray",

@@ -9,7 +9,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("image_size", "resize", "background", "exact_decode", "allow_truncated", "depth", "color_profile", "max_pixels"),
         *("augment", "views", "examples", "tta", "max_rejects", "yes", "measure"),
     ),
-    "Network": ("backbone", "weights", "preprocess", "precision", "int8_from", "device", "start"),
+    "Network": ("backbone", "weights", "preprocess", "precision", "int8_from", "device", "engine", "start"),
     "Cache": ("cache", "layer", "pooling", "partial", "overwrite", "wait", "dry_run"),
     "Head": (
         *("head", "model", "hidden", "filters", "dropout", "activation", "loss", "optimizer", "learning_rate"),

@@ -38,6 +38,13 @@ batch_option = click.option(
 device_option = click.option(
     "--device", default=None, help="Where the backbone computes: cpu, gpu, gpu:1 …  [default: a GPU if there is one]"
 )
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["auto", "keras", "winograd"]),
+    default=None,
+    help="What computes float32 features: winograd is twice as fast on a CPU; auto takes the faster.  [default: $FEATX_ENGINE, "
+    "or auto]",
+)
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), default=None, help="Decoding processes.  [default: one for each core]"
 )

@@ -4,7 +4,7 @@ from featx.models.advice import advise, advised, no_cache_at, open_cache, refuse
 from featx.models.baseline import largest_share
 from featx.models.blank import blank_notes, describe_blank
 from featx.models.classify import FileProbabilities, classify_files
-from featx.models.compute import Compute, Engine, Extractor, Maps, decode_files
+from featx.models.compute import Engine, Extractor, Maps, decode_files
 from featx.models.confidence import SetMaker
 from featx.models.copies import Copies, TrainingCopies, find_copies, find_training_copies
 from featx.models.familiarity import Familiarity
@@ -26,6 +26,7 @@ from featx.models.listed import CHANGED, ListedFiles
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
 from featx.models.pictures import MeasuredPictures, measure_missing, stored_pictures
 from featx.models.separation import LEVEL, Judged, Separation, tell_apart, wilson
+from featx.models.settings import Compute
 from featx.models.strangers import learn_familiarity
 from featx.models.transform import Transform
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from featx.errors import AugmentError
 from featx.images import MOST_VIEWS, Augmentation, Views
-from featx.models.compute import Compute, Engine, Extractor
+from featx.models.compute import Engine, Extractor
 from featx.models.features import HeadFeatures, weights_hint
 from featx.models.listed import ListedFiles
 from featx.models.model import Model
+from featx.models.settings import Compute
 from featx.store import pool_maps
 from featx.system.paths import StrPath
 from featx.system.progress import Progress

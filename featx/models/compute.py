@@ -14,66 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import Backbone, QuantizedNetwork, check_device, choose_batch_size, load_backbone
-from featx.errors import DeviceError, RecipeError
-from featx.images import MAX_PIXELS, Batch, Views, load_batches
+from featx.backbones import Backbone, QuantizedNetwork, check_device, check_engine, load_backbone
+from featx.images import Batch, Views, load_batches
 from featx.models.listed import ListedFiles
+from featx.models.settings import Compute
 from featx.recipe import Recipe
-from featx.system.kinds import check_kind, is_whole, shown
 from featx.system.progress import Progress
 
 Maps = dict[str, NDArray[np.float32]]
 """Each layer's output (n_images, h, w, n_channels)."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Compute:
-    """How features are computed; nothing here changes what they are.
-
-    Parameters
-    ----------
-    batch_size : int or None
-        Images in a forward pass; by default as many as memory allows, up to 32, or 128 where there may be a GPU.
-    workers : int or None
-        Decoding processes; by default one for each core.
-    max_pixels : int
-        Larger images are rejected [px].
-    device : str or None
-        ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
-
-    Raises
-    ------
-    RecipeError
-        If a number is no whole number from 1.
-    DeviceError
-        If ``device`` is no text; whether there is such a device is told by ``Extractor``.
-    """
-
-    batch_size: int | None = None
-    workers: int | None = None
-    max_pixels: int = MAX_PIXELS
-    device: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what no number or device can be, and make plain numbers of NumPy's."""
-        for name in ("batch_size", "workers", "max_pixels"):
-            value, optional = getattr(self, name), name != "max_pixels"
-            if value is None and optional:
-                continue
-            if not is_whole(value) or value < 1:
-                wanted = "a whole number from 1, or None" if optional else "a whole number from 1"
-                raise RecipeError(f"{name} must be {wanted}. Received: {shown(value)}.")
-            object.__setattr__(self, name, int(value))
-        check_kind("device", self.device, (str, type(None)), "a text such as cpu or gpu:1, or None", DeviceError)
-
-    def images_a_batch(self, recipe: Recipe) -> int:
-        """Return the number of images in a forward pass."""
-        return self.batch_size or choose_batch_size(recipe, self.device)
-
-    def settled(self, recipe: Recipe, most_images: int | None = None) -> "Compute":
-        """Return the same with the number of images in a forward pass chosen, and at most so many."""
-        size = self.images_a_batch(recipe)
-        return dataclasses.replace(self, batch_size=size if most_images is None else max(1, min(size, most_images)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +43,9 @@ class Engine:
     weights_file: Path | None = None
     quantized: QuantizedNetwork | None = None
 
-    def load(self, batch_size: int, device: str | None = None) -> Backbone:
+    def load(self, batch_size: int, device: str | None = None, engine: str = "keras") -> Backbone:
         """Build the backbone; parameters and errors as for ``load_backbone``."""
-        return load_backbone(self.recipe, self.weights_file, batch_size, device=device, quantized=self.quantized)
+        return load_backbone(self.recipe, self.weights_file, batch_size, device=device, quantized=self.quantized, engine=engine)
 
     def completed(self, images: NDArray[np.uint8], progress: Progress | None = None) -> "Engine":
         """Return this engine, ready to be loaded: there is nothing to be made from images first."""
@@ -201,12 +150,14 @@ class Extractor:
         How many images there will be, if that is known and none of them goes into a cache, where a feature must not depend on
         its company: one image must not cost a forward pass of a whole batch.
     load : callable
-        Called as (engine, batch size, device); returns the backbone.
+        Called as (engine, batch size, device, what computes); returns the backbone.
 
     Raises
     ------
     DeviceError
         If there cannot be such a device.
+    BackboneError, ExtraMissing
+        If what is to compute cannot, or is not installed.
     """
 
     def __init__(
@@ -215,9 +166,10 @@ class Extractor:
         compute: Compute,
         *,
         most_images: int | None = None,
-        load: Callable[[Engine, int, str | None], Backbone] = Engine.load,
+        load: Callable[[Engine, int, str | None, str], Backbone] = Engine.load,
     ) -> None:
         check_device(compute.device, engine.recipe.precision)
+        check_engine(compute.engine_for(engine.recipe), engine.recipe.precision, compute.device)
         self._engine = engine
         self._compute = compute.settled(engine.recipe, most_images)
         self._load = load
@@ -237,6 +189,11 @@ class Extractor:
     def device(self) -> str:
         """What the backbone ran on; empty if it did not run."""
         return self._backbone.device if self._backbone else ""
+
+    @property
+    def runtime(self) -> str:
+        """What computed, such as ``keras`` or ``winograd``; empty if it did not run."""
+        return self._backbone.engine if self._backbone else ""
 
     @property
     def network(self) -> dict[str, Any]:
@@ -290,7 +247,8 @@ class Extractor:
     def maps_of(self, images: NDArray[np.uint8], size: int | None = None) -> Maps:
         """Run the backbone over images (n_images, height, width, 3); ``size`` is how many it takes a pass from here on."""
         if self._backbone is None:
-            self._backbone = self._load(self._engine, size or self.batch_size, self._compute.device)
+            compute = self._compute
+            self._backbone = self._load(self._engine, size or self.batch_size, compute.device, compute.engine_for(self.recipe))
         elif size is not None:
             self._backbone.take(size)
         return self._backbone(images)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from featx.errors import ImageRejected
 from featx.images import Source, pixels_of
-from featx.models.compute import Compute, Engine, Extractor
+from featx.models.compute import Engine, Extractor
 from featx.models.features import Fitted, HeadFeatures, weights_hint
+from featx.models.settings import Compute
 from featx.system.files import writing_to
 
 

@@ -14,9 +14,9 @@ from featx.backbones import QuantizedNetwork
 from featx.errors import ModelError
 from featx.heads import Calibration, Conformal, Head, Isotonic, OperatingPoint, best_epoch
 from featx.images import MAX_PIXELS, as_sources
-from featx.models.compute import Compute
 from featx.models.familiarity import Familiarity
 from featx.models.live import LiveNetwork
+from featx.models.settings import Compute
 from featx.recipe import Recipe
 from featx.system.npy import npy_bytes
 from featx.system.results import Result

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError
 from featx.images import MEASURES, PICTURE_SIDE
-from featx.models.compute import Compute, decode_files
+from featx.models.compute import decode_files
 from featx.models.listed import ListedFiles
+from featx.models.settings import Compute
 from featx.store import FeatureCache
 from featx.system.progress import Progress
 

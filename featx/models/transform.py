@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from featx.backbones import Backbone
 from featx.errors import ImageListError
 from featx.images import describe_rejected
-from featx.models.compute import Compute, Engine, Extractor
+from featx.models.compute import Engine, Extractor
+from featx.models.settings import Compute
 from featx.store import pool_maps
 
 
 # One is kept, for whoever asks next: the clones that a search makes, and the names of the columns, share it. The recipe
 # holds the digest of the weights, so that a file that was replaced is read again.
 @functools.lru_cache(maxsize=1)
-def ready_backbone(engine: Engine, batch_size: int, device: str | None) -> Backbone:
+def ready_backbone(engine: Engine, batch_size: int, device: str | None, runtime: str = "auto") -> Backbone:
     """Return the backbone, loaded if it is not the one that was asked for last."""
-    return engine.load(batch_size, device)
+    return engine.load(batch_size, device, runtime)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +78,9 @@ class Transform:
         """Return the names of the columns: layer, pooling and channel, of whole maps the position too."""
         layer = self.engine.recipe.layers[0]
         batch_size = self.compute.images_a_batch(self.engine.recipe)
-        described = ready_backbone(self.engine, batch_size, self.compute.device).network["layers"]
+        described = ready_backbone(
+            self.engine, batch_size, self.compute.device, self.compute.engine_for(self.engine.recipe)
+        ).network["layers"]
         height, width, channels = next(entry["output_shape"] for entry in described if entry["name"] == layer)
         if self.pooling == "flatten":
             return [f"{layer}_y{y}_x{x}_c{channel}" for y, x, channel in np.ndindex(height, width, channels)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from featx.errors import HeadError
 
 _MEMINFO = Path("/proc/meminfo")
+_STATM = Path("/proc/self/statm")
 
 # What a container may take, under version 2 and version 1 of Linux' control groups: limit, use, and what of that are cached
 # files, which the system gives back when it is asked for memory.
@@ -21,7 +22,10 @@ _CACHED = ("inactive_file", "active_file")
 
 
 def memory_at_hand() -> int | None:
-    """Return how many bytes this process may still take, a container's limit counted; None where the system reports none."""
+    """Return how many bytes this process may still take; None where the system reports none.
+
+    A container's limit counts, and the process' own (``ulimit -v``).
+    """
     free = []
     with contextlib.suppress(OSError, ValueError, IndexError):
         line = next((line for line in _MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:")), "")
@@ -29,6 +33,12 @@ def memory_at_hand() -> int | None:
     for limit, used, parts in _LIMITS:
         with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
             free.append(int(limit.read_text()) - int(used.read_text()) + _cached(parts))
+    with contextlib.suppress(ImportError, OSError, ValueError, IndexError):
+        import resource  # not on Windows
+
+        limit_of_addresses = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit_of_addresses != resource.RLIM_INFINITY:
+            free.append(limit_of_addresses - int(_STATM.read_text().split()[0]) * resource.getpagesize())
     return min(free, default=None)
 
 

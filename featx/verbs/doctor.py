@@ -7,7 +7,16 @@ import platform
 import re
 import tempfile
 
-from featx.backbones import BACKBONES, BackboneSpec, find_weights, list_devices, resolve_weights
+from featx.backbones import (
+    BACKBONES,
+    BackboneSpec,
+    check_engine_name,
+    find_weights,
+    is_winograd_installed,
+    list_devices,
+    measure_engines,
+    resolve_weights,
+)
 from featx.errors import FeatxError
 from featx.models import library_versions
 from featx.recipe import Recipe
@@ -53,6 +62,11 @@ class Diagnosis(Result):
         Environment variables that change what featx or its libraries do, with ``~`` for the home folder.
     problems : list of str
         What would make a run fail; empty if all is well.
+    engines : list of str
+        What can compute float32 features on the processor: ``keras``, and ``winograd`` where its library is installed.
+    rates : dict of str to dict of str to float
+        With ``rates``: for each bundled backbone the images per second of each engine's forward pass, such as ``keras``,
+        ``winograd`` and ``int8``; empty without.
     """
 
     versions: dict[str, str]
@@ -67,10 +81,17 @@ class Diagnosis(Result):
     extras: dict[str, list[str]]
     variables: dict[str, str]
     problems: list[str]
+    engines: list[str]
+    rates: dict[str, dict[str, float]]
 
 
-def diagnose() -> Diagnosis:
+def diagnose(*, rates: bool = False) -> Diagnosis:
     """Look at versions, processor, memory, devices, extras and what a run needs.
+
+    Parameters
+    ----------
+    rates : bool
+        Measure how fast each engine is here, which takes some ten seconds more.
 
     Returns
     -------
@@ -86,6 +107,10 @@ def diagnose() -> Diagnosis:
         backend, devices = list_devices()
     except (FeatxError, ImportError) as error:
         problems.append(f"Keras cannot be loaded: {error}")
+    try:
+        check_engine_name(None)
+    except FeatxError as error:
+        problems.append(str(error))
     for spec in BACKBONES.values():
         if spec.bundled:
             try:
@@ -97,6 +122,12 @@ def diagnose() -> Diagnosis:
             pass
     except OSError as error:
         problems.append(f"there is no folder for temporary files: {error.strerror}. Set TMPDIR to one that can be written.")
+    measured: dict[str, dict[str, float]] = {}
+    if rates and not problems:
+        try:
+            measured = {spec.name: measure_engines(_recipe(spec)) for spec in BACKBONES.values() if spec.bundled}
+        except FeatxError as error:
+            problems.append(str(error))
     return Diagnosis(
         versions=library_versions(),
         system=f"{platform.system()} {platform.release()}, {platform.machine()}",
@@ -110,13 +141,20 @@ def diagnose() -> Diagnosis:
         extras=_extras(),
         variables=variables,
         problems=[without_home(problem) for problem in problems],
+        engines=["keras", *(["winograd"] if is_winograd_installed() else [])],
+        rates=measured,
     )
 
 
 def _check_bundled(spec: BackboneSpec) -> None:
     """Refuse bundled weights that are missing or not what they were."""
+    find_weights(_recipe(spec), None)
+
+
+def _recipe(spec: BackboneSpec) -> Recipe:
+    """Return the recipe of a backbone with its bundled weights."""
     digest, _ = resolve_weights(spec, "imagenet", spec.layers)
-    find_weights(Recipe(spec.name, digest, spec.layers, spec.image_size, spec.preprocess), None)
+    return Recipe(spec.name, digest, spec.layers, spec.image_size, spec.preprocess)
 
 
 def _extras() -> dict[str, list[str]]:

@@ -9,7 +9,8 @@ from keras import ops
 
 from featx.backbones.batched import Halving
 from featx.backbones.forward import forward_of
-from featx.backbones.preprocess import IN_NETWORK, preprocess, with_preprocessing
+from featx.backbones.pixels import preprocess
+from featx.backbones.preprocess import IN_NETWORK, with_preprocessing
 from featx.recipe import Recipe
 
 RECIPE = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(8, 8), preprocess="none")

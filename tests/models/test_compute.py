@@ -118,9 +118,9 @@ def test_backbone_is_loaded_once_and_for_pixels_alone(photos: Path, stub_cache: 
     """Files that are no images give reasons and no maps; what a cache records of the backbone is there once it ran."""
     loaded: list[int] = []
 
-    def load(engine: Engine, batch_size: int, device: str | None) -> Any:
+    def load(engine: Engine, batch_size: int, device: str | None, by: str) -> Any:
         loaded.append(batch_size)
-        return engine.load(batch_size, device)
+        return engine.load(batch_size, device, by)
 
     recipe = FeatureCache.open(stub_cache).recipe
     extractor = Extractor(Engine(recipe), Compute(8), load=load)

@@ -13,6 +13,7 @@ import pytest
 
 import featx
 from featx.errors import BackboneError, FeatxError, WeightsError
+from featx.recipe import Recipe
 from featx.system import processor
 from featx.verbs import doctor
 from tests.conftest import Run, as_json
@@ -130,3 +131,43 @@ def test_python_m_featx_is_the_command_and_all_names_show() -> None:
     names = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert set(featx.__all__) <= set(names)
     assert [name for name in names if not name.startswith("__") and name not in featx.__all__] == ["errors"]
+
+
+def test_engines_are_listed_and_what_is_missing_is_named(
+    loads_nothing: None, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the command that installs it; a variable that names no engine would make every extract fail."""
+    assert as_json(run("doctor", "--json"))["engines"] == ["keras", "winograd"]
+    assert "engines    keras, winograd\n" in run("doctor").stdout
+    monkeypatch.setattr(doctor, "is_winograd_installed", lambda: False)
+    assert "engines    keras: Winograd's, twice as fast, is missing ncnn: pip install ncnn\n" in run("doctor").stdout
+    monkeypatch.setenv("FEATX_ENGINE", "fast")
+    found = run("doctor")
+    assert found.exit_code == 1
+    assert "problem: the variable FEATX_ENGINE must be one of auto, keras, winograd. Received: 'fast'." in found.stdout
+
+
+def test_rates_are_measured_where_they_are_asked_for(loads_nothing: None, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each backbone with bundled weights; what takes seconds is not done unasked."""
+    assert as_json(run("doctor", "--json"))["rates"] == {}
+    asked = []
+
+    def measured(recipe: Recipe) -> dict[str, float]:
+        asked.append((recipe.backbone, recipe.image_size))
+        return {"keras": 4.2, "winograd": 11.04}
+
+    monkeypatch.setattr(doctor, "measure_engines", measured)
+    found = as_json(run("doctor", "--rates", "--json"))
+    assert asked == [("vgg16", (224, 224)), ("efficientnet-lite0", (224, 224))]
+    assert found["rates"]["vgg16"] == {"keras": 4.2, "winograd": 11.04}
+    text = run("doctor", "--rates").stdout
+    assert "rates      images per second of the forward pass" in text
+    assert "\n  vgg16: Keras 4.2, Winograd 11.0\n" in text
+
+
+@pytest.mark.slow
+def test_rates_are_those_of_this_machine(run: Run) -> None:
+    """Measured in earnest: every engine that is installed, each faster than an image in ten seconds."""
+    for rates in as_json(run("doctor", "--rates", "--json"))["rates"].values():
+        assert list(rates) == ["keras", "winograd", "int8"]
+        assert min(rates.values()) > 0.1

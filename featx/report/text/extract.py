@@ -37,6 +37,8 @@ def extract_text(result: ExtractResult) -> str:
     if result.views > 1:
         lines.append(f"  {result.views} views of each training image, {result.augmented:,} extracted now")
     rate = f", {result.images_per_second:.1f} images/s after start-up" if result.images_per_second else ""
+    if rate and result.engine == "winograd":
+        rate += " by Winograd's algorithm"
     lines.append(f"cache {result.cache}: {size_text(result.bytes)}, {result.seconds:.1f} s{rate}")
     if result.calibration_seconds:
         lines[-1] += f"; {result.calibration_seconds:.1f} s of it to make the int8 network"

@@ -70,6 +70,11 @@ class LocalRun:
         return self._extractor.device
 
     @property
+    def engine(self) -> str:
+        """What computed; empty if the backbone did not run."""
+        return self._extractor.runtime
+
+    @property
     def extracted(self) -> int:
         """Images whose features were added to the cache."""
         return self._writer.added - self.augmented

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import check_device
+from featx.backbones import check_device, check_engine
 from featx.images import MAX_PIXELS, Batch, Noticed
 from featx.models import Compute, Engine, Extractor, Maps, decode_files
 from featx.store import REJECTED, SPLITS, Catalog, expected_bytes, find_repeats
@@ -128,6 +128,7 @@ def plan_extract(
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
     device: str | None = None,
+    engine: str | None = None,
     overwrite: bool = False,
     progress: ProgressOption = None,
     notify: Notify | None = None,
@@ -140,7 +141,7 @@ def plan_extract(
 
     Parameters
     ----------
-    images, cache, batch_size, workers, max_pixels, device, overwrite, progress, notify, **options
+    images, cache, batch_size, workers, max_pixels, device, engine, overwrite, progress, notify, **options
         As for ``extract_features``.
 
     Returns
@@ -162,8 +163,9 @@ def plan_extract(
     progress = as_progress(progress)
     started = time.monotonic()
     chosen = read_options(plan_extract, options)
-    compute = Compute(batch_size, workers, max_pixels, device)
+    compute = Compute(batch_size, workers, max_pixels, device, engine)
     check_device(device, chosen.precision)
+    check_engine(engine or "auto", chosen.precision, device)
     prepared = prepare(images, cache, chosen, overwrite=overwrite, workers=compute.workers, progress=progress, notify=notify)
     compute = compute.settled(prepared.recipe)
     trial = _Trial(prepared.engine, compute, time.monotonic() - started)

@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.models import Compute, decode_files
+from featx.backbones import int8_rates
+from featx.errors import FeatxError
+from featx.models import Compute, Engine, decode_files
 from featx.recipe import Recipe
-from featx.system.processor import has_int8_products
 
 MOST_IMAGES = 32
 """Images that set the ranges of int8 numbers. Twice as many came no nearer to float32, neither on the sample nor in colour."""
 
-# Of VGG16 on two cores with AVX512-VNNI (docs/explain/int8.md): rate against float32, and what conversion takes beside the
-# pass over the images [s].
-_GAIN, _SECONDS_TO_CONVERT = 3.6, 17.0
+# What the conversion takes beside the pass over the images, on two cores (docs/explain/int8.md).
+_SECONDS_TO_CONVERT = 17.0
 _WORTH_REPORTING = 0.75
+_WORTH_MEASURING = 60.0
+"""Seconds of a run in float32: what int8 would save of less is not worth the seconds that finding out takes."""
 
 
 def quantization_images(
@@ -58,13 +60,22 @@ def quantization_images(
     return np.array(decoded[:MOST_IMAGES], np.uint8)
 
 
-def seconds_in_int8(recipe: Recipe, n_images: int, rate: float) -> float | None:
+def seconds_in_int8(engine: Engine, n_images: int, rate: float) -> float | None:
     """Estimate the seconds that int8 would take for images that took ``n_images / rate`` seconds; None where that is no gain.
 
-    None also where the gain was not measured: for backbones other than VGG16, and on processors without instructions for
-    int8 products.
+    None also where the gain is not known: on processors without instructions for int8 products, without OpenVINO, for backbones
+    whose int8 network cannot be tried, and after runs too short to ask.
     """
-    if recipe.precision != "float32" or recipe.backbone != "vgg16" or not n_images or not rate or not has_int8_products():
+    took = n_images / rate if rate else 0.0
+    if engine.recipe.precision != "float32" or took < _WORTH_MEASURING:
         return None
-    seconds = n_images / (rate * _GAIN) + min(n_images, MOST_IMAGES) / rate + _SECONDS_TO_CONVERT
-    return seconds if seconds < _WORTH_REPORTING * n_images / rate else None
+    try:
+        rates = int8_rates(engine.recipe, engine.weights_file)
+    except FeatxError:  # the features are there: no advice is worth losing them
+        return None
+    if rates is None:
+        return None
+    in_float32, in_int8 = rates
+    beside = max(0.0, took - n_images / in_float32)
+    seconds = beside + n_images / in_int8 + min(n_images, MOST_IMAGES) / in_float32 + _SECONDS_TO_CONVERT
+    return seconds if seconds < _WORTH_REPORTING * took else None

@@ -41,11 +41,14 @@ class ExtractResult(Result):
         Arithmetic of the backbone.
     device : str
         What the backbone ran on, such as ``cpu:0``; empty if it did not run.
+    engine : str
+        What computed: ``keras``, ``winograd``, ``openvino`` in int8, ``numpy`` for the stub; empty if the backbone did not run.
     calibration_seconds : float
         Making the quantized network; 0 if none was made.
     int8_seconds : float or None
-        What ``precision="int8"`` would have taken instead, roughly; None where it would not have been faster, or where the
-        gain on this processor is unknown.
+        What ``precision="int8"`` would have taken instead, as a measurement on this processor has it; None where it would not
+        have been much faster, where the processor has no instructions for int8 products, without OpenVINO, and after a run of
+        less than a minute.
     bytes : int
         Of the cached features on disk.
     classes : int
@@ -104,6 +107,7 @@ class ExtractResult(Result):
     images_per_second: float
     precision: str
     device: str
+    engine: str
     calibration_seconds: float
     int8_seconds: float | None
     bytes: int
@@ -135,10 +139,13 @@ def rejects_file(prepared: Prepared) -> Path:
     return rejects_path(part_path(folder, part.number, part.of)) if part else folder / "rejects.csv"
 
 
-def summarise(prepared: Prepared, catalog: Catalog, run: Run, quantization_seconds: float, seconds: float) -> ExtractResult:
-    """Return what an extract did."""
+def summarise(
+    prepared: Prepared, catalog: Catalog, run: Run, quantization_seconds: float, seconds: float, *, is_here: bool
+) -> ExtractResult:
+    """Return what an extract did; whether int8 would have been faster, only of one that ran on this machine."""
     usable, part, repeats, rate = catalog.rows(), prepared.part, find_repeats(catalog), run.rate.images_per_second
     n_images = run.extracted + run.augmented
+    on_processor = is_here and run.device.startswith("cpu:")
     return ExtractResult(
         cache=prepared.store.folder,
         listed=len(catalog),
@@ -152,8 +159,9 @@ def summarise(prepared: Prepared, catalog: Catalog, run: Run, quantization_secon
         images_per_second=rate,
         precision=prepared.recipe.precision,
         device=run.device,
+        engine=run.engine,
         calibration_seconds=quantization_seconds,
-        int8_seconds=seconds_in_int8(prepared.recipe, n_images, rate) if run.device.startswith("cpu:") else None,
+        int8_seconds=seconds_in_int8(prepared.engine, n_images, rate) if on_processor else None,
         bytes=prepared.store.stored_bytes,
         classes=len(catalog.class_names),
         images_of_class=catalog.images_of_class(),

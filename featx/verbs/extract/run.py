@@ -63,6 +63,11 @@ class Run(Protocol):
         """What the backbone ran on; empty if it did not run."""
         ...
 
+    @property
+    def engine(self) -> str:
+        """What computed, such as ``keras`` or ``winograd``; empty if it did not run."""
+        ...
+
     def extract(self, rows: list[int], numbers: list[int] | None = None) -> None:
         """Decode images, run the backbone, keep the features; with numbers, of that augmented view of each row.
 

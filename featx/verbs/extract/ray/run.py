@@ -74,7 +74,7 @@ class RayRun:
             on_ray = dataclasses.replace(on_ray, gpus_per_worker=0.0)
         self._cluster = Cluster(on_ray, compute.workers)
         self._members: list[_Member] = []
-        self._device = ""
+        self._device = self._engine = ""
         self._may_publish = False
         self._failed_starts = 0
 
@@ -90,6 +90,11 @@ class RayRun:
     def device(self) -> str:
         """What the backbones ran on; empty if none did."""
         return self._device
+
+    @property
+    def engine(self) -> str:
+        """What computed; empty if no backbone ran."""
+        return self._engine
 
     @property
     def extracted(self) -> int:
@@ -178,7 +183,7 @@ class RayRun:
 
     def _take(self, answer: Answer, member: _Member) -> None:
         """Take over what a worker has published, and get the cache ready for more once there is a row."""
-        self._device = self._device or answer.device
+        self._device, self._engine = self._device or answer.device, self._engine or answer.engine
         if answer.network and not self._may_publish:
             self._writer.record_network(answer.network)
             self._writer.begin()

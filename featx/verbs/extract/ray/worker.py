@@ -76,6 +76,8 @@ class Answer:
         What a cache records of the backbone; empty if it has not run.
     device : str
         What it runs on; empty if it has not.
+    engine : str
+        What computes it there; empty if it has not.
     """
 
     batch: Batch
@@ -83,6 +85,7 @@ class Answer:
     kept: bool
     network: dict[str, Any]
     device: str = ""
+    engine: str = ""
 
 
 class RayWorker:
@@ -159,7 +162,8 @@ class RayWorker:
         published, self._published = self._published, []
         # Pictures are in the shard already, and pixels are of no more use.
         slim = dataclasses.replace(batch, images=batch.images[:0], pictures=[])
-        return Answer(slim, published, not self._writer.waiting, self._extractor.network, self._extractor.device)
+        used = self._extractor
+        return Answer(slim, published, not self._writer.waiting, used.network, used.device, used.runtime)
 
 
 def _nothing() -> Batch:
