@@ -1,5 +1,6 @@
 """Cross-validation inside the training images: what is left out of what, the same figures as scikit-learn, the search."""
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, PredefinedSplit, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 import featx
 import featx.heads.classical.left_out
+import featx.verbs.compare.limit
 import featx.verbs.compare.search
 import featx.verbs.compare.validate
 from featx.errors import HeadError
@@ -25,7 +29,7 @@ from featx.store import FeatureCache
 from featx.system.progress import Progress
 from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages, cut_into_folds
-from featx.verbs.compare.limit import Limit
+from featx.verbs.compare.limit import Limit, check_minutes
 from featx.verbs.compare.search import search_settings
 from featx.verbs.compare.validate import CrossValidation, cross_validate
 from tests.conftest import write_image
@@ -317,6 +321,97 @@ def test_what_is_shared_changes_no_figure(
     assert compared.log_loss == pytest.approx(log_loss, rel=2e-4)
 
 
+def grid_search(
+    images: TrainingImages, pooling: str, estimator: Any, grid: dict[str, Sequence[Any]]
+) -> tuple[dict[Any, float], dict[Any, float]]:
+    """Return accuracy and log loss of each value by scikit-learn's exhaustive search, on the same rows and folds."""
+    X = features_of(images, pooling)
+    scores, folds = ("accuracy", "neg_log_loss"), PredefinedSplit(images.fold_of)
+    search = GridSearchCV(estimator, grid, scoring=scores, refit=False, cv=folds, error_score="raise")
+    found = search.fit(StandardScaler().fit_transform(X), images.labels).cv_results_
+    values = [next(iter(each.values())) for each in found["params"]]
+    return (
+        dict(zip(values, found["mean_test_accuracy"], strict=True)),
+        dict(zip(values, -found["mean_test_neg_log_loss"], strict=True)),
+    )
+
+
+def machine_with_sigmoids() -> Any:
+    """Return scikit-learn's linear machine, walked to its very minimum, and its sigmoids."""
+    machine = LinearSVC(dual=True, tol=1e-9, max_iter=1_000_000, random_state=0)
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    return CalibratedClassifierCV(machine, method="sigmoid", ensemble=False, cv=folds)
+
+
+EXHAUSTIVE: dict[str, tuple[Callable[[], Any], str, float]] = {
+    # Each with how exactly scikit-learn's own log loss is known: its sigmoids walk until their gradient is below 1e-6 or so.
+    "logreg": (lambda: LogisticRegression(tol=1e-9, max_iter=100_000), "C", 1e-6),
+    "svm": (machine_with_sigmoids, "estimator__C", 2e-4),
+    "knn": (KNeighborsClassifier, "n_neighbors", np.inf),
+}
+
+
+@pytest.mark.parametrize("head", EXHAUSTIVE)
+@pytest.mark.parametrize("pooling", ["flatten", "avg"], ids=["wide", "tall"])
+def test_the_choice_is_that_of_scikit_learns_exhaustive_search(images: TrainingImages, head: str, pooling: str) -> None:
+    """Every value has the accuracy and the log loss that it has there, and the same is the best."""
+    make, name, precision = EXHAUSTIVE[head]
+    key = "neighbors" if head == "knn" else "C"
+    tried = search_settings(images, head, pooling, {"scale": "standard"}).tried
+    default = HEADS[head].grid[key][0]
+    found = {one.candidate.settings.get(key, default): one for one in tried}
+    accuracy, log_loss = grid_search(images, pooling, make(), {name: sorted(HEADS[head].grid[key])})
+    assert {value: one.accuracy for value, one in found.items()} == pytest.approx(accuracy, abs=1e-12)
+    best = max(accuracy.values())
+    if head != "knn":  # whose share of votes is 0 now and then: a log loss by how far that is from 0
+        assert {value: one.log_loss for value, one in found.items()} == pytest.approx(log_loss, rel=precision)
+        wanted = min((value for value in accuracy if accuracy[value] > best - 1e-9), key=log_loss.__getitem__)
+        assert tried[0].candidate.settings.get(key, default) == wanted
+    assert tried[0].accuracy == pytest.approx(best)
+
+
+@pytest.mark.parametrize("name", ["logreg", "ridge", "knn", "svm", "svm, balanced", "rbf", "rbf, balanced"])
+def test_weights_of_images_count_in_what_is_shared(uneven: TrainingImages, name: str) -> None:
+    """As for a head that is fitted on each fold alone, with its images' weights; some weigh nothing."""
+    head, settings = ROUTES[name]
+    weights = np.random.default_rng(4).integers(0, 4, len(uneven.rows)).astype(np.float64)
+    weighted = dataclasses.replace(uneven, weights=weights)
+    (found,) = cross_validate(weighted, [Candidate(head, "flatten", settings)])
+    X = features_of(uneven, "flatten")
+    rows = Scaling.learn("standard", X, weights)(X)
+    probabilities = np.zeros((len(X), 3))
+    for fold in range(uneven.n_folds):
+        used, left_out = uneven.fold_of != fold, uneven.fold_of == fold
+        fitted = make_head(head, **settings, scale="none")
+        fitted.fit(rows[used], uneven.labels[used], sample_weight=weights[used])
+        probabilities[left_out] = fitted.predict_proba(rows[left_out])
+    losses = -np.log(np.maximum(probabilities[np.arange(len(X)), uneven.labels], 1e-7))
+    # Folds for sigmoids are dealt by the rows' bytes: those of scaled rows are others.
+    precision = 0.1 if head == "svm" else 2e-4
+    assert found.log_loss == pytest.approx(np.average(losses, weights=weights), rel=precision)
+    (alike,) = cross_validate(uneven, [Candidate(head, "flatten", settings)])
+    assert abs(alike.log_loss - found.log_loss) > 1e-3, "weights should matter here"
+
+
+@pytest.mark.parametrize("name", ["ridge", "svm", "rbf"])
+def test_an_image_that_stands_twice_is_one_of_twice_the_weight(uneven: TrainingImages, name: str) -> None:
+    """For heads that hold rows out inside a fit: what is shared keeps copies alike to the bit."""
+    head, settings = ROUTES[name]
+    twice = np.concatenate([np.arange(len(uneven.rows)), np.arange(0, len(uneven.rows), 3)])
+    copied = dataclasses.replace(
+        uneven,
+        rows=uneven.rows[twice],
+        labels=uneven.labels[twice],
+        fold_of=uneven.fold_of[twice],
+        inner_val=uneven.inner_val[twice],
+    )
+    weights = np.where(np.arange(len(uneven.rows)) % 3 == 0, 2.0, 1.0)
+    (found,) = cross_validate(copied, [Candidate(head, "flatten", settings)])
+    (wanted,) = cross_validate(dataclasses.replace(uneven, weights=weights), [Candidate(head, "flatten", settings)])
+    assert found.accuracy == pytest.approx(wanted.accuracy, abs=1e-12)
+    assert found.log_loss == pytest.approx(wanted.log_loss, rel=1e-6)
+
+
 def test_candidates_tried_together_do_as_they_do_alone(images: TrainingImages) -> None:
     """Neither their order nor their company changes a figure, and results come in the order asked."""
     candidates = [
@@ -571,3 +666,140 @@ def test_a_search_can_be_repeated_to_the_last_bit(images: TrainingImages) -> Non
     assert first[0].accuracy == max(one.accuracy for one in first) > min(one.accuracy for one in first)
     alone = cross_validate(images, [first[0].candidate])[0]
     assert (alone.accuracy, alone.log_loss) == (first[0].accuracy, first[0].log_loss)
+
+
+class Clock:
+    """A time that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        """Take the place of the time module's."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A search's clock, that stands still until it is moved."""
+    found = Clock()
+    monkeypatch.setattr(featx.verbs.compare.limit, "time", found)
+    return found
+
+
+def moving(clock: Clock, seconds: float) -> Callable[..., None]:
+    """Return a progress that moves the clock by so many seconds for each candidate done."""
+
+    def progress(stage: str, newly: int, total: int) -> None:
+        clock.now += seconds * newly
+
+    return progress
+
+
+@pytest.mark.parametrize("minutes", [None, 10.0], ids=["no end", "time enough"])
+def test_with_time_enough_everything_is_tried(images: TrainingImages, clock: Clock, minutes: float | None) -> None:
+    """And nothing is left out; the same as without an end, to the bit."""
+    found = search_settings(images, "knn", None, {}, moving(clock, 1), minutes)
+    assert (len(found.tried), found.untried, found.too_large) == (16, [], set())
+    wanted = search_settings(images, "knn", None, {})
+    assert [(one.candidate, one.accuracy, one.log_loss) for one in found.tried] == [
+        (one.candidate, one.accuracy, one.log_loss) for one in wanted.tried
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "n_first", "n_second"), [(3, 12, 4), (6, 6, 4), (10, 4, 2), (30, 2, 0), (100, 1, 0)])
+def test_within_a_time_the_defaults_come_first_and_the_second_step_gets_its_share(
+    images: TrainingImages, clock: Clock, seconds: float, n_first: int, n_second: int
+) -> None:
+    """Of a minute the first step takes 0.6 at most; what it leaves over is the second's. What is left out is named."""
+    found = search_settings(images, "knn", None, {}, moving(clock, seconds), 1.0)
+    tried = {
+        (one.candidate.pooling, one.candidate.settings["scale"], one.candidate.settings.get("neighbors")) for one in found.tried
+    }
+    bases = [(pooling, scale, None) for pooling in ("avgmax", "avg", "max", "flatten") for scale in ("standard", "l2", "sqrt")]
+    assert [basis for basis in bases if basis in tried] == bases[:n_first]
+    further = [one for one in tried if one[2] is not None]
+    nearest_first = [3, 9, 15, 1]
+    assert {one[2] for one in further} == set(nearest_first[:n_second])
+    assert len(found.tried) == n_first + n_second
+    assert len(found.tried) + len(found.untried) == 16
+    assert all(one.candidate not in found.untried for one in found.tried)
+    assert found.tried[0].accuracy == max(one.accuracy for one in found.tried)
+
+
+def test_a_search_without_time_tries_nothing(images: TrainingImages, clock: Clock) -> None:
+    """All is left out, each candidate once."""
+
+    def progress(stage: str, newly: int, total: int) -> None:
+        clock.now += 1
+
+    found = search_settings(images, "ridge", "avg", {}, progress, 0.001)
+    assert (found.tried, found.too_large) == ([], set())
+    assert found.untried == [Candidate("ridge", "avg", {"scale": scale}) for scale in ("standard", "l2", "sqrt")]
+
+
+@pytest.mark.parametrize(("head", "pooling"), [("svm", "flatten"), ("logreg", "avg"), ("ridge", "flatten"), ("knn", "avg")])
+def test_a_fit_is_broken_off_where_the_time_is_up(
+    images: TrainingImages, head: str, pooling: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of the folds: a candidate that was not judged by all of them counts as not tried."""
+    real, folds = CrossValidation._fold, []
+
+    def fold(self: CrossValidation, *arguments: Any) -> Any:
+        folds.append(arguments[-1])
+        if len(folds) == 2:
+            clock.now += 1000
+        return real(self, *arguments)
+
+    monkeypatch.setattr(CrossValidation, "_fold", fold)
+    monkeypatch.setattr(featx.verbs.compare.validate, "available_cores", lambda: 1)
+    (found,) = CrossValidation(images).run([Candidate(head, pooling)], Limit(60))
+    assert found is None
+    assert len(folds) <= images.n_folds
+
+
+def test_epochs_are_broken_off_where_the_time_is_up(images: TrainingImages, clock: Clock) -> None:
+    """After the one that goes beyond it."""
+    epochs: list[int] = []
+
+    def watched(self: Limit, *of_epoch: object) -> None:
+        if of_epoch:
+            epochs.append(1)
+            clock.now += 25
+        check(self)
+
+    check = Limit.check
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Limit, "check", watched)
+        (found,) = CrossValidation(images).run([Candidate("dense", "flatten", {"epochs": 50})], Limit(60))
+    assert found is None
+    assert len(epochs) == 3
+
+
+def test_what_does_not_fit_into_memory_is_left_out_of_a_search(images: TrainingImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And named; where nothing fits, and in a comparison, it is an error that says so."""
+    real = featx.verbs.compare.validate.check_memory
+
+    def check(n_bytes: int, what: str, advice: str) -> None:
+        if any(pooling in what for pooling in too_large):
+            raise HeadError(f"{what} needs more")
+        real(n_bytes, what, advice)
+
+    monkeypatch.setattr(featx.verbs.compare.validate, "check_memory", check)
+    too_large = ["with flatten"]
+    found = search_settings(images, "knn", None, {})
+    assert found.too_large == {"flatten"}
+    assert found.untried == [Candidate("knn", "flatten", {"scale": scale}) for scale in ("standard", "l2", "sqrt")]
+    assert len(found.tried) == 9 + 4
+    with pytest.raises(HeadError, match="knn with flatten: a search holds all features, and 60 rows of 108 needs more"):
+        cross_validate(images, [Candidate("knn", "avg"), Candidate("knn", "flatten")])
+    too_large = ["with"]
+    with pytest.raises(HeadError, match="needs more"):
+        search_settings(images, "knn", None, {})
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), True, "1", None])
+def test_no_time_at_all_is_refused(minutes: Any) -> None:
+    """With the rule and what was received."""
+    with pytest.raises(HeadError, match=r"minutes must be a number above 0, such as 0\.5\. Received: "):
+        check_minutes(minutes)
