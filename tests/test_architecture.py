@@ -63,6 +63,7 @@ LIBRARIES = {
     ("fcntl", "filelock", "sqlite3"): ("system/locks.py",),
     ("click", "argparse"): ("cli/",),
     ("tqdm",): ("system/bars.py",),  # the library shows bars too
+    ("pandas",): ("system/frames.py",),
     ("ray",): ("verbs/extract/ray/",),
     # Heads and a curve learn by it, a comparison cuts folds, an evaluation measures, an export is made of it; estimators are
     # its own.

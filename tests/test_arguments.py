@@ -210,7 +210,7 @@ REFUSALS: dict[str, tuple[Call, str]] = {
         lambda v: plan(background=v),
         "background must be (red, green, blue), or white, grey, black, #rrggbb or RED,GREEN,BLUE from 0 to 255.",
     ),
-    "plan_extract backbone": (lambda v: plan(backbone=v), "backbone must be a text."),
+    "plan_extract backbone": (lambda v: plan(backbone=v), "backbone must be a text or a path."),
     "plan_extract views": (lambda v: plan(views=v), "views must be a whole number, or None."),
     "plan_extract augment": (lambda v: plan(augment=v), "augment must be a text, or None."),
     "open_cache": (featx.open_cache, "folder must be a cache's path, a FeatureCache, or the result of an extract."),

@@ -5,6 +5,7 @@ a row that stands k times and a row of weight k are one thing.
 """
 
 import hashlib
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from featx.system.digests import Digests, first_alike, first_bytes
 from featx.system.files import DIGEST_BYTES
 
 Values = NDArray[np.float64]
+Number = TypeVar("Number", bound=np.generic)
+Whole = TypeVar("Whole", bound=np.integer)
 
 
 def row_digests(X: NDArray[np.floating], labels: NDArray[np.integer]) -> Digests:
@@ -71,8 +74,8 @@ def one_of_each(digests: Digests, weights: Values | None) -> tuple[NDArray[np.in
 
 
 def halved_if_alone(
-    X: NDArray[np.floating], labels: NDArray[np.integer], weights: Values | None
-) -> tuple[NDArray[np.floating], NDArray[np.integer], Values | None]:
+    X: NDArray[Number], labels: NDArray[Whole], weights: Values | None
+) -> tuple[NDArray[Number], NDArray[Whole], Values | None]:
     """Return rows of which each class has at least two, as holding one out needs: one that is alone twice, by half its weight.
 
     Parameters and results as for ``without_copies``; a single row of weight 1 must have been refused before.

@@ -26,7 +26,7 @@ from featx.system.outputs import refuse_address
 from featx.system.results import Result
 
 if TYPE_CHECKING:
-    import pandas
+    from featx.system.frames import DataFrame
 
 # How long a reader waits for another process that is between two renames.
 _PAUSE_SECONDS = 0.02
@@ -66,7 +66,7 @@ class FeatureCache(Result, CachedFeatures):
         made = f"backbone={self.recipe.backbone!r}, layers={self.recipe.layers}"
         return f"FeatureCache(folder={str(self.folder)!r}, {made}, rows={len(self)})"
 
-    def to_frame(self) -> "pandas.DataFrame":
+    def to_frame(self) -> "DataFrame":
         """Return a data frame with a row for each listed image: path, label, split, and why it was rejected; needs pandas.
 
         Raises

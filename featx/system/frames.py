@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from featx.errors import ExtraMissing
 
 if TYPE_CHECKING:
-    import pandas
+    from pandas import DataFrame as DataFrame
 
 
-def data_frame(columns: Mapping[str, Any], of: str, index: Sequence[str] | None = None) -> "pandas.DataFrame":
+def data_frame(columns: Mapping[str, Any], of: str, index: Sequence[str] | None = None) -> "DataFrame":
     """Return a data frame of columns.
 
     Parameters

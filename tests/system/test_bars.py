@@ -94,15 +94,18 @@ def test_a_command_shows_its_own_bars_alone(run: Run, stub_cache: Path, monkeypa
     """A function that a command calls without a callback shows none; the library does so again afterwards."""
     made: list[str] = []
     monkeypatch.setattr(bars, "_can_be_seen", lambda: True)
-    monkeypatch.setattr(bars.Bars, "__init__", lambda self, *given: made.append("bars"))
+    monkeypatch.setattr(bars.Bar, "__init__", lambda self, *given: made.append("bar"))
     for words in (
         ("fit", stub_cache, "--head", "dense", "--epochs", 2, "--out", "m.featx"),
         ("audit", stub_cache, "--no-page"),
     ):
         assert run(*words, "--progress", "none").exit_code == 0
     assert made == []
-    bars.as_progress(None)
-    assert made == ["bars"]
+    told = bars.as_progress(None)
+    assert told is not None
+    monkeypatch.setattr(bars.Bar, "update", lambda self, done, values="": None)
+    told("extract", 0, 1)
+    assert made == ["bar"]
 
 
 def test_in_a_notebook_there_are_bars_whatever_stderr_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ class HingeProblem:
             Signed distance of every row, used or not.
         """
         ridge = np.full(len(used), self._ridge) if weights is None else self._ridge / weights
-        within = used if start is None else used & start
+        within = used if start is None or not (used & start).any() else used & start
         of_rows, decision, value = np.zeros(len(used)), np.zeros(len(used)), np.inf
         factored: _Factored | None = None
         for _ in range(_MOST_STEPS):

@@ -29,6 +29,9 @@ Numbers = NDArray[np.int64]
 Fold = tuple[Numbers, Numbers]
 """Positions that a machine is fitted on, and those that its sigmoids are fitted on."""
 
+_MOST_LOOSE = 10
+"""Inverse strength of a penalty up to which rows of fewer columns are compared."""
+
 _ROUNDING = 1e-9
 """Of the squared lengths: distances from inner products are sure to no more."""
 
@@ -75,7 +78,9 @@ def _compares(name: str, settings: dict[str, Any], n_rows: int, n_features: int)
     """Return whether a head needs nothing but the inner products of all rows."""
     if name == "svm" and settings.get("kernel") == "rbf":
         return n_rows <= LARGEST_DECOMPOSITION
-    return name in ("svm", "knn") and are_compared(n_rows, n_features)
+    # Of more rows than columns the inner products have no inverse: where next to no penalty is added, digits are lost.
+    loose = n_rows > n_features and float(settings.get("C") or 0) > _MOST_LOOSE
+    return are_compared(n_rows, n_features) and (name == "knn" or (name == "svm" and not loose))
 
 
 class LeftOut:
@@ -96,7 +101,7 @@ class LeftOut:
     def __init__(self, rows: SharedRows, name: str, settings: dict[str, Any], check: Check = lambda: None) -> None:
         self._rows, self._name, self._check = rows, name, check
         self._settings = settings | {"scale": "none"}
-        self._head: Any = make_head(name, **self._settings)
+        self._head = cast("Any", make_head(name, **self._settings))  # a classical one, whose parts are used here
         self._head._check_settings()
         self._compared = _compares(name, settings, len(rows), rows.n_features)
 

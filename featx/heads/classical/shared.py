@@ -102,7 +102,6 @@ class SharedRows:
         if compared or wide:
             exact = exact or n_rows * n_rows * n_columns <= _EXACT_PRODUCTS
             self.gram, self.sums = _products(X, scale, weights, np.float64 if exact else np.float32, check)
-            check_finite(self.sums[:, None])  # a fortieth of looking at all values; one that is no number is in a sum
         if wide and turned:
             assert self.gram is not None, "few rows are compared"
             lengths, directions = decompose(self.gram)
@@ -146,8 +145,11 @@ def _products(
         elif scale == "sqrt":
             lengths += np.abs(values).sum(axis=1, dtype=np.float64)
             values = np.copysign(np.sqrt(np.abs(values)), values)
+        of_block = values.sum(axis=1, dtype=np.float64)
+        if not np.isfinite(of_block).all():  # much sooner seen than by looking at all values
+            check_finite(block)
+        sums += of_block
         gram += values @ values.T  # NumPy sees the symmetry and does half the work
-        sums += values.sum(axis=1, dtype=np.float64)
     if scale in ("l2", "sqrt"):
         # A row of zeros has no direction to keep: it stays as it is.
         squares = np.diagonal(gram) if scale == "l2" else lengths

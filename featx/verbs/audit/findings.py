@@ -9,7 +9,7 @@ from featx.system.frames import data_frame
 from featx.system.results import Result
 
 if TYPE_CHECKING:
-    import pandas
+    from featx.system.frames import DataFrame
 
 FLAGS = ("duplicates", "labels", "outliers", "quality")
 """What an image can be flagged for."""
@@ -140,7 +140,7 @@ class Audit(Result):
     seconds: float
     judged: bool = True
 
-    def to_frame(self) -> "pandas.DataFrame":
+    def to_frame(self) -> "DataFrame":
         """Return a data frame with a row for each image that something was found of; needs pandas.
 
         ``finding`` is a word of ``FLAGS``, ``group`` numbers the groups of duplicates, and ``value`` is their agreement, the

@@ -13,7 +13,7 @@ from featx.system.results import Result
 from featx.verbs.compare.withhold import WithheldHead
 
 if TYPE_CHECKING:
-    import pandas
+    from featx.system.frames import DataFrame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Comparison(Result):
         """The first."""
         return self.heads[0]
 
-    def to_frame(self) -> "pandas.DataFrame":
+    def to_frame(self) -> "DataFrame":
         """Return a data frame with a row for each head and pooling, the best first; needs pandas.
 
         Raises

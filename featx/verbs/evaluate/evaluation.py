@@ -17,7 +17,7 @@ from featx.verbs.evaluate.sets import SetMeasures
 from featx.verbs.evaluate.surest import RiskCoverage
 
 if TYPE_CHECKING:
-    import pandas
+    from featx.system.frames import DataFrame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +242,7 @@ class Evaluation(Result):
     strangers: Strangers | None = None
     operating: Operating | None = None
 
-    def to_frame(self, table: Literal["images", "classes", "confusion"] = "images") -> "pandas.DataFrame":
+    def to_frame(self, table: Literal["images", "classes", "confusion"] = "images") -> "DataFrame":
         """Return a data frame; needs pandas.
 
         Parameters

@@ -12,7 +12,7 @@ from featx.system.results import Result
 from featx.verbs.explain import CachedCells
 
 if TYPE_CHECKING:
-    import pandas
+    from featx.system.frames import DataFrame
 
 COLUMNS = ("path", "label", "confidence", "error", "unfamiliar")
 """What every prediction has, in a table's order."""
@@ -109,7 +109,7 @@ class Predictions(Result, list[Prediction]):
         rejected = sum(1 for prediction in self if prediction.error)
         return f"Predictions(images={len(self)}, predicted={len(self) - rejected}, rejected={rejected})"
 
-    def to_frame(self) -> "pandas.DataFrame":
+    def to_frame(self) -> "DataFrame":
         """Return a data frame with a row for each image, with what was asked for of each; needs pandas.
 
         Raises
