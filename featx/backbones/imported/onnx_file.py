@@ -93,9 +93,9 @@ def read_onnx(path: Path) -> OnnxFile:
     model.ClearField("training_info")
     _check_model(path, model)
     outside = [tensor for tensor in _tensors(model.graph) if _is_external(tensor)]
-    digest = hashlib.sha256(data)
+    digest, left = hashlib.sha256(data), _LARGEST - len(data)
+    del data  # as large as the network, which is held once more while it is checked
     if outside:
-        left = _LARGEST - len(data)
         for tensor in outside:
             left -= _fill_in(path, tensor, left)
         names = sorted({_entries(tensor)["location"] for tensor in outside})

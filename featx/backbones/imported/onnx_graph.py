@@ -67,7 +67,7 @@ def _layout(
     image_size: tuple[int, int],
 ) -> str:
     """Return the layout of what a node gives; empty where it is no map, such as the weights of an attention."""
-    sources = [name for name in node.input if layouts.get(name)]
+    sources = [name for name in read_by(node) if layouts.get(name)]
     source = layouts[sources[0]] if sources else ""
     match node.op_type:
         case kind if kind in _SPATIAL:

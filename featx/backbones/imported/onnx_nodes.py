@@ -41,7 +41,7 @@ def check_nodes(file: OnnxFile, nodes: Sequence[Any]) -> None:
             if one.op_type in _UNENDING:
                 raise WeightsError(
                     f"{file.path}: node {one.name[:80]!r} is a {one.op_type}, which may never end, and no network for images "
-                    "needs one. Give --layers of a layer before it."
+                    "needs one. Give --layer of a layer before it."
                 )
 
 

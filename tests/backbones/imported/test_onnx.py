@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from featx.backbones import describe_network, load_backbone
 from featx.backbones.imported import onnx_run, onnx_runtime
@@ -199,6 +199,23 @@ def test_shapes_that_the_graph_does_not_tell_are_found_by_running_it(tmp_path: P
     found = {layer.name: layer.shape for layer in describe_network(path, every=True).layers}
     assert found["features:tokens"] == (2, 1, 512)
     assert describe_network(path, ["features"]).taken == ("features:tokens",)
+
+
+def test_what_a_condition_gives_is_a_map_as_what_it_reads(tmp_path: Path) -> None:
+    """Exporters leave conditions in graphs; what is inside reads tensors from outside by their names."""
+    graph = graphs.Graph()
+    graph.add("Conv", ["pixels", graph.weights(4, 3, 1, 1)], "conv", strides=[4, 4])
+    graph.constants.append(helper.make_tensor("yes", TensorProto.BOOL, [], [1]))
+    branches = {
+        f"{name}_branch": helper.make_graph([helper.make_node(kind, ["conv"], [name])], name, [], [graphs.value(name, None)])
+        for name, kind in (("then", "Relu"), ("else", "Identity"))
+    }
+    graph.add("If", ["yes"], "features", **branches)
+    model = graph.model([graphs.value("pixels", ["n", 3, 32, 32])], [graphs.value("features", ["n", 4, 8, 8])])
+    path = graphs.saved(model, tmp_path / "n.onnx")
+    images = graphs.pixels(2, 32, 32)
+    wanted = graphs.answers(model, "features", graphs.as_torch_does(images)).transpose(0, 2, 3, 1)
+    assert_near(features(path, images)["features"], wanted)
 
 
 @pytest.mark.parametrize(
