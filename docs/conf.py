@@ -4,15 +4,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import generate
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon import Config, NumpyDocstring
 from sphinx.util import logging
 
 import featx
+from docs import generate
 
 project = "featx"
 author = copyright = "the authors of featx"

@@ -19,6 +19,7 @@ import click
 
 import featx
 import featx.errors
+from docs import first_classifier
 from featx.cli import group
 from featx.cli.spelling import options_of
 from featx.store import Catalog, PartOf
@@ -512,6 +513,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "python": python,
     "errors": errors,
     "estimators": estimators,
+    "notebook": first_classifier.page,
     **{
         name: functools.partial(project_file, name)
         for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/RESULTS.md")

@@ -8,7 +8,7 @@ from featx.report.notebook.blocks import MOST_ROWS, Shown, bounded, short, some_
 from featx.report.notebook.matrix import cells_picture, confusion_picture
 from featx.report.text.confidence import confidence_lines
 from featx.report.text.strangers import strangers_text
-from featx.report.text.words import number_of
+from featx.report.text.words import beside_accuracy, number_of
 from featx.system.paths import near_path
 from featx.verbs.audit import Audit
 from featx.verbs.compare import Comparison
@@ -31,10 +31,11 @@ def show_evaluation(found: Evaluation) -> Shown:
         (one.class_name, *(f"{value:.3f}" if one.images else "-" for value in (one.precision, one.recall, one.f1)), one.images)
         for one in some
     ]
+    kind = f"{found.split} image"
     rest = "more classes, of better F1: to_frame('classes') has all"
     table = bounded(("class", "precision", "recall", "F1", "images"), rows, len(found.per_class), rest)
     return Shown(
-        f"{found.split} images of {short(near_path(found.source))}: {number_of(len(found.y), 'image')}",
+        f"{number_of(len(found.y), kind)} of {short(near_path(found.source))}",
         {
             "accuracy": f"{found.accuracy:.3f}{interval('accuracy')}",
             "balanced accuracy": f"{found.balanced_accuracy:.3f}{interval('balanced_accuracy')}",
@@ -51,7 +52,9 @@ def show_evaluation(found: Evaluation) -> Shown:
 
 def show_fit(result: FitResult) -> Shown:
     """Show what was fitted, and what a search tried."""
-    accuracy = "none measured" if result.val_accuracy is None else f"{result.val_accuracy:.3f} on {result.val_images:,} images"
+    beside = beside_accuracy(result.val_interval, result.val_baseline)
+    on = f" on {number_of(result.val_images, 'image')}{beside}"
+    accuracy = "none measured" if result.val_accuracy is None else f"{result.val_accuracy:.3f}{on}"
     figures = {
         "validation accuracy": accuracy,
         "training images": f"{result.train_images:,}" + (f" in {result.views} views" if result.views > 1 else ""),
