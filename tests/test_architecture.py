@@ -351,6 +351,7 @@ def test_help_loads_no_heavy_module(code: str, tmp_path: Path) -> None:
         "joblib",
         "ray",
         "msgspec",
+        "ncnn",
     }
     assert modules_loaded_by(code, tmp_path) & heavy == set()
 
@@ -361,7 +362,17 @@ def test_fitting_a_classical_head_never_loads_tensorflow(head: str, stub_cache: 
     model = tmp_path / "m.featx"
     code = command("fit", stub_cache, "--head", head, "--out", model)
     code += "\n" + command("evaluate", model, "--out", tmp_path / "report")
-    assert modules_loaded_by(code, tmp_path) & {"tensorflow", "keras", "jax", "torch"} == set()
+    assert modules_loaded_by(code, tmp_path) & {"tensorflow", "keras", "jax", "torch", "ncnn"} == set()
+
+
+def test_extract_and_predict_with_bundled_weights_never_load_tensorflow(photos: Path, tmp_path: Path) -> None:
+    """On a processor the Winograd engine computes them: from a folder of images to a prediction without Keras."""
+    model, image = tmp_path / "m.featx", photos / "red" / "0.png"
+    options = ("--backbone", "efficientnet-lite0", "--image-size", "32", "--device", "cpu", "--workers", "1")
+    code = command("extract", photos, "--cache", tmp_path / "c", *options)
+    code += "\n" + command("fit", tmp_path / "c", "--head", "ridge", "--out", model)
+    code += "\n" + command("predict", model, image, "--device", "cpu", "--workers", "1")
+    assert modules_loaded_by(code, tmp_path) & {"tensorflow", "keras", "jax", "torch", "ncnn"} == {"ncnn"}
 
 
 def test_extract_on_a_complete_cache_never_loads_tensorflow(photos: Path, tmp_path: Path) -> None:
@@ -379,7 +390,7 @@ featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))
 featx.models.compute.load_backbone = None
 """
     again = f"result = featx.extract_features({str(photos)!r}, {str(cache)!r}, image_size=(32, 32))\nassert result.reused == 36"
-    assert modules_loaded_by(fill + again, tmp_path) & {"tensorflow", "keras", "sklearn", "matplotlib", "ray"} == set()
+    assert modules_loaded_by(fill + again, tmp_path) & {"tensorflow", "keras", "ncnn", "sklearn", "matplotlib", "ray"} == set()
 
 
 def test_the_public_names_are_exactly_these() -> None:

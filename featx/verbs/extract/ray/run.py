@@ -69,7 +69,8 @@ class RayRun:
         self._compute = compute.settled(prepared.recipe)  # the same for all workers
         self._progress = progress
         self._address = on_ray.address
-        on_cpu = prepared.recipe.precision == "int8" or (compute.device or "").lower().startswith("cpu")
+        named_cpu = (compute.device or "").lower().startswith("cpu")
+        on_cpu = named_cpu or prepared.recipe.precision == "int8" or compute.engine == "winograd"
         if on_cpu and on_ray.gpus_per_worker is None:
             on_ray = dataclasses.replace(on_ray, gpus_per_worker=0.0)
         self._cluster = Cluster(on_ray, compute.workers)
