@@ -65,8 +65,8 @@ LIBRARIES = {
         *("heads/classical/linear.py", "heads/isotonic.py", "verbs/compare/folds.py", "verbs/evaluate/", "verbs/export/"),
         "estimators.py",
     ),
-    # One function each: a root, an interval, a graph's connected parts.
-    ("scipy",): ("heads/temperature.py", "verbs/compare/compare.py", "models/alike/duplicates.py"),
+    # One function each: a root, a graph's connected parts.
+    ("scipy",): ("heads/temperature.py", "models/alike/duplicates.py"),
     ("isal",): ("store/shards/chunks.py",),
     ("joblib",): ("system/cores.py", "verbs/compare/search.py", "verbs/export/"),
     ("threadpoolctl",): ("verbs/compare/search.py", "heads/epochs/steps.py", "models/alike/"),
