@@ -122,8 +122,8 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
                 ),
                 "surest": (
                     "dict",
-                    "The surest images: `aurc`, `table` (`share`, `images`, `accuracy`, `confidence`), and the curve, `share` "
-                    "and `accuracy`.",
+                    "The surest images: `aurc`, `table` (`share`, `images`, `accuracy`, `confidence`, `interval`), and the "
+                    "curve, `share` and `accuracy`.",
                 ),
                 "report": ("Path", "The report's folder."),
                 "page": _PAGE,

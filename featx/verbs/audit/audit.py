@@ -41,7 +41,8 @@ ALIKE = 0.15
 
 _POOLING = "avg"
 
-_UNJUDGED = "the images that are no copies of others are all of one class: labels cannot be judged, nor classes told apart"
+_ONE_CLASS = "only one class has images: labels cannot be judged"
+_ONE_WITHOUT_COPIES = "all images that are no copies of others are of one class: labels cannot be judged"
 
 # Of a group of copies, the image in the first of these splits is kept: test and val stay as they are, train can spare it.
 _KEPT_FIRST = ("test", "val", "train")
@@ -102,11 +103,12 @@ def audit_cache(
     flaws, remarks = find_flaws(pictures, store.recipe.image_size)
     labels, judged = _judge(store, rows, copies, layer)
     alone = np.flatnonzero(copies.groups == np.arange(len(rows)))
+    n_classes = len(np.unique(catalog.labels[rows]))
     return Audit(
         cache=store.folder,
         source=catalog.source,
         images=len(rows),
-        classes=len(np.unique(catalog.labels[rows])),
+        classes=n_classes,
         measured=int(pictures.present.sum()),
         duplicates=_list_duplicates(listing, copies, pictures),
         label_errors=_list_label_errors(listing, alone, labels, judged) if judged else [],
@@ -114,7 +116,7 @@ def audit_cache(
         quality=[QualityProblem(listing[flaw.position], flaw.problem, flaw.measure, flaw.value) for flaw in flaws],
         small_classes=_small_classes(listing, copies),
         alike_classes=_list_alike(listing, alone, labels, judged) if judged else [],
-        notes=notes + remarks + ([] if judged else [_UNJUDGED]),
+        notes=notes + remarks + ([] if judged else [_ONE_CLASS if n_classes == 1 else _ONE_WITHOUT_COPIES]),
         seconds=time.monotonic() - started,
         judged=judged is not None,
     )
