@@ -31,7 +31,7 @@ suppress_warnings = ["myst.header"]  # benchmarks/RESULTS.md and the changelog a
 
 nitpicky = True
 # Other projects' names: there is no network in a build, so their pages are not linked.
-nitpick_ignore_regex = [(r"py:.*", r"(numpy|pandas|h5py|pathlib|Path|os|PathLike|collections|typing|NotFittedError)(\..*)?")]
+nitpick_ignore_regex = [(r"py:.*", r"(numpy|DataFrame|h5py|pathlib|Path|os|PathLike|collections|typing|NotFittedError)(\..*)?")]
 # What public objects hold for featx's own verbs; no part of the interface.
 nitpick_ignore = [
     ("py:class", "featx.store.shards.shard.Shard"),

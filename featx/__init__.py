@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from featx.verbs.finetune import FineTuneResult, TuningKeywords, fine_tune
     from featx.verbs.fit import FitResult, fit_head
     from featx.verbs.inspect import inspect_path
-    from featx.verbs.look import Look, look_at_images
+    from featx.verbs.look import Look, LookKeywords, look_at_images
     from featx.verbs.merge import MergeResult, merge_caches
     from featx.verbs.pack import pack_cache
     from featx.verbs.predict import Prediction, Predictions, predict_images
@@ -55,6 +55,7 @@ _PUBLIC = {
     "HeadClassifier": "featx.estimators",
     "HeadSettings": "featx.heads",
     "Look": "featx.verbs.look",
+    "LookKeywords": "featx.verbs.look",
     "ManifestKeywords": "featx.images",
     "MergeResult": "featx.verbs.merge",
     "Model": "featx.models",
@@ -101,6 +102,7 @@ __all__ = [
     "HeadClassifier",
     "HeadSettings",
     "Look",
+    "LookKeywords",
     "ManifestKeywords",
     "MergeResult",
     "Model",

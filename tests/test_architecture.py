@@ -413,6 +413,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "HeadClassifier",
             "HeadSettings",
             "Look",
+            "LookKeywords",
             "ManifestKeywords",
             "MergeResult",
             "Model",

@@ -26,11 +26,18 @@ def images(n: int = 3) -> NDArray[np.uint8]:
 
 
 def seeded(network: keras.Model) -> keras.Model:
-    """Draw weights that leave nothing at 0 or 1: means, variances and factors of batch normalisation too."""
+    """Draw weights that leave nothing at 0 or 1, means, variances and factors too, and values that nothing saturates."""
     rng = np.random.default_rng(7)
     for variable in network.weights:
-        low = 0.2 if variable.name in ("moving_variance", "gamma", "variance") else -0.4
-        variable.assign(rng.uniform(low, 0.6, variable.shape).astype(np.float32))
+        if variable.name in ("moving_variance", "gamma", "variance"):
+            values = rng.uniform(0.5, 1.5, variable.shape)
+        elif len(variable.shape) > 1:
+            # Of a kernel for each channel, (h, w, channels, 1), a channel sees h * w places.
+            seen = np.prod(variable.shape[:2] if variable.shape[-1] == 1 else variable.shape[:-1])
+            values = rng.normal(0, np.sqrt(2 / seen), variable.shape)
+        else:
+            values = rng.uniform(-0.4, 0.6, variable.shape)
+        variable.assign(values.astype(np.float32))
     for layer in network.layers:
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()
@@ -60,8 +67,8 @@ def agree(network: keras.Model, names: list[str]) -> None:
 def every_kind() -> keras.Model:
     """A network with each kind of layer, most of them at odd sides, and maps that several layers read."""
     pixels = keras.Input((*SIZE, 3))
-    x = layers.Normalization(name="normalized")(pixels)
-    x = layers.Rescaling([0.1, 0.2, 0.3], offset=-0.5, name="rescaled")(x)
+    x = layers.Rescaling([0.01, 0.02, 0.03], offset=-0.5, name="rescaled")(pixels)
+    x = layers.Normalization(name="normalized")(x)
     x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False, name="strided")(x)
     x = first = layers.ReLU(6.0, name="limited")(layers.BatchNormalization(name="strided_bn")(x))
     x = layers.Activation("hard_swish", name="hard")(layers.Conv2D(16, 3, padding="same", name="winograd")(x))
@@ -73,11 +80,14 @@ def every_kind() -> keras.Model:
     pooled = layers.AveragePooling2D(3, strides=1, padding="same", name="average")(x)
     largest = layers.MaxPooling2D(3, strides=1, padding="same", name="largest")(x)
     x = layers.Concatenate(name="joined")([pooled, largest])
-    x = layers.Conv2D(16, (1, 7), padding="same", activation="sigmoid", name="wide")(x)
+    # Strides of 2 from 9 and 12: of the even side all of the margin comes behind.
+    halves = [layers.MaxPooling2D(3, strides=2, padding="same", name="largest_half")(x)]
+    halves.append(layers.AveragePooling2D(3, strides=2, padding="same", name="average_half")(x))
+    x = layers.Conv2D(12, (1, 7), padding="same", activation="sigmoid", name="wide")(x)
     # Squeeze and excitation, where channels and the map's sides are equally many; hard sigmoid as MobileNetV3 has it.
     squeezed = layers.GlobalAveragePooling2D(keepdims=True, name="squeezed")(x)
     squeezed = layers.Conv2D(8, 1, activation="relu", name="reduced")(squeezed)
-    excited = layers.Conv2D(16, 1, name="expanded")(squeezed)
+    excited = layers.Conv2D(12, 1, name="expanded")(squeezed)
     excited = layers.ReLU(6.0, name="gate")(excited + 3.0) * (1.0 / 6.0)
     x = layers.Multiply(name="excited")([x, excited])
     x = layers.Cropping2D(((1, 0), (0, 2)), name="cropped")(x)
@@ -85,13 +95,27 @@ def every_kind() -> keras.Model:
     flat = layers.Flatten(name="flat")(last)
     x = layers.Dense(10, activation="relu", name="dense")(layers.Dropout(0.5, name="dropped")(flat))
     x = layers.Dense(4, activation="softmax", name="classes")(x)
-    return seeded(keras.Model(pixels, x))
+    return seeded(keras.Model(pixels, [x, *halves]))
 
 
-KINDS = ["limited", "winograd", "sum", "depthwise", "swish", "separable", "average", "largest", "wide", "excited", "cropped"]
+KINDS = [
+    "normalized",
+    "limited",
+    "winograd",
+    "sum",
+    "depthwise",
+    "swish",
+    "separable",
+    "average",
+    "largest",
+    "wide",
+    "excited",
+    "cropped",
+]
+HALVES = ["largest_half", "average_half"]
 
 
-@pytest.mark.parametrize("names", [[*KINDS, "halved", "flat", "dense", "classes"], ["classes"], ["flat"], ["squeezed"]])
+@pytest.mark.parametrize("names", [[*KINDS, *HALVES, "halved", "flat", "dense", "classes"], ["classes"], ["flat"], HALVES])
 def test_every_kind_of_layer_gives_what_keras_gives(every_kind: keras.Model, names: list[str]) -> None:
     """All in one pass, and what lies deep by itself: what is fused then must not be other numbers."""
     agree(every_kind, names)

@@ -1,7 +1,7 @@
 """The verb look: the listing is whole, headers and pixels are of a draw where there are many images."""
 
 from collections import Counter
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,17 +51,24 @@ _CHANGED = 1.25
 
 
 class LookKeywords(ManifestKeywords, total=False):
-    """Keywords of ``look_at_images`` that decide what the network sees; see ``ExtractOptions``."""
+    """Keywords of ``look_at_images`` that decide what the network sees; see ``ExtractOptions``.
+
+    Examples
+    --------
+    >>> options: featx.LookKeywords = {"image_size": 64, "resize": "pad"}
+    >>> featx.look_at_images("photos", **options).listed
+    36
+    """
 
     backbone: str
     preprocess: str
     image_size: tuple[int, int] | int | None
-    resize: str
+    resize: Literal["stretch", "crop", "pad"]
     background: tuple[int, int, int] | str
     exact_decode: bool
     allow_truncated: bool
-    depth: str
-    color_profile: str
+    depth: Literal["auto", "8", "10", "12", "16", "min-max"]
+    color_profile: Literal["ignore", "srgb"]
     augment: str | None
     views: int | None
     seed: int
