@@ -532,7 +532,7 @@ def _key_rows(document: Document) -> Iterator[tuple[str, str, str]]:
         yield f"`{key}`", _escape(kind), _markdown(text)
         for part in _dataclasses_in(hints.get(document.renamed.get(key, key))):
             inside = described(part)
-            many = "[]" if typing.get_origin(hints[key]) is list else ""
+            many = "[]" if typing.get_origin(hints[document.renamed.get(key, key)]) is list else ""
             summary = (inspect.getdoc(part) or "").split("\n\n")[0]
             yield f"`{key}{many}.…`", ", ".join(f"`{name}`" for name in inside), _markdown(summary)
 
