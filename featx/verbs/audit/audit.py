@@ -1,33 +1,27 @@
 """The verb audit: which images of a cache are copies, wrongly labelled, out of place or of no use. Nothing is changed."""
 
 import time
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheError, OutputError
-from featx.images import check_manifest_path, write_manifest
+from featx.errors import CacheError
 from featx.models import Compute, Copies, MeasuredPictures, find_copies, measure_missing, open_cache, stored_pictures
-from featx.store import SPLITS, CachedRows, Catalog, FeatureCache
+from featx.store import SPLITS, CachedRows, FeatureCache
 from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.counts import is_or_are, number_of, was_or_were
-from featx.system.kinds import as_texts, check_kind, shown
-from featx.system.paths import StrPath, as_path
+from featx.system.kinds import check_kind
+from featx.system.paths import StrPath
 from featx.verbs.audit.findings import (
-    FLAGS,
     AlikeClasses,
     Audit,
     DuplicateGroup,
     LabelError,
-    ListedImage,
     Outlier,
     QualityProblem,
-    flags_of,
 )
 from featx.verbs.audit.labels import Judged, confused, distances_from_classes, far_out, judge_labels
+from featx.verbs.audit.listing import Listing
 from featx.verbs.audit.quality import find_flaws
 
 LEAST_ODDS = 10.0
@@ -98,7 +92,7 @@ def audit_cache(
     stored = stored_pictures(store, rows)
     pictures = measure_missing(store, rows, stored, compute, progress) if measure else stored
     copies = find_copies(store, rows, pictures, progress)
-    listing = _Listing(catalog, rows)
+    listing = Listing(catalog, rows)
     notes = _describe_unmeasured(pictures, store, measure)
     flaws, remarks = find_flaws(pictures, store.recipe.image_size)
     labels, judged = _judge(store, rows, copies, layer)
@@ -122,23 +116,6 @@ def audit_cache(
     )
 
 
-class _Listing:
-    """The images with features, by position."""
-
-    def __init__(self, catalog: Catalog, rows: NDArray[np.int64]) -> None:
-        self.catalog = catalog
-        self.rows = rows
-
-    def __getitem__(self, position: int) -> ListedImage:
-        row, catalog = self.rows[position], self.catalog
-        label = int(catalog.labels[row])
-        name = catalog.class_names[label] if label >= 0 else ""
-        return ListedImage(catalog.paths[row], name, SPLITS[catalog.splits[row]])
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
 def _describe_unmeasured(pictures: MeasuredPictures, store: FeatureCache, measure: bool) -> list[str]:
     lost = int((~pictures.present).sum())
     if not lost:
@@ -153,7 +130,7 @@ def _describe_unmeasured(pictures: MeasuredPictures, store: FeatureCache, measur
     return [f"{what}; {it_was} extracted by an older featx. --measure reads {its_files}"]
 
 
-def _list_duplicates(listing: _Listing, copies: Copies, pictures: MeasuredPictures) -> list[DuplicateGroup]:
+def _list_duplicates(listing: Listing, copies: Copies, pictures: MeasuredPictures) -> list[DuplicateGroup]:
     members: dict[int, list[int]] = {}
     for position, group in enumerate(copies.groups.tolist()):
         members.setdefault(group, []).append(position)
@@ -198,14 +175,14 @@ def _features(store: FeatureCache, rows: NDArray[np.int64], layer: str | None) -
     return CachedRows(store, rows, np.zeros_like(rows), layer or store.recipe.layers[-1], _POOLING)
 
 
-def _names(listing: _Listing, alone: NDArray[np.int64]) -> list[str]:
+def _names(listing: Listing, alone: NDArray[np.int64]) -> list[str]:
     """Return the class names behind the labels of ``_judge``."""
     catalog = listing.catalog
     return [catalog.class_names[label] for label in np.unique(catalog.labels[listing.rows[alone]])]
 
 
 def _list_label_errors(
-    listing: _Listing, alone: NDArray[np.int64], labels: NDArray[np.int64], judged: Judged
+    listing: Listing, alone: NDArray[np.int64], labels: NDArray[np.int64], judged: Judged
 ) -> list[LabelError]:
     names = _names(listing, alone)
     doubted = np.flatnonzero(judged.odds >= LEAST_ODDS)
@@ -213,7 +190,7 @@ def _list_label_errors(
     return [LabelError(listing[alone[at]], names[judged.suggested[at]], float(judged.odds[at])) for at in doubted]
 
 
-def _list_alike(listing: _Listing, alone: NDArray[np.int64], labels: NDArray[np.int64], judged: Judged) -> list[AlikeClasses]:
+def _list_alike(listing: Listing, alone: NDArray[np.int64], labels: NDArray[np.int64], judged: Judged) -> list[AlikeClasses]:
     names, shares = _names(listing, alone), confused(judged, labels)
     alike = np.argwhere(np.triu(shares, 1) >= ALIKE)
     pairs = [AlikeClasses(names[first], names[second], float(shares[first, second])) for first, second in alike]
@@ -221,7 +198,7 @@ def _list_alike(listing: _Listing, alone: NDArray[np.int64], labels: NDArray[np.
 
 
 def _list_outliers(
-    listing: _Listing,
+    listing: Listing,
     store: FeatureCache,
     rows: NDArray[np.int64],
     alone: NDArray[np.int64],
@@ -234,69 +211,9 @@ def _list_outliers(
     return [Outlier(listing[alone[at]], float(out[at])) for at in far[np.argsort(-out[far], kind="stable")]]
 
 
-def _small_classes(listing: _Listing, copies: Copies) -> dict[str, int]:
+def _small_classes(listing: Listing, copies: Copies) -> dict[str, int]:
     catalog = listing.catalog
     training = catalog.splits[listing.rows] == SPLITS.index("train")
     labels = catalog.labels[listing.rows[training]]
     counts = {name: len(np.unique(copies.groups[training][labels == label])) for label, name in enumerate(catalog.class_names)}
     return {name: count for name, count in sorted(counts.items(), key=lambda item: item[1]) if count < SMALL_CLASS}
-
-
-def write_clean_manifest(audit: Audit, path: StrPath, drop: Sequence[str] = FLAGS[:1]) -> dict[str, int]:
-    """Write a CSV manifest of the audited images without the flagged images, for a next extract.
-
-    Labels and splits stay as they are; cached features are reused. Flagged images that are kept have their
-    flags in the column ``audit_flags``.
-
-    Parameters
-    ----------
-    audit : Audit
-        The findings. Their cache must list the same images still.
-    path : Path or str
-        The manifest; an audit's earlier manifest is replaced.
-    drop : sequence of str
-        Which of ``FLAGS`` leave an image out; by default duplicates alone: they are certain, the rest are suspicions.
-
-    Returns
-    -------
-    counts : dict of str to int
-        ``kept`` and ``left_out``, and images left out for each of ``drop``; an image may count for several.
-
-    Raises
-    ------
-    OutputError
-        If the manifest cannot be written, a file that is not a manifest of featx stands there, or no image would be left.
-
-    Examples
-    --------
-    >>> featx.write_clean_manifest(featx.audit_cache("cache/photos"), "clean.csv", drop=["duplicates"])
-    {'kept': 36, 'left_out': 0, 'duplicates': 0}
-    >>> with open("clean.csv") as file:
-    ...     print(file.readline(), end="")
-    path,label,split,audit_flags
-    """
-    path = as_path("path", path, OutputError)
-    check_manifest_path(path)
-    drop = as_texts("drop", drop, f"some of {', '.join(FLAGS)}", OutputError)
-    if unknown := [name for name in drop if name not in FLAGS]:
-        raise OutputError(
-            f"{path}: there is no flag {shown(unknown[0])} to leave images out for. Give some of {', '.join(FLAGS)}.",
-            wrong_value=True,
-        )
-    flags = flags_of(audit)
-    listing = FeatureCache.open(audit.cache).catalog
-    images = _Listing(listing, listing.rows())
-    counts: Counter[str] = Counter({"kept": 0, "left_out": 0, **dict.fromkeys(drop, 0)})
-    rows = []
-    for position in range(len(images)):
-        image = images[position]
-        flagged = flags.get(image.path, [])
-        reasons = [name for name in flagged if name in drop]
-        counts.update(reasons or ["kept"])
-        counts["left_out"] += bool(reasons)
-        if not reasons:
-            rows.append((image.path, image.label, image.split, " ".join(flagged)))
-    if not rows:
-        raise OutputError(f"{path}: every image was found fault with, none would be left. Leave some of --drop out.")
-    write_manifest(path, Path(listing.source), rows)
-    return dict(counts)

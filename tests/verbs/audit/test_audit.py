@@ -13,7 +13,7 @@ from PIL import Image
 
 import featx
 from featx.errors import CacheNotFound, OutputError
-from featx.verbs.audit.audit import write_clean_manifest
+from featx.verbs.audit.cleaned import write_clean_manifest
 from featx.verbs.audit.findings import Audit, flags_of
 from tests.conftest import COLOURS, Run, as_json
 from tests.store.test_pictures import make_old
