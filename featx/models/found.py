@@ -162,7 +162,8 @@ def _source_of(model: Path) -> dict[str, Any]:
     """Return where a model came from, as its file says it, without reading its arrays."""
     with contextlib.suppress(OSError, ValueError, KeyError, RecursionError), opened_zip(model) as archive:
         if archive.getinfo("model.json").file_size <= _LARGEST_DOCUMENT:
-            source = json.loads(archive.read("model.json")).get("source")
+            document = json.loads(archive.read("model.json"))
+            source = document.get("source") if isinstance(document, dict) else None
             if isinstance(source, dict):
                 return {name: with_home(value) for name, value in source.items() if isinstance(value, str)}
     return {}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from featx.report.text.shares import interval_text
 from featx.system.counts import number_of as number_of  # texts take it from here
 
 _MOST_CLASSES = 40
@@ -49,7 +50,7 @@ def parameters_text(counts: dict[str, int]) -> str:
 
 def beside_accuracy(interval: tuple[float, float] | None, baseline: float | None) -> str:
     """Give what stands beside an accuracy: its 95 % interval, and what always answering the largest class scores."""
-    known = ["{:.3f} to {:.3f}".format(*interval)] if interval else []
+    known = [interval_text(interval)] if interval else []
     known += [f"always the largest class: {baseline:.2f}"] if baseline is not None else []
     return f" ({'; '.join(known)})" if known else ""
 

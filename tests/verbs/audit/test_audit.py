@@ -417,7 +417,7 @@ def test_duplicates_are_counted_among_the_images_that_are_judged(
 def test_near_duplicates_share_a_fold(tmp_path: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of compare and of --tune alike; without the option they need not."""
     import featx.verbs.compare.compare
-    import featx.verbs.fit.fit
+    import featx.verbs.fit.tune
 
     for label, colour in enumerate(COLOURS.values()):
         for number in range(8):
@@ -427,7 +427,7 @@ def test_near_duplicates_share_a_fold(tmp_path: Path, extract: Extract, monkeypa
             save(nearly(image), folder / f"near{number}.png")
     cache = extract(tmp_path / "images", val_fraction=0.0, test_fraction=0.0).cache
     seen = []
-    for module in (featx.verbs.compare.compare, featx.verbs.fit.fit):
+    for module in (featx.verbs.compare.compare, featx.verbs.fit.tune):
         real = module.cut_into_folds
         monkeypatch.setattr(module, "cut_into_folds", lambda *a, real=real: seen.append(real(*a)) or seen[-1])
     featx.compare_heads(cache, ("ridge",), group_duplicates=True)

@@ -177,7 +177,7 @@ def test_the_command_says_what_it_found_and_where_the_page_is(mixed: Path, run: 
     assert "  1 rejected: in no class folder" in lines
     assert "  passed over: 1 HEIC image (.heic). Convert the HEIC images to JPEG or PNG" in lines
     assert any("40 images are enlarged, 2 images are stretched by more than a quarter" in line for line in lines)
-    assert lines[-1] == "page reports/photos-look.html"
+    assert lines[-1] == "open reports/photos-look.html"
     assert (tmp_path / "reports" / "photos-look.html").is_file()
     plain = as_json(run("look", mixed, "--no-page", "--json"))
     assert (plain["page"], plain["examples"], plain["decoded"]) == (None, [], 1)
