@@ -286,7 +286,7 @@ def test_the_newest_model_is_found_among_what_is_none(path: Path) -> None:
 @pytest.mark.parametrize("name", ["nothing.featx", "."])
 def test_no_model_file_is_said_with_the_command_that_makes_it(tmp_path: Path, name: str) -> None:
     """A missing file, or a folder."""
-    with pytest.raises(ModelNotFound, match="Make one.*: featx fit"):
+    with pytest.raises(ModelNotFound, match=r"Make one.*: featx fit"):
         load_model(tmp_path / name)
 
 

@@ -88,7 +88,7 @@ def test_parameter_counts_are_the_headlines_of_the_tutorials(photos: Path, tmp_p
     class Zeros:
         def __init__(self, *arguments: Any, **options: Any) -> None:
             loaded = load_backbone(*arguments, **options)
-            self.network, self.device = loaded.network, loaded.device
+            self.network, self.device, self.engine = loaded.network, loaded.device, loaded.engine
 
         def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
             return {"block5_pool": np.zeros((len(images), 7, 7, 512), np.float32)}
@@ -145,7 +145,7 @@ def test_a_class_without_training_images_cannot_be_learned_and_is_said(photos: P
     assert featx.load_model(result.model).class_names == ("blue", "green", "red")
     evaluation = featx.evaluate_model(result.model)
     assert sorted(evaluation.paths) == [f"test/{name}/t.png" for name in COLOURS]
-    assert "1 images are of classes that had no training image" in evaluation.notes[0]
+    assert "1 image is of a class that had no training image" in evaluation.notes[0]
     shutil.rmtree(root / "test" / "blue")
     shutil.rmtree(root / "test" / "green")
     shutil.rmtree(root / "test" / "red")
