@@ -70,7 +70,10 @@ def is_model(path: Path) -> bool:
 
 def is_cache(path: Path) -> bool:
     """Tell whether a cache stands at a path, finished or not."""
-    return (path / "recipe.json").is_file()
+    try:
+        return (path / "recipe.json").is_file()
+    except OSError:  # a name too long, say: nothing stands there
+        return False
 
 
 def models_in(folder: Path) -> list[Path]:
