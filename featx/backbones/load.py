@@ -42,7 +42,7 @@ class Backbone(Protocol):
 
     @property
     def engine(self) -> str:
-        """What runs it: ``keras``, ``winograd``, ``openvino`` in int8, or ``numpy`` for the stub."""
+        """What runs it: ``keras``, ``winograd``, ``openvino`` or ``onnxruntime``, or ``numpy`` for the stub."""
         ...
 
     @property

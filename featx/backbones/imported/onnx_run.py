@@ -64,6 +64,11 @@ class OnnxBackbone:
         return self._network
 
     @property
+    def engine(self) -> str:
+        """What runs it: ``onnxruntime`` or ``openvino``."""
+        return self._runtime.name
+
+    @property
     def device(self) -> str:
         """What it runs on."""
         return "cpu"

@@ -21,12 +21,16 @@ Outputs = list[NDArray[Any]]
 class Runtime(Protocol):
     """What runs a graph."""
 
+    name: str
+
     def run(self, images: NDArray[Any]) -> Outputs:
         """Run one batch; return each output."""
         ...
 
 
 class _OnnxRuntime:
+    name = "onnxruntime"
+
     def __init__(self, program: bytes) -> None:
         import onnxruntime
 
@@ -42,6 +46,8 @@ class _OnnxRuntime:
 
 
 class _OpenVino:
+    name = "openvino"
+
     def __init__(self, program: bytes) -> None:
         self._model = openvino_core().read_model(program)
         self._compiled: Any = None

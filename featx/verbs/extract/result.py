@@ -42,7 +42,8 @@ class ExtractResult(Result):
     device : str
         What the backbone ran on, such as ``cpu:0``; empty if it did not run.
     engine : str
-        What computed: ``keras``, ``winograd``, ``openvino`` in int8, ``numpy`` for the stub; empty if the backbone did not run.
+        What computed: ``keras``, ``winograd``, ``openvino`` or ``onnxruntime`` (int8, ONNX files), ``numpy`` for the stub;
+        empty if the backbone did not run.
     calibration_seconds : float
         Making the quantized network; 0 if none was made.
     int8_seconds : float or None
