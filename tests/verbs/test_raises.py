@@ -294,7 +294,7 @@ def test_a_misspelt_option_of_an_extract_is_answered_with_the_one_that_is_meant(
 
 
 def test_the_typed_keywords_of_an_extract_are_its_options() -> None:
-    """Each with the type that ``ExtractOptions`` gives it; a text that is one of a few names those, as an editor offers them."""
+    """Each with the type that ``ExtractOptions`` gives it; of a text that is one of a few, those."""
     fields = {field.name: field.type for field in dataclasses.fields(ExtractOptions)}
     words = {name: get_args(kind) for name, kind in ExtractKeywords.__annotations__.items() if get_origin(kind) is Literal}
     assert {name: str if name in words else kind for name, kind in ExtractKeywords.__annotations__.items()} == fields
