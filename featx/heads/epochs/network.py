@@ -1,7 +1,7 @@
 """The networks of the dense and the conv head in Keras, and how they are trained; nothing else here touches Keras."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,8 +117,11 @@ class KerasSteps:
         # TensorFlow's convolutions are slower with XLA, and take seconds to compile.
         has_filters = any(isinstance(layer, keras.layers.Conv2D) for layer in _all_layers(network))
         is_slower = has_filters and keras.backend.backend() == "tensorflow"
+        if averaging:
+            options |= {"use_ema": True, "ema_momentum": averaging}
+        builder = _at_shares(builders[rules.optimizer], shares) if shares else builders[rules.optimizer]
         network.compile(
-            builders[rules.optimizer](rules.learning_rate, **options),
+            builder(rules.learning_rate, **options),
             _loss_of(keras, rules, objective),
             metrics=_metrics_of(keras, objective),
             jit_compile=False if is_slower else "auto",
@@ -147,6 +150,21 @@ class KerasSteps:
         for variable, array in zip(self._variables(), state, strict=True):
             variable.assign(array)
 
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the running averages in the place of the weights, and the weights back at the end of the block."""
+        optimizer, trained = self._network.optimizer, self._network.trainable_variables
+        if not optimizer.use_ema or not int(optimizer.iterations):
+            yield
+            return
+        with plain_keras():
+            kept = [np.array(variable.numpy()) for variable in trained]
+            optimizer.finalize_variable_values(trained)
+        yield
+        with plain_keras():
+            for variable, array in zip(trained, kept, strict=True):
+                variable.assign(array)
+
     def _variables(self) -> list[Any]:
         if not self._network.optimizer.built:
             self._network.optimizer.build(self._network.trainable_variables)
@@ -168,6 +186,20 @@ class KerasSteps:
         targets = np.zeros((len(labels), self._n_classes), np.float32)
         targets[np.arange(len(labels)), labels] = 1
         return targets
+
+
+def _at_shares(builder: Any, shares: Sequence[float]) -> Any:
+    """Return an optimizer of Keras that moves each variable at its share of the learning rate."""
+
+    class AtShares(builder):  # type: ignore[misc] # a class of Keras, which ships no types
+        """The same otherwise; a gradient that is multiplied would not do it, as Adam divides by its size."""
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            """Move one variable."""
+            share = shares[self._get_variable_index(variable)]
+            super().update_step(gradient, variable, learning_rate if share == 1 else learning_rate * share)
+
+    return AtShares
 
 
 def _all_layers(network: Any) -> list[Any]:
