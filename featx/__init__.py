@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from featx.recipe import Recipe
     from featx.report import write_look_page, write_report
     from featx.store import FeatureCache
+    from featx.task import Task
     from featx.verbs.audit import Audit, audit_cache, write_clean_manifest
     from featx.verbs.compare import Comparison, compare_heads
     from featx.verbs.evaluate import Evaluation, evaluate_model
@@ -62,6 +63,7 @@ _PUBLIC = {
     "Prediction": "featx.verbs.predict",
     "Predictions": "featx.verbs.predict",
     "Recipe": "featx.recipe",
+    "Task": "featx.task",
     "TuningKeywords": "featx.verbs.finetune",
     "audit_cache": "featx.verbs.audit",
     "compare_heads": "featx.verbs.compare",
@@ -109,6 +111,7 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Recipe",
+    "Task",
     "TuningKeywords",
     "audit_cache",
     "compare_heads",

@@ -31,6 +31,7 @@ FeatxError
 │   ├── ModelNotFound
 │   ├── ModelDamaged
 │   └── ClassMismatch       the model's classes and the images' classes differ
+├── TaskError               a verb or head does not do what is to be learned: classes, labels, numbers or grades
 ├── ExportError             a model cannot be exported to that format, or what was exported gives other numbers
 ├── ExtraMissing            an optional library is not installed
 ├── OutputError             a result cannot be written where it was asked for
@@ -236,6 +237,10 @@ class ModelDamaged(ModelError):
 
 class ClassMismatch(ModelError):
     """The model's classes and the images' classes differ."""
+
+
+class TaskError(FeatxError):
+    """A verb, a head or a model does not do the task of the images: classes, labels, numbers or grades."""
 
 
 class ExportError(FeatxError):

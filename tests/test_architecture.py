@@ -19,7 +19,7 @@ ROOT = PACKAGE.parent
 # From the bottom up. A module imports what stands on a lower floor, and its own room; nothing of its own floor beside it.
 FLOORS = (
     ("errors",),
-    ("system", "recipe"),
+    ("system", "recipe", "task"),
     ("images", "backbones", "store", "heads"),
     ("models",),
     ("verbs",),
@@ -236,7 +236,7 @@ def test_the_names_at_the_top_are_these() -> None:
     """New work finds its room; a new room at the top is a change of the design."""
     found = {path.name for path in PACKAGE.iterdir() if not path.name.startswith((".", "__py"))}
     assert found == {
-        *("__init__.py", "__main__.py", "errors.py", "recipe.py", "py.typed"),
+        *("__init__.py", "__main__.py", "errors.py", "recipe.py", "task.py", "py.typed"),
         *("system", "images", "backbones", "store", "heads", "models", "verbs", "report", "estimators", "cli"),
     }
 
@@ -420,6 +420,7 @@ def test_the_public_names_are_exactly_these() -> None:
             "Prediction",
             "Predictions",
             "Recipe",
+            "Task",
             "TuningKeywords",
             "audit_cache",
             "compare_heads",

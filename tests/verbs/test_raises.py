@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import pytest
 import featx
 import featx.errors
 from featx.errors import FeatxError, HeadError, RecipeError
+from featx.recipe import COLOR_PROFILES, DEPTHS, PRECISIONS, RESIZE_MODES
 from featx.verbs.extract.keywords import ExtractKeywords
 from featx.verbs.extract.options import ExtractOptions
 from tests.conftest import COLOURS, write_image
@@ -293,7 +294,11 @@ def test_a_misspelt_option_of_an_extract_is_answered_with_the_one_that_is_meant(
 
 
 def test_the_typed_keywords_of_an_extract_are_its_options() -> None:
-    """Each with the type that ``ExtractOptions`` gives it."""
+    """Each with the type that ``ExtractOptions`` gives it; of a text that is one of a few, those."""
     fields = {field.name: field.type for field in dataclasses.fields(ExtractOptions)}
-    assert ExtractKeywords.__annotations__ == fields
+    words = {name: get_args(kind) for name, kind in ExtractKeywords.__annotations__.items() if get_origin(kind) is Literal}
+    assert {name: str if name in words else kind for name, kind in ExtractKeywords.__annotations__.items()} == fields
+    of_recipe = {"resize": RESIZE_MODES, "precision": PRECISIONS, "color_profile": COLOR_PROFILES, "depth": DEPTHS}
+    assert words.keys() == of_recipe.keys()
+    assert {name: set(some) for name, some in words.items()} == {name: set(some) for name, some in of_recipe.items()}
     assert not ExtractKeywords.__required_keys__

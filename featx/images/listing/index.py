@@ -30,6 +30,7 @@ from featx.images.listing.walk import (
     subfolders,
     walk_images,
 )
+from featx.task import Task
 
 UNLABELLED = -1
 """Label of an image that belongs to no class."""
@@ -73,6 +74,11 @@ class ImageIndex:
         The group of each, empty for none: pictures of one group show the same thing. No entries where there are no groups.
     weights : ndarray of shape (n_images,), float64, or None
         How much each counts, in learning and in figures; None where all count alike.
+    task : Task
+        What is to be learned of each image. Of grades, ``class_names`` are the grades in their order.
+    targets : ndarray of shape (n_images, n_names), float64, or None
+        A column for each label, 1, 0 or NaN for not known, or for each number, or NaN; ``class_names`` are then empty and
+        ``labels`` -1. None of classes and grades.
     """
 
     root: Path
@@ -91,6 +97,8 @@ class ImageIndex:
     base: Path | None = None
     groups: tuple[str, ...] = ()
     weights: NDArray[np.float64] | None = None
+    task: Task = Task()  # noqa: RUF009 - frozen
+    targets: NDArray[np.float64] | None = None
 
     @property
     def unlisted(self) -> PassedOver:

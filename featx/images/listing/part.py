@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 
@@ -93,15 +94,20 @@ def take_images(index: ImageIndex, rows: NDArray[np.int64]) -> ImageIndex:
         reasons=tuple(index.reasons[row] for row in rows),
         groups=tuple(index.groups[row] for row in rows) if index.groups else (),
         weights=None if index.weights is None else index.weights[rows],
+        targets=None if index.targets is None else index.targets[rows],
     )
 
 
 def listing_digest(index: ImageIndex) -> str:
-    """Return the SHA-256 of what is listed, in hexadecimal: paths, classes, splits, groups and weights, but not where it is."""
+    """Return the SHA-256 of what is listed, in hexadecimal: paths, what is to be learned, splits, groups and weights, not where."""
     digest = hashlib.sha256()
     for texts in (index.class_names, index.paths, index.splits, *([index.groups] if index.groups else [])):
         digest.update("\0".join([*texts, "\0"]).encode("utf-8", "surrogateescape"))
     digest.update(index.labels.astype("<i4").tobytes())
     if index.weights is not None:
         digest.update(index.weights.astype("<f8").tobytes())
+    if index.task.kind != "classes":
+        digest.update(json.dumps(index.task.to_dict()).encode())
+    if index.targets is not None:
+        digest.update(index.targets.astype("<f8").tobytes())
     return digest.hexdigest()

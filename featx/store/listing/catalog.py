@@ -4,7 +4,6 @@ import dataclasses
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,28 @@ from featx.errors import CacheDamaged
 from featx.recipe import FORMAT_VERSION
 from featx.store.documents import MEND, writing_named
 from featx.store.guard import damage_named, open_guarded, read_array
+from featx.store.listing.columns import (
+    pack_texts,
+    read_bytes,
+    read_targets,
+    read_task,
+    read_texts,
+    rows_in,
+    targets_fit,
+    task_head,
+)
 from featx.store.listing.part import PartOf
 from featx.store.seal import SEALED, seal
 from featx.store.shards.shard import LIBVER
 from featx.system.files import DIGEST_BYTES, replacing
 from featx.system.linked import join_groups
+from featx.task import Task
 
 SPLITS = ("train", "val", "test")
 """The order gives the code that the catalog stores."""
 
 # Python makes an object of every name in the head, some twenty times as large at worst.
 _LARGEST_HEAD = 16_000_000
-_DIGESTS_OF_ZEROS, _DIGESTS_SHRINK = 32_000_000, 8
-_TEXT_BYTES, _TEXT_BYTES_A_ROW = 16_000_000, 512
 
 EXTRACTED, REJECTED = 0, 1
 """Status of a listed image: it has a row, or a reason."""
@@ -70,6 +78,11 @@ class Catalog:
         The group of each image, empty for none; no entries where there are no groups. Images of one group show the same thing.
     weights : ndarray of shape (n,), float64, or None
         How much each image counts, in learning and in figures; None where all count alike.
+    task : Task
+        What is to be learned of each image. Of grades, ``class_names`` are the grades in their order.
+    targets : ndarray of shape (n, n_names), float64, or None
+        A column for each label, 1, 0 or NaN for not known, or for each number, or NaN; ``class_names`` are then empty and
+        ``labels`` -1. None of classes and grades.
     """
 
     source: str
@@ -90,6 +103,8 @@ class Catalog:
     part: PartOf | None = None
     groups: list[str] = dataclasses.field(default_factory=list)
     weights: NDArray[np.float64] | None = None
+    task: Task = Task()  # noqa: RUF009 - frozen
+    targets: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -101,9 +116,14 @@ class Catalog:
             chosen &= self.splits == SPLITS.index(split)
         return np.flatnonzero(chosen)
 
+    def known_rows(self, split: str | None = None) -> NDArray[np.int64]:
+        """Return, of ``rows``, those of which something is known: a class, or one target of several."""
+        rows = self.rows(split)
+        return rows if self.targets is None else rows[~np.isnan(self.targets[rows]).all(axis=1)]
+
     def learned_from(self) -> NDArray[np.int64]:
-        """Return the rows of the training images; those that weigh nothing are not learned from."""
-        rows = self.rows("train")
+        """Return the rows of the training images, without those that weigh nothing or of which nothing is known."""
+        rows = self.known_rows("train")
         return rows if self.weights is None else rows[self.weights[rows] > 0]
 
     def learning_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -138,15 +158,16 @@ class Catalog:
         CacheWriteError
             If the disk refuses.
         """
-        head: dict[str, Any] = {"source": self.source, "fingerprint": self.fingerprint, "class_names": self.class_names}
+        head: dict[str, Any] = {"source": self.source, "fingerprint": self.fingerprint}
+        head |= task_head(self.task, self.class_names)
         if self.view_keys:
             head["views"] = {"augment": self.augment, "seed": self.view_seed, "keys": self.view_keys}
         if self.part:
             head["part"] = self.part.head()
         columns: dict[str, NDArray[Any]] = {
             "head": np.frombuffer(json.dumps(head).encode(), np.uint8),
-            "path": _pack(self.paths),
-            "reason": _pack(self.reasons),
+            "path": pack_texts(self.paths),
+            "reason": pack_texts(self.reasons),
             "label": self.labels,
             "split": self.splits,
             "digest": self.digests,
@@ -158,9 +179,11 @@ class Catalog:
         if self.part:
             columns |= {"position": self.part.positions, "given": self.part.given}
         if self.groups:
-            columns["group"] = _pack(self.groups)
+            columns["group"] = pack_texts(self.groups)
         if self.weights is not None:
             columns["weight"] = self.weights
+        if self.targets is not None:
+            columns["target"] = self.targets
         with writing_named(path):
             # In memory first, like a shard: then a full disk is an ordinary error.
             image = io.BytesIO()
@@ -171,7 +194,8 @@ class Catalog:
                     compression = (
                         {} if name == "digest" else {"compression": "gzip", "compression_opts": 1}
                     )  # digests are noise
-                    chunks = (max(1, min(len(values), 65536)), *values.shape[1:])
+                    most = 65536 // (values.shape[1] if name == "target" else 1)
+                    chunks = (max(1, min(len(values), most)), *values.shape[1:])
                     file.create_dataset(
                         name, data=values, chunks=chunks, maxshape=(None, *values.shape[1:]),
                         fletcher32=True, track_times=False, **compression,
@@ -190,18 +214,19 @@ class Catalog:
             If it is not a whole, sound catalog.
         """
         with open_guarded(path, sealed=True) as file, damage_named(path):
-            n = _rows_in(file, path)
+            n = rows_in(file, path)
 
             def column(name: str, *inner: int) -> NDArray[Any]:
                 return read_array(file, path, name, "iu", (n, *inner))
 
-            head = json.loads(_read_bytes(file, path, "head", _LARGEST_HEAD))
+            head = json.loads(read_bytes(file, path, "head", _LARGEST_HEAD))
+            task, class_names = read_task(head)
             views = head.get("views", {"augment": "", "seed": 0, "keys": []})
             catalog = cls(
                 source=str(head["source"]),
                 fingerprint=str(head["fingerprint"]),
-                class_names=_names(head["class_names"]),
-                paths=_read_texts(file, path, "path", n),
+                class_names=class_names,
+                paths=read_texts(file, path, "path", n),
                 labels=column("label").astype(np.int32),
                 splits=column("split").astype(np.int8),
                 digests=column("digest", DIGEST_BYTES).astype(np.uint8),
@@ -209,13 +234,15 @@ class Catalog:
                 mtimes=column("mtime").astype(np.int64),
                 ctimes=column("ctime").astype(np.int64),
                 status=column("status").astype(np.uint8),
-                reasons=_read_texts(file, path, "reason", n),
+                reasons=read_texts(file, path, "reason", n),
                 augment=str(views["augment"]),
                 view_seed=int(views["seed"]),
                 view_keys=tuple(int(np.int64(key)) for key in views["keys"]),
                 part=PartOf.read(head["part"], column("position"), column("given")) if "part" in head else None,
-                groups=_read_texts(file, path, "group", n) if "group" in file else [],
+                groups=read_texts(file, path, "group", n) if "group" in file else [],
                 weights=read_array(file, path, "weight", "f", (n,)).astype(np.float64) if "weight" in file else None,
+                task=task,
+                targets=read_targets(file, path, task, n),
             )
         catalog._check(path)
         return catalog
@@ -241,6 +268,7 @@ class Catalog:
             and (n == 0 or (self.labels.min() >= -1 and self.labels.max() < len(self.class_names)))
             and (n == 0 or (self.splits.min() >= 0 and self.splits.max() < len(SPLITS)))
             and (n == 0 or self.status.max() <= REJECTED)
+            and targets_fit(self.task, self.targets, self.class_names, n)
             and (self.part is None or self.part.is_sound(n, len(SPLITS)))
             and not self._leads_out()
         )
@@ -251,40 +279,3 @@ class Catalog:
         """Return whether any path is absolute or goes up; all paths are searched as one string, in a tenth of the time."""
         together = "\0".join(["", *self.paths, ""])
         return any(f"{before}..{after}" in together for before in "\0/" for after in "\0/") or "\0/" in together
-
-
-def _pack(texts: Sequence[str]) -> NDArray[np.uint8]:
-    """Join texts with NUL, which no path contains: a million of them unpack in a tenth of a second."""
-    return np.frombuffer("\0".join([*texts, ""]).encode("utf-8", "surrogateescape"), np.uint8)
-
-
-def _names(found: object) -> tuple[str, ...]:
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise TypeError("its class names are no list of texts")
-    return tuple(found)
-
-
-def _rows_in(file: h5py.File, path: Path) -> int:
-    """Return the number of rows; no column is read before all are found to have as many."""
-    n = len(file["label"])
-    digests, others = file["digest"], [name for name in ("position", "given", "weight") if name in file]
-    shapes = {file[name].shape for name in ("label", "split", "size", "mtime", "ctime", "status", *others)}
-    # Digests are noise: where they take few bytes, the rows are a bomb. Some are zeros, of files that could not be read.
-    few = digests.nbytes <= max(_DIGESTS_OF_ZEROS, _DIGESTS_SHRINK * digests.id.get_storage_size())
-    if shapes != {(n,)} or digests.shape != (n, DIGEST_BYTES) or not few:
-        raise CacheDamaged(f"{path}: its columns do not fit together. {MEND}")
-    return n
-
-
-def _read_texts(file: h5py.File, path: Path, name: str, n: int) -> list[str]:
-    """Read what ``_pack`` wrote of n texts."""
-    packed = _read_bytes(file, path, name, _TEXT_BYTES + _TEXT_BYTES_A_ROW * n)
-    if packed.count(b"\0") != n or not packed.endswith(b"\0" * (n > 0)):
-        raise CacheDamaged(f"{path}: its columns do not fit together: {name!r} has not one text a row. {MEND}")
-    return packed.decode("utf-8", "surrogateescape").split("\0")[:-1]
-
-
-def _read_bytes(file: h5py.File, path: Path, name: str, most: int) -> bytes:
-    if file[name].size > most:
-        raise ValueError(f"{name!r} is {file[name].size} bytes long, far more than featx writes")
-    return read_array(file, path, name, "u", (None,)).astype(np.uint8, copy=False).tobytes()

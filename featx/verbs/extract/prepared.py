@@ -178,6 +178,8 @@ class Prepared:
             part=self.part,
             groups=list(index.groups),
             weights=index.weights,
+            task=index.task,
+            targets=index.targets,
         )
 
 

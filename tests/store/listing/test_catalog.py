@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import gc
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import featx.store.listing.catalog
 from featx.errors import CacheDamaged, CacheWriteError
 from featx.store import EXTRACTED, REJECTED, Catalog
 from featx.store.shards.shard_writer import ShardWriter
+from featx.task import Task
 
 FINGERPRINT = "7" * 64
 NOT_UTF8 = b"caf\xe9/\xff\xfe.png".decode("utf-8", "surrogateescape")
@@ -218,4 +220,76 @@ def test_a_broken_head_is_refused(tmp_path: Path, catalog: Catalog, head: bytes)
 def test_no_catalog_is_a_typed_error(tmp_path: Path) -> None:
     """A missing file is named."""
     with pytest.raises(CacheDamaged, match=r"catalog\.h5"):
+        Catalog.read(tmp_path / "catalog.h5")
+
+
+def with_task(catalog: Catalog, task: Task, targets: list[list[float]] | None = None) -> Catalog:
+    """Return the catalog with another task."""
+    return dataclasses.replace(
+        catalog,
+        class_names=task.names if task.has_classes else (),
+        labels=catalog.labels if task.has_classes else np.full(len(catalog), -1, np.int32),
+        task=task,
+        targets=None if targets is None else np.array(targets, np.float64),
+    )
+
+
+NAN = float("nan")
+LABELS = Task("labels", ("cat", "indoor"))
+KNOWN = [[1.0, 0.0], [NAN, 1.0], [0.0, 0.0], [NAN, NAN], [1.0, 1.0], [0.0, NAN]]
+
+
+@pytest.mark.parametrize(
+    ("task", "targets"),
+    [(LABELS, KNOWN), (Task("numbers", ("score",)), [[2.5], [-1e9], [NAN], [0], [1], [3]]), (Task("grades", ("2", "1")), None)],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_tasks_and_targets_come_back(tmp_path: Path, catalog: Catalog, task: Task, targets: list[list[float]] | None) -> None:
+    """What is not known stays not known."""
+    wanted = with_task(catalog, task, targets)
+    wanted.write(tmp_path / "catalog.h5")
+    assert_same(Catalog.read(tmp_path / "catalog.h5"), wanted)
+
+
+def test_images_of_which_nothing_is_known_are_not_learned_from(catalog: Catalog) -> None:
+    """They have their rows of features all the same."""
+    found = dataclasses.replace(with_task(catalog, LABELS, KNOWN), splits=np.zeros(6, np.int8))
+    assert found.rows("train").tolist() == [0, 1, 3, 4, 5]
+    assert found.learned_from().tolist() == found.known_rows("train").tolist() == [0, 1, 4, 5]
+
+
+def test_a_catalog_of_another_task_has_no_class_names_for_an_older_featx(tmp_path: Path, catalog: Catalog) -> None:
+    """That refuses the file, instead of learning from labels that are all -1."""
+    with_task(catalog, LABELS, KNOWN).write(tmp_path / "catalog.h5")
+    with h5py.File(tmp_path / "catalog.h5") as file:
+        assert set(json.loads(file["head"][()].tobytes())) == {"source", "fingerprint", "task"}
+    catalog.write(tmp_path / "catalog.h5")
+    with h5py.File(tmp_path / "catalog.h5") as file:
+        assert set(json.loads(file["head"][()].tobytes())) == {"source", "fingerprint", "class_names"}
+
+
+@pytest.mark.parametrize(
+    ("task", "targets"),
+    [
+        (LABELS, [[0.5, 0.0]] * 6),
+        (LABELS, [[1.0]] * 6),
+        (LABELS, None),
+        (Task("numbers", ("score",)), [[float("inf")]] * 6),
+        (Task(), [[1.0]] * 6),
+    ],
+)
+def test_targets_that_do_not_fit_the_task_are_damage(
+    tmp_path: Path, catalog: Catalog, task: Task, targets: list[list[float]] | None
+) -> None:
+    """Labels are 0, 1 or not known; numbers are finite; a column for each name."""
+    wrong = with_task(catalog, task, targets)
+    with pytest.raises(CacheDamaged):
+        wrong._check(tmp_path)
+
+
+def test_a_task_that_is_none_is_damage(tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A foreign file says anything."""
+    monkeypatch.setattr(Task, "to_dict", lambda task: {"kind": "tasks", "names": ["a"]})
+    with_task(catalog, LABELS, KNOWN).write(tmp_path / "catalog.h5")
+    with pytest.raises(CacheDamaged, match="kind must be one of"):
         Catalog.read(tmp_path / "catalog.h5")
