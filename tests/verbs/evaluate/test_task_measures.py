@@ -174,7 +174,7 @@ def test_a_constant_has_no_correlation() -> None:
 
 
 def test_intervals_of_numbers_hold_the_truth() -> None:
-    """In 57 of 60 draws or so of 25 images; by group also where images of a group share their error, where single ones do not."""
+    """In 57 of 60 draws or so of 25 images; where groups share their error only if they are drawn by group."""
     rng = np.random.default_rng(7)
     truth = {"mae": np.sqrt(2 / np.pi), "rmse": 1.0, "spearman": 6 / np.pi * np.arcsin(np.sqrt(0.8) / 2), "bias": 0.0}
     held = dict.fromkeys(truth, 0)
