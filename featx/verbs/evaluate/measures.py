@@ -191,4 +191,6 @@ def average_precisions(true: NDArray[np.bool_], p: NDArray[np.float64], weights:
     precision = np.divide(hits, called, out=np.zeros(hits.shape), where=called > 0)
     positive, total = hits[:, -1], called[:, -1]
     found = (gained * precision).sum(axis=1)
-    return np.divide(found, positive, out=np.full(len(found), np.nan), where=(positive > 0) & (positive < total))
+    out = np.full(len(found), np.nan)
+    np.divide(found, positive, out=out, where=(positive > 0) & (positive < total))
+    return out

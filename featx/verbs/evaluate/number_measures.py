@@ -101,16 +101,18 @@ def measure_target(name: str, y: NDArray[np.float64], predicted: NDArray[np.floa
         for which, value, column in zip(_NAMES, values, drawn.T, strict=True)
         if np.isfinite(value) and (found := percentile_interval(column, units.count))
     }
-    given: dict[str, float | None] = {
-        which: float(value) if np.isfinite(value) else None for which, value in zip(_NAMES, values, strict=True)
-    }
+    mae, rmse, r2, spearman, bias = (float(value) for value in values)
     off = np.abs(y - _median(y, units.weights))
     return TargetMeasures(
         name,
         len(y),
-        **given,
-        baseline_mae=float(np.average(off, weights=units.weights)),
-        intervals=intervals,  # type: ignore[arg-type] # only two are None
+        mae,
+        rmse,
+        r2 if np.isfinite(r2) else None,
+        spearman if np.isfinite(spearman) else None,
+        bias,
+        float(np.average(off, weights=units.weights)),
+        intervals,
     )
 
 
