@@ -13,13 +13,14 @@ from featx.heads.head import Features, Head, Rows
 from featx.heads.isotonic import Isotonic
 from featx.heads.linear_form import LinearForm
 from featx.heads.operating import GOALS, Goal, OperatingPoint, choose_point, cuts_of, figures_at
-from featx.heads.registry import HEADS, HeadSpec, head_spec, make_head, rebuild_head
+from featx.heads.registry import HEADS, HEADS_OF, HeadSpec, HeadTask, head_spec, make_head, rebuild_head
 from featx.heads.settings import HeadSettings
 from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
 
 __all__ = [
     "GOALS",
     "HEADS",
+    "HEADS_OF",
     "HIGHEST",
     "LEAST_FOR_CURVE",
     "LOWEST",
@@ -33,6 +34,7 @@ __all__ = [
     "Head",
     "HeadSettings",
     "HeadSpec",
+    "HeadTask",
     "Isotonic",
     "LeftOut",
     "LinearForm",
