@@ -8,6 +8,7 @@ from featx.heads.classical.shared import SharedRows, memory_of_shared
 from featx.heads.classical.span import Span
 from featx.heads.conformal import METHODS, MOST_SCORES, Conformal
 from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
+from featx.heads.grades import middle_grade
 from featx.heads.head import Features, Head, Rows
 from featx.heads.isotonic import Isotonic
 from featx.heads.linear_form import LinearForm
@@ -55,6 +56,7 @@ __all__ = [
     "is_number",
     "make_head",
     "memory_of_shared",
+    "middle_grade",
     "probabilities_of",
     "rebuild_head",
     "row_losses",
