@@ -173,7 +173,9 @@ class Tail:
         """
         weighted = [layer for layer in self._network.layers if layer.trainable_variables]
         behind = {
-            id(variable): len(weighted) - 1 - place for place, layer in enumerate(weighted) for variable in layer.trainable_variables
+            id(variable): len(weighted) - 1 - place
+            for place, layer in enumerate(weighted)
+            for variable in layer.trainable_variables
         }
         steps = max(1, len(weighted) - 1)
         return [deepest ** (behind.get(id(variable), 0) / steps) for variable in network.trainable_variables]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.heads.epochs.objectives import Objective, OfClasses, OfLabels, OfNumbers
+from featx.heads.epochs.optimizer import build_optimizer
 from featx.heads.epochs.settings import TrainingRules
 from featx.system.keras_settings import plain_keras
 from featx.system.quiet import quiet_loading, without_advice
@@ -92,36 +93,36 @@ class KerasSteps:
         Loss and optimizer.
     objective : Objective or None
         What is made small; by default the loss of classes that the rules name.
+    averaging : float
+        What the running average of the weights keeps of itself in each step; 0 for no average.
+    shares : sequence of float
+        What the learning rate of each trainable variable is multiplied by, in the network's order; by default all are alike.
     """
 
-    def __init__(self, network: Any, rules: TrainingRules, objective: Objective | None = None) -> None:
+    def __init__(
+        self,
+        network: Any,
+        rules: TrainingRules,
+        objective: Objective | None = None,
+        averaging: float = 0.0,
+        shares: Sequence[float] = (),
+    ) -> None:
         import keras
 
         self._objective = objective or OfClasses(rules)
         with plain_keras():
-            self._compile(keras, network, rules, self._objective)
+            optimizer = build_optimizer(keras, rules, averaging, shares)
+            self._compile(keras, network, optimizer, rules, self._objective)
         self._network = network
         self._n_classes = network.output_shape[-1]
 
     @staticmethod
-    def _compile(keras: Any, network: Any, rules: TrainingRules, objective: Objective) -> None:
-        builders = {
-            "adam": keras.optimizers.Adam,
-            "adamw": keras.optimizers.AdamW,
-            "sgd": keras.optimizers.SGD,
-            "rmsprop": keras.optimizers.RMSprop,
-        }
-        options: dict[str, Any] = {"weight_decay": rules.weight_decay}
-        if rules.optimizer in ("sgd", "rmsprop"):
-            options["momentum"] = rules.momentum
+    def _compile(keras: Any, network: Any, optimizer: Any, rules: TrainingRules, objective: Objective) -> None:
         # TensorFlow's convolutions are slower with XLA, and take seconds to compile.
         has_filters = any(isinstance(layer, keras.layers.Conv2D) for layer in _all_layers(network))
         is_slower = has_filters and keras.backend.backend() == "tensorflow"
-        if averaging:
-            options |= {"use_ema": True, "ema_momentum": averaging}
-        builder = _at_shares(builders[rules.optimizer], shares) if shares else builders[rules.optimizer]
         network.compile(
-            builder(rules.learning_rate, **options),
+            optimizer,
             _loss_of(keras, rules, objective),
             metrics=_metrics_of(keras, objective),
             jit_compile=False if is_slower else "auto",
@@ -186,20 +187,6 @@ class KerasSteps:
         targets = np.zeros((len(labels), self._n_classes), np.float32)
         targets[np.arange(len(labels)), labels] = 1
         return targets
-
-
-def _at_shares(builder: Any, shares: Sequence[float]) -> Any:
-    """Return an optimizer of Keras that moves each variable at its share of the learning rate."""
-
-    class AtShares(builder):  # type: ignore[misc] # a class of Keras, which ships no types
-        """The same otherwise; a gradient that is multiplied would not do it, as Adam divides by its size."""
-
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            """Move one variable."""
-            share = shares[self._get_variable_index(variable)]
-            super().update_step(gradient, variable, learning_rate if share == 1 else learning_rate * share)
-
-    return AtShares
 
 
 def _all_layers(network: Any) -> list[Any]:
