@@ -99,7 +99,7 @@ def take_images(index: ImageIndex, rows: NDArray[np.int64]) -> ImageIndex:
 
 
 def listing_digest(index: ImageIndex) -> str:
-    """Return the SHA-256 of what is listed, in hexadecimal: paths, what is to be learned, splits, groups and weights, not where."""
+    """Return the SHA-256 of what is listed, in hexadecimal: paths, what is to be learned, splits, groups, weights."""
     digest = hashlib.sha256()
     for texts in (index.class_names, index.paths, index.splits, *([index.groups] if index.groups else [])):
         digest.update("\0".join([*texts, "\0"]).encode("utf-8", "surrogateescape"))
