@@ -35,7 +35,7 @@ from featx.images.listing.columns import ManifestOptions
 from featx.images.listing.manifest import read_manifest
 from featx.models import load_model
 from featx.recipe import Recipe
-from featx.store.packed import _is_pack
+from featx.store.packed import is_pack
 from featx.store.documents import read_json
 from featx.store.listing.catalog import Catalog
 from featx.store.shards.shard import Shard
@@ -48,7 +48,7 @@ def checkpoint(path):
     if load_checkpoint(path, "x") is None:
         raise FeatxError("no checkpoint")
 def packed(path):
-    if not _is_pack(path):
+    if not is_pack(path):
         raise FeatxError(f"{path}: no pack")
 def image(path):
     recipe = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(64, 64), preprocess="none")

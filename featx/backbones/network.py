@@ -19,7 +19,7 @@ from featx.backbones.imported.keras_described import build_imported
 from featx.backbones.imported.keras_file import names_kept
 from featx.backbones.pixels import preprocess
 from featx.backbones.plain import describe_layers
-from featx.backbones.preprocess import IN_NETWORK, with_preprocessing
+from featx.backbones.preprocess import preprocesses_itself, with_preprocessing
 from featx.backbones.table import BackboneSpec, backbone_spec, unknown_layer
 from featx.backbones.translate import translate
 from featx.errors import ImageSizeError, UnknownLayer, WeightsError
@@ -65,7 +65,7 @@ class KerasBackbone:
             self._operations = list(base.operations)
             self._model = keras.Model(base.input, {name: layer.output for name, layer in self._kept.items()})
             self._network = describe(self._model, layers)
-            self._takes_bytes = recipe.preprocess in IN_NETWORK
+            self._takes_bytes = preprocesses_itself(recipe.preprocess, recipe.precision)
             if self._takes_bytes:
                 self._model = with_preprocessing(self._model, recipe.image_size, recipe.preprocess)
         self._run = forward_of(self._model, recipe.precision)

@@ -1,5 +1,6 @@
 """One batch through a Keras network, on whichever backend Keras has."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -9,9 +10,10 @@ from keras import ops
 
 from featx.backbones.batched import Halving
 from featx.backbones.forward import forward_of
+from featx.backbones.network import KerasBackbone
 from featx.backbones.pixels import preprocess
-from featx.backbones.preprocess import IN_NETWORK, with_preprocessing
-from featx.recipe import Recipe
+from featx.backbones.preprocess import IN_NETWORK, preprocesses_itself, with_preprocessing
+from featx.recipe import PRECISIONS, Recipe
 
 RECIPE = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(8, 8), preprocess="none")
 
@@ -115,3 +117,28 @@ def test_pixels_are_preprocessed_to_the_same_bits_inside_the_network(mode: str) 
     found = np.asarray(forward_of(network)(images[None]))
     np.testing.assert_array_equal(found[0], preprocess(images.astype(np.float32), mode))
     assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("mode", ["tf", "torch", "rescale", "mean=0.4,0.5,0.6 std=0.2,0.3,0.4", "torch bgr"])
+def test_pixels_are_scaled_inside_the_network_too(mode: str) -> None:
+    """To float32's rounding, of every value that a byte has; only the precisions that round more take them so."""
+    images = np.arange(256 * 3, dtype=np.uint8).reshape(1, 16, 16, 3)
+    pixels = keras.Input((16, 16, 3))
+    network = with_preprocessing(keras.Model(pixels, keras.layers.Identity()(pixels)), (16, 16), mode)
+    wanted = preprocess(images.astype(np.float32), mode)
+    np.testing.assert_allclose(np.asarray(forward_of(network)(images)), wanted, rtol=1e-5, atol=1e-6)
+    taken = [precision for precision in PRECISIONS if preprocesses_itself(mode, precision)]
+    assert taken == ["float16", "bfloat16"]
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_a_rounded_network_is_given_bytes(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pixel is scaled before it: its features are those of float32, but for its rounding."""
+    recipe = Recipe(
+        backbone="mobilenet", weights="random:0", layers=("conv_pw_2_relu",), image_size=(32, 32), preprocess="tf",
+    )  # fmt: skip
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    wanted = KerasBackbone(recipe, None, 2)(images)["conv_pw_2_relu"]
+    monkeypatch.delattr("featx.backbones.network.preprocess")
+    found = KerasBackbone(dataclasses.replace(recipe, precision=precision), None, 2)(images)["conv_pw_2_relu"]
+    assert np.linalg.norm(found - wanted) < 2e-2 * np.linalg.norm(wanted)

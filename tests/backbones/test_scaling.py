@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from featx.backbones.preprocess import preprocess, preprocess_layers
+from featx.backbones.pixels import preprocess
+from featx.backbones.preprocess import preprocess_layers
 from featx.recipe import PREPROCESS_MODES
 
 IMAGENET = "mean=0.485,0.456,0.406 std=0.229,0.224,0.225"

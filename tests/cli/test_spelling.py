@@ -24,7 +24,7 @@ EVERY = [(name, option) for name, command in sorted(main.commands.items()) for o
 PLURAL = {
     *("epochs", "folds", "minutes", "views", "workers", "neighbors", "examples", "max-pixels"),
     *("max-rejects", "sets", "filters", "images", "unknown-images"),
-    *("weights", "loss", "progress", "preprocess", "yes", "group-duplicates", "probabilities", "label-columns"),
+    *("weights", "loss", "progress", "preprocess", "yes", "group-duplicates", "probabilities", "label-columns", "rates"),
 }
 
 # What a command is called inside differs where Python has the word itself, or the option is a twin of an argument.
@@ -187,6 +187,7 @@ class TwoLayers:
 
     network: ClassVar[dict[str, Any]] = {"parameters": 0, "layers": []}
     device = "cpu:0"
+    engine = "keras"
 
     def __call__(self, images: Any) -> dict[str, Any]:
         """Return maps of both."""

@@ -114,9 +114,9 @@ def test_a_sound_machine_is_led_to_the_demo(run: Run, monkeypatch: pytest.Monkey
 
     diagnosis = doctor.Diagnosis(
         versions={}, system="", processor="", processor_features=[], int8_products=True, cores=1, memory_bytes=None,
-        backend="", devices=[], extras={}, variables={}, problems=[],
+        backend="", devices=[], extras={}, variables={}, problems=[], engines=[], rates={},
     )  # fmt: skip
-    monkeypatch.setattr(doctor, "diagnose", lambda: diagnosis)
+    monkeypatch.setattr(doctor, "diagnose", lambda **_: diagnosis)
     assert run("doctor").stdout.splitlines()[-1] == "next: featx demo"
     assert "next:" not in run("doctor", "-q").stdout
     diagnosis.problems.append("no backend")

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import pytest
 import featx
 import featx.errors
 from featx.errors import FeatxError, HeadError, RecipeError
+from featx.recipe import COLOR_PROFILES, DEPTHS, PRECISIONS, RESIZE_MODES
 from featx.verbs.extract.keywords import ExtractKeywords
 from featx.verbs.extract.options import ExtractOptions
 from tests.conftest import COLOURS, write_image
@@ -86,6 +87,9 @@ FINETUNE: dict[str, Any] = {
     "seed": -1,
     "epoch": 3,
     "model": "none.featx",
+    "device": "x",
+    "weights": "none.h5",
+    "extract_batch_size": 0,
 }
 EXTRACT: dict[str, Any] = {
     "images": "none",
@@ -213,7 +217,7 @@ def each(function: Callable[..., Any], usual: dict[str, Any], wrong: dict[str, A
         *each(featx.evaluate_model, {"model": "MODEL"}, COMPUTING),
         *each(featx.evaluate_model, {"model": "MODEL", "images": "PHOTOS"}, COMPUTING | LISTING),
         *each(featx.predict_images, {"model": "MODEL", "paths": ["PHOTOS"]}, COMPUTING),
-        *each(featx.fine_tune, {"cache": "CACHE"}, {"workers": NO_COUNT}),
+        *each(featx.fine_tune, {"cache": "CACHE"}, {"workers": NO_COUNT, "extract_batch_size": NO_COUNT, "device": NO_TEXT}),
         *each(featx.audit_cache, {"cache": "CACHE"}, {"workers": NO_COUNT}),
         *each(featx.audit_cache, {"cache": "CACHE", "measure": True}, {"workers": NO_COUNT}),
     ],
@@ -293,7 +297,11 @@ def test_a_misspelt_option_of_an_extract_is_answered_with_the_one_that_is_meant(
 
 
 def test_the_typed_keywords_of_an_extract_are_its_options() -> None:
-    """Each with the type that ``ExtractOptions`` gives it."""
+    """Each with the type that ``ExtractOptions`` gives it; of a text that is one of a few, those."""
     fields = {field.name: field.type for field in dataclasses.fields(ExtractOptions)}
-    assert ExtractKeywords.__annotations__ == fields
+    words = {name: get_args(kind) for name, kind in ExtractKeywords.__annotations__.items() if get_origin(kind) is Literal}
+    assert {name: str if name in words else kind for name, kind in ExtractKeywords.__annotations__.items()} == fields
+    of_recipe = {"resize": RESIZE_MODES, "precision": PRECISIONS, "color_profile": COLOR_PROFILES, "depth": DEPTHS}
+    assert words.keys() == of_recipe.keys()
+    assert {name: set(some) for name, some in words.items()} == {name: set(some) for name, some in of_recipe.items()}
     assert not ExtractKeywords.__required_keys__

@@ -18,8 +18,7 @@ _IN_A_RANGE = 7
 def strata_of(task: Task, labels: NDArray[np.int32], targets: NDArray[np.float64] | None) -> Strata:
     """Return the strata of each image, which do not depend on the order of the images.
 
-    Of labels, each is a stratum by the side that fewer images are on, there or absent; by both where it is not known of all.
-    Of numbers, ranges with as many images each.
+    Of labels, two strata each, there and absent: a measure needs both. Of numbers, ranges with as many images each.
 
     Parameters
     ----------
@@ -37,10 +36,7 @@ def strata_of(task: Task, labels: NDArray[np.int32], targets: NDArray[np.float64
         if len(ranges) == 1:
             return ranges[0]
         return np.concatenate([column[:, None] == np.arange(column.max(initial=0) + 1) for column in ranges], axis=1)
-    there, absent = targets == 1, targets == 0
-    rarer = np.where(there.sum(axis=0) <= absent.sum(axis=0), there, absent)
-    partly = ~(there | absent).all(axis=0)
-    both = np.concatenate([rarer, np.where(rarer == there, absent, there)[:, partly]], axis=1)
+    both = np.concatenate([targets == 1, targets == 0], axis=1)
     return np.concatenate([both, ~both.any(axis=1, keepdims=True)], axis=1)
 
 

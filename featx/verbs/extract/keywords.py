@@ -24,7 +24,7 @@ class ExtractKeywords(ManifestKeywords, total=False):
     backbone: str | Path
     weights: str
     layers: tuple[str, ...] | str | None
-    preprocess: Literal["auto", "caffe", "torch", "tf", "rescale", "none"]
+    preprocess: str
     image_size: tuple[int, int] | int | None
     resize: Literal["stretch", "crop", "pad"]
     background: tuple[int, int, int] | str
