@@ -8,17 +8,19 @@ from featx.heads.classical.shared import SharedRows, memory_of_shared
 from featx.heads.classical.span import Span
 from featx.heads.conformal import METHODS, MOST_SCORES, Conformal
 from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
+from featx.heads.grades import middle_grade
 from featx.heads.head import Features, Head, Rows
 from featx.heads.isotonic import Isotonic
 from featx.heads.linear_form import LinearForm
 from featx.heads.operating import GOALS, Goal, OperatingPoint, choose_point, cuts_of, figures_at
-from featx.heads.registry import HEADS, HeadSpec, head_spec, make_head, rebuild_head
+from featx.heads.registry import HEADS, HEADS_OF, HeadSpec, HeadTask, head_spec, make_head, rebuild_head
 from featx.heads.settings import HeadSettings
 from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
 
 __all__ = [
     "GOALS",
     "HEADS",
+    "HEADS_OF",
     "HIGHEST",
     "LEAST_FOR_CURVE",
     "LOWEST",
@@ -32,6 +34,7 @@ __all__ = [
     "Head",
     "HeadSettings",
     "HeadSpec",
+    "HeadTask",
     "Isotonic",
     "LeftOut",
     "LinearForm",
@@ -53,6 +56,7 @@ __all__ = [
     "is_number",
     "make_head",
     "memory_of_shared",
+    "middle_grade",
     "probabilities_of",
     "rebuild_head",
     "row_losses",

@@ -5,7 +5,7 @@ a row that stands k times and a row of weight k are one thing.
 """
 
 import hashlib
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,19 @@ Number = TypeVar("Number", bound=np.generic)
 Whole = TypeVar("Whole", bound=np.integer)
 
 
-def row_digests(X: NDArray[np.floating], labels: NDArray[np.integer]) -> Digests:
-    """Return the digest of each row of X (n, n_features) with its label (n,): shape (n, 32).
+def row_digests(X: NDArray[np.floating], labels: NDArray[Any]) -> Digests:
+    """Return the digest of each row of X (n, n_features) with its label: shape (n, 32).
 
     Parameters
     ----------
     X : ndarray of shape (n, n_features)
         Rows.
-    labels : ndarray of shape (n,), int
-        Their classes: equal rows of different classes are no copies.
+    labels : ndarray of shape (n,), int, or (n, n_columns), float
+        Their classes, or their labels or numbers: equal rows of different ones are no copies.
     """
-    rows, ends = np.ascontiguousarray(X), labels.astype(np.int64)
+    rows = np.ascontiguousarray(X)
+    # One NaN, as there are many of the same meaning.
+    ends = labels.astype(np.int64) if labels.ndim == 1 else np.where(np.isnan(labels), np.nan, labels)
     digests = (
         hashlib.blake2b(row.tobytes() + end.tobytes(), digest_size=DIGEST_BYTES).digest()
         for row, end in zip(rows, ends, strict=True)
@@ -44,8 +46,8 @@ def weights_with_copies(digests: Digests, weights: Values) -> Values:
 
 
 def without_copies(
-    X: NDArray[np.floating], labels: NDArray[np.integer], weights: Values | None
-) -> tuple[NDArray[np.floating], NDArray[np.integer], Values | None]:
+    X: NDArray[np.floating], labels: NDArray[Number], weights: Values | None
+) -> tuple[NDArray[np.floating], NDArray[Number], Values | None]:
     """Return each different row once, with the sum of the weights of its copies.
 
     Where there are copies or weights, the rows come in the order of their digests: folds are then drawn alike whether a row
@@ -54,7 +56,7 @@ def without_copies(
     Returns
     -------
     X : ndarray of shape (n_left, n_features)
-    labels : ndarray of shape (n_left,), int
+    labels : ndarray of shape (n_left,), int, or (n_left, n_columns)
     weights : ndarray of shape (n_left,), or None
         None where there are neither copies nor weights.
     """

@@ -45,14 +45,15 @@ Features = NDArray[np.floating] | Rows
 
 
 class Head(Protocol):
-    """A classifier from features to class probabilities.
+    """From features to class probabilities; or to the probabilities of labels, or to numbers (``featx.heads.columns``).
 
     The constructor only stores settings; ``fit`` validates, learns and returns ``self``; learned values end in ``_``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels seen, ascending: the order of the probability columns.
+        The labels seen, ascending: the order of the probability columns. Of heads of labels and of numbers, the positions of
+        their columns.
     history_ : dict of str to list of float
         Loss and accuracy by epoch; empty for heads without epochs.
     notes_ : list of str
@@ -76,17 +77,27 @@ class Head(Protocol):
     def fit(
         self,
         X: Features,
-        y: NDArray[np.integer],
+        y: NDArray[Any],
         X_val: Features | None = None,
-        y_val: NDArray[np.integer] | None = None,
+        y_val: NDArray[Any] | None = None,
         on_epoch: OnEpoch | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Learn from X (n_samples, n_features) and y (n_samples,), where a row counts as its weight (n_samples,) says."""
+        """Learn from X (n_samples, n_features) and y (n_samples,), where a row counts as its weight (n_samples,) says.
+
+        Heads of labels and of numbers take y (n_samples, n_columns), NaN where a cell is not known.
+        """
         ...
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return class probabilities (n_samples, n_classes), each row summing to 1."""
+        """Return class probabilities (n_samples, n_classes), each row summing to 1; of labels, each column on its own.
+
+        Heads of numbers have none and refuse.
+        """
+        ...
+
+    def outputs(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return what the head gives (n_samples, n_columns): probabilities, or numbers in the units that it learned."""
         ...
 
     def settings(self) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""The plain layers that a fitted head can be written as: what a program without featx has to compute, step by step."""
+"""The plain layers that a fitted head can be written as: what a program without featx has to compute, step by step.
+
+The last of a head of classes is ``Probabilities`` or ``Neighbors``, of labels ``Sigmoids`` or ``NeighborMeans``, of numbers the
+last ``Dense`` itself or ``NeighborMeans``.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -126,7 +130,45 @@ class Probabilities:
     temperature: float = 1.0
 
 
-PlainLayer = Standardized | SignedRoots | UnitRows | Maps | Convolution | Dense | RbfKernel | Neighbors | Probabilities
+@dataclasses.dataclass(frozen=True)
+class Sigmoids:
+    """From the last layer's values to the probability of each label, whatever the others are; the last of the list."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NeighborMeans:
+    """The mean of the nearest training rows' targets, of each column among the rows where it is known; the last of the list.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features), float32
+        As the layers before give them.
+    targets : ndarray of shape (n_rows, n_columns), float64
+        0 where not known.
+    known : ndarray of shape (n_rows, n_columns), bool
+    count : int
+        How many each column takes the mean of; all that are known, where these are fewer.
+    """
+
+    rows: NDArray[np.float32]
+    targets: NDArray[np.float64]
+    known: NDArray[np.bool_]
+    count: int
+
+
+PlainLayer = (
+    Standardized
+    | SignedRoots
+    | UnitRows
+    | Maps
+    | Convolution
+    | Dense
+    | RbfKernel
+    | Neighbors
+    | Probabilities
+    | Sigmoids
+    | NeighborMeans
+)
 
 
 def dense_layers(kernels: Sequence[NDArray[np.floating]], biases: Sequence[NDArray[np.floating]]) -> tuple[Dense, ...]:

@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
@@ -13,6 +13,9 @@ from featx.heads.head import Head
 from featx.heads.settings import HeadSettings
 from featx.system.kinds import plain, shown
 from featx.system.names import check_keywords, did_you_mean
+
+HeadTask = Literal["classes", "labels", "numbers"]
+"""What heads learn; grades are classes to a head."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +38,8 @@ class HeadSpec:
         Values of its settings that a search combines; of equals the first is kept.
     searched : tuple of str
         Poolings that a search tries where none is asked for.
+    task : str
+        What it learns: ``classes``, ``labels`` or ``numbers``.
     """
 
     name: str
@@ -45,6 +50,7 @@ class HeadSpec:
     poolings: tuple[str, ...] = ("flatten", "avg", "max", "avgmax")
     grid: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     searched: tuple[str, ...] = ("avgmax", "avg", "max", "flatten")
+    task: HeadTask = "classes"
 
     def free_grid(self, given: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         """Return what a search combines beside settings that are given; the first of each is the default beside those."""
@@ -167,33 +173,66 @@ HEADS: dict[str, HeadSpec] = {
 }
 
 
-def head_spec(name: str) -> HeadSpec:
+_LABELS = {
+    "dense": ("featx.heads.epochs.columns", "DenseLabels"),
+    "logreg": ("featx.heads.columns.logistic", "LogregLabels"),
+    "svm": ("featx.heads.columns.machines", "SvmLabels"),
+    "ridge": ("featx.heads.columns.ridge", "RidgeLabels"),
+    "knn": ("featx.heads.columns.neighbors", "KnnLabels"),
+}
+_NUMBERS = {
+    "dense": ("featx.heads.epochs.columns", "DenseNumbers"),
+    "svm": ("featx.heads.columns.regression", "SvmNumbers"),
+    "ridge": ("featx.heads.columns.ridge", "RidgeNumbers"),
+    "knn": ("featx.heads.columns.neighbors", "KnnNumbers"),
+}
+
+
+def _of_task(task: HeadTask, places: dict[str, tuple[str, str]]) -> dict[str, HeadSpec]:
+    return {
+        name: dataclasses.replace(HEADS[name], module=module, class_name=class_name, task=task)
+        for name, (module, class_name) in places.items()
+    }
+
+
+HEADS_OF: dict[HeadTask, dict[str, HeadSpec]] = {
+    "classes": HEADS,
+    "labels": _of_task("labels", _LABELS),
+    "numbers": _of_task("numbers", _NUMBERS),
+}
+"""The heads of each task, by name."""
+
+
+def head_spec(name: str, task: HeadTask = "classes") -> HeadSpec:
     """Look a head up.
 
     Raises
     ------
     UnknownHead
-        If there is none of that name.
+        If there is none of that name, or none for the task.
     """
+    specs = HEADS_OF[task]
+    if isinstance(name, str) and name in specs:
+        return specs[name]
     if isinstance(name, str) and name in HEADS:
-        return HEADS[name]
-    raise UnknownHead(f"head {shown(name)}: unknown. {did_you_mean(str(name), HEADS)}There are: {', '.join(HEADS)}.")
+        raise UnknownHead(f"head {name}: learns no {task}. Those that do: {', '.join(specs)}.")
+    raise UnknownHead(f"head {shown(name)}: unknown. {did_you_mean(str(name), specs)}There are: {', '.join(specs)}.")
 
 
-def make_head(name: str, **settings: Any) -> Head:
+def make_head(name: str, task: HeadTask = "classes", **settings: Any) -> Head:
     """Make an unfitted head.
 
     Raises
     ------
     UnknownHead
-        If there is none of that name.
+        If there is none of that name, or none for the task.
     HeadError
         If it has no such setting.
     """
-    return head_spec(name).make(**settings)
+    return head_spec(name, task).make(**settings)
 
 
-def rebuild_head(name: str, settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Head:
+def rebuild_head(name: str, settings: dict[str, Any], arrays: dict[str, NDArray[Any]], task: HeadTask = "classes") -> Head:
     """Make a fitted head from what ``settings`` and ``arrays`` gave.
 
     Raises
@@ -201,4 +240,4 @@ def rebuild_head(name: str, settings: dict[str, Any], arrays: dict[str, NDArray[
     UnknownHead, HeadError
         If the settings or arrays are not that head's.
     """
-    return make_head(name, **settings).restore(arrays)
+    return make_head(name, task, **settings).restore(arrays)

@@ -7,7 +7,8 @@ class HeadSettings(TypedDict, total=False):
     """Keywords of ``fit_head`` and ``compare_heads`` that go to the head; each head has some of them.
 
     What they mean and their defaults stand with the heads: ``EpochHead`` (dense, conv), ``ConvHead``, ``LogregHead``,
-    ``SvmHead``, ``RidgeHead``, ``KnnHead``. The seed is a keyword of the functions themselves.
+    ``SvmHead``, ``RidgeHead``, ``KnnHead``, and for labels and numbers with the heads of these.
+    The seed is a keyword of the functions themselves.
 
     Examples
     --------
@@ -43,6 +44,8 @@ class HeadSettings(TypedDict, total=False):
     C: float | None
     # svm
     kernel: Literal["linear", "rbf"]
+    # svm, of numbers
+    epsilon: float
     # ridge
     alpha: float | None
     # knn

@@ -1,7 +1,7 @@
 """Weights of training rows: how many rows each counts as."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,19 +10,20 @@ from featx.errors import HeadError
 from featx.heads.head import Features
 
 Weights = NDArray[np.float64]
+Label = TypeVar("Label", bound=np.generic)
 
 
 def weighted_rows(
-    X: Features, y: NDArray[np.integer], sample_weight: ArrayLike | None
-) -> tuple[Features, NDArray[np.integer], Weights | None]:
+    X: Features, y: NDArray[Label], sample_weight: ArrayLike | None
+) -> tuple[Features, NDArray[Label], Weights | None]:
     """Check the weights of rows, and leave out the rows that weigh nothing.
 
     Parameters
     ----------
     X : ndarray or Rows of shape (n_samples, n_features)
         Features.
-    y : ndarray of shape (n_samples,), int
-        Labels.
+    y : ndarray of shape (n_samples,), or (n_samples, n_columns)
+        Labels, or numbers.
     sample_weight : array-like of shape (n_samples,) or None
         A weight of k counts as the row k times over, one of 0 as no row.
 

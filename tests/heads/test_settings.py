@@ -4,12 +4,12 @@ import inspect
 import typing
 from typing import Any
 
-from featx.heads import HEADS, HeadSettings
+from featx.heads import HEADS_OF, HeadSettings
 
 
 def test_the_typed_keywords_are_all_settings_of_all_heads() -> None:
     """But for the seed, which fit and compare take themselves; nothing is missing and nothing is made up."""
-    settings = {setting for spec in HEADS.values() for setting in spec.settings()}
+    settings = {setting for specs in HEADS_OF.values() for spec in specs.values() for setting in spec.settings()}
     assert HeadSettings.__annotations__.keys() == settings - {"seed"}
     assert not HeadSettings.__required_keys__
 
@@ -17,7 +17,7 @@ def test_the_typed_keywords_are_all_settings_of_all_heads() -> None:
 def test_their_types_hold_the_defaults() -> None:
     """A default of any head is a value that the keyword's type allows."""
     types = typing.get_type_hints(HeadSettings)
-    for spec in HEADS.values():
+    for spec in [spec for specs in HEADS_OF.values() for spec in specs.values()]:
         for parameter in inspect.signature(type(spec.make())).parameters.values():
             if parameter.name != "seed":
                 assert _allows(types[parameter.name], parameter.default), (spec.name, parameter.name)

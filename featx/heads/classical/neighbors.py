@@ -14,7 +14,7 @@ from featx.heads.layers import Neighbors, PlainLayer
 from featx.heads.weights import check_whole
 from featx.system.memory import check_memory
 
-_MOST_NEIGHBORS = 1_000_000
+MOST_NEIGHBORS = 1_000_000
 _ROUNDING = 1e-9
 """Of the squared lengths: distances from a matrix product are sure to no more."""
 
@@ -58,8 +58,8 @@ class KnnHead(ClassicalHead):
 
     def _check_settings(self) -> None:
         count = self.neighbors
-        sound = is_whole(count) and 1 <= count <= _MOST_NEIGHBORS
-        check_setting("neighbors", count, sound, f"a whole number from 1 to {_MOST_NEIGHBORS}")
+        sound = is_whole(count) and 1 <= count <= MOST_NEIGHBORS
+        check_setting("neighbors", count, sound, f"a whole number from 1 to {MOST_NEIGHBORS}")
         super()._check_settings()
 
     def _shapes(self, n_classes: int, n_features: int, n_rows: int) -> Shapes:
@@ -109,7 +109,7 @@ class KnnHead(ClassicalHead):
         count = min(self.neighbors, len(self.labels_))
         votes = np.zeros((len(X), len(self.classes_)))
         for block, distances in distance_blocks(queries, self.rows_):
-            asked, voters = np.nonzero(self._nearest(queries[block], distances, count))
+            asked, voters = np.nonzero(nearest_rows(queries[block], distances, self.rows_, count))
             np.add.at(votes[block], (asked, self.labels_[voters]), 1)
         return votes / count
 
@@ -118,16 +118,19 @@ class KnnHead(ClassicalHead):
         layers, rows = self._row_layers(self.rows_)
         return (*layers, Neighbors(rows, self.labels_, min(self.neighbors, len(rows))))
 
-    def _nearest(self, queries: NDArray[np.float32], distances: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-        """Return which rows are nearest to each query: (n_queries, n_rows)."""
-        limit = np.partition(distances, count - 1, axis=1)[:, count - 1]
-        # A product's rounding differs with the rows beside it. Where it could decide, plain differences are taken instead.
-        lengths = np.einsum("ij,ij->i", queries, queries, dtype=np.float64)
-        unsure = _ROUNDING * (lengths + limit)[:, None]
-        nearest: NDArray[np.bool_] = distances <= limit[:, None] + unsure
-        for row in np.flatnonzero(nearest.sum(axis=1) > count):
-            candidates = np.flatnonzero(nearest[row])
-            differences = self.rows_[candidates].astype(np.float64) - queries[row].astype(np.float64)
-            order = np.argsort((differences**2).sum(axis=1), kind="stable")
-            nearest[row, candidates[order[count:]]] = False
-        return nearest
+
+def nearest_rows(
+    queries: NDArray[np.float32], distances: NDArray[np.float64], rows: NDArray[np.float32], count: int
+) -> NDArray[np.bool_]:
+    """Return which rows are nearest to each query: (n_queries, n_rows), of rows equally far away the first."""
+    limit = np.partition(distances, count - 1, axis=1)[:, count - 1]
+    # A product's rounding differs with the rows beside it. Where it could decide, plain differences are taken instead.
+    lengths = np.einsum("ij,ij->i", queries, queries, dtype=np.float64)
+    unsure = _ROUNDING * (lengths + limit)[:, None]
+    nearest: NDArray[np.bool_] = distances <= limit[:, None] + unsure
+    for row in np.flatnonzero(nearest.sum(axis=1) > count):
+        candidates = np.flatnonzero(nearest[row])
+        differences = rows[candidates].astype(np.float64) - queries[row].astype(np.float64)
+        order = np.argsort((differences**2).sum(axis=1), kind="stable")
+        nearest[row, candidates[order[count:]]] = False
+    return nearest

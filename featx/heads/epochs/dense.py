@@ -62,6 +62,10 @@ class DenseHead(EpochHead):
         parts = [self._logits(block, steady_product) for _, block in in_order(X, self._block_rows)]
         return probabilities_of(np.concatenate(parts), self.activation) if parts else np.empty((0, len(self.classes_)))
 
+    def outputs(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return what the head gives: the same as ``predict_proba``."""
+        return self.predict_proba(X)
+
     @property
     def n_parameters(self) -> int:
         """Number of weights and biases."""

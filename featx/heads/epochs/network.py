@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.heads.epochs.objectives import Objective, OfClasses, OfLabels, OfNumbers
 from featx.heads.epochs.settings import TrainingRules
 from featx.system.keras_settings import plain_keras
 from featx.system.quiet import quiet_loading, without_advice
@@ -89,18 +90,21 @@ class KerasSteps:
         From ``build_network``.
     rules : TrainingRules
         Loss and optimizer.
+    objective : Objective or None
+        What is made small; by default the loss of classes that the rules name.
     """
 
-    def __init__(self, network: Any, rules: TrainingRules) -> None:
+    def __init__(self, network: Any, rules: TrainingRules, objective: Objective | None = None) -> None:
         import keras
 
+        self._objective = objective or OfClasses(rules)
         with plain_keras():
-            self._compile(keras, network, rules)
+            self._compile(keras, network, rules, self._objective)
         self._network = network
         self._n_classes = network.output_shape[-1]
 
     @staticmethod
-    def _compile(keras: Any, network: Any, rules: TrainingRules) -> None:
+    def _compile(keras: Any, network: Any, rules: TrainingRules, objective: Objective) -> None:
         builders = {
             "adam": keras.optimizers.Adam,
             "adamw": keras.optimizers.AdamW,
@@ -115,8 +119,8 @@ class KerasSteps:
         is_slower = has_filters and keras.backend.backend() == "tensorflow"
         network.compile(
             builders[rules.optimizer](rules.learning_rate, **options),
-            _cross_entropy(keras, rules),
-            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+            _loss_of(keras, rules, objective),
+            metrics=_metrics_of(keras, objective),
             jit_compile=False if is_slower else "auto",
         )
 
@@ -150,20 +154,70 @@ class KerasSteps:
 
     @plain_keras()
     def step(
-        self, X: NDArray[np.floating], labels: NDArray[np.integer], row_weights: NDArray[np.float32] | None
+        self, X: NDArray[np.floating], labels: NDArray[Any], row_weights: NDArray[np.float32] | None
     ) -> tuple[float, float]:
         """Learn from one batch; parameters and results as in ``LayerSteps``."""
-        targets = np.zeros((len(labels), self._n_classes), np.float32)
-        targets[np.arange(len(labels)), labels] = 1
         rows = X.astype(self._network.inputs[0].dtype, copy=False)
         with without_advice():
-            values = self._network.train_on_batch(rows, targets, sample_weight=row_weights, return_dict=True)
-        return float(values["loss"]), float(values["accuracy"])
+            values = self._network.train_on_batch(rows, self._targets(labels), sample_weight=row_weights, return_dict=True)
+        return float(values["loss"]), float(values.get("accuracy", 0.0))
+
+    def _targets(self, labels: NDArray[Any]) -> NDArray[np.float32]:
+        if labels.ndim == 2:
+            return labels.astype(np.float32)
+        targets = np.zeros((len(labels), self._n_classes), np.float32)
+        targets[np.arange(len(labels)), labels] = 1
+        return targets
 
 
 def _all_layers(network: Any) -> list[Any]:
     """Return the layers of a network, and of those networks that are layers of it."""
     return [inner for layer in network.layers for inner in (_all_layers(layer) if hasattr(layer, "layers") else [layer])]
+
+
+def _metrics_of(keras: Any, objective: Objective) -> list[Any]:
+    """Return what is measured beside the loss."""
+    if isinstance(objective, OfClasses):
+        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
+    if "accuracy" not in objective.figures:
+        return []
+    ops = keras.ops
+
+    def right(targets: Any, logits: Any) -> Any:
+        known = ops.logical_not(ops.isnan(targets))
+        hits = ops.logical_and(ops.equal(ops.greater(logits, 0), ops.greater(targets, 0)), known)
+        return ops.sum(ops.cast(hits, "float32"), axis=-1) / ops.sum(ops.cast(known, "float32"), axis=-1)
+
+    return [keras.metrics.MeanMetricWrapper(right, name="accuracy")]
+
+
+def _loss_of(keras: Any, rules: TrainingRules, objective: Objective) -> Any:
+    """Return the loss of logits."""
+    ops = keras.ops
+    if isinstance(objective, OfClasses):
+        return _cross_entropy(keras, rules)
+    if isinstance(objective, OfNumbers):
+
+        def squared_error(targets: Any, values: Any) -> Any:
+            # The difference is taken of known cells alone: what is multiplied by 0 afterwards has a slope of NaN.
+            error = values - ops.where(ops.isnan(targets), values, targets)
+            return ops.mean(ops.square(error), axis=-1)
+
+        return squared_error
+    assert isinstance(objective, OfLabels), "there are no others"
+    smoothing, weights = objective.smoothing, objective.cell_weights
+
+    def of_labels(targets: Any, logits: Any) -> Any:
+        known = ops.logical_not(ops.isnan(targets))
+        own = ops.where(known, targets, 0.0)
+        wanted = own * (1 - smoothing) + smoothing / 2
+        each = ops.cast(known, "float32") * (ops.softplus(logits) - wanted * logits)
+        if weights is not None:
+            without, with_it = weights.astype(np.float32)
+            each = each * ops.where(own > 0, with_it, without)
+        return ops.mean(each, axis=-1)
+
+    return of_labels
 
 
 def _cross_entropy(keras: Any, rules: TrainingRules) -> Any:

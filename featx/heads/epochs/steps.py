@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.heads.epochs.losses import logit_slopes, row_losses
+from featx.heads.epochs.objectives import Objective, OfClasses
 from featx.heads.epochs.settings import TrainingRules
 
 LARGEST_LAYER = 2_500_000
@@ -51,13 +51,24 @@ class LayerSteps:
         Loss and optimizer.
     seed : int
         Of the initial weights.
+    objective : Objective or None
+        What is made small; by default the loss of classes that the rules name.
     """
 
-    def __init__(self, n_features: int, n_classes: int, scale: float, rules: TrainingRules, seed: int) -> None:
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        scale: float,
+        rules: TrainingRules,
+        seed: int,
+        objective: Objective | None = None,
+    ) -> None:
         # scikit-learn's own way to limit threads, and installed with it.
         from threadpoolctl import ThreadpoolController
 
         self._rules = rules
+        self._objective = objective or OfClasses(rules)
         self._scale = np.float32(scale)
         self._batch = np.empty((0, n_features), np.float32)
         self._weights = [initial_kernel(n_features, n_classes, seed), np.zeros(n_classes, np.float32)]
@@ -76,7 +87,7 @@ class LayerSteps:
         return [weight.copy() for weight in self._weights]
 
     def step(
-        self, X: NDArray[np.floating], labels: NDArray[np.integer], row_weights: NDArray[np.float32] | None
+        self, X: NDArray[np.floating], labels: NDArray[Any], row_weights: NDArray[np.float32] | None
     ) -> tuple[float, float]:
         """Learn from a batch.
 
@@ -84,8 +95,8 @@ class LayerSteps:
         ----------
         X : ndarray of shape (n_batch, n_features)
             Rows.
-        labels : ndarray of shape (n_batch,), int
-            Columns.
+        labels : ndarray of shape (n_batch,), int, or (n_batch, n_columns)
+            Columns of the classes; or labels or numbers, NaN where not known.
         row_weights : ndarray of shape (n_batch,), float32, or None
             What each row's loss is multiplied by.
 
@@ -97,9 +108,7 @@ class LayerSteps:
         values = self._scaled(X)
         kernel, bias = self._weights
         logits = (values @ kernel + bias).astype(np.float64)
-        rules = self._rules
-        losses = row_losses(logits, labels, rules.activation, rules.loss, rules.label_smoothing)
-        slopes = logit_slopes(logits, labels, rules.activation, rules.loss, rules.label_smoothing)
+        losses, slopes = self._objective.losses(logits, labels), self._objective.slopes(logits, labels)
         if row_weights is not None:
             losses, slopes = losses * row_weights, slopes * row_weights[:, None]
         slopes = (slopes / len(X)).astype(np.float32)
@@ -108,7 +117,7 @@ class LayerSteps:
             flat = [array.reshape(-1) for array in (weight, slope, *memory)]
             for start in range(0, weight.size, _CHUNK):
                 self._move(*(array[start : start + _CHUNK] for array in flat))
-        return float(losses.mean()), float((logits.argmax(axis=1) == labels).mean())
+        return float(losses.mean()), float(self._objective.right(logits, labels).mean())
 
     def _scaled(self, X: NDArray[np.floating]) -> NDArray[np.float32]:
         if len(self._batch) < len(X):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,8 +12,10 @@ from featx.errors import HeadError
 from featx.heads.checks import seen_classes
 from featx.heads.copies import without_copies
 from featx.heads.epochs import batches
-from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
+from featx.heads.epochs.epoch import measured, train_epoch
+from featx.heads.epochs.losses import balanced_weights, best_epoch
 from featx.heads.epochs.network import KerasSteps, build_network
+from featx.heads.epochs.objectives import Objective, OfClasses
 from featx.heads.epochs.settings import TrainingRules, check_training, rules_of
 from featx.heads.epochs.steps import LARGEST_LAYER, LayerSteps
 from featx.heads.head import Features
@@ -118,9 +120,9 @@ class EpochHead:
     def fit(
         self,
         X: Features,
-        y: NDArray[np.integer],
+        y: NDArray[Any],
         X_val: Features | None = None,
-        y_val: NDArray[np.integer] | None = None,
+        y_val: NDArray[Any] | None = None,
         on_epoch: OnEpoch | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
@@ -150,10 +152,9 @@ class EpochHead:
         """
         self._check_settings()
         X, y, own_weights = weighted_rows(X, y, sample_weight)
-        self.classes_ = seen_classes(y)
+        labels = self._encoded(y)
         self._check_width(X.shape)
-        X, n_classes = batches.held(X), len(self.classes_)
-        labels: NDArray[np.integer] = np.searchsorted(self.classes_, y)
+        X = batches.held(X)
         if isinstance(X, np.ndarray):
             X, labels, own_weights = without_copies(X, labels, own_weights)
         if own_weights is not None:
@@ -161,23 +162,21 @@ class EpochHead:
             own_weights = own_weights / own_weights.mean()
         length = batches.mean_length(X, self.seed)
         scale = _ROW_LENGTH / length if length > _SHORTEST else 1.0
-        weights = own_weights
-        if self.class_weight:
-            balanced = balanced_weights(labels, n_classes, own_weights)[labels]
-            weights = balanced if own_weights is None else own_weights * balanced
+        weights, objective = self._weighted(labels, own_weights)
         val = None
         if X_val is not None and y_val is not None and len(X_val):
-            val = batches.held(X_val), np.searchsorted(self.classes_, y_val)
-        learner = self._build(X, scale)
-        self.history_ = {name: [] for name in ("loss", "accuracy", *(("val_loss", "val_accuracy") if val else ()))}
+            val = batches.held(X_val), self._encoded_for_validation(y_val)
+        learner = self._build(X, scale, objective)
+        names = objective.figures
+        self.history_ = {name: [] for name in (*names, *((f"val_{name}" for name in names) if val else ()))}
         passes = batches.epochs(X, self._rows_a_step(len(X)), self.steps_per_epoch, np.random.default_rng(self.seed))
         mark, waited = -np.inf, 0
         for epoch in range(1, self.epochs + 1):
             with np.errstate(all="ignore"):  # weights past every number are an error of ours, below
-                values = _train_epoch(learner, next(passes), labels, weights)
+                values = train_epoch(learner, next(passes), labels, weights, names)
                 self._take_weights(learner, scale)
                 if val:
-                    values |= self._validate(*val)
+                    values |= measured(*val, self._objective, self._logits, self._block_rows)
             for name, value in values.items():
                 self.history_[name].append(value)
             if on_epoch:
@@ -193,6 +192,7 @@ class EpochHead:
             if waited == self.patience:
                 break
         self.kernels_, self.biases_ = kept
+        self._finish()
         if not all(np.isfinite(array).all() for array in (*self.kernels_, *self.biases_)):
             rate = self._rules.learning_rate
             raise HeadError(
@@ -235,13 +235,39 @@ class EpochHead:
         """Return what stands before the dense layers."""
         return {}
 
-    def _build(self, X: Features, scale: float) -> LayerSteps | KerasSteps:
+    def _encoded(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Learn which classes there are, and return the column of each row (n_samples,)."""
+        self.classes_ = seen_classes(y)
+        return np.searchsorted(self.classes_, y)
+
+    def _encoded_for_validation(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return the same of other rows."""
+        return np.searchsorted(self.classes_, y)
+
+    def _weighted(
+        self, labels: NDArray[Any], weights: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.float64] | None, Objective]:
+        """Return how much each row counts with class weights, and what is made small."""
+        if self.class_weight:
+            balanced = balanced_weights(labels, len(self.classes_), weights)[labels]
+            weights = balanced if weights is None else weights * balanced
+        return weights, self._objective
+
+    @property
+    def _objective(self) -> Objective:
+        """What is made small, without class weights."""
+        return OfClasses(self._rules)
+
+    def _finish(self) -> None:
+        """Do what is left to do with the weights that are kept."""
+
+    def _build(self, X: Features, scale: float, objective: Objective) -> LayerSteps | KerasSteps:
         units = (*self.hidden, len(self.classes_))
         before = self._network_options()
         if not self.hidden and not self.dropout and not before and X.shape[1] * units[0] <= LARGEST_LAYER:
-            return LayerSteps(X.shape[1], units[0], scale, self._rules, self.seed)
+            return LayerSteps(X.shape[1], units[0], scale, self._rules, self.seed, objective)
         network = build_network(X.shape[1], X.dtype, scale, units=units, dropout=self.dropout, seed=self.seed, **before)
-        return KerasSteps(network, self._rules)
+        return KerasSteps(network, self._rules, objective)
 
     @property
     def _rules(self) -> TrainingRules:
@@ -256,17 +282,6 @@ class EpochHead:
         self.kernels_, self.biases_ = weights[0::2], weights[1::2]
         self.kernels_[0] *= np.float32(scale)
 
-    def _validate(self, X: Features, labels: NDArray[np.integer]) -> dict[str, float]:
-        """Measure the head as it will predict."""
-        loss = hits = 0.0
-        for positions, block in batches.in_order(X, self._block_rows):
-            logits = self._logits(block)
-            losses = row_losses(logits, labels[positions], self.activation, self._rules.loss, self.label_smoothing)
-            loss += float(losses.sum())
-            predicted = probabilities_of(logits, self.activation).argmax(axis=1)
-            hits += float((predicted == labels[positions]).sum())
-        return {"val_loss": loss / len(X), "val_accuracy": hits / len(X)}
-
     def _describe_ending(self) -> list[str]:
         if "val_loss" not in self.history_:
             return ["no validation images: every epoch ran and the last one was kept"]
@@ -274,20 +289,3 @@ class EpochHead:
             trend = "loss was still falling" if self.monitor == "val_loss" else "accuracy was still rising"
             return [f"the validation {trend} at epoch {self.epochs}: more epochs may do better"]
         return []
-
-
-def _train_epoch(
-    learner: LayerSteps | KerasSteps,
-    epoch: Iterator[batches.Batch],
-    labels: NDArray[np.integer],
-    weights: NDArray[np.float64] | None,
-) -> dict[str, float]:
-    """Take a step on each batch; the figures are means over the rows shown."""
-    loss, hits, n_rows = 0.0, 0.0, 0
-    with learner.one_thread():
-        for positions, X in epoch:
-            row_weights = None if weights is None else weights[positions].astype(np.float32)
-            of_batch = learner.step(X, labels[positions], row_weights)
-            loss, hits = (total + value * len(X) for total, value in zip((loss, hits), of_batch, strict=True))
-            n_rows += len(X)
-    return {"loss": loss / n_rows, "accuracy": hits / n_rows}
