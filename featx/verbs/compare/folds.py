@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError
 from featx.heads import check_seed
+from featx.images import deal_folds, strata_of
 from featx.store import Catalog, FeatureCache
 from featx.system.digests import first_alike
 from featx.system.kinds import is_whole, shown
 from featx.system.linked import group_pairs
+from featx.task import Task
 
 # Of a fold's training images, for heads that stop by a validation loss: those left out of the fold must not decide that.
 _INNER_FOLDS = 7
@@ -30,15 +32,19 @@ class TrainingImages:
     rows : ndarray of shape (n_images,), int64
         Rows of the catalog.
     labels : ndarray of shape (n_images,), int64
-        Positions in ``class_names``.
+        Positions in ``class_names``; 0 of labels and numbers, which have ``targets``.
     class_names : tuple of str
-        Classes that have training images.
+        Classes or grades that have training images; of labels all labels, of numbers none.
     fold_of : ndarray of shape (n_images,), int64
         Fold that each image is left out of. Duplicates share a fold, and classes are spread evenly.
     inner_val : ndarray of shape (n_images,), bool
         Images that validate where a head stops by a validation loss, unless they are left out themselves.
     weights : ndarray of shape (n_images,), float64, or None
         How much each counts; None where all count alike.
+    task : Task
+        What is to be learned.
+    targets : ndarray of shape (n_images, n_names), float64, or None
+        Of labels and numbers, NaN for not known.
     """
 
     store: FeatureCache
@@ -49,6 +55,8 @@ class TrainingImages:
     fold_of: NDArray[np.int64]
     inner_val: NDArray[np.bool_]
     weights: NDArray[np.float64] | None = None
+    task: Task = Task()  # noqa: RUF009 - frozen
+    targets: NDArray[np.float64] | None = None
 
     @property
     def n_folds(self) -> int:
@@ -88,8 +96,10 @@ def cut_into_folds(
     rows = catalog.learned_from()
     if groups is not None:
         groups = groups[np.isin(catalog.rows("train"), rows)]
-    present, labels = np.unique(catalog.labels[rows], return_inverse=True)
     contents = _shown_alike(catalog, rows, groups, by_group)
+    if catalog.targets is not None:
+        return _cut_targets(store, layer, rows, contents, n_folds, seed)
+    present, labels = np.unique(catalog.labels[rows], return_inverse=True)
     different = [len(np.unique(contents[labels == label])) for label in range(len(present))]
     fewest = min(different, default=0)
     if fewest < 2 or len(present) < 2:
@@ -101,7 +111,36 @@ def cut_into_folds(
     fold_of = _deal(labels, contents, min(n_folds, fewest), seed)
     inner_val = _deal(labels, contents, min(_INNER_FOLDS, fewest), seed + 1) == 0
     names = tuple(catalog.class_names[label] for label in present)
-    return TrainingImages(store, layer, rows, labels.astype(np.int64), names, fold_of, inner_val, catalog.weights_of(rows))
+    learned = Task("grades", names) if catalog.task.is_ordered else catalog.task
+    weights = catalog.weights_of(rows)
+    return TrainingImages(store, layer, rows, labels.astype(np.int64), names, fold_of, inner_val, weights, learned)
+
+
+def _cut_targets(
+    store: FeatureCache, layer: str, rows: NDArray[np.int64], contents: NDArray[np.int64], n_folds: int, seed: int
+) -> TrainingImages:
+    """Deal images with several labels or numbers: each label is in every fold and absent in it, numbers are spread evenly."""
+    catalog = store.catalog
+    assert catalog.targets is not None
+    task, targets = catalog.task, catalog.targets[rows]
+    sides = [~np.isnan(targets)] if task.kind == "numbers" else [targets == 1, targets == 0]
+    fewest, name = min(
+        ((len(np.unique(contents[side[:, at]])), name) for side in sides for at, name in enumerate(task.names)),
+        default=(0, ""),
+    )
+    if fewest < 2:
+        known = "images of which it is known" if task.kind == "numbers" else "images that have it, and as many that do not"
+        raise HeadError(
+            f"{store.folder}: cross-validation needs of each {task.noun} at least 2 different training {known}. "
+            f"Received: {fewest} of {name!r}. Add images, or fit one head with its own settings."
+        )
+    strata = strata_of(task, catalog.labels[rows], targets)
+    fold_of = deal_folds(strata, contents, min(n_folds, fewest), seed)
+    inner_val = deal_folds(strata, contents, min(_INNER_FOLDS, fewest), seed + 1) == 0
+    names = task.names if task.has_probabilities else ()
+    return TrainingImages(
+        store, layer, rows, np.zeros(len(rows), np.int64), names, fold_of, inner_val, catalog.weights_of(rows), task, targets
+    )
 
 
 def _shown_alike(

@@ -34,6 +34,7 @@ from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.paths import CACHE, StrPath, as_path_or_none, as_paths
 from featx.system.progress import Progress
 from featx.system.results import Result
+from featx.task import Task
 from featx.verbs.merge.given import check_recipe, default_target, one_recipe, read_listings, refuse_to_forget
 from featx.verbs.merge.union import Listing, Whole, unite
 
@@ -65,9 +66,11 @@ class MergeResult(Result):
     across_splits : list of str
         Val and test images whose very content is in train, or test images whose content is in val.
     classes : int
-        Number of classes.
+        Number of classes, labels, targets or grades.
+    task : Task
+        What is to be learned of the images.
     images_of_class : dict of str to int
-        Images with features, by class.
+        Images with features, by class; of labels those that have each, of numbers those of which each is known.
     splits : dict of str to int
         Images with features in train, val and test.
     reasons : dict of str to int
@@ -101,6 +104,7 @@ class MergeResult(Result):
     conflicts: list[str]
     across_splits: list[str]
     classes: int
+    task: Task
     images_of_class: dict[str, int]
     splits: dict[str, int]
     reasons: dict[str, int]
@@ -286,7 +290,8 @@ def _summarise(store: FeatureCache, folders: list[Path], whole: Whole, how: Coun
         differing=whole.differing,
         conflicts=repeats.conflicts,
         across_splits=repeats.across_splits,
-        classes=len(catalog.class_names),
+        classes=len(catalog.class_names or catalog.task.names),
+        task=catalog.task,
         images_of_class=catalog.images_of_class(),
         splits={split: len(catalog.rows(split)) for split in SPLITS},
         reasons=catalog.reason_counts(),
