@@ -8,11 +8,13 @@ from featx.heads.classical.shared import SharedRows, memory_of_shared
 from featx.heads.classical.span import Span
 from featx.heads.conformal import METHODS, MOST_SCORES, Conformal
 from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
+from featx.heads.grades import middle_grade
 from featx.heads.head import Features, Head, Rows
 from featx.heads.isotonic import Isotonic
 from featx.heads.linear_form import LinearForm
+from featx.heads.number_intervals import NumberIntervals
 from featx.heads.operating import GOALS, Goal, OperatingPoint, choose_point, cuts_of, figures_at
-from featx.heads.registry import HEADS, HEADS_OF, HeadSpec, HeadTask, head_spec, make_head, rebuild_head
+from featx.heads.registry import HEADS, HEADS_OF, HeadSpec, HeadTask, head_spec, head_task, make_head, rebuild_head
 from featx.heads.settings import HeadSettings
 from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
 
@@ -37,6 +39,7 @@ __all__ = [
     "Isotonic",
     "LeftOut",
     "LinearForm",
+    "NumberIntervals",
     "OperatingPoint",
     "Rows",
     "Scaling",
@@ -52,9 +55,11 @@ __all__ = [
     "fit_calibration",
     "fit_temperature",
     "head_spec",
+    "head_task",
     "is_number",
     "make_head",
     "memory_of_shared",
+    "middle_grade",
     "probabilities_of",
     "rebuild_head",
     "row_losses",

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
 from featx.errors import ModelError
-from featx.heads import Calibration, Conformal, Head, Isotonic, OperatingPoint, best_epoch
+from featx.heads import Calibration, Conformal, Head, Isotonic, NumberIntervals, OperatingPoint, best_epoch
 from featx.images import MAX_PIXELS, as_sources
+from featx.models.answers import Answers
 from featx.models.familiarity import Familiarity
 from featx.models.live import LiveNetwork
 from featx.models.settings import Compute
 from featx.recipe import Recipe
 from featx.system.npy import npy_bytes
-from featx.system.results import Result
+from featx.task import Task
 
 TRAINED_ON_BYTES = 8
 """How much of a training image's digest a model keeps, which later reveals whether an image was among them."""
@@ -56,7 +57,7 @@ class FineTuned:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Model(Result):
+class Model(Answers):
     """A head, and everything needed to use it on new images.
 
     Parameters
@@ -103,6 +104,12 @@ class Model(Result):
         What tells how strange an image is; None in models of an earlier version.
     point : OperatingPoint or None
         Of two classes, from which probability on an image is called the positive one; None for the more probable class.
+    task : Task
+        What it answers. Of labels and grades, ``class_names`` are these; of numbers there are none.
+    points : tuple of OperatingPoint
+        Of each label, from which probability on an image is said to have it; none for 0.5.
+    intervals : NumberIntervals or None
+        Of numbers: errors on the validation images.
 
     Examples
     --------
@@ -138,6 +145,9 @@ class Model(Result):
     conformal: Conformal | None = None
     familiarity: Familiarity | None = None
     point: OperatingPoint | None = None
+    task: Task = Task()  # noqa: RUF009 - frozen
+    points: tuple[OperatingPoint, ...] = ()
+    intervals: NumberIntervals | None = None
     _live: LiveNetwork = dataclasses.field(default_factory=LiveNetwork, init=False, repr=False, compare=False)
     _file: Path | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 
@@ -158,8 +168,8 @@ class Model(Result):
         """The recipe of the cached features that it starts from: without the fine-tuned layers."""
         return dataclasses.replace(self.recipe, tail="")
 
-    def predict_proba(self, X: object) -> NDArray[np.float64]:
-        """Return class probabilities of images, or of features: the head's, calibrated.
+    def outputs(self, X: object) -> NDArray[np.float64]:
+        """Return what it gives for images, or features: probabilities, or of numbers the numbers.
 
         The network is loaded by the first call with images and kept; a further call costs decoding and the forward pass.
         Several threads may call at once: they decode side by side, and take turns at the network.
@@ -173,13 +183,13 @@ class Model(Result):
 
         Returns
         -------
-        probabilities : ndarray of shape (n_samples, n_classes), float64
-            In the order of ``class_names``; for one image, too, a row. For files those of ``predict_images``.
+        outputs : ndarray of shape (n_samples, n_columns), float64
+            In the order of ``column_names``; for one image, too, a row. For files those of ``predict_images``.
 
         Raises
         ------
         ImageRejected
-            If an image gives no features: with its position in ``X``. ``predict_images`` gives the others a class all the same.
+            If an image gives no features: with its position in ``X``. ``predict_images`` answers for the others all the same.
         ImageListError
             If ``X`` holds neither images nor features.
         HeadError
@@ -187,38 +197,48 @@ class Model(Result):
         BackboneError
             If the backbone's weights are not at hand, or there is no such device.
         """
-        sources = as_sources(X, "X")
-        if sources is None:
-            return self.calibration(self.head.predict_proba(X))  # type: ignore[arg-type] # the head refuses what it cannot take
-        probabilities = np.zeros((len(sources), len(self.class_names)))
+        if (sources := as_sources(X, "X")) is None:
+            return self._of_features(X)
+        outputs = np.zeros((len(sources), len(self.column_names)))
         for positions, features in self._live.features(self, sources):
-            probabilities[positions] = self.calibration(self.head.predict_proba(features))
-        return probabilities
+            outputs[positions] = self._of_features(features)
+        return outputs
 
-    def predict(self, X: object) -> NDArray[np.str_]:
-        """Return the class of each image, or row of features; parameters and errors as for ``predict_proba``.
+    def _of_features(self, X: object) -> NDArray[np.float64]:
+        given = self.head.outputs(X)  # type: ignore[arg-type] # the head refuses what it cannot take
+        return self.calibration(given) if self.task.has_classes else given
 
-        It is the most probable one, or what the model's operating point makes of the probabilities.
+    def predict_proba(self, X: object) -> NDArray[np.float64]:
+        """Return probabilities of images, or of features: the head's, calibrated; parameters and errors as for ``outputs``.
 
         Returns
         -------
-        labels : ndarray of shape (n_samples,), str
-            Class names; for one image, too, an array.
+        probabilities : ndarray of shape (n_samples, n_classes), float64
+            In the order of ``class_names``; of labels each by itself.
+
+        Raises
+        ------
+        TaskError
+            If the model answers numbers.
         """
-        labels: NDArray[np.str_] = np.array(self.class_names)[self.decide(self.predict_proba(X))]
-        return labels
+        if error := self.task.refuse("predict_proba", ("classes", "labels", "grades"), "model", "Use predict."):
+            raise error
+        return self.outputs(X)
 
-    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the label (n,) that images with these probabilities (n, n_classes) are called by."""
-        return self.point(probabilities) if self.point else probabilities.argmax(axis=1)
+    def predict(self, X: object) -> NDArray[Any]:
+        """Return the answer for each image, or row of features; parameters and errors as for ``outputs``.
 
-    @property
-    def point_notes(self) -> tuple[str, ...]:
-        """What a reader of its answers should know of its operating point."""
-        if self.point is None:
-            return ()
-        name, other = self.class_names[self.point.positive], self.class_names[1 - self.point.positive]
-        return (f"an image is called {name!r} from a probability of {self.point.threshold:.3f} on, else {other!r}",)
+        Returns
+        -------
+        answers : ndarray
+            Of classes their names, of shape (n_samples,): the most probable class, or what the operating point makes of the
+            probabilities. Of grades the names of their medians. Of labels (n_samples, n_labels), int64: 1 for each that the
+            image is said to have. Of numbers (n_samples, n_targets), float64.
+        """
+        outputs = self.outputs(X)
+        if self.task.has_classes:
+            return np.array(self.class_names)[self.decide(outputs)]
+        return outputs if not self.task.has_probabilities else self.called(outputs).astype(np.int64)
 
     def using(
         self,
