@@ -74,7 +74,7 @@ LIBRARIES = {
         *("verbs/compare/folds.py", "verbs/compare/scoring.py", "verbs/evaluate/", "verbs/export/", "estimators/"),
     ),
     # One thing each: a root, LAPACK's Cholesky, a graph's connected parts.
-    ("scipy",): ("heads/temperature.py", "heads/classical/positive.py", "system/linked.py"),
+    ("scipy",): ("heads/temperature.py", "heads/classical/positive.py", "verbs/evaluate/resamples.py", "system/linked.py"),
     ("isal",): ("store/shards/chunks.py",),
     ("joblib",): ("system/cores.py", "verbs/compare/search.py", "verbs/export/"),
     ("threadpoolctl",): ("verbs/compare/validate.py", "heads/epochs/steps.py", "models/alike/"),
@@ -222,6 +222,7 @@ def test_each_command_has_its_files() -> None:
         "terminal",
         "progress",
         "help",
+        "listing",
         "defaults",
         "complete",
         "spelling",

@@ -78,6 +78,10 @@ class Tail:
         shape = tuple(self._network.input_shape[1:])
         return shape if len(shape) == 3 else (1, 1, *shape)
 
+    def on_device(self) -> Any:
+        """Return a context in which networks are built, run and trained where this tail computes."""
+        return on_device(self._device)
+
     def take(self, batch_size: int) -> None:
         """Run on so many maps a forward pass from here on."""
         self._batches.size = batch_size

@@ -10,7 +10,9 @@ from featx.cli.group import main
 from featx.cli.options import (
     FOLDER,
     RESULT,
+    device_option,
     json_option,
+    weights_option,
     workers_option,
 )
 from featx.cli.progress import progress_options, show_epochs, show_progress
@@ -55,7 +57,16 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
     help="What stops the training and chooses the epoch.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order of images, and of dropout.")
+@weights_option()
+@click.option(
+    "--extract-batch-size",
+    type=click.IntRange(1, 4096),
+    default=None,
+    help="Images in a forward pass, where features of the layer before are extracted first.  [default: what fits into memory, "
+    "up to 32, or 128 on a GPU]",
+)
 @workers_option
+@device_option
 @click.option("--wait", is_flag=True, help="Wait for another process that is writing the cache.")
 @progress_options
 @json_option

@@ -37,7 +37,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("out", "out_option", "report", "page", "open_", "map_", "min_confidence", "log", "write_manifest", "drop"),
         *("raw_csv", "as_json"),
     ),
-    "Run": ("batch_size", "workers", "ray", "gpus_per_worker", "part", "seed", "progress", "quiet", "verbose"),
+    "Run": (
+        "batch_size",
+        "extract_batch_size",
+        "workers",
+        "ray",
+        "gpus_per_worker",
+        "part",
+        "seed",
+        "progress",
+        "quiet",
+        "verbose",
+    ),
 }
 """Options by what they are about, in the order of a session; the options of a group stay in the order of the command."""
 

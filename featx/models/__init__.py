@@ -8,7 +8,7 @@ from featx.models.compute import Engine, Extractor, Maps, decode_files
 from featx.models.confidence import SetMaker
 from featx.models.copies import Copies, TrainingCopies, find_copies, find_training_copies
 from featx.models.familiarity import Familiarity
-from featx.models.features import HeadFeatures, weights_hint
+from featx.models.features import HeadFeatures, recorded_weights, weights_hint
 from featx.models.file import check_model_path, find_model, library_versions, load_model, save_model
 from featx.models.found import kind_at
 from featx.models.int8 import (
@@ -78,6 +78,7 @@ __all__ = [
     "network_path",
     "no_cache_at",
     "open_cache",
+    "recorded_weights",
     "refuse_int8",
     "refuse_swapped",
     "save_model",

@@ -1,5 +1,6 @@
 """From the maps that a cache holds to the rows that a model's head takes: pooled, and through fine-tuned layers first."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -158,11 +159,26 @@ def weights_hint(model: Fitted, given: StrPath | None) -> Path | None:
     WeightsError
         If the file given is not there, or the features were made with other weights.
     """
-    recorded = model.source.get("weights_file")
+    return recorded_weights(model.cached_recipe, model.source, given)
+
+
+def recorded_weights(recipe: Recipe, record: Mapping[str, Any], given: StrPath | None) -> Path | None:
+    """Return where features of a recipe find their weights; parameters and errors as for ``weights_hint``.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How the features were made.
+    record : dict
+        With ``weights_file``: what a model's ``source``, or a cache's ``network``, has kept.
+    given : Path, str or None
+        What the user gave.
+    """
+    recorded = record.get("weights_file")
     hint = Path(recorded) if recorded else None
     given = None if given is None else as_path("weights", given, WeightsError, "a path, or imagenet, random or random:SEED")
     if given is not None and is_name_of_weights(given):
-        return weights_by_name(model.cached_recipe, str(given))
+        return weights_by_name(recipe, str(given))
     # The model's own hint, passed on, may be of another machine: the weights that it names may be bundled here.
     if given not in (None, hint) and not given.is_file():
         if address := address_of(given):

@@ -87,6 +87,9 @@ FINETUNE: dict[str, Any] = {
     "seed": -1,
     "epoch": 3,
     "model": "none.featx",
+    "device": "x",
+    "weights": "none.h5",
+    "extract_batch_size": 0,
 }
 EXTRACT: dict[str, Any] = {
     "images": "none",
@@ -214,7 +217,7 @@ def each(function: Callable[..., Any], usual: dict[str, Any], wrong: dict[str, A
         *each(featx.evaluate_model, {"model": "MODEL"}, COMPUTING),
         *each(featx.evaluate_model, {"model": "MODEL", "images": "PHOTOS"}, COMPUTING | LISTING),
         *each(featx.predict_images, {"model": "MODEL", "paths": ["PHOTOS"]}, COMPUTING),
-        *each(featx.fine_tune, {"cache": "CACHE"}, {"workers": NO_COUNT}),
+        *each(featx.fine_tune, {"cache": "CACHE"}, {"workers": NO_COUNT, "extract_batch_size": NO_COUNT, "device": NO_TEXT}),
         *each(featx.audit_cache, {"cache": "CACHE"}, {"workers": NO_COUNT}),
         *each(featx.audit_cache, {"cache": "CACHE", "measure": True}, {"workers": NO_COUNT}),
     ],

@@ -16,6 +16,7 @@ from featx.report.page.exhibits import Exhibits
 from featx.report.page.figures import accuracy_note, baseline_text, figures_of, lead_of
 from featx.report.page.galleries import galleries
 from featx.report.page.matrix import confusions, paper_matrix, screen_matrix
+from featx.report.page.operating import operating_section
 from featx.report.page.render import render_page
 from featx.report.page.sections import (
     about_section,
@@ -77,6 +78,7 @@ def evaluation_page(evaluation: Evaluation, exhibits: Exhibits, page: Path, file
         confidence=confidence_section(evaluation),
         surest=surest_section(evaluation),
         sets=sets_section(evaluation),
+        operating=operating_section(evaluation),
         **curves_section(evaluation),
         map=map_section(evaluation, exhibits),
         training=training_section(evaluation),
@@ -121,6 +123,7 @@ def _contents(evaluation: Evaluation, exhibits: Exhibits, shown: Sequence[str]) 
         *([("confidence", "Confidence")] if evaluation.confidence else []),
         *([("surest", "The surest")] if evaluation.surest else []),
         *([("sets", "Sets")] if evaluation.sets else []),
+        *([("operating", "Threshold")] if evaluation.operating_curve else []),
         *([("precision-recall", "Precision and recall")] if evaluation.curves else []),
         *([("map-section", "Map")] if exhibits.map else []),
         *([("training", "Training")] if evaluation.model.history.get("loss") else []),

@@ -14,7 +14,7 @@ from featx.models import Compute, HeadFeatures, Model, SetMaker, classify_files,
 from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.verbs.evaluate.calibration_error import calibration_precision
-from featx.verbs.evaluate.evaluation import ClassMeasures, Confidence, Evaluation
+from featx.verbs.evaluate.evaluation import Evaluation
 from featx.verbs.evaluate.grouped import WEIGHTED, GroupedAnswers, count_groups, cross_validated_both_ways
 from featx.verbs.evaluate.intervals import measure_intervals
 from featx.verbs.evaluate.measures import (
@@ -24,7 +24,8 @@ from featx.verbs.evaluate.measures import (
     reliability,
     top_k_accuracy,
 )
-from featx.verbs.evaluate.operating import measure_point
+from featx.verbs.evaluate.operating import measure_curve, measure_point
+from featx.verbs.evaluate.parts import ClassMeasures, Confidence
 from featx.verbs.evaluate.remarks import cautions, note_measured, note_source
 from featx.verbs.evaluate.sets import choose_sets, measure_sets
 from featx.verbs.evaluate.sources import Measured, OnChosen, check_classes, check_split, from_cache, from_files, list_to_measure
@@ -93,7 +94,7 @@ def evaluate_model(
         Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **manifest
         How a manifest is read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``group_column``,
-        ``weight_column``, ``ext``.
+        ``weight_column``, ``ext``, ``label_separator``, ``label_columns``, ``target``, ``ordinal``.
 
     Returns
     -------
@@ -247,6 +248,7 @@ def _measure(
         sets=measure_sets(maker, measured.probabilities, y, model.class_names) if maker else None,
         surest=risk_coverage(measured.probabilities, y),
         operating=operating,
+        operating_curve=measure_curve(model, measured.probabilities, y, weights),
     )
 
 

@@ -154,19 +154,15 @@ def precision_recall_curves(probabilities: NDArray[np.float64], y: NDArray[np.in
     present = np.unique(y).tolist()
     if probabilities.size > _MOST_PROBABILITIES or len(present) < 2:
         return []
-    curves = []
-    for label in present:
-        recall, precision = _precision_recall(y == label, probabilities[:, label])
-        kept = _thinned(len(recall))
-        curves.append(
-            PrecisionRecall(
-                label=label,
-                average_precision=float(np.sum(np.diff(recall) * precision[1:])),
-                recall=recall[kept].tolist(),
-                precision=precision[kept].tolist(),
-            )
-        )
-    return curves
+    return [curve_of(label, y == label, probabilities[:, label]) for label in present]
+
+
+def curve_of(label: int, own: NDArray[np.bool_], column: NDArray[np.float64]) -> PrecisionRecall:
+    """Return the curve of one class, of whether images are of it (n_images,) and of its probabilities (n_images,)."""
+    recall, precision = _precision_recall(own, column)
+    kept = _thinned(len(recall))
+    average = float(np.sum(np.diff(recall) * precision[1:]))
+    return PrecisionRecall(label, average, recall[kept].tolist(), precision[kept].tolist())
 
 
 def _precision_recall(own: NDArray[np.bool_], column: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -180,3 +176,21 @@ def _precision_recall(own: NDArray[np.bool_], column: NDArray[np.float64]) -> tu
 def _thinned(n_points: int) -> NDArray[np.int64]:
     """Choose points of a curve evenly, the first and the last among them."""
     return np.unique(np.linspace(0, n_points - 1, min(n_points, MOST_CURVE_POINTS)).round().astype(np.int64))
+
+
+def average_precisions(true: NDArray[np.bool_], p: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return scikit-learn's average precision under each of some weights (size, n), of images (n,) from the most probable on.
+
+    NaN where every image that weighs anything is of the class, or none is.
+    """
+    if not len(p):
+        return np.full(len(weights), np.nan)
+    ends = np.append(np.flatnonzero(np.diff(p)), len(p) - 1)  # the last of equal probabilities
+    hits, called = (weights * true).cumsum(axis=1)[:, ends], weights.cumsum(axis=1)[:, ends]
+    gained = np.diff(hits, axis=1, prepend=0.0)
+    precision = np.divide(hits, called, out=np.zeros(hits.shape), where=called > 0)
+    positive, total = hits[:, -1], called[:, -1]
+    found = (gained * precision).sum(axis=1)
+    out = np.full(len(found), np.nan)
+    np.divide(found, positive, out=out, where=(positive > 0) & (positive < total))
+    return out

@@ -8,7 +8,7 @@ import numpy as np
 from featx.errors import ImageListError, ModelError
 from featx.images import UnlabelledFiles, list_unlabelled
 from featx.models import FileProbabilities, Judged, Model, advised, tell_apart
-from featx.verbs.evaluate.evaluation import Strangers
+from featx.verbs.evaluate.parts import Strangers
 
 
 def list_strangers(model: Model, path: Path, source: Path | str) -> UnlabelledFiles:

@@ -9,7 +9,6 @@ from featx.errors import Interrupted, ModelError
 from featx.heads import check_seed
 from featx.heads.epochs.network import KerasSteps
 from featx.models import (
-    Compute,
     Model,
     check_model_path,
     largest_share,
@@ -27,87 +26,13 @@ from featx.system.names import keywords_of
 from featx.system.outputs import as_result_path
 from featx.system.paths import MODEL, StrPath, as_path_or_none
 from featx.system.progress import OnEpoch
-from featx.system.results import Result
 from featx.verbs.finetune.checkpoint import check_checkpoint_path
 from featx.verbs.finetune.joined import JoinedNetwork
 from featx.verbs.finetune.prepared import Prepared, prepare
-from featx.verbs.finetune.settings import Schedule, TuningKeywords, TuningSettings
+from featx.verbs.finetune.result import FineTuneResult
+from featx.verbs.finetune.settings import Schedule, TuningKeywords, TuningSettings, computing
 from featx.verbs.finetune.training import Tuning
 from featx.verbs.fit import LearningImages, choose_images
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class FineTuneResult(Result):
-    """The result of fine-tuning.
-
-    Parameters
-    ----------
-    model : Path
-        The model file: the fine-tuned model, or the model it started from where no epoch did better.
-    started_from : str
-        The model file that gave the head, or how it was fitted.
-    start, before, end : str
-        The first layer that was trained, the cached layer before it, and the last layer trained.
-    cache : Path
-        Where the features of the layer before are.
-    extracted : int
-        Images and views whose features of that layer were extracted first.
-    train_images, val_images, views : int
-        Images learned from; images that validated; views of each training image.
-    val_accuracy_before, val_loss_before : float or None
-        Of the model it started from; None without validation images.
-    val_accuracy, val_loss : float or None
-        Of the model that was kept.
-    improved : bool
-        Whether fine-tuning beat the model it started from.
-    epochs, best_epoch, resumed_at : int
-        Epochs run; the epoch that was kept, from 1; the epoch after which an interrupted run was taken up, or 0.
-    seconds, seconds_per_epoch : float
-        Of the whole; of an epoch, its validation included.
-    parameters : dict of str to int
-        ``total``, ``trainable``, ``frozen``.
-    notes : list of str
-        Remarks for the user.
-    val_interval : (low, high) or None
-        95 % interval of ``val_accuracy`` (Wilson's); None where images come in groups, which it knows nothing of.
-    val_baseline : float or None
-        Accuracy on the validation images of always answering the largest class.
-
-    Examples
-    --------
-    >>> result = featx.fine_tune("cache/deep", "block5_conv3", epochs=1)
-    >>> result.parameters["trainable"] > 2_359_808  # the convolution's, and the head's
-    True
-    """
-
-    model: Path
-    started_from: str
-    start: str
-    before: str
-    end: str
-    cache: Path
-    extracted: int
-    train_images: int
-    val_images: int
-    views: int
-    val_accuracy_before: float | None
-    val_loss_before: float | None
-    val_accuracy: float | None
-    val_loss: float | None
-    improved: bool
-    epochs: int
-    best_epoch: int
-    resumed_at: int
-    seconds: float
-    seconds_per_epoch: float
-    parameters: dict[str, int]
-    notes: list[str]
-    val_interval: tuple[float, float] | None = None
-    val_baseline: float | None = None
-
-    def __fspath__(self) -> str:
-        """Stand for its model wherever the path of a model is wanted."""
-        return str(self.model)
 
 
 @closing_bars()
@@ -119,7 +44,10 @@ def fine_tune(
     model: StrPath | None = None,
     out: StrPath | None = None,
     seed: int = 0,
+    weights: StrPath | None = None,
+    extract_batch_size: int | None = None,
     workers: int | None = None,
+    device: str | None = None,
     wait: bool = False,
     on_epoch: OnEpoch | None = None,
     progress: ProgressOption = None,
@@ -144,8 +72,17 @@ def fine_tune(
         The model file; by default ``models/<cache>-finetuned.featx``, and in a folder the file of that name.
     seed : int
         Of the order of images and of dropout.
+    weights : Path, str or None
+        The backbone's weights file, if it is not at hand; or ``imagenet``, ``random`` or ``random:SEED``, if the features were
+        made with those.
+    extract_batch_size : int or None
+        Images in a forward pass of the frozen layers, where features of the layer before have to be extracted first; by default
+        what fits into memory, up to 32, or 128 where there may be a GPU. ``batch_size`` is that of a training step.
     workers : int or None
         Decoding processes, where features of the layer before have to be extracted first.
+    device : str or None
+        Where features are extracted and layers trained: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds
+        one.
     wait : bool
         Wait for another process that writes the cache.
     on_epoch : callable or None
@@ -166,10 +103,12 @@ def fine_tune(
     ------
     BackboneError
         If the backbone has no such layer, cannot be cut there, or its weights are not at hand.
+    DeviceError
+        If there is no such device.
     CacheError, ImageListError
         If there is no cache, or the layer's features can be neither read nor extracted.
     ModelError, HeadError, RecipeError
-        If there is nothing to start from, or a setting or ``workers`` is outside its range.
+        If there is nothing to start from, or a setting, a batch size or ``workers`` is outside its range.
     OutputError
         If the model or a checkpoint cannot be written.
     Interrupted
@@ -187,7 +126,7 @@ def fine_tune(
     seed = plain(seed)
     check_seed(seed)
     schedule = settings.schedule
-    compute = Compute(schedule.batch_size, workers)
+    compute = computing(extract_batch_size, workers, device)
     store = open_cache(cache)
     refuse_int8(store.recipe, "fine-tuning")
     default = f"{store.folder.resolve().name}-finetuned.featx"
@@ -199,15 +138,18 @@ def fine_tune(
         store,
         start,
         as_path_or_none("model", model, ModelError, MODEL),
+        weights,
         compute,
         seed=seed,
         wait=wait,
         progress=progress,
     )
-    joined = JoinedNetwork.join(prepared, seed)
-    tuning = _make_tuning(joined, settings, seed, checkpoint)
+    with prepared.tail.on_device():
+        joined = JoinedNetwork.join(prepared, seed)
+        tuning = _make_tuning(joined, settings, seed, checkpoint)
     try:
-        tuning.run(prepared.train, prepared.val, on_epoch or epochs_of(progress))
+        with prepared.tail.on_device():
+            tuning.run(prepared.train, prepared.val, on_epoch or epochs_of(progress))
     except KeyboardInterrupt:
         raise Interrupted(
             f"{path}: stopped after {tuning.epochs_done} of {schedule.epochs} epochs; they are kept in {checkpoint}. "

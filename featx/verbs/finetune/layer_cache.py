@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.backbones import find_weights
 from featx.errors import ImageListError, Interrupted
 from featx.images import Augmentation, Views
 from featx.models import CHANGED, Compute, Engine, Extractor, ListedFiles
@@ -23,6 +22,7 @@ def cache_of_layer(
     layer: str,
     compute: Compute,
     *,
+    weights: Path | None = None,
     wait: bool = False,
     progress: Progress | None = None,
 ) -> tuple[FeatureCache, int]:
@@ -39,6 +39,8 @@ def cache_of_layer(
         The layer.
     compute : Compute
         How features are computed.
+    weights : Path or None
+        The backbone's weights file, already checked; None for random weights.
     wait : bool
         Wait for another process that writes the same cache.
     progress : callable or None
@@ -68,7 +70,7 @@ def cache_of_layer(
     with deep.writing(wait) as writer:
         missing = _missing(deep, catalog)
         try:
-            lost = _extract(store, deep, writer, missing, compute, progress)
+            lost = _extract(store, deep, writer, missing, compute, weights, progress)
         except KeyboardInterrupt:
             writer.flush()
             raise Interrupted(
@@ -109,7 +111,13 @@ def _missing(deep: FeatureCache, catalog: Catalog) -> RowViews:
 
 
 def _extract(
-    store: FeatureCache, deep: FeatureCache, writer: CacheWriter, missing: RowViews, compute: Compute, progress: Progress | None
+    store: FeatureCache,
+    deep: FeatureCache,
+    writer: CacheWriter,
+    missing: RowViews,
+    compute: Compute,
+    weights: Path | None,
+    progress: Progress | None,
 ) -> dict[bytes, str]:
     """Extract what is missing; return the contents that no file gave, and why."""
     lost: dict[bytes, str] = {}
@@ -120,8 +128,7 @@ def _extract(
     views = Views(Augmentation.parse(catalog.augment), catalog.view_seed, numbers.tolist()) if catalog.view_keys else None
     keys: NDArray[np.int64] = np.array((0, *catalog.view_keys), np.int64)
     stage = "extract views" if views else "extract"
-    hint = store.network.get("weights_file")
-    extractor = Extractor(Engine(deep.recipe, find_weights(deep.recipe, Path(hint) if hint else None)), compute)
+    extractor = Extractor(Engine(deep.recipe, weights), compute)
     # A file that was edited since it was listed is another image than the head was fitted on.
     for batch, maps in extractor(ListedFiles(catalog, rows), views, stage=stage, progress=progress):
         lost |= {catalog.digests[rows[position]].tobytes(): reason for position, reason in batch.rejected.items()}

@@ -12,8 +12,9 @@ from featx.backbones import find_weights, load_tail
 from featx.errors import HeadError, ModelError
 from featx.heads.epochs import batches
 from featx.heads.epochs.settings import TrainingRules
-from featx.models import Compute, Model
+from featx.models import Compute, Model, recorded_weights
 from featx.store import CachedRows, FeatureCache
+from featx.system.paths import StrPath
 from featx.system.progress import Progress
 from featx.verbs.finetune.layer_cache import cache_of_layer
 from featx.verbs.finetune.origin import find_start, fit_start
@@ -72,6 +73,7 @@ def prepare(
     store: FeatureCache,
     start: str | None,
     model: Path | None,
+    weights: StrPath | None,
     compute: Compute,
     *,
     seed: int,
@@ -82,7 +84,7 @@ def prepare(
 
     Raises
     ------
-    BackboneError, CacheError, ImageListError, ModelError, HeadError
+    BackboneError, CacheError, ImageListError, ModelError, HeadError, DeviceError
         As for ``fine_tune``.
     """
     if store.catalog.weights is not None:
@@ -91,16 +93,16 @@ def prepare(
             "none, or fit logreg, svm, ridge or dense, which do."
         )
     existing = find_start(store, model)
-    hint = store.network.get("weights_file")
-    weights = find_weights(store.recipe, Path(hint) if hint else None)
+    file = find_weights(store.recipe, recorded_weights(store.recipe, store.network, weights))
     tuned = existing[1].tail if existing else None
     if tuned and start not in (None, tuned.start):
         raise ModelError(
             f"{model}: was fine-tuned from {tuned.start!r}, not from {start!r}. Give --from {tuned.start}, or no --from."
         )
     first, end = tuned.start if tuned else start, _end_of(store, existing[1] if existing else None)
-    tail = load_tail(store.recipe, weights, first, end, tuned.arrays if tuned else None, compute.images_a_batch(store.recipe))
-    deep, extracted = cache_of_layer(store, tail.before, compute, wait=wait, progress=progress)
+    size = compute.images_a_batch(store.recipe)
+    tail = load_tail(store.recipe, file, first, end, tuned.arrays if tuned else None, size, compute.device)
+    deep, extracted = cache_of_layer(store, tail.before, compute, weights=file, wait=wait, progress=progress)
     images = choose_images(deep.catalog, deep.folder)
     train, val = _examples(deep, tail.before, images)
     if existing:

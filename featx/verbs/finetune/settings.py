@@ -5,10 +5,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self, TypedDict
 
-from featx.errors import HeadError
+from featx.backbones import check_device
+from featx.errors import HeadError, RecipeError
 from featx.heads import Head
 from featx.heads.checks import check_setting, is_number, is_whole
 from featx.heads.epochs.settings import TrainingRules, check_optimizer, rules_of
+from featx.models import Compute
+from featx.system.kinds import shown
 from featx.system.names import check_keywords
 
 SCHEDULES = ("cosine", "constant")
@@ -32,6 +35,24 @@ class TuningKeywords(TypedDict, total=False):
     batch_size: int
     optimizer: Literal["adam", "sgd", "rmsprop", "adamw"]
     momentum: float
+
+
+def computing(extract_batch_size: int | None, workers: int | None, device: str | None) -> Compute:
+    """Return how the frozen layers compute.
+
+    Raises
+    ------
+    RecipeError
+        If a number is no whole number from 1.
+    DeviceError
+        If there cannot be such a device.
+    """
+    size = extract_batch_size  # Compute calls it batch_size, which here is that of a training step
+    if size is not None and not (is_whole(size) and size >= 1):
+        raise RecipeError(f"extract_batch_size must be a whole number from 1, or None. Received: {shown(size)}.")
+    compute = Compute(size, workers, device=device)
+    check_device(device, "float32")
+    return compute
 
 
 @dataclasses.dataclass(frozen=True)

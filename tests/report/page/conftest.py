@@ -1,5 +1,6 @@
 """One browser and one set of pages for all tests of pages: to start the one takes longer than most of them."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import featx
-from featx.report import write_audit, write_explanation_page, write_prediction_page
+from featx.report import write_audit, write_explanation_page, write_look_page, write_prediction_page
 from tests.conftest import write_image
 from tests.report.page.browsing import start
 
@@ -26,9 +27,10 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The four pages, of 4 classes of 20 images, some mistaken, with hostile names.
+    """The five pages, of 4 classes of 20 images, some mistaken, with hostile names.
 
-    ``r/report.html``, ``p.html`` of predictions, ``a/audit.html`` and ``e.html`` of explanations.
+    ``r/report.html``, ``p.html`` of predictions, ``a/audit.html``, ``e.html`` of explanations and ``l.html`` of a look, which
+    has a copy and a file that is no image besides.
     """
     root = tmp_path_factory.mktemp("site")
     for label, name in enumerate(NAMES):
@@ -46,4 +48,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_prediction_page(predictions, root / "p.html", model, min_confidence=middle)
     write_audit(featx.audit_cache(cache), root / "a")
     write_explanation_page(featx.explain_images(model, root / "images" / "test" / "plain"), root / "e.html", model)
+    shutil.copytree(root / "images" / "train", root / "looked")
+    (root / "looked" / "plain" / "no image.png").write_text("no image")
+    shutil.copy(root / "looked" / "plain" / "1.png", root / "looked" / "plain" / "copy.png")
+    write_look_page(featx.look_at_images(root / "looked", image_size=64, examples=1, augment="flip"), root / "l.html")
     return root

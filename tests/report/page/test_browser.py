@@ -24,7 +24,7 @@ from tests.report.page.made import answers, confused, long_names, measured_of, m
 from tests.report.page.test_page import luminance
 
 Show = Callable[..., Any]
-EVERY_PAGE = ("r/report.html", "p.html", "a/audit.html", "e.html")
+EVERY_PAGE = ("r/report.html", "p.html", "a/audit.html", "e.html", "l.html")
 
 
 def open_until(browser: Any, address: str, holds: Callable[[], bool], before: str = "") -> None:

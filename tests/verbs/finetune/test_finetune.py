@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import featx
+import featx.models.compute
 from featx.backbones import BACKBONES, load_tail
 from featx.errors import (
     BackboneError,
@@ -22,6 +23,7 @@ from featx.errors import (
     ModelError,
     OutputError,
     RecipeMismatch,
+    WeightsError,
 )
 from featx.models import Compute
 from featx.models.file import load_model, save_model
@@ -346,6 +348,46 @@ def test_images_extracted_with_a_larger_limit_are_learned_from(home: Path, here:
     result = featx.fine_tune(here / "c", "block5_conv1", out=here / "t.featx", epochs=1)
     assert result.extracted == 48
     assert featx.open_cache(str(result.cache)).catalog.reason_counts() == {}
+
+
+def test_the_weights_of_the_frozen_layers_are_given_where_they_are_not_at_hand(
+    home: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file with the same content is taken, wherever it lies; one with another, and other weights by name, are refused."""
+    weights = here / "mine.weights.h5"
+    shutil.copy(BACKBONES["vgg16"].bundled, weights)  # type: ignore[arg-type]
+    shutil.copytree(home / "last", here / "c")
+    unbundled = dataclasses.replace(BACKBONES["vgg16"], bundled=None, bundled_digest="")
+    monkeypatch.setitem(BACKBONES, "vgg16", unbundled)
+    options: dict[str, Any] = {"model": home / "dense.featx", "out": here / "t.featx", "epochs": 1}
+    result = featx.fine_tune(here / "c", "block5_conv3", weights=weights, **options)
+    assert result.extracted == 48
+    assert featx.open_cache(str(result.cache)).network["weights_file"] == str(weights)
+    with pytest.raises(WeightsError, match="random:3: the features were made with sha256"):
+        featx.fine_tune(home / "both", "block5_conv3", weights="random:3", **options)
+    (here / "other.h5").write_bytes(b"other")
+    with pytest.raises(WeightsError, match=r"other\.h5: has digest"):
+        featx.fine_tune(home / "both", "block5_conv3", weights=here / "other.h5", **options)
+
+
+def test_device_and_batch_sizes_reach_the_network(home: Path, here: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen layers run on as many images as were asked for, a training step on others; a device that is none is refused."""
+    seen: list[Any] = []
+    load = featx.models.compute.load_backbone
+
+    def noted(recipe: Any, weights: Any, size: int, **options: Any) -> Any:
+        seen.append((size, options["device"]))
+        return load(recipe, weights, size, **options)
+
+    monkeypatch.setattr("featx.models.compute.load_backbone", noted)
+    shutil.copytree(home / "last", here / "c")
+    words = ("--from", "block5_conv3", "--epochs", "1", "--batch-size", "16", "--device", "cpu", "--extract-batch-size", "5")
+    done = run("finetune", "c", *words, "--model", str(home / "dense.featx"), "--out", "t.featx", "--json")
+    assert as_json(done)["extracted"] == 48
+    assert seen == [(5, "cpu")]
+    refused = run("finetune", "c", *words[:-3], "gpu:7", "--out", "t.featx")
+    assert refused.exit_code == 2
+    assert "--device gpu:7" in refused.stderr
 
 
 def test_augmented_views_are_learned_from(home: Path, here: Path) -> None:
