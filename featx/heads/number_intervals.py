@@ -1,7 +1,7 @@
 """Intervals around numbers that keep a promise: split conformal prediction from the errors on images not learned from.
 
-The absolute errors of n such images are n scores. The error of a new image does not exceed the ceil((n + 1) level)-th smallest of
-them in at least that share of cases, whatever the head, as long as the new images come from where those came from.
+The absolute errors of n such images are n scores. The error of a new image does not exceed the ceil((n + 1) level)-th smallest
+in at least that share of cases, whatever the head, as long as the new images come from where those came from.
 
 References
 ----------
