@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class TrainingImages:
     weights : ndarray of shape (n_images,), float64, or None
         How much each counts; None where all count alike.
     task : Task
-        What is to be learned.
+        What is learned.
     targets : ndarray of shape (n_images, n_names), float64, or None
         Of labels and numbers, NaN for not known.
     """
@@ -57,6 +58,11 @@ class TrainingImages:
     weights: NDArray[np.float64] | None = None
     task: Task = Task()  # noqa: RUF009 - frozen
     targets: NDArray[np.float64] | None = None
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """What a head learns: ``labels`` of classes and grades, ``targets`` of the others."""
+        return self.labels if self.targets is None else self.targets
 
     @property
     def n_folds(self) -> int:
@@ -98,7 +104,7 @@ def cut_into_folds(
         groups = groups[np.isin(catalog.rows("train"), rows)]
     contents = _shown_alike(catalog, rows, groups, by_group)
     if catalog.targets is not None:
-        return _cut_targets(store, layer, rows, contents, n_folds, seed)
+        return _cut_targets(store, layer, n_folds, seed, rows, contents)
     present, labels = np.unique(catalog.labels[rows], return_inverse=True)
     different = [len(np.unique(contents[labels == label])) for label in range(len(present))]
     fewest = min(different, default=0)
@@ -111,36 +117,41 @@ def cut_into_folds(
     fold_of = _deal(labels, contents, min(n_folds, fewest), seed)
     inner_val = _deal(labels, contents, min(_INNER_FOLDS, fewest), seed + 1) == 0
     names = tuple(catalog.class_names[label] for label in present)
-    learned = Task("grades", names) if catalog.task.is_ordered else catalog.task
-    weights = catalog.weights_of(rows)
-    return TrainingImages(store, layer, rows, labels.astype(np.int64), names, fold_of, inner_val, weights, learned)
+    task = Task("grades", names) if catalog.task.is_ordered else catalog.task
+    of_images = rows, labels.astype(np.int64), names, fold_of, inner_val, catalog.weights_of(rows)
+    return TrainingImages(store, layer, *of_images, task=task)
 
 
 def _cut_targets(
-    store: FeatureCache, layer: str, rows: NDArray[np.int64], contents: NDArray[np.int64], n_folds: int, seed: int
+    store: FeatureCache,
+    layer: str,
+    n_folds: int,
+    seed: int,
+    rows: NDArray[np.int64],
+    contents: NDArray[np.int64],
 ) -> TrainingImages:
-    """Deal images with several labels or numbers: each label is in every fold and absent in it, numbers are spread evenly."""
+    """Deal images of labels or numbers; errors as for ``cut_into_folds``."""
     catalog = store.catalog
-    assert catalog.targets is not None
-    task, targets = catalog.task, catalog.targets[rows]
-    sides = [~np.isnan(targets)] if task.kind == "numbers" else [targets == 1, targets == 0]
-    fewest, name = min(
-        ((len(np.unique(contents[side[:, at]])), name) for side in sides for at, name in enumerate(task.names)),
-        default=(0, ""),
-    )
-    if fewest < 2:
-        known = "images of which it is known" if task.kind == "numbers" else "images that have it, and as many that do not"
-        raise HeadError(
-            f"{store.folder}: cross-validation needs of each {task.noun} at least 2 different training {known}. "
-            f"Received: {fewest} of {name!r}. Add images, or fit one head with its own settings."
-        )
+    task, targets = catalog.task, catalog.targets
+    assert targets is not None
+    targets, least = targets[rows], len(rows)
+    for name, column in zip(task.names, targets.T, strict=True):
+        known = ~np.isnan(column)
+        sides = [known & (column == value) for value in (0, 1)] if task.kind == "labels" else [known]
+        fewest = min(len(np.unique(contents[side])) for side in sides)
+        least = min(least, fewest)
+        if fewest < 2:
+            what = "with and without" if task.kind == "labels" else "with a known value of"
+            raise HeadError(
+                f"{store.folder}: cross-validation needs at least 2 different training images {what} {task.noun} {name!r}. "
+                f"Received: {fewest}. Add images, or fit one head with its own settings."
+            )
     strata = strata_of(task, catalog.labels[rows], targets)
-    fold_of = deal_folds(strata, contents, min(n_folds, fewest), seed)
-    inner_val = deal_folds(strata, contents, min(_INNER_FOLDS, fewest), seed + 1) == 0
+    fold_of = deal_folds(strata, contents, min(n_folds, least), seed)
+    inner_val = deal_folds(strata, contents, min(_INNER_FOLDS, least), seed + 1) == 0
     names = task.names if task.has_probabilities else ()
-    return TrainingImages(
-        store, layer, rows, np.zeros(len(rows), np.int64), names, fold_of, inner_val, catalog.weights_of(rows), task, targets
-    )
+    of_images = rows, np.zeros(len(rows), np.int64), names, fold_of, inner_val, catalog.weights_of(rows)
+    return TrainingImages(store, layer, *of_images, task=task, targets=targets)
 
 
 def _shown_alike(
