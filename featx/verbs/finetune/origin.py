@@ -163,7 +163,7 @@ def _as_dense(head: Head, class_weight: str | None, seed: int, temperature: floa
     if form is None or form.roots or form.unit:
         return None
     divisor = temperature if form.kind == "softmax" else 1.0
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "classes": head.classes_,
         "kernel_0": (form.kernel / divisor).astype(np.float32),
         "bias_0": (form.bias / divisor).astype(np.float32),
