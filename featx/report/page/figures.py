@@ -3,6 +3,7 @@
 import numpy as np
 
 from featx.report.page.strangest import stranger_figures
+from featx.report.text.columns import range_of
 from featx.report.text.shares import interval_text, share_text
 from featx.system.counts import number_of
 from featx.verbs.evaluate import Evaluation
@@ -44,6 +45,11 @@ def figures_of(evaluation: Evaluation) -> list[dict[str, str]]:
         ("Balanced accuracy", share_text(evaluation.balanced_accuracy), _interval(evaluation, "balanced_accuracy")),
         ("Macro F1", share_text(evaluation.macro_f1), _interval(evaluation, "macro_f1")),
     ]
+    if grades := evaluation.grades:
+        kappa = "–" if grades.kappa is None else f"{grades.kappa:.3f}"
+        rows.append(("Quadratic kappa", kappa, range_of(grades.intervals.get("kappa"))))
+        off = ", ".join(filter(None, (range_of(grades.intervals.get("mae")), f"{share_text(grades.within_one)} within one")))
+        rows.append(("Grades off on average", f"{grades.mae:.3f}", off))
     if evaluation.top3_accuracy is not None:
         rows.append(("Top-3 accuracy", share_text(evaluation.top3_accuracy), _interval(evaluation, "top3_accuracy")))
     before = evaluation.uncalibrated
