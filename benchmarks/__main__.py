@@ -33,6 +33,8 @@ SPEED: dict[str, list[str]] = {
     "pipeline": ["pipeline"],
     "unknown": ["unknown"],
     "groups": ["groups"],
+    "tuning": ["tuning"],
+    "rows": ["rows"],
     "gpu": ["gpu"],
 }
 """Sections of RESULTS.md, in its order: module and arguments."""

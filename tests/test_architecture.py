@@ -222,6 +222,7 @@ def test_each_command_has_its_files() -> None:
         "terminal",
         "progress",
         "help",
+        "listing",
         "defaults",
         "complete",
         "spelling",

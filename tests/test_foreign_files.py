@@ -15,8 +15,8 @@ import pytest
 import featx
 from featx.backbones.weights_check import check_weights_file
 from featx.errors import CacheDamaged, ImageListError, ModelDamaged, OutputError, WeightsError
-from featx.images.listing.columns import ManifestOptions
 from featx.images.listing.manifest import read_manifest
+from featx.images.listing.options import ManifestOptions
 from featx.store import FeatureCache
 from featx.store.guard import open_guarded
 from featx.store.inside import ALIKE, UNFINISHED

@@ -8,13 +8,12 @@ import click
 
 import featx
 from featx.cli.group import main
+from featx.cli.listing import group_from_option, manifest_options
 from featx.cli.options import (
     FOLDER,
     batch_option,
     device_option,
-    group_from_option,
     json_option,
-    manifest_options,
     max_pixels_option,
     raw_csv_option,
     sets_options,

@@ -8,14 +8,13 @@ import click
 import featx
 from featx.cli.complete import complete_layers
 from featx.cli.group import main
+from featx.cli.listing import group_from_option, manifest_options
 from featx.cli.options import (
     FOLDER,
     batch_option,
     device_option,
     engine_option,
-    group_from_option,
     json_option,
-    manifest_options,
     max_pixels_option,
     pixel_options,
     raw_csv_option,

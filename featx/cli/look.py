@@ -7,11 +7,11 @@ import click
 
 import featx
 from featx.cli.group import main
+from featx.cli.listing import manifest_options
 from featx.cli.options import (
     FOLDER,
     RESULT,
     json_option,
-    manifest_options,
     max_pixels_option,
     pixel_options,
     workers_option,

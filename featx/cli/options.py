@@ -136,31 +136,6 @@ def pixel_options(command: Any) -> Any:
     return command
 
 
-def manifest_options(command: Any) -> Any:
-    """Add the options that say how a manifest is to be read."""
-    options = [
-        click.option("--root", type=FOLDER, help="Manifest: folder that its paths are relative to.  [default: its own folder]"),
-        click.option("--path-column", metavar="NAME", help="Manifest: column of the paths.  [default: path, filename …]"),
-        click.option("--label-column", metavar="NAME", help="Manifest: column of the classes.  [default: label, class …]"),
-        click.option("--split-column", metavar="NAME", help="Manifest: column of the splits.  [default: split, set …]"),
-        click.option("--group-column", metavar="NAME", help="Manifest: column of the groups.  [default: group, patient …]"),
-        click.option("--weight-column", metavar="NAME", help="Manifest: how much each image counts.  [default: weight …]"),
-        click.option("--ext", metavar="SUFFIX", help="Manifest: added to paths that do not end in it, such as .png."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-group_from_option = click.option(
-    "--group-from",
-    metavar="SOURCE",
-    help="Which images show the same thing and stay together: parent (the folder that they lie in), exif:camera, "
-    "exif:time<60s (taken within a minute of each other), or a regular expression that finds the group in a path. none: none.  "
-    "[default: the manifest's column]",
-)
-
-
 def _write_raw_cells(context: click.Context, _: click.Parameter, given: bool) -> None:
     if given:
         context.with_resource(raw_cells())

@@ -6,15 +6,18 @@ from featx.images.decoder import decoder_notes
 from featx.images.header import Header
 from featx.images.headers import find_copies, read_headers
 from featx.images.in_memory import Source, as_sources, pixels_of
-from featx.images.listing.columns import ManifestKeywords, ManifestOptions
 from featx.images.listing.given import describe_rejected, paths_given
 from featx.images.listing.grouping import GroupFrom, group_faults, group_images
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
 from featx.images.listing.index import ImageIndex, list_images
+from featx.images.listing.members import members_of
 from featx.images.listing.missing import describe_missing, find_missing
+from featx.images.listing.options import ManifestKeywords, ManifestOptions
 from featx.images.listing.part import Part, listing_digest, take_images
 from featx.images.listing.passed import PassedOver
 from featx.images.listing.split import assign_splits
+from featx.images.listing.strata import Strata, strata_of
+from featx.images.listing.targets import aligned
 from featx.images.listing.unlabelled import UnlabelledFiles, list_unlabelled
 from featx.images.listing.usable import file_faults, listing_faults, listing_notes, missing_rows
 from featx.images.listing.walk import IMAGE_SUFFIXES, REPORT_MARKER, REPORT_PLOTS, natural_key
@@ -56,10 +59,12 @@ __all__ = [
     "Picture",
     "Pictured",
     "Source",
+    "Strata",
     "Thumbnail",
     "Traits",
     "UnlabelledFiles",
     "Views",
+    "aligned",
     "are_many_blank",
     "as_sources",
     "as_webp",
@@ -82,6 +87,7 @@ __all__ = [
     "listing_notes",
     "load_batches",
     "make_thumbnails",
+    "members_of",
     "missing_rows",
     "natural_key",
     "paths_given",
@@ -90,6 +96,7 @@ __all__ = [
     "read_headers",
     "read_image_file",
     "sniff_format",
+    "strata_of",
     "take_images",
     "view_key",
     "write_manifest",

@@ -12,6 +12,7 @@ from featx.store.listing.part import NOT_GIVEN, PartOf
 from featx.store.listing.parts import part_path, part_paths, rejects_path, write_part
 from featx.store.listing.rejects import check_something_is_left, write_rejects
 from featx.store.listing.repeats import Repeats, find_repeats
+from featx.store.listing.said import differ, said_of
 from featx.store.network import Count, Name, Network
 from featx.store.packed import is_pack, pack
 from featx.store.pooling import POOLINGS, check_pooling, pool_maps, sums_by_cell
@@ -51,6 +52,7 @@ __all__ = [
     "check_pooling",
     "check_something_is_left",
     "describe_differences",
+    "differ",
     "drop_foreign",
     "expected_bytes",
     "find_cache",
@@ -71,6 +73,7 @@ __all__ = [
     "read_recipe",
     "rejects_path",
     "restore",
+    "said_of",
     "set_aside",
     "shards_of",
     "sums_by_cell",

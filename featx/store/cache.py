@@ -16,6 +16,7 @@ from featx.store.folder import foreign_entries, no_cache, refuse_another_recipe
 from featx.store.inside import PARTS, check_inside
 from featx.store.listing.catalog import REJECTED, SPLITS, Catalog
 from featx.store.listing.parts import part_path, part_paths
+from featx.store.listing.said import said_of
 from featx.store.network import read_network
 from featx.store.shards.shard import Shard
 from featx.system.durable import make_folder
@@ -69,6 +70,8 @@ class FeatureCache(Result, CachedFeatures):
     def to_frame(self) -> "DataFrame":
         """Return a data frame with a row for each listed image: path, label, split, and why it was rejected; needs pandas.
 
+        Of labels and numbers there is a column each in place of ``label``: 1, 0 or a number, NaN where it is not known.
+
         Raises
         ------
         ExtraMissing
@@ -79,12 +82,15 @@ class FeatureCache(Result, CachedFeatures):
         catalog = self.catalog
         columns: dict[str, Any] = {
             "path": catalog.paths,
-            "label": [catalog.class_names[label] if label >= 0 else "" for label in catalog.labels.tolist()],
+            **({"label": [said_of(catalog, row) for row in range(len(catalog))]} if catalog.targets is None else {}),
             "split": [SPLITS[split] for split in catalog.splits.tolist()],
             "rejected": catalog.status == REJECTED,
             "reason": catalog.reasons,
         }
-        return data_frame(columns | ({"group": catalog.groups} if catalog.groups else {}), "FeatureCache")
+        columns |= {"group": catalog.groups} if catalog.groups else {}
+        for column, name in enumerate(catalog.task.column_names):  # a label may be called as a column is
+            columns[name if name not in columns else f"target {name}"] = catalog.targets[:, column]  # type: ignore[index]
+        return data_frame(columns, "FeatureCache")
 
     def __fspath__(self) -> str:
         """Stand for its folder wherever the path of a cache is wanted."""

@@ -3,8 +3,12 @@
 
 def number_of(n: int, noun: str) -> str:
     """Give "1 image", "2 images", "1,200 images", "2 classes"."""
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{n:,} {noun if n == 1 else plural}"
+    return f"{n:,} {noun if n == 1 else plural_of(noun)}"
+
+
+def plural_of(noun: str) -> str:
+    """Give "images" for "image", "classes" for "class"."""
+    return noun + ("es" if noun.endswith("s") else "s")
 
 
 def known_number_of(n: object, noun: str) -> str:

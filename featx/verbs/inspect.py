@@ -10,6 +10,7 @@ from featx.recipe import Recipe
 from featx.store import REJECTED, SPLITS, FeatureCache, missing_rows
 from featx.system.paths import StrPath, as_path
 from featx.system.results import Result
+from featx.task import Task
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -25,7 +26,8 @@ class CacheSummary(Result):
     source : str
         The images' folder at the last extract.
     counts : dict of str to dict of str to int
-        Class to split to number of images with features.
+        Class, label or target to split to number of images with features: of labels those that have it, of numbers those of
+        which it is known.
     splits : dict of str to int
         Images with features in each split.
     listed, rejected : int
@@ -40,6 +42,8 @@ class CacheSummary(Result):
         How the other views were made; empty without any.
     missing : int
         Rows of listed images that are in no shard: they were lost, or the listing is of another cache.
+    task : Task
+        What is to be learned of the images.
     """
 
     path: Path
@@ -56,6 +60,7 @@ class CacheSummary(Result):
     views: int
     augment: str
     missing: int = 0
+    task: Task = Task()  # noqa: RUF009 - frozen
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -109,7 +114,7 @@ def summarise_cache(store: FeatureCache) -> CacheSummary:
     """Summarise a cache that is open."""
     catalog = store.catalog
     of_split = {split: catalog.images_of_class(split) for split in SPLITS}
-    counts = {name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names}
+    counts = {name: {split: of_split[split][name] for split in SPLITS} for name in of_split["train"]}
     return CacheSummary(
         path=store.folder,
         recipe=store.recipe,
@@ -125,6 +130,7 @@ def summarise_cache(store: FeatureCache) -> CacheSummary:
         views=1 + len(catalog.view_keys),
         augment=catalog.augment,
         missing=missing_rows(catalog, store),
+        task=catalog.task,
     )
 
 

@@ -24,7 +24,7 @@ EVERY = [(name, option) for name, command in sorted(main.commands.items()) for o
 PLURAL = {
     *("epochs", "folds", "minutes", "views", "workers", "neighbors", "examples", "max-pixels"),
     *("max-rejects", "sets", "filters", "images", "unknown-images"),
-    *("weights", "loss", "progress", "preprocess", "yes", "group-duplicates", "probabilities", "rates"),
+    *("weights", "loss", "progress", "preprocess", "yes", "group-duplicates", "probabilities", "label-columns", "rates"),
 }
 
 # What a command is called inside differs where Python has the word itself, or the option is a twin of an argument.
@@ -64,7 +64,17 @@ def test_things_are_in_the_singular_and_counts_in_the_plural() -> None:
     assert {name for name in names if name.endswith("s")} == PLURAL
     assert all(re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*|C", name) for name in names)
     several = {shown(option) for _, option in EVERY if isinstance(option, Several)}
-    assert several == {"--layer", "--head", "--pooling", "--drop", "--hidden", "--filters"}
+    assert several == {
+        "--layer",
+        "--head",
+        "--pooling",
+        "--drop",
+        "--hidden",
+        "--filters",
+        "--label-columns",
+        "--target",
+        "--ordinal",
+    }
 
 
 @pytest.mark.parametrize("name", sorted(main.commands))

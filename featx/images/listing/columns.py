@@ -1,15 +1,14 @@
 """Which columns of a table are the path, the class and the split, under the names that people give them."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 from featx.errors import ImageListError
 from featx.images.listing.names import KNOWN_SPLITS, splits_called
+from featx.images.listing.options import ManifestOptions
 from featx.images.listing.tables import SEPARATORS, Table
 from featx.images.listing.walk import IMAGE_SUFFIXES
-from featx.system.kinds import check_kind
 
 FLAGS = "audit_flags"
 """Column of a manifest that featx has written, by which it is known again."""
@@ -44,71 +43,19 @@ _ONES = frozenset({"1", "1.0", "true"})
 _ZEROS = frozenset({"0", "0.0", "false", ""})
 
 
-@dataclasses.dataclass(frozen=True)
-class ManifestOptions:
-    """How a manifest is to be read where it does not say so itself.
-
-    Parameters
-    ----------
-    root : Path, str or None
-        Folder that its paths are relative to; by default the folder of the manifest.
-    path_column, label_column, split_column, group_column, weight_column : str or None
-        Names of the columns; by default the usual ones are recognised.
-    ext : str or None
-        Suffix that is added to each path which does not end in it, such as ``.png``.
-    """
-
-    root: Path | str | None = None
-    path_column: str | None = None
-    label_column: str | None = None
-    split_column: str | None = None
-    group_column: str | None = None
-    weight_column: str | None = None
-    ext: str | None = None
-
-    def __post_init__(self) -> None:
-        check_kind("root", self.root, (str, Path, type(None)), "a folder, or None", ImageListError)
-        for name in ("path_column", "label_column", "split_column", "group_column", "weight_column", "ext"):
-            check_kind(name, getattr(self, name), (str, type(None)), "a text, or None", ImageListError)
-
-    def __bool__(self) -> bool:
-        return any(getattr(self, field.name) is not None for field in dataclasses.fields(self))
-
-    @property
-    def suffix(self) -> str:
-        """What is added to paths, with its full stop; empty for nothing."""
-        return f".{self.ext.strip().lstrip('.')}" if self.ext and self.ext.strip(" .") else ""
-
-
-class ManifestKeywords(TypedDict, total=False):
-    """Keywords of ``extract_features`` and ``evaluate_model`` that say how a manifest is read; see ``ManifestOptions``.
-
-    Examples
-    --------
-    >>> columns: featx.ManifestKeywords = {"path_column": "file", "label_column": "kind"}
-    >>> options: featx.ExtractKeywords = {**columns, "backbone": "stub"}
-    """
-
-    root: Path | str | None
-    path_column: str | None
-    label_column: str | None
-    split_column: str | None
-    group_column: str | None
-    weight_column: str | None
-    ext: str | None
-
-
 class Columns(NamedTuple):
     """Where the columns are.
 
     Parameters
     ----------
     path, label : int
-        ``label`` is -1 where the classes are columns of their own.
+        ``label`` is -1 where there is no such column: the classes are columns of their own, or labels or numbers are.
     split, group, weight : int or None
         None where there is none.
     classes : dict of int to str
         Of one-hot columns: each one's place and name.
+    values : list of int
+        Of labels or numbers that are columns: their places, in the order asked for.
     notes : list of str
         Which columns were taken, where that is not plain, and which were not.
     """
@@ -119,17 +66,21 @@ class Columns(NamedTuple):
     group: int | None
     weight: int | None
     classes: dict[int, str]
+    values: list[int]
     notes: list[str]
 
     @property
     def wanted(self) -> frozenset[int]:
         """Places of all columns that are read."""
-        places = {self.path, self.label, self.split, self.group, self.weight, *self.classes}
+        places = {self.path, self.label, self.split, self.group, self.weight, *self.classes, *self.values}
         return frozenset(place for place in places if place not in (None, -1))
 
 
 def has_columns(header: Sequence[str], options: ManifestOptions) -> bool:
-    """Tell whether a header has a path, and a label or several columns that may be classes."""
+    """Tell whether a header has a path, and a label, the columns asked for or several that may be classes."""
+    if options.value_columns:
+        found = [_place(header, name, ()) for name in options.value_columns]
+        return None not in found and _place(header, options.path_column, _PATH_NAMES) is not None
     label = _place(header, options.label_column, _LABEL_NAMES)
     return _place(header, options.path_column, _PATH_NAMES) is not None and (label is not None or len(header) > 2)
 
@@ -149,7 +100,11 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
         )
     places: dict[str, int | None] = {}
     kinds = {"path": _PATH_NAMES, "label": _LABEL_NAMES, "split": _SPLIT_NAMES, "group": _GROUP_NAMES, "weight": _WEIGHT_NAMES}
+    values = _values(path, table, options)
     for kind, names in kinds.items():
+        if kind == "label" and values:
+            places[kind] = None
+            continue
         asked = getattr(options, f"{kind}_column")
         places[kind] = _place(header, asked, names)
         if places[kind] is None and asked == "none" and kind in ("split", "group", "weight"):
@@ -164,19 +119,23 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
     path_at, label_at, split_at, group_at, weight_at = places.values()
     if split_at is not None and options.split_column is None and _plain(header[split_at]) != "split":
         # A column "dataset" may also say where an image comes from.
-        values = {fields[split_at].strip().lower() for _, fields in table.rows(frozenset([split_at])) if len(fields) > split_at}
-        if values - {""} - splits_called(values).keys():
+        found = {fields[split_at].strip().lower() for _, fields in table.rows(frozenset([split_at])) if len(fields) > split_at}
+        if found - {""} - splits_called(found).keys():
             split_at = None
     if path_at is None:
         raise _no_column(path, table, "path")
     classes: dict[int, str] = {}
-    if label_at is None:
+    if label_at is None and not values:
         classes = _one_hot(path, table, {path_at, split_at, group_at, weight_at})
-        if not classes:
+        if not classes or options.label_separator is not None:
             raise _no_column(path, table, "label")
-    if group_at in (path_at, label_at, split_at):
+    if path_at in values or (split_at in values and options.split_column is not None):
+        raise _no_column(path, table, "path") if path_at in values else _twice(path, table, header[split_at or 0])
+    if split_at in values:
+        split_at = None
+    if group_at in (path_at, label_at, split_at, *values):
         group_at = None
-    if weight_at in (path_at, label_at, split_at, group_at):
+    if weight_at in (path_at, label_at, split_at, group_at, *values):
         weight_at = None
     taken = {"path": path_at, "label": label_at, "split": split_at, "group": group_at, "weight": weight_at}
     unusual = [
@@ -193,7 +152,38 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
             f"columns that are not used: {_shown(unused)}. Splits are read from a column 'split' of train, val and test, "
             "or that of --split-column; groups from 'group', or that of --group-column"
         )
-    return Columns(path_at, -1 if label_at is None else label_at, split_at, group_at, weight_at, classes, notes)
+    return Columns(path_at, -1 if label_at is None else label_at, split_at, group_at, weight_at, classes, values, notes)
+
+
+def _values(path: Path, table: Table, options: ManifestOptions) -> list[int]:
+    """Return the places of the columns of labels or numbers that were asked for.
+
+    Raises
+    ------
+    ImageListError
+        If there is no such column, or more than one.
+    """
+    option = "--target" if options.target is not None else "--label-columns"
+    places = []
+    for name in options.value_columns:
+        at = _place(table.header, name, ())
+        if at is None:
+            raise ImageListError(
+                f"{path}, line {table.line}: no column {name!r}, which {option} asks for. "
+                f"The columns are: {_shown(table.header)}.",
+                wrong_value=True,
+            )
+        _refuse_twice(path, table, at)
+        if at in places:
+            raise _twice(path, table, table.header[at])
+        places.append(at)
+    return places
+
+
+def _twice(path: Path, table: Table, name: str) -> ImageListError:
+    return ImageListError(
+        f"{path}, line {table.line}: column {name.strip()!r} is asked for twice, and means one thing.", wrong_value=True
+    )
 
 
 def _plain(name: str) -> str:
@@ -269,7 +259,8 @@ def _one_hot(path: Path, table: Table, others: set[int | None]) -> dict[int, str
         if len(ones) > 1:
             raise ImageListError(
                 f"{path}, line {line}: columns {_shown([header[at] for at in ones])} are all 1, but an image has one class. "
-                "Leave the rows with several out, or write one column 'label'."
+                "Give --label-columns with their names if an image has several labels; else leave those rows out, or write one "
+                "column 'label'."
             )
         seen.update(ones)
     return {at: header[at].strip() for at in places} if seen else {}

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.images.listing.strata import Strata
+
 TRAIN, VAL, TEST = 0, 1, 2
 
 _LEAST_GROUPS = 3
@@ -29,22 +31,35 @@ class Groups(NamedTuple):
         Class, and number of images.
     draws : ndarray of shape (n_groups,), float64
         In [0, 1), what decides over each.
+    sizes : ndarray of shape (n_groups,), int64
+        Images in each: of several labels, an image counts for each.
     """
 
     starts: NDArray[np.int64]
     labels: NDArray[np.int64]
     counts: NDArray[np.int64]
     draws: NDArray[np.float64]
+    sizes: NDArray[np.int64]
 
     @classmethod
-    def of(cls, members: NDArray[np.int64], labels: NDArray[np.int64], draws: NDArray[np.float64]) -> "Groups":
-        """Count the images of each group, ``members`` giving the group of each from 0 on; the least draw is the group's."""
-        n_groups, n_classes = int(members.max()) + 1, int(labels.max()) + 1
-        keys, counts = np.unique(members * n_classes + labels, return_counts=True)
+    def of(cls, members: NDArray[np.int64], labels: Strata, draws: NDArray[np.float64]) -> "Groups":
+        """Count the images of each group, ``members`` giving the group of each from 0 on; the least draw is the group's.
+
+        Labels are one an image (n,), or several (n, n_classes), those that are true.
+        """
+        n_groups = int(members.max()) + 1
+        if labels.ndim == 2:
+            n_classes = labels.shape[1]
+            images, found = np.nonzero(labels)
+            keys, counts = np.unique(members[images] * n_classes + found, return_counts=True)
+        else:
+            n_classes = int(labels.max()) + 1
+            keys, counts = np.unique(members * n_classes + labels, return_counts=True)
         least = np.ones(n_groups)
         np.minimum.at(least, members, draws)
         starts = np.searchsorted(keys // n_classes, np.arange(n_groups + 1))
-        return cls(starts, keys % n_classes, counts.astype(np.int64), least)
+        sizes = np.bincount(members, minlength=n_groups).astype(np.int64)
+        return cls(starts, keys % n_classes, counts.astype(np.int64), least, sizes)
 
     def __len__(self) -> int:
         return len(self.draws)
@@ -80,7 +95,7 @@ def deal_groups(groups: Groups, wanted: Wanted) -> NDArray[np.int8]:
     room = np.stack([total - val - test, val, test])
     wants = np.stack([np.ones(n_classes, np.bool_), val > 0, test > 0])
     splits = np.full(len(groups), TRAIN, np.int8)
-    sizes = np.add.reduceat(groups.counts, groups.starts[:-1])
+    sizes = groups.sizes
     largest_first = np.lexsort((groups.draws, -sizes))
     for group in largest_first[sizes[largest_first] > 1].tolist():
         at = groups.entries(group)
@@ -89,7 +104,10 @@ def deal_groups(groups: Groups, wanted: Wanted) -> NDArray[np.int8]:
         splits[group] = split
         room[split, labels] -= counts
     single = np.flatnonzero(sizes == 1)
-    splits[single] = _deal_single(groups.labels[groups.starts[single]], groups.draws[single], room)
+    if (np.diff(groups.starts)[single] == 1).all():
+        splits[single] = _deal_single(groups.labels[groups.starts[single]], groups.draws[single], room)
+    else:
+        deal_labelled(groups, single, room.astype(np.float64), splits)
     _serve_all(groups, splits, wants, sizes)
     return splits
 
@@ -116,6 +134,47 @@ def _deal_single(labels: NDArray[np.int64], draws: NDArray[np.float64], room: ND
     splits[order[rank < for_test + for_val]] = VAL
     splits[order[rank < for_test]] = TEST
     return splits
+
+
+def deal_labelled(groups: Groups, members: NDArray[np.int64], room: NDArray[np.float64], splits: NDArray[np.int8]) -> None:
+    """Deal groups that have several labels each: those of the label that fewest are left of first, where it lacks most.
+
+    Parameters
+    ----------
+    groups : Groups
+        All groups.
+    members : ndarray of shape (n,), int64
+        Those that are dealt.
+    room : ndarray of shape (n_splits, n_classes), float64
+        How many images of each label every split still wants; changed in place.
+    splits : ndarray of shape (n_groups,)
+        Where the split of each member is written.
+
+    References
+    ----------
+    Sechidis, Tsoumakas & Vlahavas (2011), On the stratification of multi-label data, algorithm 1.
+    """
+    members = members[np.lexsort((groups.draws[members], -groups.sizes[members]))]
+    spans = [groups.entries(group) for group in members.tolist()]
+    entries = np.concatenate([np.arange(at.start, at.stop) for at in spans]) if spans else np.empty(0, np.int64)
+    owner = np.repeat(members, [at.stop - at.start for at in spans])
+    left = np.bincount(groups.labels[entries], groups.counts[entries], room.shape[1])
+    by_label = np.argsort(groups.labels[entries], kind="stable")
+    bounds = np.searchsorted(groups.labels[entries][by_label], np.arange(room.shape[1] + 1))
+    dealt = np.zeros(len(groups), np.bool_)
+    everywhere = room.sum(axis=1)
+    while (left > 0).any():
+        label = int(np.argmin(np.where(left > 0, left, np.inf)))
+        for group in owner[by_label[bounds[label] : bounds[label + 1]]].tolist():
+            if dealt[group]:
+                continue
+            at = groups.entries(group)
+            # Of splits that lack as many, the one that lacks most of all labels.
+            split = int(np.lexsort((-everywhere, -room[:, label]))[0])
+            splits[group], dealt[group] = split, True
+            room[split, groups.labels[at]] -= groups.counts[at]
+            everywhere[split] -= groups.counts[at].sum()
+            left[groups.labels[at]] -= groups.counts[at]
 
 
 def _serve_all(groups: Groups, splits: NDArray[np.int8], wants: NDArray[np.bool_], sizes: NDArray[np.int64]) -> None:

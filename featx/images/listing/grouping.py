@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from featx.errors import ImageListError
 from featx.images.exif import Shot, read_shot
 from featx.images.listing.index import ImageIndex
+from featx.images.listing.members import members_of
 from featx.images.listing.names import some_of
 from featx.system.cores import available_cores
 from featx.system.kinds import check_kind, shown
@@ -120,20 +121,17 @@ def group_faults(index: ImageIndex) -> list[str]:
     """Say which classes cannot be split, because one group holds every image of the class."""
     if not index.groups or any(index.splits):
         return []
-    first: dict[int, str | None] = {}
-    counts: dict[int, int] = {}
-    for label, group in zip(index.labels.tolist(), index.groups, strict=True):
-        if label >= 0:
-            counts[label] = counts.get(label, 0) + 1
-            if not group or first.setdefault(label, group) != group:
-                first[label] = None
-    whole = {label: group for label, group in first.items() if group is not None and counts[label] > 1}
+    whole = {}
+    for name, rows in members_of(index).items():
+        group = index.groups[rows[0]] if len(rows) > 1 else ""
+        if group and all(index.groups[row] == group for row in rows.tolist()):
+            whole[name] = group
     if not whole:
         return []
-    named = some_of(f"{index.class_names[label]!r} (group {group!r})" for label, group in sorted(whole.items()))
+    named = some_of(f"{name!r} (group {group!r})" for name, group in whole.items())
     return [
-        f"one group holds all images of a class, which therefore cannot be split: {named}. Add images of other groups, or give "
-        "--group-from none: then images of one group may be learned from and tested on, which flatters the head."
+        f"one group holds all images of a {index.task.noun}, which therefore cannot be split: {named}. Add images of other "
+        "groups, or give --group-from none: then images of one group may be learned from and tested on, and flatter the head."
     ]
 
 

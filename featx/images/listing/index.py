@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import stat
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -12,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ImageListError
-from featx.images.listing.columns import ManifestOptions
 from featx.images.listing.layout import find_layout, images_beside
 from featx.images.listing.manifest import read_manifest
 from featx.images.listing.names import some_of
+from featx.images.listing.options import ManifestOptions
 from featx.images.listing.passed import PassedOver
 from featx.images.listing.tables import TABLE_SUFFIXES
+from featx.images.listing.targets import Learned, as_grades
 from featx.images.listing.walk import (
     Tally,
     below,
@@ -79,6 +81,10 @@ class ImageIndex:
     targets : ndarray of shape (n_images, n_names), float64, or None
         A column for each label, 1, 0 or NaN for not known, or for each number, or NaN; ``class_names`` are then empty and
         ``labels`` -1. None of classes and grades.
+    unnamed : float
+        What a label that is none of the task's names is to an image: 0 where each image's list names all that it has, else NaN.
+    faults : tuple of str
+        Why no head could use them, as they were read.
     """
 
     root: Path
@@ -99,6 +105,8 @@ class ImageIndex:
     weights: NDArray[np.float64] | None = None
     task: Task = Task()  # noqa: RUF009 - frozen
     targets: NDArray[np.float64] | None = None
+    unnamed: float = math.nan
+    faults: tuple[str, ...] = ()
 
     @property
     def unlisted(self) -> PassedOver:
@@ -134,9 +142,10 @@ def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIn
     if source.suffix.lower() in TABLE_SUFFIXES and stat.S_ISREG(mode_of(source)):
         return _list_manifest(source, options)
     root = _existing_folder(source)
-    if options:
+    if options.is_for_tables:
         raise ImageListError(
-            f"{source}: is a folder; --root, --ext and the --…-column options say how a manifest is to be read.",
+            f"{source}: is a folder; --root, --ext and the --…-column options, --label-separator and --target say how a "
+            "manifest is to be read.",
             wrong_value=True,
         )
     tally, empty = Tally(), {}
@@ -165,6 +174,7 @@ def list_images(source: Path, options: ManifestOptions | None = None) -> ImageIn
         passed_over=PassedOver.of(tally),
         empty_classes=empty,
         notes=[*layout.notes, *_describe_unreadable(root, tally)],
+        grades=options.grades,
     )
 
 
@@ -183,6 +193,8 @@ def _list_manifest(source: Path, options: ManifestOptions) -> ImageIndex:
         base=found.base,
         groups=found.groups,
         weights=found.weights,
+        grades=options.grades,
+        learned=found.learned,
     )
 
 
@@ -229,8 +241,15 @@ def _make_index(
     base: Path | None = None,
     groups: Sequence[str] = (),
     weights: Sequence[float] = (),
+    grades: tuple[str, ...] = (),
+    learned: Learned | None = None,
 ) -> ImageIndex:
-    class_names = tuple(sorted(set(class_of) - {""}, key=natural_key))
+    task, faults = learned.task if learned else Task(), learned.faults if learned else []
+    if grades:
+        task = Task("grades", grades)
+        class_of, faults = as_grades(manifest or root, class_of, grades)
+    named = set(class_of) - {""} if task.has_classes else set()
+    class_names = grades or tuple(sorted(named, key=natural_key))
     label_of = {class_name: label for label, class_name in enumerate(class_names)}
     return ImageIndex(
         root=root,
@@ -249,6 +268,10 @@ def _make_index(
         base=base,
         groups=tuple(groups),
         weights=np.array(weights, np.float64) if len(weights) else None,
+        task=task,
+        targets=learned.targets if learned else None,
+        unnamed=learned.unnamed if learned else math.nan,
+        faults=tuple(faults),
     )
 
 

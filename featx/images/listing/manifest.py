@@ -11,15 +11,16 @@ from typing import NamedTuple
 from featx.errors import ImageListError
 from featx.images.listing.columns import (
     FLAGS,
-    ManifestOptions,
     describe_unknown_splits,
     find_columns,
     has_columns,
     one_hot_label,
 )
-from featx.images.listing.names import splits_called
+from featx.images.listing.names import some_of, splits_called
+from featx.images.listing.options import ManifestOptions
 from featx.images.listing.spelling import spell_as_on_disk
 from featx.images.listing.tables import Table, open_table
+from featx.images.listing.targets import Learned, learn_from_cells
 from featx.images.listing.walk import below, real_path
 from featx.system.cells import unguarded
 from featx.system.kinds import shown
@@ -42,7 +43,7 @@ class Manifest(NamedTuple):
     paths : list of str
         Relative, with ``/``, without ``.`` and ``..``; their accents as the disk writes them.
     labels : list of str
-        Class names, NFC-normalised; empty where there is none.
+        Class names, NFC-normalised; empty where there is none. Of labels and numbers, what their cells say.
     splits : list of str
         ``train``, ``val`` or ``test``; empty where none is given or it is unknown.
     groups : list of str
@@ -53,6 +54,8 @@ class Manifest(NamedTuple):
         Why a row is rejected, else empty.
     notes : list of str
         What a reader should know of how the table was read.
+    learned : Learned
+        Task, and targets where it has any.
     """
 
     base: Path
@@ -64,6 +67,7 @@ class Manifest(NamedTuple):
     weights: list[float]
     reasons: list[str]
     notes: list[str]
+    learned: Learned
 
 
 def read_manifest(path: Path, options: ManifestOptions) -> Manifest:
@@ -94,7 +98,7 @@ def read_manifest(path: Path, options: ManifestOptions) -> Manifest:
     RFC 4180, Common Format and MIME Type for Comma-Separated Values (CSV) Files.
     """
     table = open_table(path, lambda header: has_columns(header, options))
-    written, labels, said, groups, weights, notes = _read_columns(path, table, options)
+    written, learned, said, groups, weights, notes = _read_columns(path, table, options)
     if options.suffix:
         suffix = options.suffix
         written = [name if name.lower().endswith(suffix.lower()) else name + suffix for name in written]
@@ -116,12 +120,13 @@ def read_manifest(path: Path, options: ManifestOptions) -> Manifest:
         base=Path(base),
         root=Path(root),
         paths=paths,
-        labels=labels,
+        labels=learned.labels,
         splits=[split_of.get(split, "") for split in said],
         groups=groups,
         weights=weights,
-        reasons=_find_reasons(paths, labels, said, split_of),
+        reasons=_find_reasons(paths, learned, said, split_of),
         notes=notes,
+        learned=learned,
     )
 
 
@@ -129,7 +134,7 @@ class _Read(NamedTuple):
     """Paths as they are written, labels and groups stripped and normalised, splits stripped and in lower case; and notes."""
 
     written: list[str]
-    labels: list[str]
+    learned: Learned
     splits: list[str]
     groups: list[str]
     weights: list[float]
@@ -138,11 +143,13 @@ class _Read(NamedTuple):
 
 def _read_columns(path: Path, table: Table, options: ManifestOptions) -> _Read:
     columns = find_columns(path, table, options)
-    path_at, label_at, split_at, group_at, weight_at, classes, notes = columns
+    path_at, label_at, split_at, group_at, weight_at, classes, values, notes = columns
     n_fields, line = len(table.header), table.line
     restored = unguarded if FLAGS in table.header else str  # featx audit has written it, as `write_manifest` does
     paths: list[str] = []
     labels: list[str] = []
+    lines: list[int] = []
+    cells: list[list[str]] = []
     splits: list[str] = []
     groups: list[str] = []
     weights: list[float] = []
@@ -156,13 +163,16 @@ def _read_columns(path: Path, table: Table, options: ManifestOptions) -> _Read:
             raise ImageListError(f"{path}, line {line}: the path is empty. Write the image's path, or delete the row.")
         if "\0" in fields[path_at]:
             raise ImageListError(f"{path}, line {line}: a NUL byte in the path, which no name contains. Delete the row.")
-        label = one_hot_label(fields, classes) if classes else fields[label_at]
+        label = one_hot_label(fields, classes) if classes else "" if values else fields[label_at]
         if len(label) > _LONGEST_LABEL:
             raise ImageListError(
                 f"{path}, line {line}: the label has {len(label):,} characters, wanted at most {_LONGEST_LABEL:,}. "
                 "Look for a quote that is never closed there."
             )
         paths.append(fields[path_at])
+        if values:
+            lines.append(line)
+            cells.append([fields[at] for at in values])
         labels.append(unicodedata.normalize("NFC", restored(label.strip())))
         splits.append(fields[split_at].strip().lower() if split_at is not None else "")
         if group_at is not None:
@@ -171,13 +181,18 @@ def _read_columns(path: Path, table: Table, options: ManifestOptions) -> _Read:
             weights.append(_weight(path, line, fields[weight_at]))
     if not paths:
         raise ImageListError(f"{path}, line {line}: no rows after the header. Write one row for each image.")
-    if not any(labels):
+    learned = learn_from_cells(path, lines, labels, cells, options)
+    if not any(learned.labels):
+        if values:
+            names = some_of(map(repr, options.value_columns))
+            raise ImageListError(f"{path}: none of its {len(paths):,} rows has anything in {names}. Fill the cells in.")
         raise ImageListError(f"{path}: none of its {len(paths):,} rows has a label. Write the class into the label column.")
     if set(weights) <= {1.0}:
         weights = []
     if weights:
         notes = [*notes, f"images count as much as their weight says: from {min(weights):g} to {max(weights):g}"]
-    return _Read(paths, labels, splits, groups if any(groups) else [], weights, [*table.notes, *notes])
+    notes = [*table.notes, *notes, *learned.notes]
+    return _Read(paths, learned, splits, groups if any(groups) else [], weights, notes)
 
 
 def _weight(path: Path, line: int, text: str) -> float:
@@ -229,15 +244,16 @@ def relative_paths(folder: str, written: Sequence[str], system: ModuleType = os.
     return real_path(root) if system is os.path else root, [path or "." for path in below(PurePath(root), paths, system)]
 
 
-def _find_reasons(paths: list[str], labels: list[str], splits: list[str], split_of: dict[str, str]) -> list[str]:
+def _find_reasons(paths: list[str], learned: Learned, splits: list[str], split_of: dict[str, str]) -> list[str]:
     """Say of each row why it is rejected; of several rows with one path the first stands."""
     reasons: list[str] = []
     label_of: dict[str, str] = {}
+    labels, may_be_unknown = learned.labels, learned.task.has_targets
     for path, label, split in zip(paths, labels, splits, strict=True):
         first = label_of.get(path)
         if first is None:
             label_of[path] = label
-        if not label:
+        if not label and not may_be_unknown:
             reason = "no label in the manifest"
         elif first is not None:
             reason = "listed before in the manifest" + ("" if label == first else " with another label")

@@ -2,18 +2,20 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.images.listing.grouped import TEST, VAL, Groups, Wanted, deal_groups
+from featx.images.listing.strata import Strata
 from featx.system.digests import Digests, as_digests, first_alike
 from featx.system.files import DIGEST_BYTES
 from featx.system.linked import join_groups
 
 
 def assign_splits(
-    labels: NDArray[np.int32],
+    labels: Strata,
     digests: Sequence[bytes] | Digests,
     given: Sequence[str],
     groups: Sequence[str] = (),
@@ -22,7 +24,7 @@ def assign_splits(
     test_fraction: float = 0.15,
     seed: int = 0,
 ) -> list[str]:
-    """Give every image a split, stratified by class; exact duplicates, and what is drawn of one group, on one side.
+    """Give every image a split, stratified by class or label; exact duplicates, and what is drawn of one group, on one side.
 
     Splits given by folders are kept. What is missing is drawn from the rest: val and test where there is neither, val
     alone where there is only a test split, nothing where there is a val split already. The names and order of the
@@ -30,8 +32,8 @@ def assign_splits(
 
     Parameters
     ----------
-    labels : ndarray of shape (n_images,), int32
-        Class of each image.
+    labels : ndarray of shape (n_images,), int32, or of shape (n_images, n_strata), bool
+        Class of each image, or which of several strata it is in; see ``strata_of``.
     digests : sequence of bytes, or ndarray of shape (n_images, 32), uint8
         Content digest of each image.
     given : sequence of str
@@ -60,12 +62,12 @@ def assign_splits(
 
     free = np.flatnonzero([split == "train" for split in splits])
     # One image may stand in several classes (a label conflict): its first label decides, so it is drawn only once.
-    free = free[np.argsort(labels[free], kind="stable")]
+    free = free[np.argsort(_one_column(labels[free]), kind="stable")]
     contents = as_digests(digests)[free]
     first = first_alike(contents)
     different = np.flatnonzero(first == np.arange(len(free)))
-    if groups:
-        names = [groups[row] for row in free.tolist()]
+    if groups or labels.ndim == 2:
+        names = [groups[row] for row in free.tolist()] if groups else ()
         fractions = val_fraction, test_fraction
         drawn = _draw_groups(labels[free], contents, different, join_groups(contents, names), fractions, seed)
         return _with_drawn(splits, free, drawn)
@@ -86,8 +88,12 @@ def _with_drawn(splits: list[str], free: NDArray[np.int64], drawn: NDArray[np.in
     return splits
 
 
+def _one_column(labels: Strata) -> NDArray[Any]:
+    return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1) if labels.ndim == 2 else labels
+
+
 def _draw_groups(
-    labels: NDArray[np.int32],
+    labels: Strata,
     contents: Digests,
     different: NDArray[np.int64],
     groups: NDArray[np.int64],
@@ -95,10 +101,10 @@ def _draw_groups(
     seed: int,
 ) -> NDArray[np.int8]:
     """Return the split of each image (n,), whole groups together; of equal contents the ``different`` one counts."""
-    own = labels[different].astype(np.int64)
+    own = labels[different] if labels.ndim == 2 else labels[different].astype(np.int64)
     words = np.ascontiguousarray(_draws(contents[different], seed)[:, :8]).view(">u8").reshape(-1)
     _, group = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(own).tolist()
+    sizes = (own.sum(axis=0) if own.ndim == 2 else np.bincount(own)).tolist()
     shares = [np.array([_share(size, fraction) for size in sizes], np.int64) for fraction in fractions]
     dealt = deal_groups(Groups.of(group[different], own, words.astype(np.float64) / 2.0**64), Wanted(*shares))
     return np.asarray(dealt[group], np.int8)

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.images.listing.index import ImageIndex
+from featx.images.listing.members import members_of
 from featx.images.listing.names import some_of, splits_called, written_alike
 from featx.images.listing.passed import PICTURES, RAW_SUFFIXES
+from featx.images.listing.targets import target_faults
 from featx.images.sniff import SNIFF_BYTES, sniff_format
 from featx.system.digests import Digests
 
@@ -29,7 +31,7 @@ def missing_rows(index: ImageIndex, reasons: Sequence[str]) -> list[int]:
 
 def listing_faults(index: ImageIndex) -> list[str]:
     """Say why no head could use the images, whatever is in them: one class, or a class of formats that are not read."""
-    faults = []
+    faults = [*index.faults, *target_faults(index.task, index.targets)]
     if len(index.class_names) == 1 and any(_looks_like_image(index, row) for row in range(len(index.paths))):
         place = f"{index.root / index.class_names[0]}" if not index.manifest else ""
         inner = _folders_below(index).get(index.class_names[0], [])
@@ -52,8 +54,16 @@ def listing_faults(index: ImageIndex) -> list[str]:
 
 def listing_notes(index: ImageIndex) -> list[str]:
     """Say what of the listing looks like a slip, naming what looks right."""
-    counts = dict(zip(index.class_names, np.bincount(index.labels[index.labels >= 0]).tolist(), strict=True))
-    return [*index.notes, *_empty(index), *_alike(counts), *_numbers_alike(counts), *_missing(counts), *_levels(index)]
+    counts = {name: len(rows) for name, rows in members_of(index).items()} if index.task.has_probabilities else {}
+    return [
+        *index.notes,
+        *_empty(index),
+        *_alike(counts),
+        *_numbers_alike(counts),
+        *_missing(counts),
+        *_levels(index),
+        *_ranges(index),
+    ]
 
 
 def file_faults(
@@ -77,17 +87,17 @@ def file_faults(
         Whether val or test are to be drawn where none is given.
     """
     usable = np.array([not reason for reason in reasons], np.bool_)
-    listed = np.flatnonzero(index.labels >= 0)
-    listed = listed[np.argsort(index.labels[listed], kind="stable")]
-    faults, n_usable = [], 0
-    for rows in np.split(listed, np.flatnonzero(np.diff(index.labels[listed])) + 1):
-        found, name = rows[usable[rows]], index.class_names[index.labels[rows[0]]]
+    faults, n_usable, noun = [], 0, index.task.noun
+    for name, rows in members_of(index).items():
+        found = rows[usable[rows]]
+        if not len(rows):
+            continue
         if not len(found):
-            faults.append(f"class {name!r} has no image that can be read: {_counted(Counter(reasons[row] for row in rows))}.")
+            faults.append(f"{noun} {name!r} has no image that can be read: {_counted(Counter(reasons[row] for row in rows))}.")
         elif not known[found].any() and not any(_looks_like_image(index, row) for row in found):
             suffixes = Counter(Path(index.paths[row]).suffix.lower() or "no suffix" for row in found)
             faults.append(
-                f"class {name!r} has no image of a format that is read (JPEG, PNG, WebP, BMP, GIF, TIFF, PNM), "
+                f"{noun} {name!r} has no image of a format that is read (JPEG, PNG, WebP, BMP, GIF, TIFF, PNM), "
                 f"whatever the names say: {_counted(suffixes)}. Convert them."
             )
         else:
@@ -95,9 +105,9 @@ def file_faults(
     if not n_usable:
         return []  # then every single image is rejected, each with its reason
     given = {split for split, ok in zip(index.splits, usable, strict=True) if ok}
-    if splits_wanted and not given & {"val", "test"} and not _enough_to_split(index.labels, digests, usable):
+    if splits_wanted and not given & {"val", "test"} and not _enough_to_split(index, digests, usable):
         faults.append(
-            f"val and test would both be empty: no class has {_LEAST_TO_SPLIT} different images. "
+            f"val and test would both be empty: no {noun} has {_LEAST_TO_SPLIT} different images. "
             "Add images, or give the splits as folders or in a manifest."
         )
     return faults
@@ -113,13 +123,13 @@ def _looks_like_image(index: ImageIndex, row: int) -> bool:
         return True  # it was readable a moment ago; what it is will be said when it is decoded
 
 
-def _enough_to_split(labels: NDArray[np.int32], digests: Digests, usable: NDArray[np.bool_]) -> bool:
-    seen: dict[int, set[bytes]] = {}
-    for row in np.flatnonzero(usable & (labels >= 0)):
-        of_class = seen.setdefault(int(labels[row]), set())
-        of_class.add(digests[row].tobytes())
-        if len(of_class) >= _LEAST_TO_SPLIT:
-            return True
+def _enough_to_split(index: ImageIndex, digests: Digests, usable: NDArray[np.bool_]) -> bool:
+    for rows in members_of(index).values():
+        seen: set[bytes] = set()
+        for row in rows[usable[rows]].tolist():
+            seen.add(digests[row].tobytes())
+            if len(seen) >= _LEAST_TO_SPLIT:
+                return True
     return False
 
 
@@ -181,6 +191,18 @@ def _folders_below(index: ImageIndex) -> dict[str, list[str]]:
         elif inner is not None:
             inner[parts[1]] = None
     return {name: list(inner) for name, inner in found.items() if inner}
+
+
+def _ranges(index: ImageIndex) -> list[str]:
+    """Say between which numbers targets are: a misread column, or a mark for what is missing such as -999, shows there."""
+    if index.task.kind != "numbers" or index.targets is None:
+        return []
+    shown = []
+    for name, values in zip(index.task.names, index.targets.T, strict=True):
+        known = values[~np.isnan(values)]
+        if len(known):
+            shown.append(f"{name} from {known.min():g} to {known.max():g}, half of them below {np.median(known):g}")
+    return [f"numbers: {some_of(shown)}"] if shown else []
 
 
 def _levels(index: ImageIndex) -> list[str]:

@@ -10,6 +10,7 @@ from featx.report.text.words import (
     join_lines,
     near_duplicate_lines,
     number_of,
+    plural_of,
     size_text,
     some_of,
     table,
@@ -20,10 +21,10 @@ from featx.verbs.extract import ExtractPlan, ExtractResult
 def extract_text(result: ExtractResult) -> str:
     """Report what an extract did."""
     parts = [f"{result.extracted:,} extracted", f"{result.reused:,} reused", f"{result.rejected:,} rejected"]
-    lines = [f"{number_of(result.listed, 'image')} in {number_of(result.classes, 'class')}: {', '.join(parts)}"]
+    lines = [f"{_listed(result)}: {', '.join(parts)}"]
     shown = [f"{name} {count:,}" for name, count in list(result.images_of_class.items())[:_MOST_CLASSES_IN_LINE]]
     more = f", and {result.classes - len(shown):,} more" if result.classes > len(shown) else ""
-    lines.append(f"  classes: {', '.join(shown)}{more}")
+    lines.append(f"  {plural_of(result.task.noun)}: {', '.join(shown)}{more}")
     lines += _listing_lines(result)
     if result.rejected:
         lines.append(f"  each is named in {result.rejects}")
@@ -51,6 +52,15 @@ def extract_text(result: ExtractResult) -> str:
     return join_lines(lines)
 
 
+def _listed(result: ExtractResult | ExtractPlan) -> str:
+    within = "in" if result.task.has_classes else "with"
+    return f"{number_of(result.listed, 'image')} {within} {number_of(result.classes, result.task.noun)}"
+
+
+def _in_conflict(result: ExtractResult | ExtractPlan) -> str:
+    return "in more than one class" if result.task.has_classes else f"with other {plural_of(result.task.noun)} too"
+
+
 def _near_duplicate_lines(result: ExtractResult) -> list[str]:
     near = result.near_duplicates_across_splits
     if near is None and result.extracted and result.listed > MOST_COMPARED and not result.shard:
@@ -61,12 +71,12 @@ def _near_duplicate_lines(result: ExtractResult) -> list[str]:
 def plan_text(plan: ExtractPlan) -> str:
     """Report what an extract would do."""
     parts = [f"{plan.to_extract:,} to extract", f"{plan.reused:,} to reuse", f"{plan.rejected:,} to reject"]
-    lines = [f"{number_of(plan.listed, 'image')} in {number_of(plan.classes, 'class')}: {', '.join(parts)}", ""]
+    lines = [f"{_listed(plan)}: {', '.join(parts)}", ""]
     rows = [(name, *(f"{count:,}" for count in counts.values())) for name, counts in plan.counts.items()][:_MOST_CLASSES]
     if plan.classes > _MOST_CLASSES:
         rows.append((f"… and {plan.classes - _MOST_CLASSES} more", *("" for _ in plan.splits)))
     rows.append(("all", *(f"{count:,}" for count in plan.splits.values())))
-    lines += [*table(("class", *plan.splits), rows), ""]
+    lines += [*table((plan.task.noun, *plan.splits), rows), ""]
     lines += _listing_lines(plan)
     named = [f"    {path}: {reason}" for path, reason in list(plan.rejects.items())[:_MOST_NAMES]]
     lines += named + ([f"    … and {plan.rejected - _MOST_NAMES:,} more, all in --json"] if plan.rejected > _MOST_NAMES else [])
@@ -88,12 +98,12 @@ def _listing_lines(result: ExtractResult | ExtractPlan) -> list[str]:
     if result.duplicates:
         lines.append(f"  {number_of(result.duplicates, 'exact duplicate')}, stored once")
     if result.conflicts:
-        lines.append(f"  note: the same image stands in more than one class: {some_of(result.conflicts)}")
+        lines.append(f"  note: the same image stands {_in_conflict(result)}: {some_of(result.conflicts)}")
     if result.across_splits:
         stands, flatters = ("stands", "flatters") if len(result.across_splits) == 1 else ("stand", "flatter")
         lines.append(f"  note: {number_of(len(result.across_splits), 'val or test image')} {stands} in an earlier split too, ")
         lines[-1] += f"and {flatters} the accuracy there: {some_of(result.across_splits)}"
-    if result.unlearnable and result.classes > 1:
+    if result.unlearnable and (result.classes > 1 or result.task.has_targets):
         lines.append(f"  note: no training image, so that it cannot be learned: {some_of(result.unlearnable)}")
     lines += [f"  {count:,} rejected: {reason}" for reason, count in result.reasons.items()]
     if unlisted := str(PassedOver(result.skipped, result.passed_over, result.hidden)):

@@ -24,10 +24,12 @@ def cache_text(summary: CacheSummary) -> str:
         lines.append(f"             {number_of(summary.missing, 'row')} missing: see featx verify")
     if summary.augment:
         lines.append(f"  views      {summary.views} of each training image: {summary.augment}")
+    if summary.task.kind != "classes":
+        lines.append(f"  task       {summary.task.describe()}")
     splits = list(summary.splits)
     rows = [(name, *(f"{counts[split]:,}" for split in splits)) for name, counts in summary.counts.items()]
     rows.append(("all", *(f"{summary.splits[split]:,}" for split in splits)))
-    return join_lines([*lines, "", *table(("class", *splits), rows)])
+    return join_lines([*lines, "", *table((summary.task.noun, *splits), rows)])
 
 
 def model_text(summary: ModelSummary) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from featx.report.text.shares import interval_text
-from featx.system.counts import number_of as number_of  # texts take it from here
+from featx.system.counts import number_of as number_of  # texts take both from here
+from featx.system.counts import plural_of as plural_of
 
 _MOST_CLASSES = 40
 _MOST_CLASSES_IN_LINE = 12

@@ -141,7 +141,14 @@ class Catalog:
         return None if self.weights is None else self.weights[rows]
 
     def images_of_class(self, split: str | None = None) -> dict[str, int]:
-        """Return class name to number of images with features, in one split or in all."""
+        """Return class name to number of images with features, in one split or in all.
+
+        Of labels, label to the images that have it; of numbers, target to the images of which it is known.
+        """
+        if self.targets is not None:
+            values = self.targets[self.rows(split)]
+            there = values == 1 if self.task.kind == "labels" else ~np.isnan(values)
+            return dict(zip(self.task.names, there.sum(axis=0).tolist(), strict=True))
         labels = self.labels[self.rows(split)]
         counts = np.bincount(labels[labels >= 0], minlength=len(self.class_names))
         return dict(zip(self.class_names, counts.tolist(), strict=True))

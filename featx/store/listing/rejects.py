@@ -10,6 +10,7 @@ import numpy as np
 from featx.errors import CacheDamaged, CacheError, CacheWriteError, ImageListError
 from featx.store.documents import MEND, unreadable
 from featx.store.listing.catalog import REJECTED, Catalog
+from featx.store.listing.said import said_of
 from featx.system.cells import TableWriter, unguarded
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text
@@ -34,10 +35,9 @@ def write_rejects(path: Path, catalog: Catalog) -> None:
 
 
 def _rejected(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
-    """Yield path, class and reason of every rejected image."""
+    """Yield path, class, labels or numbers, and reason of every rejected image."""
     for row in np.flatnonzero(catalog.status == REJECTED):
-        label = int(catalog.labels[row])
-        yield catalog.paths[row], catalog.class_names[label] if label >= 0 else "", catalog.reasons[row]
+        yield catalog.paths[row], said_of(catalog, int(row)), catalog.reasons[row]
 
 
 def check_rejects(catalog_path: Path, path: Path) -> None:

@@ -80,7 +80,7 @@ def evaluate_model(
         Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **manifest
         How a manifest is read: ``root``, ``path_column``, ``label_column``, ``split_column``, ``group_column``,
-        ``weight_column``, ``ext``.
+        ``weight_column``, ``ext``, ``label_separator``, ``label_columns``, ``target``, ``ordinal``.
 
     Returns
     -------

@@ -96,7 +96,8 @@ def extract_features(
         Those of ``ExtractOptions``: ``backbone``, ``weights``, ``layers``, ``preprocess``, ``image_size``, ``resize``,
         ``background``, ``exact_decode``, ``allow_truncated``, ``depth``, ``color_profile``, ``precision``, ``calibration``,
         ``augment``, ``views``, ``val_fraction``, ``test_fraction``, ``seed``, ``shard``, ``root``, ``path_column``,
-        ``label_column``, ``split_column``, ``group_column``, ``weight_column``, ``group_from``, ``ext``, ``yes``.
+        ``label_column``, ``split_column``, ``group_column``, ``weight_column``, ``ext``, ``label_separator``,
+        ``label_columns``, ``target``, ``ordinal``, ``group_from``, ``yes``.
 
     Returns
     -------

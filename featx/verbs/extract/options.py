@@ -1,7 +1,7 @@
 """The options of an extract, and the recipe that they make."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -81,6 +81,8 @@ class ExtractOptions:
         ``"I/N"`` or (I, N): only part I of N parts, for as many machines.
     root, path_column, label_column, split_column, group_column, weight_column, ext : str or None
         How a manifest is to be read; see ``ManifestOptions``.
+    label_separator, label_columns, target, ordinal : str, sequence of str, or None
+        What is to be learned where it is no class; see ``ManifestOptions``.
     group_from : str or None
         Which images show the same thing and stay in one split: ``parent``, ``exif:camera``, ``exif:time<60s``, ``none``, or a
         regular expression that finds the group in a path. By default the groups of a manifest.
@@ -123,6 +125,10 @@ class ExtractOptions:
     group_column: str | None = None
     weight_column: str | None = None
     ext: str | None = None
+    label_separator: str | None = None
+    label_columns: Sequence[str] | str | None = None
+    target: Sequence[str] | str | None = None
+    ordinal: Sequence[str] | str | None = None
     group_from: str | None = None
     yes: bool = False
 

@@ -16,6 +16,7 @@ from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.digests import are_among, as_digests
 from featx.system.paths import StrPath
 from featx.system.results import Result
+from featx.task import Task
 from featx.verbs.extract.checks import Notify
 from featx.verbs.extract.keywords import ExtractKeywords, read_options
 from featx.verbs.extract.prepared import Prepared, prepare
@@ -46,7 +47,7 @@ class ExtractPlan(Result):
     duplicates : int
         Images with the very content of another listed before.
     conflicts : list of str
-        Images whose very content stands in more than one class.
+        Images whose very content stands in more than one class, or with other labels or numbers.
     across_splits : list of str
         Val and test images whose very content is in train, or test images whose content is in val.
     views : int
@@ -54,13 +55,15 @@ class ExtractPlan(Result):
     to_augment : int
         Augmented views that would go through the backbone.
     counts : dict of str to dict of str to int
-        Class to split to number of images that would have features.
+        Class, label or target to split to number of images that would have features, as in ``images_of_class``.
     splits : dict of str to int
         Images that would have features in train, val and test.
     classes : int
-        Number of classes.
+        Number of classes, labels, targets or grades.
+    task : Task
+        What is to be learned of the images.
     unlearnable : list of str
-        Classes without a single training image.
+        Classes, labels or targets without a single training image.
     reasons : dict of str to int
         Rejected images by reason.
     skipped : dict of str to int
@@ -105,6 +108,7 @@ class ExtractPlan(Result):
     counts: dict[str, dict[str, int]]
     splits: dict[str, int]
     classes: int
+    task: Task
     unlearnable: list[str]
     reasons: dict[str, int]
     skipped: dict[str, int]
@@ -196,9 +200,10 @@ def _summarise(prepared: Prepared, catalog: Catalog, to_extract: int, trial: "_T
         across_splits=[] if part else repeats.across_splits,
         views=prepared.options.n_views,
         to_augment=to_augment,
-        counts={name: {split: of_split[split][name] for split in SPLITS} for name in catalog.class_names},
+        counts={name: {split: of_split[split][name] for split in SPLITS} for name in of_split["train"]},
         splits={split: len(catalog.rows(split)) for split in SPLITS},
-        classes=len(catalog.class_names),
+        classes=len(catalog.class_names or catalog.task.names),
+        task=catalog.task,
         unlearnable=[name for name, count in of_split["train"].items() if not count and not part],
         reasons=catalog.reason_counts(),
         skipped=prepared.index.skipped,

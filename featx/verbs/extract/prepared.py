@@ -22,6 +22,7 @@ from featx.images import (
     identify_files,
     list_images,
     listing_digest,
+    strata_of,
     take_images,
 )
 from featx.models import Engine, advised, find_engine
@@ -158,7 +159,8 @@ class Prepared:
         for row in np.flatnonzero(readable & ~present).tolist():
             reasons[row] = reason_of.get(identities.digests[row].tobytes(), CHANGED)
         shares = options.val_fraction, options.test_fraction
-        splits = draw_splits(index.labels, identities.digests, index.splits, index.groups, present, shares, options.seed)
+        strata = strata_of(index.task, index.labels, index.targets)
+        splits = draw_splits(strata, identities.digests, index.splits, index.groups, present, shares, options.seed)
         return Catalog(
             source=index.root.as_posix(),
             fingerprint=self.recipe.fingerprint,

@@ -6,6 +6,7 @@ from pathlib import Path
 from featx.images import Noticed
 from featx.store import SPLITS, Catalog, find_repeats, part_path, rejects_path
 from featx.system.results import Result
+from featx.task import Task
 from featx.verbs.extract.prepared import Prepared
 from featx.verbs.extract.quantization import seconds_in_int8
 from featx.verbs.extract.run import Run
@@ -53,13 +54,15 @@ class ExtractResult(Result):
     bytes : int
         Of the cached features on disk.
     classes : int
-        Number of classes.
+        Number of classes, labels, targets or grades.
+    task : Task
+        What is to be learned of the images.
     images_of_class : dict of str to int
-        Images with features, by class.
+        Images with features, by class; of labels those that have each, of numbers those of which each is known.
     unlearnable : list of str
-        Classes without a single training image.
+        Classes, labels or targets without a single training image.
     conflicts : list of str
-        Images whose very content stands in more than one class: at least one label is wrong.
+        Images whose very content stands in more than one class, or with other labels or numbers: at least one is wrong.
     across_splits : list of str
         Val and test images whose very content is in train, or test images whose content is in val.
     splits : dict of str to int
@@ -113,6 +116,7 @@ class ExtractResult(Result):
     int8_seconds: float | None
     bytes: int
     classes: int
+    task: Task
     images_of_class: dict[str, int]
     unlearnable: list[str]
     conflicts: list[str]
@@ -164,7 +168,8 @@ def summarise(
         calibration_seconds=quantization_seconds,
         int8_seconds=seconds_in_int8(prepared.engine, n_images, rate) if on_processor else None,
         bytes=prepared.store.stored_bytes,
-        classes=len(catalog.class_names),
+        classes=len(catalog.class_names or catalog.task.names),
+        task=catalog.task,
         images_of_class=catalog.images_of_class(),
         # The splits of a part are provisional: the draw is made when the whole is put together.
         unlearnable=[name for name, count in catalog.images_of_class("train").items() if not count and not part],

@@ -5,15 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.images import (
-    assign_splits,
-)
+from featx.images import Strata, assign_splits
 from featx.store import SPLITS
 from featx.system.digests import Digests
 
 
 def draw_splits(
-    labels: NDArray[np.int32],
+    labels: Strata,
     digests: Digests,
     given: Sequence[str],
     groups: Sequence[str],
@@ -25,8 +23,8 @@ def draw_splits(
 
     Parameters
     ----------
-    labels : ndarray of shape (n_images,), int32
-        Class of each image.
+    labels : ndarray of shape (n_images,), int32, or of shape (n_images, n_strata), bool
+        Class of each image, or what else its splits are stratified by; see ``strata_of``.
     digests : ndarray of shape (n_images, 32), uint8
         Content digest of each.
     given : sequence of str
