@@ -78,12 +78,12 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, open_:
         return out or Path("reports") / f"{model.stem}-{measured}"
 
     with show_progress() as progress:
-        evaluation = featx.evaluate_model(
+        evaluation: Any = featx.evaluate_model(
             model, on_chosen=lambda *chosen: check_report_folder(folder_of(*chosen)), progress=progress, **options
         )
     folder = folder_of(evaluation.split, evaluation.source)
     with show_progress() as progress:
-        report = featx.write_report(evaluation, folder, page=page, map=map_, progress=progress)
+        report: Any = featx.write_report(evaluation, folder, page=page, map=map_, progress=progress)
     if as_json:
         figures = _class_figures(evaluation) if evaluation.model.task.has_classes else column_figures(evaluation)
         figures |= {"split": evaluation.split, "model": evaluation.model_path, "source": evaluation.source}

@@ -3,10 +3,9 @@
 import numpy as np
 
 from featx.report.page.strangest import stranger_figures
-from featx.report.text.columns import range_of
 from featx.report.text.shares import interval_text, share_text
 from featx.system.counts import number_of
-from featx.verbs.evaluate import Evaluation
+from featx.verbs.evaluate import Evaluation, GradeMeasures
 
 
 def lead_of(evaluation: Evaluation) -> str:
@@ -47,8 +46,8 @@ def figures_of(evaluation: Evaluation) -> list[dict[str, str]]:
     ]
     if grades := evaluation.grades:
         kappa = "–" if grades.kappa is None else f"{grades.kappa:.3f}"
-        rows.append(("Quadratic kappa", kappa, range_of(grades.intervals.get("kappa"))))
-        off = ", ".join(filter(None, (range_of(grades.intervals.get("mae")), f"{share_text(grades.within_one)} within one")))
+        rows.append(("Quadratic kappa", kappa, _grade_interval(grades, "kappa")))
+        off = ", ".join(filter(None, (_grade_interval(grades, "mae"), f"{share_text(grades.within_one)} within one")))
         rows.append(("Grades off on average", f"{grades.mae:.3f}", off))
     if evaluation.top3_accuracy is not None:
         rows.append(("Top-3 accuracy", share_text(evaluation.top3_accuracy), _interval(evaluation, "top3_accuracy")))
@@ -69,3 +68,7 @@ def figures_of(evaluation: Evaluation) -> list[dict[str, str]]:
 
 def _interval(evaluation: Evaluation, name: str) -> str:
     return interval_text(evaluation.intervals[name]) if name in evaluation.intervals else ""
+
+
+def _grade_interval(grades: GradeMeasures, name: str) -> str:
+    return interval_text(grades.intervals[name]) if name in grades.intervals else ""

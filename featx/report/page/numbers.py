@@ -40,7 +40,7 @@ def _figures(evaluation: NumbersEvaluation) -> list[dict[str, str]]:
         ("Spearman", "–" if one.spearman is None else f"{one.spearman:.3f}", "spearman", ""),
     ]
     figures = [
-        {"label": label, "value": value, "note": ", ".join(filter(None, (range_of(one.intervals.get(key)), note)))}
+        {"label": label, "value": value, "note": ", ".join(filter(None, (_interval(one, key), note)))}
         for label, value, key, note in rows
     ]
     for found in evaluation.bounds[:1]:
@@ -54,15 +54,22 @@ def _row(one: TargetMeasures) -> dict[str, Any]:
         "name": one.name,
         "images": one.images,
         "cells": [
-            *((number_text(getattr(one, key)), range_of(one.intervals.get(key))) for key in ("mae", "rmse")),
+            *((number_text(getattr(one, key)), _interval(one, key)) for key in ("mae", "rmse")),
             *(
-                ("–" if getattr(one, key) is None else f"{getattr(one, key):.3f}", range_of(one.intervals.get(key)))
+                ("–" if getattr(one, key) is None else f"{getattr(one, key):.3f}", _interval(one, key))
                 for key in ("r2", "spearman")
             ),
-            (f"{one.bias:+.3g}", range_of(one.intervals.get("bias"))),
+            (f"{one.bias:+.3g}", _interval(one, "bias")),
         ],
         "baseline": number_text(one.baseline_mae),
     }
+
+
+def _interval(one: TargetMeasures, key: str) -> str:
+    """Return an interval as text: of shares with three digits, of numbers in the target's units with four that matter."""
+    if key not in one.intervals:
+        return ""
+    return interval_text(one.intervals[key]) if key in ("r2", "spearman") else range_of(one.intervals[key])
 
 
 def _plots(evaluation: NumbersEvaluation, one: TargetMeasures) -> dict[str, Any]:

@@ -90,8 +90,8 @@ def numbers_text(evaluation: NumbersEvaluation) -> str:
         lines += [
             f"{one.name}: mean absolute error {number_text(one.mae)}{_within(one.intervals, 'mae')} on "
             f"{number_of(one.images, evaluation.split + ' image')}; always the median: {number_text(one.baseline_mae)}",
-            f"  RMSE {number_text(one.rmse)}{_within(one.intervals, 'rmse')}   R² {r2}{_within(one.intervals, 'r2')}   "
-            f"Spearman {rank}{_within(one.intervals, 'spearman')}   bias {one.bias:+.3g}",
+            f"  RMSE {number_text(one.rmse)}{_within(one.intervals, 'rmse')}   R² {r2}{_beside(one.intervals, 'r2')}   "
+            f"Spearman {rank}{_beside(one.intervals, 'spearman')}   bias {one.bias:+.3g}",
         ]
         lines += [f"  {bounds_text(bounds)}" for bounds in evaluation.bounds if bounds.name == one.name]
     return join_lines([*lines, *_ending(evaluation)])
@@ -109,8 +109,8 @@ def grades_line(found: GradeMeasures) -> str:
     """Give quadratic kappa, and how many grades the answers are off."""
     kappa = "-" if found.kappa is None else f"{found.kappa:.3f}"
     return (
-        f"quadratic kappa {kappa}{_within(found.intervals, 'kappa')}   off by {found.mae:.3f} grades on average"
-        f"{_within(found.intervals, 'mae')}   within one grade {share_text(found.within_one)}"
+        f"quadratic kappa {kappa}{_beside(found.intervals, 'kappa')}   off by {found.mae:.3f} grades on average"
+        f"{_beside(found.intervals, 'mae')}   within one grade {share_text(found.within_one)}"
     )
 
 

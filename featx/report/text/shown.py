@@ -40,7 +40,7 @@ from featx.verbs.inspect import CacheSummary, ModelSummary, summarise_cache, sum
 from featx.verbs.look import Look
 from featx.verbs.merge import MergeResult
 from featx.verbs.pack import PackResult
-from featx.verbs.predict import Prediction, Predictions
+from featx.verbs.predict import ColumnPredictions, LabelsPrediction, NumbersPrediction, Prediction, Predictions
 from featx.verbs.sample import SampleResult
 from featx.verbs.verify import VerifyResult
 
@@ -80,6 +80,7 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     AuditFiles: _files_text,
     CacheSummary: cache_text,
     ColumnFiles: _files_text,
+    ColumnPredictions: predictions_text,
     Comparison: comparison_text,
     Diagnosis: doctor_text,
     Evaluation: measured_text,
@@ -92,11 +93,13 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     FineTuneResult: finetune_text,
     FitResult: fit_text,
     LabelsEvaluation: measured_text,
+    LabelsPrediction: lambda one: one.path + ": " + (one.error or ", ".join(one.labels) or "no label"),
     Look: look_text,
     MergeResult: merge_text,
     Model: lambda model: model_text(loaded_summary(model)),
     ModelSummary: model_text,
     NumbersEvaluation: measured_text,
+    NumbersPrediction: lambda one: one.path + ": " + (one.error or str(one.values)),
     PackResult: pack_text,
     Prediction: lambda one: predictions_text([one]),
     Predictions: predictions_text,

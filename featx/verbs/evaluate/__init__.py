@@ -1,7 +1,6 @@
 """The verb evaluate: a model measured on labelled images."""
 
 from featx.verbs.evaluate.column_evaluations import AnyEvaluation, LabelsEvaluation, NumbersEvaluation
-from featx.verbs.evaluate.columns import bounds_of, check_bounds
 from featx.verbs.evaluate.evaluate import evaluate_model
 from featx.verbs.evaluate.evaluation import Evaluation
 from featx.verbs.evaluate.featuremap import FeatureMap, check_map, map_features
@@ -33,8 +32,6 @@ __all__ = [
     "Strangers",
     "Surest",
     "TargetMeasures",
-    "bounds_of",
-    "check_bounds",
     "check_map",
     "evaluate_model",
     "map_features",

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError, ModelError
-from featx.models import Model
+from featx.models import Model, bounds_of
 from featx.system.counts import number_of
-from featx.system.kinds import shown
 from featx.verbs.evaluate.column_evaluations import LabelsEvaluation, NumbersEvaluation
 from featx.verbs.evaluate.grouped import FEW_GROUPS
 from featx.verbs.evaluate.label_measures import measure_labels
@@ -22,51 +20,6 @@ from featx.verbs.evaluate.sources import Measured
 _WEIGHTED = "figures and their intervals count each image by its weight; numbers of images and curves count all alike"
 
 _MOST_NAMED = 10
-
-
-def check_bounds(model: Model, path: Path, level: float | None, method: str | None) -> None:
-    """Make sure that what was asked of sets or bounds can be given, before anything is measured.
-
-    Raises
-    ------
-    HeadError
-        If the level is not between 0 and 1.
-    TaskError
-        If sets of classes are asked of labels, or a method of numbers.
-    ModelError
-        If the model has no errors of validation images, or too few for the level.
-    """
-    if level is not None and (error := model.task.refuse("--sets", ("classes", "grades", "numbers"), path, "Leave it out.")):
-        raise error
-    if method is not None and (error := model.task.refuse("--set-method", ("classes", "grades"), path, "Leave it out.")):
-        raise error
-    if level is None:
-        return
-    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-        raise HeadError(
-            f"sets {shown(level)}: must be a number between 0 and 1, such as 0.9, the share of numbers within their bounds.",
-            wrong_value=True,
-        )
-    if model.intervals is None:
-        raise ModelError(
-            f"{path}: was fitted without validation images, whose errors make the bounds of numbers. Fit it on a cache with a "
-            "val split, or leave --sets out."
-        )
-    if wanted := model.intervals.images_wanted(level):
-        raise ModelError(
-            f"{path}: bounds at {level:g} take {wanted:,} validation images, and it was fitted with fewer. Give less, or leave "
-            "--sets out."
-        )
-
-
-def bounds_of(
-    model: Model, outputs: NDArray[np.float64], level: float | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return the bounds (n, n_targets) of numbers at a level, by default 0.9; None where the model has none for it."""
-    wanted = LEVEL if level is None else level
-    if model.intervals is None or model.intervals.images_wanted(wanted):
-        return None
-    return model.intervals.bounds(outputs, wanted)
 
 
 def measure_columns(
@@ -178,9 +131,11 @@ def _cautions(model: Model, measured: Measured, counts: dict[str, int]) -> list[
     found = []
     if few:
         more = f", and {len(few) - _MOST_NAMED} more" if len(few) > _MOST_NAMED else ""
+        has = "has" if len(few) == 1 else "have"
+        named = ", ".join(few[:_MOST_NAMED]) + more
         found.append(
-            f"fewer than {FEW_IMAGES} images have each of {number_of(len(few), model.task.noun)} "
-            f"({', '.join(few[:_MOST_NAMED])}{more}): single images move these figures"
+            f"{number_of(len(few), model.task.noun)} {has} fewer than {FEW_IMAGES} images ({named}): single images move these "
+            "figures"
         )
     if copies := counts["duplicates"]:
         are = "1 image is an exact copy of another" if copies == 1 else f"{copies:,} images are exact copies of others"

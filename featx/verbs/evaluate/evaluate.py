@@ -9,11 +9,11 @@ import numpy as np
 
 from featx.errors import CacheError, ImageListError, ModelError
 from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions, UnlabelledFiles
-from featx.models import Compute, HeadFeatures, classify_files, load_model
+from featx.models import Compute, HeadFeatures, check_bounds, classify_files, load_model
 from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.verbs.evaluate.classes import measure_classes
-from featx.verbs.evaluate.columns import check_bounds, measure_columns
+from featx.verbs.evaluate.columns import measure_columns
 from featx.verbs.evaluate.evaluation import Evaluation
 from featx.verbs.evaluate.remarks import note_source
 from featx.verbs.evaluate.sets import choose_sets
