@@ -71,7 +71,7 @@ LIBRARIES = {
     ("sklearn",): (
         *("heads/classical/linear.py", "heads/classical/left_out.py", "heads/classical/machines.py", "heads/isotonic.py"),
         *("heads/columns/machines.py", "heads/columns/regression.py"),
-        *("verbs/compare/folds.py", "verbs/evaluate/", "verbs/export/", "estimators/"),
+        *("verbs/compare/folds.py", "verbs/compare/scoring.py", "verbs/evaluate/", "verbs/export/", "estimators/"),
     ),
     # One thing each: a root, LAPACK's Cholesky, a graph's connected parts.
     ("scipy",): ("heads/temperature.py", "heads/classical/positive.py", "verbs/evaluate/resamples.py", "system/linked.py"),

@@ -252,6 +252,7 @@ def training_options(command: Any) -> Any:
         click.option("--C", "C", type=float, help="logreg, svm: inverse penalty.  [default: 0.01; 0.001, with rbf 3]"),
         click.option("--kernel", type=click.Choice(["linear", "rbf"]), help="svm: shape of the boundary.  [default: linear]"),
         click.option("--alpha", type=float, help="ridge: penalty.  [default: chosen by leave-one-out]"),
+        click.option("--epsilon", type=float, help="svm of numbers: errors up to so many deviations are free.  [default: 0.1]"),
         click.option("--neighbors", type=int, help="knn: images that vote.  [default: 5]"),
         click.option(
             "--scale",

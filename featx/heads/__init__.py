@@ -12,8 +12,9 @@ from featx.heads.grades import middle_grade
 from featx.heads.head import Features, Head, Rows
 from featx.heads.isotonic import Isotonic
 from featx.heads.linear_form import LinearForm
+from featx.heads.number_intervals import NumberIntervals
 from featx.heads.operating import GOALS, Goal, OperatingPoint, choose_point, cuts_of, figures_at
-from featx.heads.registry import HEADS, HEADS_OF, HeadSpec, HeadTask, head_spec, make_head, rebuild_head
+from featx.heads.registry import HEADS, HEADS_OF, HeadSpec, HeadTask, head_spec, head_task, make_head, rebuild_head
 from featx.heads.settings import HeadSettings
 from featx.heads.temperature import HIGHEST, LOWEST, fit_temperature, scaled, unscaled
 
@@ -38,6 +39,7 @@ __all__ = [
     "Isotonic",
     "LeftOut",
     "LinearForm",
+    "NumberIntervals",
     "OperatingPoint",
     "Rows",
     "Scaling",
@@ -53,6 +55,7 @@ __all__ = [
     "fit_calibration",
     "fit_temperature",
     "head_spec",
+    "head_task",
     "is_number",
     "make_head",
     "memory_of_shared",

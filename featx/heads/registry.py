@@ -13,9 +13,15 @@ from featx.heads.head import Head
 from featx.heads.settings import HeadSettings
 from featx.system.kinds import plain, shown
 from featx.system.names import check_keywords, did_you_mean
+from featx.task import Task
 
 HeadTask = Literal["classes", "labels", "numbers"]
 """What heads learn; grades are classes to a head."""
+
+
+def head_task(task: Task) -> HeadTask:
+    """Return what the heads of a task learn."""
+    return "classes" if task.kind == "grades" else task.kind
 
 
 @dataclasses.dataclass(frozen=True)

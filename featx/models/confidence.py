@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, ModelError
-from featx.heads import METHODS, Conformal, Isotonic, OperatingPoint
+from featx.heads import METHODS, Conformal, Isotonic, NumberIntervals, OperatingPoint
 from featx.models.model import Model
 from featx.system.kinds import plain, shown
+from featx.task import Task
 
 
 class ConfidenceFields(TypedDict):
@@ -23,6 +24,8 @@ class ConfidenceFields(TypedDict):
     isotonic: Isotonic | None
     conformal: Conformal | None
     point: OperatingPoint | None
+    points: tuple[OperatingPoint, ...]
+    intervals: NumberIntervals | None
 
 
 def confidence_document(model: Model) -> dict[str, Any]:
@@ -43,6 +46,8 @@ def confidence_document(model: Model) -> dict[str, Any]:
             else {}
         ),
         **({"operating_point": dataclasses.asdict(model.point)} if model.point else {}),
+        **({"label_points": [dataclasses.asdict(point) for point in model.points]} if model.points else {}),
+        **({"number_intervals": model.intervals.to_dict()} if model.intervals else {}),
     }
 
 
@@ -59,8 +64,38 @@ def confidence_of(document: dict[str, Any]) -> ConfidenceFields:
         )
         if scores
         else None,
-        "point": OperatingPoint(**point | {"costs": tuple(map(tuple, point["costs"]))}) if point else None,
+        "point": _point_of(point) if point else None,
+        "points": tuple(map(_point_of, document.get("label_points", ()))),
+        "intervals": NumberIntervals.from_dict(document["number_intervals"]) if "number_intervals" in document else None,
     }
+
+
+def task_of(document: dict[str, Any]) -> Task:
+    """Return the task of a model; the document is as ``schema`` has it.
+
+    Raises
+    ------
+    ValueError
+        If its fields do not fit it.
+    """
+    task = Task.from_dict(document["task"]) if "task" in document else Task()
+    wanted = {"labels": task.names, "grades": task.names, "numbers": ()}.get(task.kind)
+    if wanted is not None and tuple(document["class_names"]) != wanted:
+        raise ValueError("model.json, task: does not fit its class_names")
+    # What goes with classes alone, with labels alone, with numbers alone.
+    only = {"label_points": "labels", "number_intervals": "numbers"}
+    for name in ("isotonic", "conformal", "temperature", "operating_point", *only):
+        if name in document and (task.kind != only[name] if name in only else not task.has_classes):
+            raise ValueError(f"model.json, {name}: does not go with {task.kind}")
+    if len(document.get("label_points", task.names)) != len(task.names):
+        raise ValueError("model.json, label_points: must be one a label")
+    if "number_intervals" in document and len(document["number_intervals"]["errors"]) != len(task.names):
+        raise ValueError("model.json, number_intervals: must be one a target")
+    return task
+
+
+def _point_of(fields: dict[str, Any]) -> OperatingPoint:
+    return OperatingPoint(**fields | {"costs": tuple(map(tuple, fields["costs"]))})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
 from featx.errors import FeatxError, ModelDamaged, ModelError, ModelNotFound, OutputError
-from featx.heads import rebuild_head
+from featx.heads import head_task, rebuild_head
 from featx.models.advice import advise
-from featx.models.confidence import confidence_document, confidence_of
+from featx.models.confidence import confidence_document, confidence_of, task_of
 from featx.models.familiarity import Familiarity
 from featx.models.found import models_in
 from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
@@ -34,10 +34,10 @@ from featx.system.outputs import Kind, check_result_file
 from featx.system.paths import MODEL, StrPath, as_path
 from featx.system.zipped import has_member, read_members, write_members
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised whenever an older featx could no longer read the file. Models of earlier versions need less."""
 
-_SCHEMA_OF = {"operating_point": 5, "isotonic": 4, "familiarity": 3, "tail": 2, "temperature": 2}
+_SCHEMA_OF = {"task": 6, "operating_point": 5, "isotonic": 4, "familiarity": 3, "tail": 2, "temperature": 2}
 """An older featx would leave these fields out and give other probabilities, or take their arrays for the head's: it is to
 refuse. Without any of them it is 1."""
 
@@ -47,7 +47,7 @@ _DOCUMENT, _LARGEST_DOCUMENT = "model.json", 16_000_000  # in memory some twenty
 _MODEL = Kind("an earlier model", "is not a featx model", is_one=lambda path: has_member(path, _DOCUMENT))
 _SEALED = (
     *("schema", "recipe", "layer", "pooling", "head", "class_names", "tail", "temperature", "views"),
-    *("isotonic", "conformal", "familiarity", "operating_point"),
+    *("isotonic", "conformal", "familiarity", "operating_point", "task", "label_points", "number_intervals"),
 )
 _MOST_MEMBERS = 5000
 _LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")
@@ -109,6 +109,7 @@ def save_model(model: Model, path: Path) -> None:
         "views": model.views,
         "tuning": model.tuning,
         **({"tail": {"start": model.tail.start, "end": model.tail.end}} if model.tail else {}),
+        **({} if model.task.kind == "classes" else {"task": model.task.to_dict()}),
         **({} if model.temperature == 1.0 else {"temperature": model.temperature}),
         **confidence_document(model),
         **({"familiarity": {"judged_by": model.familiarity.judged_by}} if model.familiarity else {}),
@@ -197,10 +198,13 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
     learned = {name.removeprefix("head/").removesuffix(".npy"): array for name, array in arrays.items()}
     check_pooling(document["pooling"])
     class_names = tuple(document["class_names"])
-    head = rebuild_head(document["head"]["name"], document["head"]["settings"], learned)
+    task = task_of(document)
+    head = rebuild_head(document["head"]["name"], document["head"]["settings"], learned, head_task(task))
     if document["layer"] not in recipe.layers:
         raise ValueError(f"model.json, layer: {document['layer']!r} is not in its recipe")
-    if head.classes_.tolist() != list(range(len(class_names))) or len(set(class_names)) != len(class_names):
+    if head.classes_.tolist() != list(range(len(task.column_names or class_names))) or len(set(class_names)) != len(
+        class_names
+    ):
         raise ValueError("model.json, class_names: do not fit its head")
     if "operating_point" in document and len(class_names) != 2:
         raise ValueError("model.json, operating_point: is of two classes, and the model has others")
@@ -231,6 +235,7 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
         temperature=float(document.get("temperature", 1.0)),
         quantized=quantized,
         **confidence_of(document),
+        task=task,
         familiarity=familiarity,
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
 from featx.errors import ModelError
-from featx.heads import Calibration, Conformal, Head, Isotonic, OperatingPoint, best_epoch
+from featx.heads import Calibration, Conformal, Head, Isotonic, NumberIntervals, OperatingPoint, best_epoch
 from featx.images import MAX_PIXELS, as_sources
 from featx.models.answers import Answers
 from featx.models.familiarity import Familiarity
@@ -108,6 +108,8 @@ class Model(Answers):
         What it answers. Of labels and grades, ``class_names`` are these; of numbers there are none.
     points : tuple of OperatingPoint
         Of each label, from which probability on an image is said to have it; none for 0.5.
+    intervals : NumberIntervals or None
+        Of numbers: errors on the validation images.
 
     Examples
     --------
@@ -145,6 +147,7 @@ class Model(Answers):
     point: OperatingPoint | None = None
     task: Task = Task()  # noqa: RUF009 - frozen
     points: tuple[OperatingPoint, ...] = ()
+    intervals: NumberIntervals | None = None
     _live: LiveNetwork = dataclasses.field(default_factory=LiveNetwork, init=False, repr=False, compare=False)
     _file: Path | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 
@@ -194,8 +197,7 @@ class Model(Answers):
         BackboneError
             If the backbone's weights are not at hand, or there is no such device.
         """
-        sources = as_sources(X, "X")
-        if sources is None:
+        if (sources := as_sources(X, "X")) is None:
             return self._of_features(X)
         outputs = np.zeros((len(sources), len(self.column_names)))
         for positions, features in self._live.features(self, sources):
@@ -203,9 +205,8 @@ class Model(Answers):
         return outputs
 
     def _of_features(self, X: object) -> NDArray[np.float64]:
-        # The head refuses what it cannot take. Labels are calibrated by nothing: each has a probability of its own.
-        given = self.head.outputs(X) if self.task.has_targets else self.head.predict_proba(X)  # type: ignore[arg-type]
-        return given if self.task.has_targets else self.calibration(given)
+        given = self.head.outputs(X)  # type: ignore[arg-type] # the head refuses what it cannot take
+        return self.calibration(given) if self.task.has_classes else given
 
     def predict_proba(self, X: object) -> NDArray[np.float64]:
         """Return probabilities of images, or of features: the head's, calibrated; parameters and errors as for ``outputs``.
@@ -231,8 +232,8 @@ class Model(Answers):
         -------
         answers : ndarray
             Of classes their names, of shape (n_samples,): the most probable class, or what the operating point makes of the
-            probabilities. Of grades the names of their medians. Of labels of shape (n_samples, n_labels), int64: 1 for each
-            that the image is said to have. Of numbers of shape (n_samples, n_targets), float64.
+            probabilities. Of grades the names of their medians. Of labels (n_samples, n_labels), int64: 1 for each that the
+            image is said to have. Of numbers (n_samples, n_targets), float64.
         """
         outputs = self.outputs(X)
         if self.task.has_classes:

@@ -37,6 +37,7 @@ class Metrics(msgspec.Struct):
     val_accuracy: Share | None = None
     seconds: float = 0.0
     notes: list[str] = []
+    val_figures: dict[str, float] = {}
 
     def __post_init__(self) -> None:
         """Refuse an accuracy without the number of images that it was measured on."""
@@ -111,6 +112,32 @@ class PointFields(msgspec.Struct):
     costs: list[list[float]]
 
 
+class TaskFields(msgspec.Struct):
+    """What the model answers."""
+
+    kind: Literal["labels", "numbers", "grades"]
+    names: Annotated[list[Name], msgspec.Meta(min_length=1)]
+
+
+Errors = Annotated[list[Annotated[float, msgspec.Meta(ge=0, le=1e300)]], msgspec.Meta(max_length=MOST_SCORES)]
+
+
+class IntervalFields(msgspec.Struct):
+    """The errors on the validation images, of each target, that intervals are made by."""
+
+    errors: Annotated[list[Errors], msgspec.Meta(min_length=1)]
+    images: list[Count]
+    chose: Literal["", "epoch"]
+
+    def __post_init__(self) -> None:
+        """Refuse errors in another order, and other counts of images."""
+        if len(self.errors) != len(self.images):
+            raise ValueError("errors and images must have an entry for each target")
+        for errors, images in zip(self.errors, self.images, strict=True):
+            if sorted(errors) != errors or len(errors) != min(images, MOST_SCORES):
+                raise ValueError("errors must have one an image each, ascending")
+
+
 class FamiliarityFields(msgspec.Struct):
     """Which images its scale of strangeness is of; the numbers are arrays."""
 
@@ -141,6 +168,9 @@ class Document(msgspec.Struct, rename={"schema_": "schema"}):
     conformal: ConformalFields | msgspec.UnsetType = msgspec.UNSET
     familiarity: FamiliarityFields | msgspec.UnsetType = msgspec.UNSET
     operating_point: PointFields | msgspec.UnsetType = msgspec.UNSET
+    task: TaskFields | msgspec.UnsetType = msgspec.UNSET
+    label_points: list[PointFields] | msgspec.UnsetType = msgspec.UNSET
+    number_intervals: IntervalFields | msgspec.UnsetType = msgspec.UNSET
     sealed: dict[str, str] = {}
 
 

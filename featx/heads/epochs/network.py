@@ -23,6 +23,7 @@ def build_network(
     seed: int,
     map_shape: Sequence[int] = (),
     filters: Sequence[int] = (),
+    starts_flat: bool = False,
 ) -> Any:
     """Build the layers; the last gives logits.
 
@@ -46,6 +47,8 @@ def build_network(
         (height, width, channels) of the map that a row is, for ``filters``.
     filters : sequence of int
         Filters of the convolutions before the dense layers, 3 x 3 with ReLU, each followed by 2 x 2 max pooling.
+    starts_flat : bool
+        Whether the last layer starts with kernels of zeros.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def build_network(
         last = number == len(filters) + len(units) - 1
         if dropout:
             layers.append(keras.layers.Dropout(dropout, seed=seed + number, **options))
-        initializer = keras.initializers.GlorotUniform(seed=seed + number)
+        initializer = "zeros" if last and starts_flat else keras.initializers.GlorotUniform(seed=seed + number)
         activation = None if last else "relu"
         layers.append(keras.layers.Dense(n_units, activation=activation, kernel_initializer=initializer, **options))
     return keras.Sequential(layers)

@@ -19,7 +19,15 @@ class Objective(Protocol):
     ----------
     figures : tuple of str
         Names of what is shown of an epoch: ``loss``, and ``accuracy`` where there is one.
+    starts_flat : bool
+        Whether the last layer starts with kernels of zeros. Sigmoids and softmax bound what random ones may cost; the squared
+        error of numbers would spend its first hundreds of steps on undoing them.
     """
+
+    @property
+    def starts_flat(self) -> bool:
+        """Whether the last layer starts with zeros."""
+        ...
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -46,6 +54,7 @@ class OfClasses:
     rules: TrainingRules
 
     figures = ("loss", "accuracy")
+    starts_flat = False
 
     def losses(self, logits: Values, targets: NDArray[Any]) -> Values:
         """Return the loss of each row."""
@@ -77,6 +86,7 @@ class OfLabels:
     cell_weights: NDArray[np.float64] | None = None
 
     figures = ("loss", "accuracy")
+    starts_flat = False
 
     def losses(self, logits: Values, targets: NDArray[Any]) -> Values:
         """Return the loss of each row."""
@@ -111,6 +121,7 @@ class OfNumbers:
     """Squared error, mean over the targets; a cell that is not known costs nothing."""
 
     figures = ("loss",)
+    starts_flat = True
 
     def losses(self, logits: Values, targets: NDArray[Any]) -> Values:
         """Return the loss of each row."""

@@ -71,7 +71,8 @@ class LayerSteps:
         self._objective = objective or OfClasses(rules)
         self._scale = np.float32(scale)
         self._batch = np.empty((0, n_features), np.float32)
-        self._weights = [initial_kernel(n_features, n_classes, seed), np.zeros(n_classes, np.float32)]
+        kernel = initial_kernel(n_features, n_classes, seed)
+        self._weights = [kernel * 0 if self._objective.starts_flat else kernel, np.zeros(n_classes, np.float32)]
         self._memory = [(np.zeros_like(weight), np.zeros_like(weight)) for weight in self._weights]
         self._spare = np.empty(_CHUNK, np.float32)
         self._n_steps = 0

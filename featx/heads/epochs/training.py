@@ -266,7 +266,8 @@ class EpochHead:
         before = self._network_options()
         if not self.hidden and not self.dropout and not before and X.shape[1] * units[0] <= LARGEST_LAYER:
             return LayerSteps(X.shape[1], units[0], scale, self._rules, self.seed, objective)
-        network = build_network(X.shape[1], X.dtype, scale, units=units, dropout=self.dropout, seed=self.seed, **before)
+        options: dict[str, Any] = {"units": units, "dropout": self.dropout, "seed": self.seed, **before}
+        network = build_network(X.shape[1], X.dtype, scale, starts_flat=objective.starts_flat, **options)
         return KerasSteps(network, self._rules, objective)
 
     @property

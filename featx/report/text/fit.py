@@ -3,6 +3,16 @@
 from featx.report.text.words import _value_text, beside_accuracy, join_lines, number_of, parameters_text
 from featx.verbs.fit import FitResult
 
+_FIGURES = {
+    "mean_average_precision": "mean average precision",
+    "macro_f1": "macro F1",
+    "log_loss": "log loss",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mean_absolute_error": "mean absolute error",
+    "quadratic_kappa": "quadratic kappa",
+}
+
 
 def fit_text(result: FitResult) -> str:
     """Report the result of a fit."""
@@ -10,7 +20,7 @@ def fit_text(result: FitResult) -> str:
     views = f" in {result.views} views" if result.views > 1 else ""
     lines = [
         f"{result.head} head on {result.pooling} features: {number_of(result.train_images, 'training image')}{views}, "
-        f"{number_of(result.classes, 'class')}, {result.seconds:.1f} s"
+        f"{_task_text(result)}, {result.seconds:.1f} s"
     ]
     if result.tuning:
         best = result.tuning[0]
@@ -22,7 +32,14 @@ def fit_text(result: FitResult) -> str:
     if result.val_accuracy is not None:
         beside = beside_accuracy(result.val_interval, result.val_baseline)
         lines.append(f"  validation accuracy {result.val_accuracy:.3f} on {number_of(result.val_images, 'image')}{beside}")
+    if result.val_figures:
+        figures = ", ".join(f"{_FIGURES[name]} {value:.4g}" for name, value in result.val_figures.items())
+        lines.append(f"  on {number_of(result.val_images, 'validation image')}: {figures}")
     lines.append("  " + parameters_text(counts))
     lines += [f"  note: {note}" for note in result.notes]
     lines.append(f"model {result.model}")
     return join_lines(lines)
+
+
+def _task_text(result: FitResult) -> str:
+    return number_of(result.classes, "class") if result.task.kind == "classes" else result.task.describe()

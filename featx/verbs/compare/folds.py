@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,12 @@ from featx.store import Catalog, FeatureCache
 from featx.system.digests import first_alike
 from featx.system.kinds import is_whole, shown
 from featx.system.linked import group_pairs
+from featx.task import Task
 
 # Of a fold's training images, for heads that stop by a validation loss: those left out of the fold must not decide that.
 _INNER_FOLDS = 7
+
+_QUANTILES = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +36,17 @@ class TrainingImages:
     labels : ndarray of shape (n_images,), int64
         Positions in ``class_names``.
     class_names : tuple of str
-        Classes that have training images.
+        Classes that have training images; of labels these, of numbers none.
     fold_of : ndarray of shape (n_images,), int64
         Fold that each image is left out of. Duplicates share a fold, and classes are spread evenly.
     inner_val : ndarray of shape (n_images,), bool
         Images that validate where a head stops by a validation loss, unless they are left out themselves.
     weights : ndarray of shape (n_images,), float64, or None
         How much each counts; None where all count alike.
+    task : Task
+        What is learned.
+    targets : ndarray of shape (n_images, n_names), float64, or None
+        Of labels and numbers, NaN for not known; ``labels`` are then what folds are stratified by.
     """
 
     store: FeatureCache
@@ -49,6 +57,13 @@ class TrainingImages:
     fold_of: NDArray[np.int64]
     inner_val: NDArray[np.bool_]
     weights: NDArray[np.float64] | None = None
+    task: Task = Task()  # noqa: RUF009 - frozen
+    targets: NDArray[np.float64] | None = None
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """What a head learns: ``labels`` of classes and grades, ``targets`` of the others."""
+        return self.labels if self.targets is None else self.targets
 
     @property
     def n_folds(self) -> int:
@@ -88,6 +103,8 @@ def cut_into_folds(
     rows = catalog.learned_from()
     if groups is not None:
         groups = groups[np.isin(catalog.rows("train"), rows)]
+    if catalog.targets is not None:
+        return _cut_targets(store, layer, n_folds, seed, rows, _shown_alike(catalog, rows, groups, by_group))
     present, labels = np.unique(catalog.labels[rows], return_inverse=True)
     contents = _shown_alike(catalog, rows, groups, by_group)
     different = [len(np.unique(contents[labels == label])) for label in range(len(present))]
@@ -101,7 +118,53 @@ def cut_into_folds(
     fold_of = _deal(labels, contents, min(n_folds, fewest), seed)
     inner_val = _deal(labels, contents, min(_INNER_FOLDS, fewest), seed + 1) == 0
     names = tuple(catalog.class_names[label] for label in present)
-    return TrainingImages(store, layer, rows, labels.astype(np.int64), names, fold_of, inner_val, catalog.weights_of(rows))
+    task = Task("grades", names) if catalog.task.is_ordered else catalog.task
+    of_images = rows, labels.astype(np.int64), names, fold_of, inner_val, catalog.weights_of(rows)
+    return TrainingImages(store, layer, *of_images, task=task)
+
+
+def _cut_targets(
+    store: FeatureCache,
+    layer: str,
+    n_folds: int,
+    seed: int,
+    rows: NDArray[np.int64],
+    contents: NDArray[np.int64],
+) -> TrainingImages:
+    """Deal images of labels or numbers; errors as for ``cut_into_folds``."""
+    catalog = store.catalog
+    task, targets = catalog.task, catalog.targets
+    assert targets is not None
+    targets = targets[rows]
+    for name, column in zip(task.names, targets.T, strict=True):
+        known = ~np.isnan(column)
+        sides = [known & (column == value) for value in (0, 1)] if task.kind == "labels" else [known]
+        fewest = min(len(np.unique(contents[side])) for side in sides)
+        if fewest < 2:
+            what = "with and without" if task.kind == "labels" else "with a known value of"
+            raise HeadError(
+                f"{store.folder}: cross-validation needs at least 2 different training images {what} {task.noun} {name!r}. "
+                f"Received: {fewest}. Add images, or fit one head with its own settings."
+            )
+    strata = _strata(task, targets)
+    n_groups = len(np.unique(contents))
+    fold_of = _deal(strata, contents, min(n_folds, n_groups), seed)
+    inner_val = _deal(strata, contents, min(_INNER_FOLDS, n_groups), seed + 1) == 0
+    names = task.names if task.has_probabilities else ()
+    of_images = rows, strata, names, fold_of, inner_val, catalog.weights_of(rows)
+    return TrainingImages(store, layer, *of_images, task=task, targets=targets)
+
+
+def _strata(task: Task, targets: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return what folds are to be even in (n,): the rarest label that an image has, or the quantile of its first number."""
+    if task.kind == "numbers":
+        filled = np.where(np.isnan(targets), np.nanmedian(targets, axis=0), targets)[:, 0]
+        edges = np.quantile(filled, np.linspace(0, 1, _QUANTILES + 1)[1:-1])
+        return np.searchsorted(edges, filled).astype(np.int64)
+    has = targets == 1
+    order = np.argsort(has.sum(axis=0), kind="stable")
+    rarest = np.where(has.any(axis=1), has[:, order].argmax(axis=1) + 1, 0)
+    return np.unique(rarest, return_inverse=True)[1].astype(np.int64)
 
 
 def _shown_alike(

@@ -6,7 +6,7 @@ import numpy as np
 
 from featx.heads import Head
 from featx.models import TRAINED_ON_BYTES, Model, library_versions
-from featx.verbs.fit.confidence import LearnedConfidence
+from featx.verbs.fit.answers import LearnedAnswers
 from featx.verbs.fit.learning import LearningImages
 from featx.verbs.fit.request import FitRequest
 
@@ -17,7 +17,7 @@ def assemble_model(
     fitted: Head,
     metrics: dict[str, Any],
     tuning: list[dict[str, Any]],
-    confidence: LearnedConfidence,
+    answers: LearnedAnswers,
 ) -> Model:
     """Return the model: the fitted head, with everything that using it on new images takes."""
     store, catalog = request.store, request.store.catalog
@@ -38,9 +38,13 @@ def assemble_model(
         },
         versions=library_versions(),
         tuning=tuning,
-        temperature=confidence.calibration.temperature,
-        isotonic=confidence.calibration.isotonic,
-        conformal=confidence.conformal,
+        temperature=answers.calibration.temperature,
+        isotonic=answers.calibration.isotonic,
+        conformal=answers.conformal,
+        point=answers.point,
+        task=images.task,
+        points=answers.points,
+        intervals=answers.intervals,
         quantized=request.quantized,
         views={"augment": catalog.augment, "seed": catalog.view_seed, "count": 1 + len(catalog.view_keys)},
         trained_on=np.unique(catalog.digests[images.train][:, :TRAINED_ON_BYTES], axis=0),

@@ -21,12 +21,11 @@ from featx.system.names import keywords_of
 from featx.system.paths import StrPath
 from featx.system.progress import OnEpoch
 from featx.verbs.compare import check_minutes
+from featx.verbs.fit.answers import check_answers, learn_answers
 from featx.verbs.fit.assemble import assemble_model
-from featx.verbs.fit.confidence import check_calibration, learn_confidence
 from featx.verbs.fit.grouping import measure_grouping
 from featx.verbs.fit.learning import LearningImages, choose_images
 from featx.verbs.fit.log import write_log
-from featx.verbs.fit.point import PointWanted, learn_point
 from featx.verbs.fit.request import FitRequest
 from featx.verbs.fit.result import FitResult
 from featx.verbs.fit.tune import Tuned, tune_settings
@@ -144,8 +143,7 @@ def fit_head(
     started = time.monotonic()
     images = choose_images(request.store.catalog, request.store.folder)
     kind = calibration or ("auto" if calibrate else None)
-    check_calibration(kind, images, request.store.folder)
-    wanted = PointWanted.read(threshold, positive, images)
+    wanted = check_answers(request, images, kind, threshold, positive)
     notes = images.notes + blank_notes(request.store, images.train, "training")
     copies = find_training_copies(request.store, progress) if group_duplicates else None
     if copies:
@@ -155,25 +153,21 @@ def fit_head(
         tuned = tune_settings(request, folds, minutes, copies, progress)
         request, notes = tuned.request, notes + tuned.notes
     grouping, group_notes = measure_grouping(request, request.features)
-    fitted, probabilities = _fit(request, images, on_epoch or epochs_of(progress))
-    confidence = learn_confidence(probabilities, images, kind, has_epochs=bool(fitted.history_))
-    point = None
-    if wanted:
-        point, point_notes = learn_point(wanted, request, images, confidence.calibration, folds)
-        notes += point_notes
-    called = point(confidence.calibration(probabilities)) if point else probabilities.argmax(axis=1)
+    fitted, outputs = _fit(request, images, on_epoch or epochs_of(progress))
+    answers = learn_answers(request, images, outputs, kind, wanted, folds, has_epochs=bool(fitted.history_))
     metrics = {
         "train_images": len(images.train),
         "val_images": len(images.val),
-        "val_accuracy": _share_right(called, images),
+        "val_accuracy": answers.val_accuracy,
         "seconds": time.monotonic() - started,
-        "notes": notes + group_notes + confidence.notes + fitted.notes_,
+        "notes": notes + group_notes + answers.notes + fitted.notes_,
+        **({"val_figures": answers.val_figures} if answers.val_figures else {}),
         **({"groups": grouping} if grouping else {}),
     }
-    model = assemble_model(request, images, fitted, metrics, tuned.tuning, confidence)
-    model = dataclasses.replace(
-        model, point=point, familiarity=learn_familiarity(model, request.store, images.train, images.val)
-    )
+    model = assemble_model(request, images, fitted, metrics, tuned.tuning, answers)
+    if images.task.has_classes:
+        familiarity = learn_familiarity(model, request.store, images.train, images.val)
+        model = dataclasses.replace(model, familiarity=familiarity)
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
@@ -181,15 +175,8 @@ def fit_head(
     return FitResult.of(model, request.path, images.y_val, alike=alike, untried=tuned.untried)
 
 
-def _share_right(called: NDArray[np.int64], images: LearningImages) -> float | None:
-    """Return the accuracy on the validation images, each counting as much as it weighs; None without any that counts."""
-    if not len(images.val) or (images.weights_val is not None and not images.weights_val.any()):
-        return None
-    return float(np.average(called == images.y_val, weights=images.weights_val))
-
-
 def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) -> tuple[Head, NDArray[np.float64]]:
-    """Fit the head; return it and its probabilities of the validation images (n_val, n_classes)."""
+    """Fit the head; return it and what it gives for the validation images (n_val, n_columns)."""
     X, unfitted = request.rows(images.rows, images.views), request.spec.make(**request.settings)
     X_val = request.rows(images.val, np.zeros_like(images.val)) if len(images.val) else None
     try:
@@ -197,8 +184,8 @@ def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) 
     except TooFewImages as error:
         raise error.named(images.class_names) from None
     if X_val is None:
-        return fitted, np.empty((0, len(images.class_names)))
-    return fitted, np.concatenate([fitted.predict_proba(block) for _, block in X_val.blocks()])
+        return fitted, np.empty((0, len(images.task.column_names or images.class_names)))
+    return fitted, np.concatenate([fitted.outputs(block) for _, block in X_val.blocks()])
 
 
 def _describe_copies(copies: TrainingCopies, images: LearningImages) -> str:

@@ -10,7 +10,11 @@ from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
 from featx.system.outputs import Kind, check_result_file
 
-_LOG = Kind("an earlier log", "is not a log of featx", [b"epoch,loss,accuracy"])
+_LOG = Kind(
+    "an earlier log",
+    "is not a log of featx",
+    [b"epoch,loss,accuracy", b"epoch,loss,val_loss", b"epoch,loss\n", b"epoch,loss\r\n"],
+)
 
 
 def check_log(path: Path, spec: HeadSpec) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
 from featx.errors import CacheError, HeadError, OutputError
-from featx.heads import HeadSpec, head_spec
+from featx.heads import HEADS_OF, HeadSpec, head_spec, head_task
 from featx.models import check_model_path, network_of_cache, open_cache
 from featx.store import CachedRows, FeatureCache
 from featx.system.kinds import check_kind, plain
@@ -73,12 +73,15 @@ class FitRequest:
         CacheError, HeadError, OutputError
             As for ``fit_head``.
         """
-        spec = head_spec(head)
-        spec.check_settings(settings, beside=keywords)
+        # An unknown head, and a setting that it has for no task, need not wait for the cache.
+        of_tasks = [specs[head_spec(head).name].settings() for specs in HEADS_OF.values() if head in specs]
+        head_spec(head).check_settings([name for name in settings if not any(name in own for own in of_tasks)], beside=keywords)
         check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
         check_kind("pooling", pooling, (str, type(None)), "the name of a pooling, or None", HeadError)
-        spec.check_pooling(pooling or spec.pooling)
         store = open_cache(cache)
+        spec = head_spec(head, head_task(store.catalog.task))
+        spec.check_settings(settings, beside=keywords)
+        spec.check_pooling(pooling or spec.pooling)
         default = f"{store.folder.resolve().name}-{head}.featx"
         path = as_result_path("out", out, default) or Path("models") / default
         log_path = as_result_path("log", log, f"{path.stem}.csv")

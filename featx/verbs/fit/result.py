@@ -4,12 +4,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from featx.heads import OperatingPoint
 from featx.models import Model, largest_share, wilson
 from featx.system.results import Result
+from featx.task import Task
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -58,6 +58,13 @@ class FitResult(Result):
         95 % interval of ``val_accuracy`` (Wilson's); None where images come in groups or weigh differently.
     val_baseline : float or None
         Accuracy on the validation images of always answering the largest class.
+    task : Task
+        What was learned. Of the tasks below ``val_accuracy`` is None but for grades.
+    val_figures : dict of str to float
+        On the validation images. Of labels ``mean_average_precision``, ``macro_f1``, ``log_loss``; of numbers ``r2``, ``rmse``,
+        ``mean_absolute_error``; of grades ``quadratic_kappa`` and ``mean_absolute_error``; none of classes.
+    label_points : tuple of OperatingPoint
+        With ``threshold``, of labels: what ``operating_point`` is of two classes, in the order of the labels.
 
     Examples
     --------
@@ -87,9 +94,12 @@ class FitResult(Result):
     untried: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     val_interval: tuple[float, float] | None = None
     val_baseline: float | None = None
+    task: Task = Task()  # noqa: RUF009 - frozen
+    val_figures: dict[str, float] = dataclasses.field(default_factory=dict)
+    label_points: tuple[OperatingPoint, ...] = ()
 
     @classmethod
-    def of(cls, model: Model, path: Path, y_val: NDArray[np.int64], *, alike: bool, untried: list[dict[str, Any]]) -> Self:
+    def of(cls, model: Model, path: Path, y_val: NDArray[Any], *, alike: bool, untried: list[dict[str, Any]]) -> Self:
         """Return what is reported of a model that was just fitted and saved, with the labels of its validation images.
 
         ``alike`` tells whether these stand each for itself and count alike: an interval is of no others.
@@ -116,7 +126,10 @@ class FitResult(Result):
             operating_point=model.point,
             untried=untried,
             val_interval=None if accuracy is None or not alike else wilson(round(accuracy * len(y_val)), len(y_val)),
-            val_baseline=largest_share(y_val),
+            val_baseline=largest_share(y_val) if model.task.has_classes else None,
+            task=model.task,
+            val_figures=model.metrics.get("val_figures", {}),
+            label_points=model.points,
         )
 
     def __fspath__(self) -> str:
