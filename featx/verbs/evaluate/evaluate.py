@@ -133,7 +133,10 @@ def evaluate_model(
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
     strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else UnlabelledFiles()
     if images is not None:
-        index = list_to_measure(as_path("images", images, ImageListError), listing, groups)
+        given_images = as_path("images", images, ImageListError)
+        # A table is read for what the model answers, unless something else is asked for; a folder has classes alone.
+        listing = listing if given_images.is_dir() else listing.with_task(loaded.task)
+        index = list_to_measure(given_images, listing, groups)
         by_separator = listing.label_separator is not None
         measured = from_files(loaded, index, split, classify, on_chosen, by_separator=by_separator)
     else:
