@@ -104,10 +104,8 @@ def predict(
         from featx.report import check_prediction_page
 
         check_prediction_page(page)
-        if min_confidence is not None and (
-            error := featx.load_model(model).task.refuse("--min-confidence", ("classes", "grades"))
-        ):
-            raise error
+        if min_confidence is not None:
+            _refuse_unsure(model)
     given = given_paths(paths)
     with show_progress() as progress:
         predictions = featx.predict_images(model, given, explain=page is not None, progress=progress, **options)
@@ -152,7 +150,7 @@ def predict(
 
 
 def _refuse_unsure(model: Path) -> None:
-    if error := featx.load_model(model).task.refuse("--min-confidence", ("classes", "grades"), model, "Leave it out."):
+    if error := featx.load_model(model).task.refuse_option("--min-confidence", ("classes", "grades"), model):
         raise error
 
 

@@ -25,9 +25,9 @@ def check_bounds(model: Model, path: Path, level: float | None, method: str | No
     ModelError
         If the model has no errors of validation images, or too few for the level.
     """
-    if level is not None and (error := model.task.refuse("--sets", ("classes", "grades", "numbers"), path, "Leave it out.")):
+    if level is not None and (error := model.task.refuse_option("--sets", ("classes", "grades", "numbers"), path)):
         raise error
-    if method is not None and (error := model.task.refuse("--set-method", ("classes", "grades"), path, "Leave it out.")):
+    if method is not None and (error := model.task.refuse_option("--set-method", ("classes", "grades"), path)):
         raise error
     if level is None:
         return

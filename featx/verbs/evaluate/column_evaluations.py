@@ -71,6 +71,14 @@ class LabelsEvaluation(MeasuredImages):
         Of each label by itself.
     figures : LabelFigures
         Mean average precision, F1 and the rest.
+
+    Examples
+    --------
+    >>> evaluation = featx.evaluate_model("models/labels.featx")
+    >>> evaluation.mean_average_precision, evaluation.figures.subset_accuracy
+    (1.0, 1.0)
+    >>> [(one.name, one.f1) for one in evaluation.figures.per_label]
+    [('cold', 1.0), ('red', 1.0)]
     """
 
     probabilities: NDArray[np.float64]
@@ -138,6 +146,13 @@ class NumbersEvaluation(MeasuredImages):
         How often the true value lies between the bounds that the model gives; empty where it gives none.
     low, high : ndarray of shape (n_images, n_targets), float64, or None
         These bounds.
+
+    Examples
+    --------
+    >>> evaluation = featx.evaluate_model("models/warmth.featx")
+    >>> (warmth,) = evaluation.per_target
+    >>> warmth.name, warmth.mae < 0.2, warmth.r2 > 0.9
+    ('warmth', True, True)
     """
 
     predicted: NDArray[np.float64]

@@ -128,7 +128,7 @@ def evaluate_model(
     maker = choose_sets(loaded, path, sets, set_method, tta) if loaded.task.has_classes else None
     if loaded.task.has_targets:
         check_bounds(loaded, path, sets, set_method)
-        if unknown_images is not None and (error := loaded.task.refuse("--unknown-images", ("classes", "grades"), path)):
+        if unknown_images is not None and (error := loaded.task.refuse_option("--unknown-images", ("classes", "grades"), path)):
             raise error
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
     strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else UnlabelledFiles()

@@ -28,6 +28,12 @@ class LabelsPrediction(Result):
         Reason of the rejection; empty otherwise.
     unfamiliar : float or None
         As in ``Prediction``.
+
+    Examples
+    --------
+    >>> (prediction,) = featx.predict_images("models/labels.featx", ["photos/red/0.png"])
+    >>> prediction.path, prediction.labels, prediction.error
+    ('photos/red/0.png', ('red',), '')
     """
 
     path: str
@@ -64,6 +70,12 @@ class NumbersPrediction(Result):
         Reason of the rejection; empty otherwise.
     unfamiliar : float or None
         As in ``Prediction``.
+
+    Examples
+    --------
+    >>> (prediction,) = featx.predict_images("models/warmth.featx", ["photos/red/0.png"])
+    >>> 2.5 < prediction.values["warmth"] < 3.5
+    True
     """
 
     path: str
@@ -98,6 +110,12 @@ class ColumnPredictions(Result, list[ColumnPrediction]):
         What the folders hold besides images, as in ``Predictions``.
     has_bounds : bool
         Whether numbers have ``low`` and ``high``.
+
+    Examples
+    --------
+    >>> predictions = featx.predict_images("models/labels.featx", "photos/red")
+    >>> len(predictions), predictions.header
+    (12, ('path', 'labels', 'error', 'unfamiliar', 'p(cold)', 'p(red)'))
     """
 
     task: Task = Task()

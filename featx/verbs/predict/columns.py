@@ -33,7 +33,7 @@ def check_asked(
     asked = [("--unknown", unknown is not None), ("--top", top is not None)]
     asked += [("--probabilities", probabilities)] if not task.has_probabilities else []
     for option, given in asked:
-        if given and (error := task.refuse(option, ("classes", "grades"), path, "Leave it out.")):
+        if given and (error := task.refuse_option(option, ("classes", "grades"), path)):
             raise error
     check_bounds(model, path, sets, set_method)
 
