@@ -1,7 +1,7 @@
 """Intervals around numbers that keep a promise: split conformal prediction from the errors on images not learned from.
 
-The absolute errors of n such images are n scores, and the error of a new image does not exceed the ceil((n + 1) level)-th smallest
-of them in at least that share of cases, whatever the head, as long as the new images come from where those came from.
+The absolute errors of n such images are n scores. The error of a new image does not exceed the ceil((n + 1) level)-th smallest
+in at least that share of cases, whatever the head, as long as the new images come from where those came from.
 
 References
 ----------
@@ -32,8 +32,8 @@ class NumberIntervals:
     images : tuple of int
         On how many images each target is known; of more than 5,000, that many errors are kept.
     chose : str
-        What else was chosen by these images: ``epoch`` or nothing. Then the head is a little too good on them, and the intervals
-        a little too narrow.
+        What else was chosen by these images: ``epoch`` or nothing. Then the head is a little too good on them, and the
+        intervals a little too narrow.
     """
 
     errors: tuple[NDArray[np.float64], ...]
