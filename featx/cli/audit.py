@@ -8,6 +8,7 @@ import click
 
 import featx
 from featx.cli.group import main
+from featx.cli.listing import task_options
 from featx.cli.options import FOLDER, RESULT, json_option, layer_option, raw_csv_option, workers_option
 from featx.cli.progress import progress_options, show_progress
 from featx.cli.spelling import Several
@@ -88,6 +89,6 @@ def audit(
         echo(f"manifest {manifest}: {counts['kept']:,} images kept, {counts['left_out']:,} left out ({left})")
     echo(f"audit {folder}: " + ", ".join(path.name for path in (files.table, files.page) if path))
     if manifest:
-        say_next("extract", manifest)
+        say_next("extract", manifest, *task_options(audited.task))
     else:
         say_open(files.page or files.table)

@@ -7,6 +7,7 @@ import click
 from featx.cli.options import FOLDER
 from featx.cli.spelling import Several
 from featx.cli.values import Names
+from featx.task import Task
 
 
 def manifest_options(command: Any) -> Any:
@@ -54,3 +55,9 @@ group_from_option = click.option(
     "exif:time<60s (taken within a minute of each other), or a regular expression that finds the group in a path. none: none.  "
     "[default: the manifest's column]",
 )
+
+
+def task_options(task: Task) -> list[str]:
+    """Return the options that read a table, with a column for each label or number, for the same task again."""
+    option = {"labels": "--label-columns", "numbers": "--target", "grades": "--ordinal"}.get(task.kind)
+    return [option, ",".join(task.names)] if option else []

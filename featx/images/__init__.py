@@ -6,6 +6,7 @@ from featx.images.decoder import decoder_notes
 from featx.images.header import Header
 from featx.images.headers import find_copies, read_headers
 from featx.images.in_memory import Source, as_sources, pixels_of
+from featx.images.listing.folds import deal_folds
 from featx.images.listing.given import describe_rejected, paths_given
 from featx.images.listing.grouping import GroupFrom, group_faults, group_images
 from featx.images.listing.identify import NEVER_TRUSTED, NO_DIGEST, Identities, KnownFiles, identify_files
@@ -70,6 +71,7 @@ __all__ = [
     "as_webp",
     "assign_splits",
     "check_manifest_path",
+    "deal_folds",
     "decode_image",
     "decoder_notes",
     "describe_missing",

@@ -12,7 +12,7 @@ from featx.store.listing.part import NOT_GIVEN, PartOf
 from featx.store.listing.parts import part_path, part_paths, rejects_path, write_part
 from featx.store.listing.rejects import check_something_is_left, write_rejects
 from featx.store.listing.repeats import Repeats, find_repeats
-from featx.store.listing.said import differ, said_of
+from featx.store.listing.said import differ, in_conflict, said_of
 from featx.store.network import Count, Name, Network
 from featx.store.packed import is_pack, pack
 from featx.store.pooling import POOLINGS, check_pooling, pool_maps, sums_by_cell
@@ -58,6 +58,7 @@ __all__ = [
     "find_cache",
     "find_repeated",
     "find_repeats",
+    "in_conflict",
     "is_pack",
     "is_unfinished",
     "keep_alike",

@@ -86,11 +86,13 @@ def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress:
 
     ::
 
-        attributes    recipe (JSON), fingerprint, layer, source
+        attributes    recipe (JSON), fingerprint, layer, source, task (classes, labels, numbers or grades)
         features      (n, h, w, c) float32   what the layer gave
         pooled        (n, 2, c) float32      average and maximum over height and width
         labels        (n,) int32             index into class_names, from 0
-        class_names   (n_classes,) text
+        class_names   (n_classes,) text      of grades in their order
+        targets       (n, k) float64         of labels (1, 0) and numbers, NaN for not known; in place of labels
+        target_names  (k,) text              ... and of class_names
         paths         (n,) text
         split         (n,) text              train, val or test
 
@@ -136,8 +138,13 @@ def _write(
             file.attrs["fingerprint"] = cache.recipe.fingerprint
             file.attrs["layer"] = layer
             file.attrs["source"] = _text(without_home(catalog.source))
-            file["labels"] = catalog.labels[rows]
-            _write_texts(file, "class_names", list(catalog.class_names))
+            file.attrs["task"] = catalog.task.kind
+            if catalog.targets is None:
+                file["labels"] = catalog.labels[rows]
+                _write_texts(file, "class_names", list(catalog.class_names))
+            else:
+                file["targets"] = catalog.targets[rows]
+                _write_texts(file, "target_names", list(catalog.task.names))
             _write_texts(file, "paths", [catalog.paths[row] for row in rows])
             _write_texts(file, "split", [SPLITS[catalog.splits[row]] for row in rows])
             for name, read in (("features", cache.maps), ("pooled", cache.pooled)):

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from featx.errors import OutputError
 from featx.images.listing.columns import FLAGS
 from featx.images.listing.walk import real_path
@@ -12,7 +15,9 @@ from featx.system.files import replacing_text, writing_to
 from featx.system.outputs import Kind, check_result_file
 
 _WRITTEN = ("path", "label", "split", FLAGS)
-_MANIFEST = Kind("an earlier manifest of featx audit", "was not written by featx audit", [",".join(_WRITTEN).encode()])
+_WRITTEN_BESIDE = ("path", "split", FLAGS)  # in front of the columns of labels or numbers
+_BEGINNINGS = [",".join(names).encode() for names in (_WRITTEN, _WRITTEN_BESIDE)]
+_MANIFEST = Kind("an earlier manifest of featx audit", "was not written by featx audit", _BEGINNINGS)
 
 
 def check_manifest_path(path: Path) -> None:
@@ -26,7 +31,13 @@ def check_manifest_path(path: Path) -> None:
     check_result_file(path, _MANIFEST, "manifest")
 
 
-def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, str]]) -> None:
+def write_manifest(
+    path: Path,
+    root: Path,
+    rows: Sequence[tuple[str, str, str, str]],
+    names: Sequence[str] = (),
+    targets: NDArray[np.float64] | None = None,
+) -> None:
     """Write a manifest that ``read_manifest`` reads, atomically.
 
     Parameters
@@ -38,6 +49,8 @@ def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, s
         all images, else absolute ones.
     rows : sequence of (path, label, split, flags)
         In their order.
+    names, targets : sequence of str, ndarray of shape (n_rows, n_names), float64
+        Columns of labels or numbers, which stand in place of ``label``; NaN is written as nothing.
 
     Raises
     ------
@@ -51,8 +64,11 @@ def write_manifest(path: Path, root: Path, rows: Sequence[tuple[str, str, str, s
         make_folder(path.parent)
         with replacing_text(path) as file:
             writer = TableWriter(file, always=True)
-            writer.writerow(_WRITTEN)
-            for name, *others in rows:
+            writer.writerow(_WRITTEN if targets is None else (*_WRITTEN_BESIDE, *names))
+            for row, (name, *others) in enumerate(rows):
+                if targets is not None:
+                    cells = ["" if np.isnan(value) else repr(float(value)) for value in targets[row]]
+                    others = [*others[1:], *cells]
                 place = root / name
                 written = (place.relative_to(folder) if within else place).as_posix()
                 if not written.isascii():

@@ -9,7 +9,7 @@ from featx.report.page.beside import address_in, address_of
 from featx.report.page.render import data_uri, isolated, plain, render_page
 from featx.report.text.odds import odds_text
 from featx.store import FeatureCache
-from featx.system.counts import number_of
+from featx.system.counts import number_of, plural_of
 from featx.system.progress import Progress
 from featx.verbs.audit import Audit, DuplicateGroup, ListedImage
 
@@ -64,10 +64,12 @@ def audit_page(audit: Audit, page: Path, files: Sequence[str] = (), *, progress:
         "audit.html",
         name=plain(audit.cache.name),
         audit=audit,
+        nouns=plural_of(audit.task.noun),
         opens_files=bool(base),
         files=files,
         many=audit.classes >= MANY_CLASSES,
-        lead=f"What was found in {number_of(audit.images, 'image')} of {number_of(audit.classes, 'class')} in",
+        lead=f"What was found in {number_of(audit.images, 'image')} {'of' if audit.task.has_classes else 'with'} "
+        f"{number_of(audit.classes, audit.task.noun)} in",
         figures=_figures(audit),
         groups=groups,
         more_groups=len(audit.duplicates) - len(groups),
@@ -92,7 +94,9 @@ def _name(image: ListedImage) -> str:
 
 
 def _no_labels(audit: Audit) -> str:
-    return "None." if audit.judged else "Not judged: there are no different images of two classes."
+    if audit.judged:
+        return "None."
+    return "Not judged: there are no different images of two classes." if audit.task.has_classes else "Not judged: numbers."
 
 
 def _no_quality(audit: Audit) -> str:
@@ -106,7 +110,7 @@ def _figures(audit: Audit) -> list[dict[str, str]]:
     across = sum(group.across_splits for group in audit.duplicates)
     conflicting = sum(group.conflicting_labels for group in audit.duplicates)
     rows = [
-        ("Images", audit.images, number_of(audit.classes, "class")),
+        ("Images", audit.images, number_of(audit.classes, audit.task.noun)),
         ("Duplicate groups", len(audit.duplicates), f"{sum(group.exact for group in audit.duplicates):,} exact"),
         ("Across splits", across, f"{'it flatters' if across == 1 else 'they flatter'} the accuracy" if across else ""),
         ("Conflicting labels", conflicting, "one picture, several classes" if conflicting else ""),

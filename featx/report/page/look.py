@@ -13,6 +13,7 @@ from featx.images import THUMBNAIL_TYPE, PassedOver, as_webp
 from featx.report.page.draw import Frame
 from featx.report.page.place import check_page_place
 from featx.report.text.look import decoded_text, size_lines
+from featx.system.counts import plural_of
 from featx.system.paths import StrPath, as_path
 from featx.verbs.look import Example, Look
 
@@ -71,6 +72,7 @@ def write_look_page(look: Look, path: StrPath) -> None:
             "look.html",
             name=look.name,
             look=look,
+            nouns=plural_of(look.task.noun),
             figures=_figures(look),
             lines=[f"{line.strip()[:1].upper()}{line.strip()[1:]}." for line in size_lines(look)],
             groups=[
@@ -108,7 +110,7 @@ def _figures(look: Look) -> list[dict[str, str]]:
     fewest = min(counts, key=lambda name: counts[name])
     rows = [
         ("Images", f"{look.listed:,}", ", ".join(f"{split} {count:,}" for split, count in look.splits.items())),
-        ("Classes", f"{look.classes:,}", f"smallest: {fewest} {counts[fewest]:,}"),
+        (plural_of(look.task.noun).capitalize(), f"{look.classes:,}", f"smallest: {fewest} {counts[fewest]:,}"),
         ("The network sees", f"{height} × {width}", f"px, {look.settings['resize']}"),
         ("Rejected", f"{look.rejected:,}", f"{look.decoded:,} were decoded"),
         ("Exact duplicates", *(("–", "not looked for") if look.duplicates is None else (f"{look.duplicates:,}", ""))),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from featx.report.text.odds import odds_text
-from featx.report.text.words import join_lines, number_of
+from featx.report.text.words import join_lines, number_of, plural_of
 from featx.verbs.audit import Audit, DuplicateGroup, ListedImage
 
 _SHOWN = 10
@@ -14,8 +14,9 @@ def audit_text(audit: Audit) -> str:
     across = sum(group.across_splits for group in audit.duplicates)
     conflicting = sum(group.conflicting_labels for group in audit.duplicates)
     exact = sum(group.exact for group in audit.duplicates)
+    within, nouns = "in" if audit.task.has_classes else "with", plural_of(audit.task.noun)
     lines = [
-        f"{number_of(audit.images, 'image')} in {number_of(audit.classes, 'class')}, {audit.seconds:.1f} s",
+        f"{number_of(audit.images, 'image')} {within} {number_of(audit.classes, audit.task.noun)}, {audit.seconds:.1f} s",
         "",
         f"duplicates: {number_of(len(audit.duplicates), 'group')}, {exact:,} exact, {across:,} across splits, "
         f"{conflicting:,} with conflicting labels",
@@ -34,7 +35,7 @@ def audit_text(audit: Audit) -> str:
     ]
     if audit.small_classes:
         counts = [f"{name} {count}" for name, count in audit.small_classes.items()]
-        lines += ["classes with few different training images:", *_first(counts)]
+        lines += [f"{nouns} with few different training images:", *_first(counts)]
     if audit.alike_classes:
         pairs = [f"{pair.first} and {pair.second}: {pair.confused:.0%} fit the other better" for pair in audit.alike_classes]
         lines += ["classes hard to tell apart:", *_first(pairs)]

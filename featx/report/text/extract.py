@@ -7,6 +7,7 @@ from featx.report.text.words import (
     _MOST_CLASSES_IN_LINE,
     _MOST_NAMES,
     _time_text,
+    in_conflict,
     join_lines,
     near_duplicate_lines,
     number_of,
@@ -57,10 +58,6 @@ def _listed(result: ExtractResult | ExtractPlan) -> str:
     return f"{number_of(result.listed, 'image')} {within} {number_of(result.classes, result.task.noun)}"
 
 
-def _in_conflict(result: ExtractResult | ExtractPlan) -> str:
-    return "in more than one class" if result.task.has_classes else f"with other {plural_of(result.task.noun)} too"
-
-
 def _near_duplicate_lines(result: ExtractResult) -> list[str]:
     near = result.near_duplicates_across_splits
     if near is None and result.extracted and result.listed > MOST_COMPARED and not result.shard:
@@ -98,7 +95,7 @@ def _listing_lines(result: ExtractResult | ExtractPlan) -> list[str]:
     if result.duplicates:
         lines.append(f"  {number_of(result.duplicates, 'exact duplicate')}, stored once")
     if result.conflicts:
-        lines.append(f"  note: the same image stands {_in_conflict(result)}: {some_of(result.conflicts)}")
+        lines.append(f"  note: the same image stands {in_conflict(result.task)}: {some_of(result.conflicts)}")
     if result.across_splits:
         stands, flatters = ("stands", "flatters") if len(result.across_splits) == 1 else ("stand", "flatter")
         lines.append(f"  note: {number_of(len(result.across_splits), 'val or test image')} {stands} in an earlier split too, ")

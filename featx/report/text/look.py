@@ -1,7 +1,7 @@
 """The result of ``featx look`` as text."""
 
 from featx.images import PassedOver
-from featx.report.text.words import _MOST_CLASSES_IN_LINE, _MOST_NAMES, join_lines, number_of, some_of
+from featx.report.text.words import _MOST_CLASSES_IN_LINE, _MOST_NAMES, join_lines, number_of, plural_of, some_of
 from featx.verbs.look import Look
 
 _MOST_KINDS = 5
@@ -9,11 +9,12 @@ _MOST_KINDS = 5
 
 def look_text(look: Look) -> str:
     """Report what was found: counts, sizes, depths, what cannot be used, what looks like a slip."""
-    lines = [f"{number_of(look.listed, 'image')} in {number_of(look.classes, 'class')}: {look.source}"]
+    within = "in" if look.task.has_classes else "with"
+    lines = [f"{number_of(look.listed, 'image')} {within} {number_of(look.classes, look.task.noun)}: {look.source}"]
     largest = sorted(look.images_of_class.items(), key=lambda pair: -pair[1])
     shown = [f"{name} {count:,}" for name, count in largest[:_MOST_CLASSES_IN_LINE]]
     more = f", and {look.classes - len(shown):,} more, down to {largest[-1][1]:,}" if look.classes > len(shown) else ""
-    lines.append(f"  classes: {', '.join(shown)}{more}")
+    lines.append(f"  {plural_of(look.task.noun)}: {', '.join(shown)}{more}")
     if look.splits:
         lines.append("  given splits: " + ", ".join(f"{split} {count:,}" for split, count in look.splits.items()))
     lines += size_lines(look)

@@ -1,6 +1,6 @@
 """A merge as text for a terminal."""
 
-from featx.report.text.words import join_lines, near_duplicate_lines, number_of, size_text, some_of
+from featx.report.text.words import in_conflict, join_lines, near_duplicate_lines, number_of, size_text, some_of
 from featx.system.counts import is_or_are
 from featx.verbs.merge import MergeResult
 
@@ -8,7 +8,8 @@ from featx.verbs.merge import MergeResult
 def merge_text(result: MergeResult) -> str:
     """Report what a merge did."""
     lines = [
-        f"{number_of(result.listed, 'image')} in {number_of(result.classes, 'class')} from "
+        f"{number_of(result.listed, 'image')} {'in' if result.task.has_classes else 'with'} "
+        f"{number_of(result.classes, result.task.noun)} from "
         f"{number_of(len(result.caches), 'cache')}: {result.with_features:,} with features, {result.rejected:,} rejected"
     ]
     if result.missing:
@@ -17,10 +18,11 @@ def merge_text(result: MergeResult) -> str:
         lines.append(f"  {number_of(result.duplicates, 'exact duplicate')}, each read from one row")
     if result.differing:
         lines.append(
-            f"  note: listed with another class, split or content elsewhere, the first stands: {some_of(result.differing)}"
+            f"  note: listed with another {result.task.noun}, split or content elsewhere, the first stands: "
+            f"{some_of(result.differing)}"
         )
     if result.conflicts:
-        lines.append(f"  note: the same image stands in more than one class: {some_of(result.conflicts)}")
+        lines.append(f"  note: the same image stands {in_conflict(result.task)}: {some_of(result.conflicts)}")
     if result.across_splits:
         lines.append(
             f"  note: stands in an earlier split too, and flatters the accuracy there: {some_of(result.across_splits)}"

@@ -6,6 +6,7 @@ from typing import Any
 from featx.report.text.shares import interval_text
 from featx.system.counts import number_of as number_of  # texts take both from here
 from featx.system.counts import plural_of as plural_of
+from featx.task import Task
 
 _MOST_CLASSES = 40
 _MOST_CLASSES_IN_LINE = 12
@@ -54,6 +55,11 @@ def beside_accuracy(interval: tuple[float, float] | None, baseline: float | None
     known = [interval_text(interval)] if interval else []
     known += [f"always the largest class: {baseline:.2f}"] if baseline is not None else []
     return f" ({'; '.join(known)})" if known else ""
+
+
+def in_conflict(task: Task) -> str:
+    """Give how the same image stands in a listing where that cannot be right."""
+    return "in more than one class" if task.has_classes else f"with other {plural_of(task.noun)} too"
 
 
 def some_of(names: Sequence[str]) -> str:

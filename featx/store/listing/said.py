@@ -28,6 +28,16 @@ def said_of(catalog: Catalog, row: int) -> str:
     return BETWEEN.join(f"{names[column]}={values[column]:g}" for column in np.flatnonzero(known))
 
 
+def in_conflict(catalog: Catalog, rows: NDArray[np.int64]) -> bool:
+    """Return whether two of the rows say different things, as far as both say anything."""
+    if catalog.targets is None:
+        return len(np.unique(catalog.labels[rows])) > 1
+    known = ~np.isnan(catalog.targets[rows])
+    least = np.where(known, catalog.targets[rows], np.inf).min(axis=0, initial=np.inf)
+    most = np.where(known, catalog.targets[rows], -np.inf).max(axis=0, initial=-np.inf)
+    return bool((least < most).any())
+
+
 def differ(catalog: Catalog, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return whether each row (n,) says something else than the other row beside it, as far as both say anything."""
     if catalog.targets is None:

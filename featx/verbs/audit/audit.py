@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from featx.errors import CacheError
 from featx.models import Compute, Copies, MeasuredPictures, find_copies, measure_missing, open_cache, stored_pictures
-from featx.store import SPLITS, CachedRows, FeatureCache
+from featx.store import SPLITS, CachedRows, FeatureCache, in_conflict
 from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.counts import is_or_are, number_of, was_or_were
 from featx.system.kinds import check_kind
 from featx.system.paths import StrPath
+from featx.task import Task
 from featx.verbs.audit.findings import (
     AlikeClasses,
     Audit,
@@ -36,6 +37,7 @@ ALIKE = 0.15
 _POOLING = "avg"
 
 _ONE_CLASS = "only one class has images: labels cannot be judged"
+_NUMBERS = "what is to be learned are numbers: only duplicates, outliers and bad pictures were looked for"
 _ONE_WITHOUT_COPIES = "all images that are no copies of others are of one class: labels cannot be judged"
 
 # Of a group of copies, the image in the first of these splits is kept: test and val stay as they are, train can spare it.
@@ -97,7 +99,7 @@ def audit_cache(
     flaws, remarks = find_flaws(pictures, store.recipe.image_size)
     labels, judged = _judge(store, rows, copies, layer)
     alone = np.flatnonzero(copies.groups == np.arange(len(rows)))
-    n_classes = len(np.unique(catalog.labels[rows]))
+    n_classes = len(catalog.task.column_names) or len(np.unique(catalog.labels[rows]))
     return Audit(
         cache=store.folder,
         source=catalog.source,
@@ -105,15 +107,22 @@ def audit_cache(
         classes=n_classes,
         measured=int(pictures.present.sum()),
         duplicates=_list_duplicates(listing, copies, pictures),
-        label_errors=_list_label_errors(listing, alone, labels, judged) if judged else [],
+        label_errors=_label_errors(store, listing, alone, labels, judged, layer),
         outliers=_list_outliers(listing, store, rows, alone, labels, layer),
         quality=[QualityProblem(listing[flaw.position], flaw.problem, flaw.measure, flaw.value) for flaw in flaws],
         small_classes=_small_classes(listing, copies),
         alike_classes=_list_alike(listing, alone, labels, judged) if judged else [],
-        notes=notes + remarks + ([] if judged else [_ONE_CLASS if n_classes == 1 else _ONE_WITHOUT_COPIES]),
+        notes=notes + remarks + _describe_unjudged(catalog.task, judged, n_classes),
         seconds=time.monotonic() - started,
-        judged=judged is not None,
+        judged=judged is not None or catalog.task.kind == "labels",
+        task=catalog.task,
     )
+
+
+def _describe_unjudged(task: Task, judged: Judged | None, n_classes: int) -> list[str]:
+    if judged or task.kind == "labels":
+        return []
+    return [_NUMBERS if task.has_targets else _ONE_CLASS if n_classes == 1 else _ONE_WITHOUT_COPIES]
 
 
 def _describe_unmeasured(pictures: MeasuredPictures, store: FeatureCache, measure: bool) -> list[str]:
@@ -151,7 +160,7 @@ def _list_duplicates(listing: Listing, copies: Copies, pictures: MeasuredPicture
                 exact=len(np.unique(copies.contents[positions])) == 1,
                 agreement=lowest.get(group, 1.0),
                 across_splits=len({image.split for image in images}) > 1,
-                conflicting_labels=len({image.label for image in images}) > 1,
+                conflicting_labels=in_conflict(listing.catalog, listing.rows[ordered]),
             )
         )
     return sorted(
@@ -179,6 +188,32 @@ def _names(listing: Listing, alone: NDArray[np.int64]) -> list[str]:
     """Return the class names behind the labels of ``_judge``."""
     catalog = listing.catalog
     return [catalog.class_names[label] for label in np.unique(catalog.labels[listing.rows[alone]])]
+
+
+def _label_errors(
+    store: FeatureCache,
+    listing: Listing,
+    alone: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    judged: Judged | None,
+    layer: str | None,
+) -> list[LabelError]:
+    """List images of which a class or, of several, a label is likely to be wrong."""
+    targets = listing.catalog.targets
+    if targets is None:
+        return _list_label_errors(listing, alone, labels, judged) if judged else []
+    found: list[LabelError] = []
+    for column, name in enumerate(listing.catalog.task.names if listing.catalog.task.kind == "labels" else ()):
+        values = targets[listing.rows[alone], column]
+        known = np.flatnonzero(~np.isnan(values))
+        there = values[known].astype(np.int64)
+        if len(np.unique(there)) < 2:
+            continue
+        each = judge_labels(_features(store, listing.rows[alone[known]], layer), there)
+        for at in np.flatnonzero(each.odds >= LEAST_ODDS).tolist():
+            suggested = f"not {name}" if there[at] else name
+            found.append(LabelError(listing[alone[known[at]]], suggested, float(each.odds[at])))
+    return sorted(found, key=lambda error: -error.odds)
 
 
 def _list_label_errors(
@@ -213,7 +248,13 @@ def _list_outliers(
 
 def _small_classes(listing: Listing, copies: Copies) -> dict[str, int]:
     catalog = listing.catalog
-    training = catalog.splits[listing.rows] == SPLITS.index("train")
-    labels = catalog.labels[listing.rows[training]]
-    counts = {name: len(np.unique(copies.groups[training][labels == label])) for label, name in enumerate(catalog.class_names)}
+    training = np.flatnonzero(catalog.splits[listing.rows] == SPLITS.index("train"))
+    groups, rows = copies.groups[training], listing.rows[training]
+    if catalog.targets is None:
+        members = {name: catalog.labels[rows] == label for label, name in enumerate(catalog.class_names)}
+    elif catalog.task.kind == "labels":
+        members = {name: catalog.targets[rows, column] == 1 for column, name in enumerate(catalog.task.names)}
+    else:
+        members = {}
+    counts = {name: len(np.unique(groups[those])) for name, those in members.items()}
     return {name: count for name, count in sorted(counts.items(), key=lambda item: item[1]) if count < SMALL_CLASS}

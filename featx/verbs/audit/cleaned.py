@@ -17,7 +17,8 @@ def write_clean_manifest(audit: Audit, path: StrPath, drop: Sequence[str] = FLAG
     """Write a CSV manifest of the audited images without the flagged images, for a next extract.
 
     Labels and splits stay as they are; cached features are reused. Flagged images that are kept have their
-    flags in the column ``audit_flags``.
+    flags in the column ``audit_flags``. Of labels and numbers there is a column each: give them as ``label_columns`` or
+    ``target`` to the next extract.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def write_clean_manifest(audit: Audit, path: StrPath, drop: Sequence[str] = FLAG
     listing = FeatureCache.open(audit.cache).catalog
     images = Listing(listing, listing.rows())
     counts: Counter[str] = Counter({"kept": 0, "left_out": 0, **dict.fromkeys(drop, 0)})
-    rows = []
+    rows, kept = [], []
     for position in range(len(images)):
         image = images[position]
         flagged = flags.get(image.path, [])
@@ -67,7 +68,9 @@ def write_clean_manifest(audit: Audit, path: StrPath, drop: Sequence[str] = FLAG
         counts["left_out"] += bool(reasons)
         if not reasons:
             rows.append((image.path, image.label, image.split, " ".join(flagged)))
+            kept.append(images.rows[position])
     if not rows:
         raise OutputError(f"{path}: every image was found fault with, none would be left. Leave some of --drop out.")
-    write_manifest(path, Path(listing.source), rows)
+    targets = None if listing.targets is None else listing.targets[kept]
+    write_manifest(path, Path(listing.source), rows, listing.task.column_names, targets)
     return dict(counts)

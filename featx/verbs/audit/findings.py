@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from featx.system.frames import data_frame
 from featx.system.results import Result
+from featx.task import Task
 
 if TYPE_CHECKING:
     from featx.system.frames import DataFrame
@@ -17,7 +18,7 @@ FLAGS = ("duplicates", "labels", "outliers", "quality")
 
 @dataclasses.dataclass(frozen=True)
 class ListedImage:
-    """An image: its path in the listing, class and split."""
+    """An image: its path in the listing, its class, labels (``cat|indoor``) or numbers, and its split."""
 
     path: str
     label: str
@@ -49,7 +50,10 @@ class DuplicateGroup:
 
 @dataclasses.dataclass(frozen=True)
 class LabelError:
-    """An image whose label is likely to be wrong: another class is ``odds`` times as likely by a fit without it."""
+    """An image whose label is likely to be wrong: another class is ``odds`` times as likely by a fit without it.
+
+    Of several labels, ``suggested`` is one that it is likely to have, or ``not cat`` for one that it is likely not to have.
+    """
 
     image: ListedImage
     suggested: str
@@ -94,7 +98,7 @@ class Audit(Result):
     source : str
         Folder that paths are relative to.
     images, classes : int
-        Images with features, and their classes.
+        Images with features, and their classes, labels, targets or grades.
     measured : int
         Those whose picture was measured; the others take no part in near duplicates and quality.
     duplicates : list of DuplicateGroup
@@ -106,7 +110,7 @@ class Audit(Result):
     quality : list of QualityProblem
         By problem, the worst first.
     small_classes : dict of str to int
-        Class to number of different training images.
+        Class, or label, to number of different training images.
     alike_classes : list of AlikeClasses
         By share.
     notes : list of str
@@ -114,7 +118,9 @@ class Audit(Result):
     seconds : float
         That it took.
     judged : bool
-        Whether labels were judged, which takes different images of two classes.
+        Whether labels were judged, which takes different images of two classes; numbers are not.
+    task : Task
+        What is to be learned of the images.
 
     Examples
     --------
@@ -139,6 +145,7 @@ class Audit(Result):
     notes: list[str]
     seconds: float
     judged: bool = True
+    task: Task = Task()  # noqa: RUF009 - frozen
 
     def to_frame(self) -> "DataFrame":
         """Return a data frame with a row for each image that something was found of; needs pandas.

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.store import SPLITS, Catalog
+from featx.store import SPLITS, Catalog, said_of
 from featx.verbs.audit.findings import ListedImage
 
 
@@ -16,9 +16,7 @@ class Listing:
 
     def __getitem__(self, position: int) -> ListedImage:
         row, catalog = self.rows[position], self.catalog
-        label = int(catalog.labels[row])
-        name = catalog.class_names[label] if label >= 0 else ""
-        return ListedImage(catalog.paths[row], name, SPLITS[catalog.splits[row]])
+        return ListedImage(catalog.paths[row], said_of(catalog, int(row)), SPLITS[catalog.splits[row]])
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError
 from featx.heads import check_seed
+from featx.images import deal_folds, strata_of
 from featx.store import Catalog, FeatureCache
 from featx.system.digests import first_alike
 from featx.system.kinds import is_whole, shown
@@ -17,8 +18,6 @@ from featx.task import Task
 
 # Of a fold's training images, for heads that stop by a validation loss: those left out of the fold must not decide that.
 _INNER_FOLDS = 7
-
-_QUANTILES = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +33,9 @@ class TrainingImages:
     rows : ndarray of shape (n_images,), int64
         Rows of the catalog.
     labels : ndarray of shape (n_images,), int64
-        Positions in ``class_names``.
+        Positions in ``class_names``; 0 of labels and numbers, which have ``targets``.
     class_names : tuple of str
-        Classes that have training images; of labels these, of numbers none.
+        Classes or grades that have training images; of labels all labels, of numbers none.
     fold_of : ndarray of shape (n_images,), int64
         Fold that each image is left out of. Duplicates share a fold, and classes are spread evenly.
     inner_val : ndarray of shape (n_images,), bool
@@ -46,7 +45,7 @@ class TrainingImages:
     task : Task
         What is learned.
     targets : ndarray of shape (n_images, n_names), float64, or None
-        Of labels and numbers, NaN for not known; ``labels`` are then what folds are stratified by.
+        Of labels and numbers, NaN for not known.
     """
 
     store: FeatureCache
@@ -103,10 +102,10 @@ def cut_into_folds(
     rows = catalog.learned_from()
     if groups is not None:
         groups = groups[np.isin(catalog.rows("train"), rows)]
-    if catalog.targets is not None:
-        return _cut_targets(store, layer, n_folds, seed, rows, _shown_alike(catalog, rows, groups, by_group))
-    present, labels = np.unique(catalog.labels[rows], return_inverse=True)
     contents = _shown_alike(catalog, rows, groups, by_group)
+    if catalog.targets is not None:
+        return _cut_targets(store, layer, n_folds, seed, rows, contents)
+    present, labels = np.unique(catalog.labels[rows], return_inverse=True)
     different = [len(np.unique(contents[labels == label])) for label in range(len(present))]
     fewest = min(different, default=0)
     if fewest < 2 or len(present) < 2:
@@ -135,36 +134,24 @@ def _cut_targets(
     catalog = store.catalog
     task, targets = catalog.task, catalog.targets
     assert targets is not None
-    targets = targets[rows]
+    targets, least = targets[rows], len(rows)
     for name, column in zip(task.names, targets.T, strict=True):
         known = ~np.isnan(column)
         sides = [known & (column == value) for value in (0, 1)] if task.kind == "labels" else [known]
         fewest = min(len(np.unique(contents[side])) for side in sides)
+        least = min(least, fewest)
         if fewest < 2:
             what = "with and without" if task.kind == "labels" else "with a known value of"
             raise HeadError(
                 f"{store.folder}: cross-validation needs at least 2 different training images {what} {task.noun} {name!r}. "
                 f"Received: {fewest}. Add images, or fit one head with its own settings."
             )
-    strata = _strata(task, targets)
-    n_groups = len(np.unique(contents))
-    fold_of = _deal(strata, contents, min(n_folds, n_groups), seed)
-    inner_val = _deal(strata, contents, min(_INNER_FOLDS, n_groups), seed + 1) == 0
+    strata = strata_of(task, catalog.labels[rows], targets)
+    fold_of = deal_folds(strata, contents, min(n_folds, least), seed)
+    inner_val = deal_folds(strata, contents, min(_INNER_FOLDS, least), seed + 1) == 0
     names = task.names if task.has_probabilities else ()
-    of_images = rows, strata, names, fold_of, inner_val, catalog.weights_of(rows)
+    of_images = rows, np.zeros(len(rows), np.int64), names, fold_of, inner_val, catalog.weights_of(rows)
     return TrainingImages(store, layer, *of_images, task=task, targets=targets)
-
-
-def _strata(task: Task, targets: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return what folds are to be even in (n,): the rarest label that an image has, or the quantile of its first number."""
-    if task.kind == "numbers":
-        filled = np.where(np.isnan(targets), np.nanmedian(targets, axis=0), targets)[:, 0]
-        edges = np.quantile(filled, np.linspace(0, 1, _QUANTILES + 1)[1:-1])
-        return np.searchsorted(edges, filled).astype(np.int64)
-    has = targets == 1
-    order = np.argsort(has.sum(axis=0), kind="stable")
-    rarest = np.where(has.any(axis=1), has[:, order].argmax(axis=1) + 1, 0)
-    return np.unique(rarest, return_inverse=True)[1].astype(np.int64)
 
 
 def _shown_alike(

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.images import ImageIndex, Pictured, picture_files
+from featx.images import ImageIndex, Pictured, members_of, picture_files
 from featx.models import Compute
 from featx.recipe import Recipe
 from featx.system.progress import Progress
@@ -24,7 +24,7 @@ _ROUNDS = 3
 
 
 class Gallery:
-    """Chooses examples and decodes them.
+    """Chooses examples and decodes them: of each class or label, or of the images of which a number is known.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ class Gallery:
         self.notes: list[str] = []
         self._index, self._recipe, self._options, self._compute = index, recipe, options, compute
         self._progress, self._total = progress, 0
+        self._members = list(members_of(index).items())
 
     def examples(self, per_class: int) -> list[Example]:
         """Return examples by class, in natural order; the classes and their number are fewer where there are many."""
@@ -67,16 +68,19 @@ class Gallery:
         if self._progress and self._total:
             self._progress("pictures", 0, self._total)
         for _ in range(_ROUNDS):
-            rows = [
-                queue.pop(0) for label, queue in queues.items() for _ in range(min(per_class - len(found[label]), len(queue)))
+            chosen = [
+                (label, queue.pop(0))
+                for label, queue in queues.items()
+                for _ in range(min(per_class - len(found[label]), len(queue)))
             ]
-            if not rows:
+            if not chosen:
                 break
-            for row, one in zip(rows, self._decode(rows), strict=True):
+            decoded = self._decode([row for _, row in chosen])
+            for (label, row), one in zip(chosen, decoded, strict=True):
                 if isinstance(one, str):
                     self.rejects[row] = one
                 else:
-                    found[int(self._index.labels[row])].append(self._example(row, one))
+                    found[label].append(self._example(self._members[label][0], row, one))
         return [example for label in classes for example in found[label]]
 
     def look_again(self, rows: list[int]) -> dict[int, str]:
@@ -100,7 +104,7 @@ class Gallery:
 
     def _fitting(self, per_class: int) -> tuple[list[int], int]:
         """Return the classes to show and how many images of each, so that all of them fit."""
-        n_classes, n_views = len(self._index.class_names), self._options.n_views
+        n_classes, n_views = len(self._members), self._options.n_views
         height, width = self._recipe.image_size
         most = max(1, min(_MOST_PICTURES // (1 + n_views), _MOST_BYTES // (n_views * height * width * 3)))
         classes = list(range(n_classes))
@@ -124,14 +128,14 @@ class Gallery:
         return drawn
 
     def _rows_of(self, label: int) -> NDArray[np.int64]:
-        rows = np.flatnonzero(self._index.labels == label)
+        rows = self._members[label][1]
         return rows[[not self._index.reasons[row] for row in rows.tolist()]] if len(rows) else rows
 
-    def _example(self, row: int, one: Pictured) -> Example:
+    def _example(self, name: str, row: int, one: Pictured) -> Example:
         index = self._index
         return Example(
             path=index.paths[row],
-            label=index.class_names[index.labels[row]],
+            label=name,
             split=index.splits[row],
             height=one.height,
             width=one.width,

@@ -18,6 +18,7 @@ from featx.images import (
     list_images,
     listing_faults,
     listing_notes,
+    members_of,
     read_headers,
 )
 from featx.models import Compute, advised
@@ -161,7 +162,8 @@ def look_at_images(
         source=index.root,
         name=index.name,
         listed=len(index.paths),
-        classes=len(index.class_names),
+        classes=len(index.class_names or index.task.names),
+        task=index.task,
         **_counts(index),
         measured=len(rows),
         **_measures([one for one in headers if isinstance(one, Header)], recipe),
@@ -198,11 +200,11 @@ def _left_out(measured: int, whole: bool, not_compared: bool) -> list[str]:
 
 
 def _counts(index: ImageIndex) -> dict[str, Any]:
-    labelled = np.bincount(index.labels[index.labels >= 0], minlength=len(index.class_names)).tolist()
+    unlabelled = index.labels < 0 if index.targets is None else np.isnan(index.targets).all(axis=1)
     return {
-        "images_of_class": dict(zip(index.class_names, labelled, strict=True)),
+        "images_of_class": {name: len(rows) for name, rows in members_of(index).items()},
         "splits": {split: count for split in SPLITS if (count := index.splits.count(split))},
-        "unlabelled": int((index.labels < 0).sum()),
+        "unlabelled": int(unlabelled.sum()),
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.system.results import Result
+from featx.task import Task
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -19,7 +20,7 @@ class Example(Result):
     path : str
         Relative to the source.
     label : str
-        Its class.
+        Its class; of several labels one that it has, of numbers a target that is known.
     split : str
         ``train``, ``val`` or ``test`` where the folders or the manifest say so, else empty.
     height, width : int
@@ -73,13 +74,15 @@ class Look(Result):
     listed : int
         Images found.
     classes : int
-        Number of classes.
+        Number of classes, labels, targets or grades.
+    task : Task
+        What is to be learned of the images.
     images_of_class : dict of str to int
-        Images of each class, in natural order.
+        Images of each class, in natural order; of labels those that have each, of numbers those of which each is known.
     splits : dict of str to int
         Images in train, val and test, where folders or the manifest say so.
     unlabelled : int
-        Images in no class.
+        Images in no class, or of which nothing is known.
     measured : int
         Files whose header was read: all, or a draw of them.
     shape : Shape or None
@@ -137,6 +140,7 @@ class Look(Result):
     name: str
     listed: int
     classes: int
+    task: Task
     images_of_class: dict[str, int]
     splits: dict[str, int]
     unlabelled: int
@@ -169,4 +173,4 @@ class Look(Result):
         del fields["heights"], fields["widths"]
         shape = dataclasses.asdict(self.shape) if self.shape else None
         examples = [example.facts() for example in self.examples]
-        return fields | {"shape": shape, "examples": examples}
+        return fields | {"shape": shape, "examples": examples, "task": self.task.to_dict()}

@@ -1,6 +1,7 @@
 """Several listings joined into one: the parts of one extract put together again, or the images of different folders."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheError
-from featx.images import natural_key
-from featx.store import EXTRACTED, NOT_GIVEN, SPLITS, Catalog, PartOf
+from featx.images import aligned, natural_key, strata_of
+from featx.store import EXTRACTED, NOT_GIVEN, SPLITS, Catalog, PartOf, differ
+from featx.task import Task
 from featx.verbs.extract import draw_splits
 
 _MOST_NAMES = 12
@@ -98,7 +100,8 @@ def _join_parts(group: Sequence[Listing]) -> Whole:
     given = ["" if code == NOT_GIVEN else SPLITS[code] for code in whole.splits.tolist()]
     present = whole.status == EXTRACTED
     shares = parts[0].val_fraction, parts[0].test_fraction
-    splits = draw_splits(whole.labels, whole.digests, given, whole.groups, present, shares, parts[0].seed)
+    strata = strata_of(whole.task, whole.labels, whole.targets)
+    splits = draw_splits(strata, whole.digests, given, whole.groups, present, shares, parts[0].seed)
     return Whole(dataclasses.replace(whole, splits=splits, part=None), parts[0].name, differing, parts[0].listed - len(whole))
 
 
@@ -111,7 +114,8 @@ def _together(catalogs: Sequence[Catalog]) -> tuple[Catalog, list[str]]:
         raise CacheError(
             f"the images are on several disks ({', '.join(sources)}), which no folder is above. Merge those of each disk apart."
         ) from None
-    names = tuple(sorted({name for catalog in catalogs for name in catalog.class_names}, key=natural_key))
+    task = _joined_task(catalogs)
+    names = task.names if task.is_ordered else _together_named(catalogs, "class_names")
     stack = _stack(
         [
             dataclasses.replace(
@@ -120,6 +124,8 @@ def _together(catalogs: Sequence[Catalog]) -> tuple[Catalog, list[str]]:
                 class_names=names,
                 paths=_below(root, catalog),
                 labels=_relabel(catalog, names),
+                task=task,
+                targets=None if catalog.targets is None else _under_names(catalog, task),
             )
             for catalog in catalogs
         ]
@@ -127,6 +133,36 @@ def _together(catalogs: Sequence[Catalog]) -> tuple[Catalog, list[str]]:
     number_of = {path: number for number, path in enumerate(dict.fromkeys(stack.paths))}
     chosen, differing = _one_of_each(stack, np.array([number_of[path] for path in stack.paths], np.int64))
     return _take(stack, chosen), differing
+
+
+def _together_named(holders: Sequence[Catalog] | Sequence[Task], where: str) -> tuple[str, ...]:
+    return tuple(sorted({name for holder in holders for name in getattr(holder, where)}, key=natural_key))
+
+
+def _joined_task(catalogs: Sequence[Catalog]) -> Task:
+    """Return the task of all: labels and numbers that one listing has, and another has not, are not known there.
+
+    Raises
+    ------
+    CacheError
+        If they are of different kinds, or have different grades.
+    """
+    first, *others = catalogs
+    for other in others:
+        same = other.task.kind == first.task.kind and (first.task.has_targets or other.task == first.task)
+        if not same:
+            raise CacheError(
+                f"{other.source}: is of {other.task.describe()}, but {first.source} of {first.task.describe()}. Extract one of "
+                "them as the other is."
+            )
+    if not first.task.has_targets or all(catalog.task == first.task for catalog in catalogs):
+        return first.task
+    return Task(first.task.kind, _together_named([catalog.task for catalog in catalogs], "names"))
+
+
+def _under_names(catalog: Catalog, task: Task) -> NDArray[np.float64]:
+    assert catalog.targets is not None
+    return aligned(catalog.targets, catalog.task.names, task.names, math.nan)
 
 
 def _below(root: str, catalog: Catalog) -> list[str]:
@@ -148,7 +184,7 @@ def _one_of_each(stack: Catalog, keys: NDArray[np.int64]) -> tuple[NDArray[np.in
     kept = chosen[group]  # for each row of the order, the row that represents it
     usable = (stack.status[order] == EXTRACTED) & (stack.status[kept] == EXTRACTED)
     differs = (
-        (stack.labels[order] != stack.labels[kept])
+        differ(stack, order, kept)
         | (stack.splits[order] != stack.splits[kept])
         | (stack.digests[order] != stack.digests[kept]).any(axis=1)
     )
@@ -164,6 +200,8 @@ def _stack(catalogs: Sequence[Catalog]) -> Catalog:
     texts: dict[str, Any] = {
         name: [text for catalog in catalogs for text in getattr(catalog, name)] for name in ("paths", "reasons")
     }
+    if catalogs[0].targets is not None:
+        columns["targets"] = np.concatenate([catalog.targets for catalog in catalogs if catalog.targets is not None])
     return dataclasses.replace(catalogs[0], part=None, groups=_groups(catalogs), weights=_weights(catalogs), **columns, **texts)
 
 
@@ -190,6 +228,8 @@ def _take(stack: Catalog, rows: NDArray[np.int64]) -> Catalog:
         texts["groups"] = [stack.groups[row] for row in rows.tolist()]
     if stack.weights is not None:
         columns["weights"] = stack.weights[rows]
+    if stack.targets is not None:
+        columns["targets"] = stack.targets[rows]
     return dataclasses.replace(stack, **columns, **texts)
 
 
