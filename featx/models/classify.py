@@ -24,11 +24,11 @@ OnMaps = Callable[[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]],
 
 @dataclasses.dataclass(frozen=True)
 class FileProbabilities:
-    """Class probabilities of image files.
+    """Class probabilities of image files; of labels or numbers what the model gives in place of them.
 
     Parameters
     ----------
-    probabilities : ndarray of shape (n_files, n_classes), float64
+    probabilities : ndarray of shape (n_files, n_columns), float64
         In the order of the files; NaN where a file was rejected.
     digests : list of bytes
         Content digests; empty where a file was rejected.
@@ -102,7 +102,7 @@ def classify_files(
         views = Views(augmentation, seed, [number for _ in paths for number in range(count)])
     extractor = Extractor(Engine(model.cached_recipe, weights, model.quantized), compute, most_images=len(items))
     features = HeadFeatures(model, weights, extractor.batch_size, compute.device)
-    probabilities = np.zeros((len(paths), len(model.class_names)))
+    probabilities = np.zeros((len(paths), len(model.column_names)))
     digests = [b""] * len(paths)
     rejected: dict[int, str] = {}
     pooled: NDArray[np.float32] | None = None
@@ -121,7 +121,7 @@ def classify_files(
             kept = np.isin(files, pooled_files)
             np.add.at(pooled, np.searchsorted(pooled_files, files[kept]), average[kept] / count)
         X, averages = features.with_averages(of_layer) if model.familiarity else (features.of_maps(of_layer), None)
-        given = model.predict_proba(X)
+        given = model.outputs(X)
         np.add.at(probabilities, files, given / count)
         if on_maps:
             on_maps(files, of_layer, given)
