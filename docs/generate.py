@@ -68,6 +68,20 @@ _EVALUATED = (
     *("notes", "cautions", "top3_accuracy", "intervals", "counts", "accuracy_without_near_duplicates", "strangers"),
 )
 
+_MEASURED = {
+    "images": ("int", "Number of images measured."),
+    "rejected": ("int", "Number of images that could not be measured."),
+    "model": ("Path", "The model's file."),
+    "split": ("str", "`train`, `val`, `test` or `all`."),
+    "source": ("str", "Folder that the images are listed in."),
+    "task": ("dict", "What the model answers: its `kind` (classes, labels, numbers or grades) and `names`."),
+    "counts": ("dict", "`duplicates` among the images, how many of them were `seen_in_training`, `near_duplicates`, `groups`."),
+    "notes": ("list of str", "Remarks for a reader of these figures."),
+    "cautions": ("list of str", "Remarks too long for a terminal: few images, duplicates among them."),
+    "report": ("Path", "The report's folder."),
+    "page": _PAGE,
+}
+
 # tests/test_docs.py runs every command and compares its keys with these.
 DOCUMENTS: dict[str, tuple[Document, ...]] = {
     "look": (
@@ -104,6 +118,7 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
     "finetune": (Document(result="featx:FineTuneResult"),),
     "evaluate": (
         Document(
+            "of classes and grades",
             result="featx:Evaluation",
             only=_EVALUATED,
             renamed={"model": "model_path", "operating_point": "operating"},
@@ -125,9 +140,29 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
                     "The surest images: `aurc`, `table` (`share`, `images`, `accuracy`, `confidence`, `interval`), and the "
                     "curve, `share` and `accuracy`.",
                 ),
+                "task": _MEASURED["task"],
+                "grades": (
+                    "dict or None",
+                    "Of grades: quadratic `kappa`, mean distance `mae` in grades, share `within_one` grade, and `intervals`.",
+                ),
                 "report": ("Path", "The report's folder."),
                 "page": _PAGE,
             },
+        ),
+        Document(
+            "of labels",
+            result="featx.verbs.evaluate.label_measures:LabelFigures",
+            only=(
+                *("mean_average_precision", "macro_f1", "micro_f1", "subset_accuracy", "log_loss", "complete", "per_label"),
+                *("pairs", "intervals"),
+            ),
+            added=_MEASURED,
+        ),
+        Document(
+            "of numbers",
+            result="featx:NumbersEvaluation",
+            only=("per_target", "bounds"),
+            added=_MEASURED,
         ),
     ),
     "predict": (
@@ -140,7 +175,9 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
                 "predictions": (
                     "list of dict",
                     "Without --out: a list with path, label, confidence, error and unfamiliar of each image; with --sets, set; "
-                    "with --top, top, a list of label and confidence; with --probabilities, probabilities, class to number.",
+                    "with --top, top, a list of label and confidence; with --probabilities, probabilities, class to number. Of "
+                    "labels path, labels, error, unfamiliar and probabilities; of numbers path, values (target to value, low, "
+                    "high), error and unfamiliar.",
                 ),
                 "notes": (
                     "list of str",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from featx.task import Task
     from featx.verbs.audit import Audit, audit_cache, write_clean_manifest
     from featx.verbs.compare import Comparison, compare_heads
-    from featx.verbs.evaluate import Evaluation, evaluate_model
+    from featx.verbs.evaluate import Evaluation, LabelsEvaluation, NumbersEvaluation, evaluate_model
     from featx.verbs.explain import Explanation, Explanations, explain_images
     from featx.verbs.export import ExportResult, export_model
     from featx.verbs.extract import ExtractKeywords, ExtractPlan, ExtractResult, extract_features, plan_extract
@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from featx.verbs.look import Look, LookKeywords, look_at_images
     from featx.verbs.merge import MergeResult, merge_caches
     from featx.verbs.pack import pack_cache
-    from featx.verbs.predict import Prediction, Predictions, predict_images
+    from featx.verbs.predict import (
+        ColumnPredictions,
+        LabelsPrediction,
+        NumbersPrediction,
+        Prediction,
+        Predictions,
+        predict_images,
+    )
     from featx.verbs.sample import unpack_sample
     from featx.verbs.verify import verify_cache
 
@@ -41,6 +48,7 @@ draw_with("featx.report")
 # Name to the module it comes from. They are imported on first use, so that `import featx` costs next to nothing.
 _PUBLIC = {
     "Audit": "featx.verbs.audit",
+    "ColumnPredictions": "featx.verbs.predict",
     "Comparison": "featx.verbs.compare",
     "Evaluation": "featx.verbs.evaluate",
     "Explanation": "featx.verbs.explain",
@@ -55,11 +63,15 @@ _PUBLIC = {
     "FitResult": "featx.verbs.fit",
     "HeadClassifier": "featx.estimators",
     "HeadSettings": "featx.heads",
+    "LabelsEvaluation": "featx.verbs.evaluate",
+    "LabelsPrediction": "featx.verbs.predict",
     "Look": "featx.verbs.look",
     "LookKeywords": "featx.verbs.look",
     "ManifestKeywords": "featx.images",
     "MergeResult": "featx.verbs.merge",
     "Model": "featx.models",
+    "NumbersEvaluation": "featx.verbs.evaluate",
+    "NumbersPrediction": "featx.verbs.predict",
     "Prediction": "featx.verbs.predict",
     "Predictions": "featx.verbs.predict",
     "Recipe": "featx.recipe",
@@ -89,6 +101,7 @@ _PUBLIC = {
 
 __all__ = [
     "Audit",
+    "ColumnPredictions",
     "Comparison",
     "Evaluation",
     "Explanation",
@@ -103,11 +116,15 @@ __all__ = [
     "FitResult",
     "HeadClassifier",
     "HeadSettings",
+    "LabelsEvaluation",
+    "LabelsPrediction",
     "Look",
     "LookKeywords",
     "ManifestKeywords",
     "MergeResult",
     "Model",
+    "NumbersEvaluation",
+    "NumbersPrediction",
     "Prediction",
     "Predictions",
     "Recipe",

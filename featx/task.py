@@ -123,6 +123,14 @@ class Task:
         advice = advice or f"Give one of {' or '.join(wanted)}, or use a command that does {self.kind}."
         return TaskError(f"{place}{verb} works with {' and '.join(wanted)}, and this is of {self.describe()}. {advice}")
 
+    def refuse_option(self, option: str, wanted: Sequence[Kind], where: object = "") -> TaskError | None:
+        """Return the error of an option that goes with some kinds of task, as wrong usage, or None where it goes with this one.
+
+        Parameters are those of ``refuse``.
+        """
+        error = self.refuse(option, wanted, where, "Leave it out.")
+        return None if error is None else TaskError(str(error), wrong_value=True)
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON types."""
         return {"kind": self.kind, "names": list(self.names)}

@@ -400,6 +400,7 @@ def test_the_public_names_are_exactly_these() -> None:
     assert sorted(featx.__all__) == sorted(
         [
             "Audit",
+            "ColumnPredictions",
             "Comparison",
             "Evaluation",
             "Explanation",
@@ -414,11 +415,15 @@ def test_the_public_names_are_exactly_these() -> None:
             "FitResult",
             "HeadClassifier",
             "HeadSettings",
+            "LabelsEvaluation",
+            "LabelsPrediction",
             "Look",
             "LookKeywords",
             "ManifestKeywords",
             "MergeResult",
             "Model",
+            "NumbersEvaluation",
+            "NumbersPrediction",
             "Prediction",
             "Predictions",
             "Recipe",

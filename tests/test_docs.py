@@ -171,6 +171,8 @@ CALLS = {
     ("fit", 0): "fit --head ridge",
     ("compare", 0): "compare --heads ridge,knn --folds 2 --out table.csv",
     ("evaluate", 0): "evaluate",
+    ("evaluate", 1): "evaluate models/labels.featx",
+    ("evaluate", 2): "evaluate models/numbers.featx",
     ("predict", 0): "predict models/photos-logreg.featx photos",
     ("explain", 0): "explain models/photos-logreg.featx photos",
     ("inspect", 0): "inspect",
@@ -186,6 +188,18 @@ CALLS = {
 }
 # These print a dataclass as it is; running them needs a real network.
 PRINTED_WHOLE = {"export": ("export_model", "export m.featx m.onnx"), "finetune": ("fine_tune", "finetune cache/photos")}
+
+
+def fit_columns(options: list[str], model: str) -> None:
+    """Fit a model of labels or of a number on a table of the photos."""
+    paths = sorted(Path("photos").glob("*/*.png"))
+    rows = [f"{path},{place % 2},{place % 3 == 0:d},{place}" for place, path in enumerate(paths)]
+    Path("table.csv").write_text("path,a,b,c\n" + "\n".join(rows) + "\n")
+    for words in (
+        ["extract", "table.csv", "--cache", "of-table", *options],
+        ["fit", "of-table", "--head", "ridge", "--out", model],
+    ):
+        assert CliRunner().invoke(main, words).exit_code == 0
 
 
 def test_every_document_is_called_for() -> None:
@@ -207,6 +221,8 @@ def test_the_keys_on_the_page_are_those_that_are_printed(
         unpacked = sample.SampleResult(session / "photos", 36, 3)
         monkeypatch.setattr(demo, "unpack_sample", lambda folder: (shutil.copytree("photos", folder), unpacked)[1])
         monkeypatch.setattr(demo, "extract_features", with_stub(demo.extract_features))
+    if name == "evaluate" and number:
+        fit_columns(["--label-columns", "a,b"] if number == 1 else ["--target", "c"], line.split()[1])
     result = as_json(CliRunner().invoke(main, [*shlex.split(line), "--json"]))
     assert set(result) == set(generate.keys(generate.DOCUMENTS[name][number]))
 

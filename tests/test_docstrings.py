@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,15 +22,26 @@ def own_docstring(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the examples run in, as the page on Python says: photos/, cache/photos and a model of it."""
+    """The folder that the examples run in, as the page on Python says: photos/, cache/photos, and models of it.
+
+    Of ``table.csv``, which lists the same images, there is a model of the labels ``cold`` and ``red``, and one of the number
+    ``warmth``.
+    """
     root = tmp_path_factory.mktemp("examples")
     for label, (name, colour) in enumerate(COLOURS.items()):
         for number in range(12):
             write_image(root / "photos" / name / f"{number}.png", colour, seed=100 * label + number)
+    warmth = {"blue": 1, "green": 2, "red": 3}
+    rows = [f"photos/{name}/{n}.png,{name != 'red':d},{name == 'red':d},{warmth[name]}" for n in range(12) for name in COLOURS]
+    (root / "table.csv").write_text("path,cold,red,warmth\n" + "\n".join(rows) + "\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         featx.extract_features("photos", backbone="stub", image_size=(64, 64))
         featx.fit_head("cache/photos", "logreg")
+        for name, options in (("labels", {"label_columns": ["cold", "red"]}), ("warmth", {"target": ["warmth"]})):
+            featx.extract_features("table.csv", f"cache/{name}", backbone="stub", image_size=(64, 64), **options)
+            featx.fit_head(f"cache/{name}", "ridge", out=f"models/{name}.featx")
+        os.utime("models/photos-logreg.featx")
     return root
 
 

@@ -65,7 +65,7 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, open_:
 
     MODEL is by default the newest in models/; the images are by default the test images of the cache it was fitted on.
     """
-    from featx.report import check_report_folder
+    from featx.report import check_report_folder, column_figures
 
     if open_ and not page:
         raise click.UsageError("--open opens the page: leave --no-page out.")
@@ -78,29 +78,19 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, open_:
         return out or Path("reports") / f"{model.stem}-{measured}"
 
     with show_progress() as progress:
-        evaluation = featx.evaluate_model(
+        evaluation: Any = featx.evaluate_model(
             model, on_chosen=lambda *chosen: check_report_folder(folder_of(*chosen)), progress=progress, **options
         )
     folder = folder_of(evaluation.split, evaluation.source)
     with show_progress() as progress:
-        report = featx.write_report(evaluation, folder, page=page, map=map_, progress=progress)
+        report: Any = featx.write_report(evaluation, folder, page=page, map=map_, progress=progress)
     if as_json:
-        names = ("split", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "notes")
-        figures = {name: getattr(evaluation, name) for name in names}
-        per_class = [dataclasses.asdict(measures) for measures in evaluation.per_class]
-        figures |= {"model": evaluation.model_path, "source": evaluation.source, "per_class": per_class}
-        figures |= {name: getattr(evaluation, name) for name in ("top3_accuracy", "intervals", "cautions", "counts")}
-        figures["accuracy_without_near_duplicates"] = evaluation.accuracy_without_near_duplicates
-        figures |= {"ece": evaluation.confidence and evaluation.confidence.ece, "temperature": evaluation.model.temperature}
-        figures |= {"calibration": evaluation.model.calibration.kind, "sets": None, "surest": None}
-        figures |= {name: dataclasses.asdict(found) for name in ("sets", "surest") if (found := getattr(evaluation, name))}
-        figures["ece_interval"] = evaluation.confidence and evaluation.confidence.interval
-        figures["baseline"] = dict(zip(("class_name", "accuracy"), evaluation.baseline, strict=True))
-        figures["operating_point"] = evaluation.operating and dataclasses.asdict(evaluation.operating)
-        figures["strangers"] = evaluation.strangers and dataclasses.asdict(evaluation.strangers)
+        figures = _class_figures(evaluation) if evaluation.model.task.has_classes else column_figures(evaluation)
+        figures |= {"split": evaluation.split, "model": evaluation.model_path, "source": evaluation.source}
+        figures["notes"] = evaluation.notes
         print_json(
             {
-                "images": len(evaluation.y),
+                "images": len(evaluation.paths),
                 **figures,
                 "rejected": len(evaluation.rejected),
                 "report": report.folder,
@@ -108,13 +98,32 @@ def evaluate(model: Path | None, out: Path | None, page: bool, map_: str, open_:
             }
         )
     else:
-        from featx.report import evaluation_text
+        from featx.report import measured_text
 
-        echo_text(evaluation_text(evaluation, report.per_class))
+        echo_text(measured_text(evaluation, report.per_class if evaluation.model.task.has_classes else report.per_column))
         echo(f"report {report.folder}: " + ", ".join(_written(report)))
-        say_open(report.page or report.confusion)
+        say_open(report.page or getattr(report, "confusion", report.predictions))
     if open_:
         open_page(report.page)
+
+
+def _class_figures(evaluation: Any) -> dict[str, Any]:
+    """Return the figures of classes or grades."""
+    names = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
+    figures = {name: getattr(evaluation, name) for name in names}
+    per_class = [dataclasses.asdict(measures) for measures in evaluation.per_class]
+    figures |= {"per_class": per_class, "task": evaluation.model.task.to_dict()}
+    figures |= {name: getattr(evaluation, name) for name in ("top3_accuracy", "intervals", "cautions", "counts")}
+    figures["accuracy_without_near_duplicates"] = evaluation.accuracy_without_near_duplicates
+    figures |= {"ece": evaluation.confidence and evaluation.confidence.ece, "temperature": evaluation.model.temperature}
+    figures |= {"calibration": evaluation.model.calibration.kind, "sets": None, "surest": None}
+    figures |= {name: dataclasses.asdict(found) for name in ("sets", "surest") if (found := getattr(evaluation, name))}
+    figures["ece_interval"] = evaluation.confidence and evaluation.confidence.interval
+    figures["baseline"] = dict(zip(("class_name", "accuracy"), evaluation.baseline, strict=True))
+    figures["operating_point"] = evaluation.operating and dataclasses.asdict(evaluation.operating)
+    figures["strangers"] = evaluation.strangers and dataclasses.asdict(evaluation.strangers)
+    figures["grades"] = evaluation.grades and dataclasses.asdict(evaluation.grades)
+    return figures
 
 
 def _written(report: Any) -> list[str]:

@@ -86,9 +86,9 @@ def predict(
 ) -> None:
     """Classify new images.
 
-    Gives class and confidence of image files, and of all images below folders; and "unfamiliar": the share of genuine
-    images of the model's classes that are as strange or stranger. It is small for a strange image. Of PATH - the paths are
-    read from stdin, one a line.
+    Gives class and confidence of image files, and of all images below folders, or labels with their probabilities, or
+    numbers with bounds, by what the model answers; and "unfamiliar": the share of genuine images of the model's classes
+    that are as strange or stranger. It is small for a strange image. Of PATH - the paths are read from stdin, one a line.
     """
     from featx.verbs.predict import check_output, save_predictions, write_predictions
 
@@ -104,6 +104,8 @@ def predict(
         from featx.report import check_prediction_page
 
         check_prediction_page(page)
+        if min_confidence is not None:
+            _refuse_unsure(model)
     given = given_paths(paths)
     with show_progress() as progress:
         predictions = featx.predict_images(model, given, explain=page is not None, progress=progress, **options)
@@ -147,8 +149,18 @@ def predict(
         say_again("--report", "predictions.html", err=True)
 
 
-def _in_one_line(predictions: "featx.Predictions") -> "featx.Predictions":  # named only: --help does not load it
+def _refuse_unsure(model: Path) -> None:
+    if error := featx.load_model(model).task.refuse_option("--min-confidence", ("classes", "grades"), model):
+        raise error
+
+
+def _in_one_line(predictions: Any) -> Any:
     """Return predictions whose names stand each in one line."""
+    if task := getattr(predictions, "task", None):
+        rows = type(predictions)(_column_lined(one) for one in predictions)
+        rows.has_bounds = predictions.has_bounds
+        rows.task = dataclasses.replace(task, names=tuple(map(one_line, task.names)))
+        return rows
     lined = type(predictions)(map(_lined, predictions))
     lined.class_names, lined.n_top = tuple(map(one_line, predictions.class_names)), predictions.n_top
     return lined
@@ -166,3 +178,18 @@ def _lined(prediction: "featx.Prediction") -> "featx.Prediction":
         top=None if top is None else tuple((one_line(name), share) for name, share in top),
         probabilities=None if shares is None else {one_line(name): share for name, share in shares.items()},
     )
+
+
+def _column_lined(one: Any) -> Any:
+    """Return a prediction of labels or numbers whose names stand each in one line."""
+    lined: dict[str, Any] = {}
+    for field in dataclasses.fields(one):
+        value = getattr(one, field.name)
+        if isinstance(value, str):
+            value = one_line(value)
+        elif isinstance(value, tuple):
+            value = tuple(map(one_line, value))
+        elif isinstance(value, dict):
+            value = {one_line(name): number for name, number in value.items()}
+        lined[field.name] = value
+    return type(one)(**lined)

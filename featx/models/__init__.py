@@ -3,6 +3,7 @@
 from featx.models.advice import advise, advised, no_cache_at, open_cache, refuse_swapped
 from featx.models.baseline import largest_share
 from featx.models.blank import blank_notes, describe_blank
+from featx.models.bounds import bounds_of, check_bounds
 from featx.models.classify import FileProbabilities, classify_files
 from featx.models.compute import Engine, Extractor, Maps, decode_files
 from featx.models.confidence import SetMaker
@@ -56,6 +57,8 @@ __all__ = [
     "advise",
     "advised",
     "blank_notes",
+    "bounds_of",
+    "check_bounds",
     "check_model_path",
     "classify_files",
     "decode_files",

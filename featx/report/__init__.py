@@ -1,6 +1,7 @@
 """Reports: results as text tables, files and plots. Computes nothing."""
 
 from featx.report.files.audit import AuditFiles, check_audit_folder, write_audit
+from featx.report.files.columns import ColumnFiles, column_figures
 from featx.report.files.evaluation import ReportFiles, check_report_folder, write_report
 from featx.report.page.explain import check_explanation_page, write_explanation_page
 from featx.report.page.look import check_look_page, write_look_page
@@ -9,7 +10,7 @@ from featx.report.text.audit import audit_text
 from featx.report.text.backbones import backbones_text, network_text
 from featx.report.text.compare import comparison_text
 from featx.report.text.doctor import doctor_text
-from featx.report.text.evaluate import evaluation_text
+from featx.report.text.evaluate import evaluation_text, measured_text
 from featx.report.text.explain import explanation_text
 from featx.report.text.export import export_text
 from featx.report.text.extract import extract_text, plan_text
@@ -34,6 +35,7 @@ def as_html(result: object) -> str:
 
 __all__ = [
     "AuditFiles",
+    "ColumnFiles",
     "ReportFiles",
     "as_html",
     "as_text",
@@ -45,6 +47,7 @@ __all__ = [
     "check_look_page",
     "check_prediction_page",
     "check_report_folder",
+    "column_figures",
     "comparison_text",
     "doctor_text",
     "evaluation_text",
@@ -54,6 +57,7 @@ __all__ = [
     "finetune_text",
     "fit_text",
     "look_text",
+    "measured_text",
     "merge_text",
     "model_text",
     "network_text",

@@ -10,31 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import OutputError
-from featx.images import REPORT_PLOTS
-from featx.report.files.folder import REMEDY, Write, check_report_files, keep_earlier_page, writing_together
+from featx.report.files.columns import write_column_report
+from featx.report.files.folder import REMEDY, check_report_files, keep_earlier_page, write_csv, writing_together
+from featx.report.files.names import NAMES, PAGE_NAME
 from featx.report.page.exhibits import exhibits_of
 from featx.system.bars import ProgressOption, as_progress, closing_bars
-from featx.system.cells import TableWriter
 from featx.system.durable import delete
 from featx.system.files import writing_to
 from featx.system.home import without_home
 from featx.system.paths import StrPath, as_path
 from featx.system.results import Result
-from featx.verbs.evaluate import ClassMeasures, Evaluation, check_map
-
-PAGE_NAME = "report.html"
-
-# A folder with the marker holds a report: what is in it under one of these names is featx's own, to replace and delete.
-NAMES = (
-    "metrics.json",
-    "classification_report.csv",
-    "confusion_matrix.csv",
-    "predictions.csv",
-    "history.csv",
-    PAGE_NAME,
-    *REPORT_PLOTS,
-)
-"""Every file that a report may have."""
+from featx.verbs.evaluate import ClassMeasures, Evaluation, LabelsEvaluation, NumbersEvaluation, check_map
 
 MOST_IN_FULL = 300
 """Classes: of more, the confusion matrix is mostly zeros, and by far the largest part of a report."""
@@ -70,17 +56,18 @@ def check_report_folder(folder: Path) -> None:
 
 @closing_bars()
 def write_report(
-    evaluation: Evaluation,
+    evaluation: Evaluation | LabelsEvaluation | NumbersEvaluation,
     folder: StrPath,
     *,
     page: bool = True,
     map: str = "auto",  # noqa: A002 - the option's name
     progress: ProgressOption = None,
-) -> ReportFiles:
+) -> ReportFiles | Any:
     """Write the figures as plain files, then ``report.html``, one page that needs none of them.
 
     The plain files are ``metrics.json``, ``classification_report.csv``, ``confusion_matrix.csv`` and ``.png``,
-    ``predictions.csv`` and, with epochs, ``history.csv`` and ``curves.png``.
+    ``predictions.csv`` and, with epochs, ``history.csv`` and ``curves.png``. Of labels ``labels.csv``, and of numbers
+    ``targets.csv``, is there in place of the report and the matrix; what is returned is ``ColumnFiles`` then.
 
     Parameters
     ----------
@@ -109,9 +96,12 @@ def write_report(
     """
     progress = as_progress(progress)
     check_map(map)
+    folder = as_path("folder", folder, OutputError)
+    check_report_folder(folder)
+    if isinstance(evaluation, LabelsEvaluation | NumbersEvaluation):
+        return write_column_report(evaluation, folder, page=page, progress=progress)
     from featx.report.files.plots import plot_confusion, plot_curves  # here, not above: matplotlib takes half a second
 
-    folder = as_path("folder", folder, OutputError)
     history = evaluation.model.history
     has_epochs = bool(history.get("loss"))
     files = ReportFiles(
@@ -126,18 +116,17 @@ def write_report(
         history=folder / "history.csv" if has_epochs else None,
     )
     title = f"{evaluation.model_path.stem}, {evaluation.split}: accuracy {evaluation.accuracy:.3f}, n = {len(evaluation.y)}"
-    check_report_folder(folder)
     with writing_together(folder) as write:
         write(files.metrics, lambda path: path.write_text(json.dumps(_metrics(evaluation), indent=2) + "\n", "utf-8"))
-        _write_csv(write, files.per_class, _PER_CLASS, [dataclasses.astuple(measures) for measures in evaluation.per_class])
+        write_csv(write, files.per_class, _PER_CLASS, [dataclasses.astuple(measures) for measures in evaluation.per_class])
         names = evaluation.model.class_names
-        _write_csv(write, files.confusion_table, *_confusion_table(names, evaluation.confusion))
-        _write_csv(write, files.predictions, ("path", "label", "predicted", "confidence", "correct"), _predictions(evaluation))
+        write_csv(write, files.confusion_table, *_confusion_table(names, evaluation.confusion))
+        write_csv(write, files.predictions, ("path", "label", "predicted", "confidence", "correct"), _predictions(evaluation))
         write(files.confusion, lambda path: plot_confusion(evaluation.confusion, evaluation.model.class_names, title, path))
         if files.curves and files.history:
             write(files.curves, lambda path: plot_curves(history, evaluation.model.best_epoch, path))
             epochs = [[number + 1, *values] for number, values in enumerate(zip(*history.values(), strict=True))]
-            _write_csv(write, files.history, ("epoch", *history), epochs)
+            write_csv(write, files.history, ("epoch", *history), epochs)
         if files.page:
             from featx.report.page.evaluation import evaluation_page  # here, not above: it loads Jinja
 
@@ -150,6 +139,8 @@ def write_report(
     if not has_epochs:  # those of another head, from an earlier report in this folder, would be mistaken for this one's
         with writing_to(folder, REMEDY):
             delete(folder / "curves.png", folder / "history.csv")
+    with writing_to(folder, REMEDY):
+        delete(folder / "labels.csv", folder / "targets.csv")
     return files
 
 
@@ -171,6 +162,8 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "counts": evaluation.counts,
         "accuracy_without_near_duplicates": evaluation.accuracy_without_near_duplicates,
         "strangers": _strangers(evaluation),
+        "task": evaluation.model.task.to_dict(),
+        "grades": dataclasses.asdict(evaluation.grades) if evaluation.grades else None,
         "operating_point": dataclasses.asdict(evaluation.operating) if evaluation.operating else None,
         "per_class": [dataclasses.asdict(measures) for measures in evaluation.per_class],
         "confusion": _confusion(evaluation),
@@ -226,13 +219,3 @@ def _predictions(evaluation: Evaluation) -> list[Sequence[object]]:
         (path, names[true], names[best], f"{row[best]:.6f}", int(true == best))
         for path, true, best, row in zip(evaluation.paths, evaluation.y, predicted, evaluation.probabilities, strict=True)
     ]
-
-
-def _write_csv(write: Write, path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    def write_table(temporary: Path) -> None:
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            writer = TableWriter(file)
-            writer.writerow(header)
-            writer.writerows(rows)
-
-    write(path, write_table)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from featx.images import REPORT_MARKER
 from featx.report.page.place import PAGE
+from featx.system.cells import TableWriter
 from featx.system.durable import make_folder, move
 from featx.system.files import replacing, writing_to
 from featx.system.outputs import check_result_folder, tell_replaced
@@ -92,3 +93,15 @@ def writing_together(folder: Path) -> Iterator[Write]:
         yield write
         about = "featx replaces the files of the report in this folder.\n"
         write(folder / REPORT_MARKER, lambda path: path.write_text(about, "utf-8"))
+
+
+def write_csv(write: Write, path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a table with a header."""
+
+    def write_table(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            writer = TableWriter(file)
+            writer.writerow(header)
+            writer.writerows(rows)
+
+    write(path, write_table)

@@ -6,6 +6,7 @@ from typing import Any
 
 from featx.models import Model
 from featx.report.notebook.blocks import Shown, short
+from featx.report.notebook.columns import show_column_prediction, show_column_predictions, show_labels, show_numbers
 from featx.report.notebook.draw import draw_result
 from featx.report.notebook.made import show_cache, show_extract, show_look, show_merge, show_model, show_plan
 from featx.report.notebook.measured import (
@@ -23,7 +24,7 @@ from featx.store import FeatureCache
 from featx.system.kinds import shown as as_shown
 from featx.verbs.audit import Audit
 from featx.verbs.compare import Comparison
-from featx.verbs.evaluate import Evaluation
+from featx.verbs.evaluate import Evaluation, LabelsEvaluation, NumbersEvaluation
 from featx.verbs.explain import Explanation, Explanations
 from featx.verbs.extract import ExtractPlan, ExtractResult
 from featx.verbs.finetune import FineTuneResult
@@ -31,7 +32,7 @@ from featx.verbs.fit import FitResult
 from featx.verbs.inspect import CacheSummary, ModelSummary, summarise_cache
 from featx.verbs.look import Look
 from featx.verbs.merge import MergeResult
-from featx.verbs.predict import Prediction, Predictions
+from featx.verbs.predict import ColumnPredictions, LabelsPrediction, NumbersPrediction, Prediction, Predictions
 
 
 def as_html(result: Any) -> str:
@@ -67,6 +68,7 @@ def _value(value: Any) -> str:
 _KINDS: dict[type, Callable[[Any], Shown]] = {
     Audit: show_audit,
     CacheSummary: show_cache,
+    ColumnPredictions: show_column_predictions,
     Comparison: show_comparison,
     Evaluation: show_evaluation,
     Explanation: show_explanation,
@@ -76,10 +78,14 @@ _KINDS: dict[type, Callable[[Any], Shown]] = {
     FeatureCache: lambda cache: show_cache(summarise_cache(cache)),
     FineTuneResult: show_finetune,
     FitResult: show_fit,
+    LabelsEvaluation: show_labels,
+    LabelsPrediction: show_column_prediction,
     Look: show_look,
     MergeResult: show_merge,
     Model: lambda model: show_model(loaded_summary(model)),
     ModelSummary: show_model,
+    NumbersEvaluation: show_numbers,
+    NumbersPrediction: show_column_prediction,
     Prediction: lambda one: show_predictions([one]),
     Predictions: show_predictions,
 }

@@ -42,3 +42,9 @@ def address_in(base: str, path: str) -> str:
     if not base or Path(path).is_absolute():
         return ""
     return f"{base}/{quoted(path)}"
+
+
+def link_to(table: Path | str | None, page: Path) -> dict[str, str] | None:
+    """Return name and address of a table, as seen from the page; None where there is none, or none to give."""
+    address = address_of(table, page) if table else ""
+    return {"name": Path(table).name, "address": address} if table and address else None

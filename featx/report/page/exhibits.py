@@ -15,7 +15,7 @@ from featx.report.page.strangest import strangest_first
 from featx.system.progress import Progress
 from featx.verbs.evaluate import Evaluation, FeatureMap, map_features
 from featx.verbs.explain import CachedCells, cells_in_cache
-from featx.verbs.predict import Prediction
+from featx.verbs.predict import ColumnPredictions, Prediction
 
 MOST_THUMBNAILS = 4000
 """At some 2.5 KB each, and a third more as text, a page of them stays below 15 MB."""
@@ -150,7 +150,11 @@ def group_predictions(predictions: Sequence[Prediction], min_confidence: float) 
 
 
 def exhibits_of_predictions(
-    groups: Sequence[list[int]], predictions: Sequence[Prediction], recipe: Recipe, *, progress: Progress | None = None
+    groups: Sequence[list[int]],
+    predictions: Sequence[Prediction] | ColumnPredictions,
+    recipe: Recipe,
+    *,
+    progress: Progress | None = None,
 ) -> Exhibits:
     """Gather the thumbnails of predicted images; of many, the first of each group.
 
@@ -158,7 +162,7 @@ def exhibits_of_predictions(
     ----------
     groups : sequence of list of int
         Positions among ``predictions``, in the order that the page shows them in.
-    predictions : sequence of Prediction
+    predictions : sequence of Prediction, or ColumnPredictions
         What was predicted.
     recipe : Recipe
         The model's.
@@ -166,7 +170,7 @@ def exhibits_of_predictions(
         Called as (stage, newly done, total).
     """
     ranked = sorted((rank, place) for group in groups for rank, place in enumerate(group))
-    places = [place for _, place in ranked[:MOST_THUMBNAILS]]
+    places = list(dict.fromkeys(place for _, place in ranked))[:MOST_THUMBNAILS]
     paths = [Path(predictions[place].path) for place in places]
     return _thumbnails(paths, places, recipe, None, len(ranked), progress)
 

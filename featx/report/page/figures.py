@@ -5,7 +5,7 @@ import numpy as np
 from featx.report.page.strangest import stranger_figures
 from featx.report.text.shares import interval_text, share_text
 from featx.system.counts import number_of
-from featx.verbs.evaluate import Evaluation
+from featx.verbs.evaluate import Evaluation, GradeMeasures
 
 
 def lead_of(evaluation: Evaluation) -> str:
@@ -44,6 +44,11 @@ def figures_of(evaluation: Evaluation) -> list[dict[str, str]]:
         ("Balanced accuracy", share_text(evaluation.balanced_accuracy), _interval(evaluation, "balanced_accuracy")),
         ("Macro F1", share_text(evaluation.macro_f1), _interval(evaluation, "macro_f1")),
     ]
+    if grades := evaluation.grades:
+        kappa = "–" if grades.kappa is None else f"{grades.kappa:.3f}"
+        rows.append(("Quadratic kappa", kappa, _grade_interval(grades, "kappa")))
+        off = ", ".join(filter(None, (_grade_interval(grades, "mae"), f"{share_text(grades.within_one)} within one")))
+        rows.append(("Grades off on average", f"{grades.mae:.3f}", off))
     if evaluation.top3_accuracy is not None:
         rows.append(("Top-3 accuracy", share_text(evaluation.top3_accuracy), _interval(evaluation, "top3_accuracy")))
     before = evaluation.uncalibrated
@@ -63,3 +68,7 @@ def figures_of(evaluation: Evaluation) -> list[dict[str, str]]:
 
 def _interval(evaluation: Evaluation, name: str) -> str:
     return interval_text(evaluation.intervals[name]) if name in evaluation.intervals else ""
+
+
+def _grade_interval(grades: GradeMeasures, name: str) -> str:
+    return interval_text(grades.intervals[name]) if name in grades.intervals else ""

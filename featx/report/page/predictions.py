@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from featx.images import THUMBNAIL_TYPE
 from featx.models import Model, load_model
-from featx.report.page.beside import address_of
+from featx.report.page.beside import address_of, link_to
 from featx.report.page.cells import cells_data, explained_part
+from featx.report.page.column_predictions import column_prediction_page
 from featx.report.page.exhibits import Exhibits, exhibits_of_predictions, group_predictions
 from featx.report.page.place import check_page_place
 from featx.report.text.shares import share_text
 from featx.system.counts import number_of
 from featx.system.progress import Progress
 from featx.verbs.explain import CachedCells
-from featx.verbs.predict import Prediction
+from featx.verbs.predict import ColumnPredictions, Prediction
 
 _MOST_REJECTED = 500
 
@@ -41,7 +42,7 @@ def check_prediction_page(path: Path) -> None:
 
 
 def write_prediction_page(
-    predictions: Sequence[Prediction],
+    predictions: Sequence[Prediction] | ColumnPredictions,
     path: Path | str,
     model: Path | str,
     *,
@@ -50,6 +51,8 @@ def write_prediction_page(
     progress: Progress | None = None,
 ) -> None:
     """Write one page that shows images under the class that was predicted for them, the most confident first.
+
+    Of labels under each that they are said to have, of numbers the largest first.
 
     Parameters
     ----------
@@ -78,6 +81,9 @@ def write_prediction_page(
     path, model = Path(path), Path(model)
     check_prediction_page(path)
     loaded = load_model(model)
+    if isinstance(predictions, ColumnPredictions):
+        save_page(column_prediction_page(predictions, path, model, loaded, table, progress), path, _OPTION)
+        return
     by_class, unsure = group_predictions(predictions, min_confidence)
     exhibits = exhibits_of_predictions([*by_class.values(), unsure], predictions, loaded.recipe, progress=progress)
     cells, explained = getattr(predictions, "cells", None), getattr(predictions, "explained", None)
@@ -97,7 +103,7 @@ def write_prediction_page(
         answered=sum(not one.error for one in predictions),
         unknown=by_class.keys() - set(loaded.class_names),
         many=len(by_class) >= MANY_GROUPS,
-        table=_link(table, path),
+        table=link_to(table, path),
         min_confidence=min_confidence,
         missing=[f"{reason}: {count:,}" for reason, count in exhibits.missing.items()],
         reasons=[
@@ -128,12 +134,6 @@ def _figures(
         rows.append(("Unsure", len(unsure), f"confidence below {min_confidence:g}"))
     rows.append(("Rejected", rejected, ""))
     return [{"label": label, "value": f"{value:,}", "note": note} for label, value, note in rows]
-
-
-def _link(table: Path | str | None, page: Path) -> dict[str, str] | None:
-    """Return name and address of the table, as seen from the page; None where there is none, or none to give."""
-    address = address_of(table, page) if table else ""
-    return {"name": Path(table).name, "address": address} if table and address else None
 
 
 def _page_data(

@@ -11,7 +11,7 @@ from featx.report.page.exhibits import Exhibits
 from featx.report.text.shares import interval_text, share_text
 from featx.report.text.words import parameters_text
 from featx.system.counts import known_number_of, number_of
-from featx.verbs.evaluate import Confidence, Evaluation
+from featx.verbs.evaluate import AnyEvaluation, Confidence, Evaluation
 
 _MOST_CURVES = 60
 _MOST_IN_LEGEND = 60
@@ -162,7 +162,7 @@ def map_data(evaluation: Evaluation, exhibits: Exhibits) -> dict[str, Any] | Non
     }
 
 
-def training_section(evaluation: Evaluation) -> dict[str, Any] | None:
+def training_section(evaluation: AnyEvaluation) -> dict[str, Any] | None:
     """Return loss and accuracy by epoch; None for a head without epochs."""
     history, best = evaluation.model.history, evaluation.model.best_epoch
     if not history.get("loss"):
@@ -189,7 +189,7 @@ def training_section(evaluation: Evaluation) -> dict[str, Any] | None:
     return {"plots": plots, "best": best, "text": text, "validated": bool(history.get("val_loss"))}
 
 
-def about_section(evaluation: Evaluation) -> list[dict[str, Any]]:
+def about_section(evaluation: AnyEvaluation) -> list[dict[str, Any]]:
     """Return what images, recipe and model these are, as groups of terms."""
     model = evaluation.model
     recipe, metrics, counts = model.recipe, model.metrics, evaluation.counts
@@ -197,7 +197,7 @@ def about_section(evaluation: Evaluation) -> list[dict[str, Any]]:
     data = [
         ("images of", evaluation.source),
         ("split", evaluation.split),
-        ("measured", f"{len(evaluation.y):,}"),
+        ("measured", f"{len(evaluation.paths):,}"),
         ("rejected", f"{len(evaluation.rejected):,}"),
     ]
     if counts:
@@ -244,7 +244,7 @@ def _setting(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def rejected_section(evaluation: Evaluation) -> dict[str, Any] | None:
+def rejected_section(evaluation: AnyEvaluation) -> dict[str, Any] | None:
     """Return reasons and names of the rejected images; None without any."""
     if not evaluation.rejected:
         return None

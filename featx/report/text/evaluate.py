@@ -2,14 +2,22 @@
 
 from pathlib import Path
 
+from featx.report.text.columns import grades_line, labels_text, numbers_text
 from featx.report.text.confidence import confidence_lines
 from featx.report.text.strangers import strangers_text
 from featx.report.text.words import beside_accuracy, join_lines, number_of, table
 from featx.system.paths import near_path
-from featx.verbs.evaluate import Evaluation
+from featx.verbs.evaluate import AnyEvaluation, Evaluation, LabelsEvaluation, NumbersEvaluation
 
 _MOST_CLASSES, _WORST = 30, 20
 """Up to so many classes are all in the table; of more, so many: the worst."""
+
+
+def measured_text(evaluation: AnyEvaluation, whole_table: Path | None = None) -> str:
+    """Give the figures of an evaluation of whichever task; ``whole_table`` is where all classes or labels are."""
+    if isinstance(evaluation, LabelsEvaluation):
+        return labels_text(evaluation, whole_table)
+    return numbers_text(evaluation) if isinstance(evaluation, NumbersEvaluation) else evaluation_text(evaluation, whole_table)
 
 
 def evaluation_text(evaluation: Evaluation, whole_table: Path | None = None) -> str:
@@ -41,6 +49,7 @@ def evaluation_text(evaluation: Evaluation, whole_table: Path | None = None) -> 
         f"balanced accuracy {evaluation.balanced_accuracy:.3f}   macro F1 {evaluation.macro_f1:.3f}   "
         f"log loss {evaluation.log_loss:.3f}",
     ]
+    lines += [grades_line(evaluation.grades)] if evaluation.grades else []
     lines += confidence_lines(evaluation)
     lines += strangers_text(evaluation)
     lines.append(f"images of {near_path(evaluation.source)}")

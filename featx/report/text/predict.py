@@ -3,10 +3,10 @@
 import io
 from collections.abc import Sequence
 
-from featx.verbs.predict import Prediction, write_predictions
+from featx.verbs.predict import ColumnPredictions, Prediction, write_predictions
 
 
-def predictions_text(predictions: Sequence[Prediction]) -> str:
+def predictions_text(predictions: Sequence[Prediction] | ColumnPredictions) -> str:
     """Return the table, with a line for each image."""
     table = io.StringIO()
     write_predictions(predictions, table)

@@ -7,11 +7,12 @@ from typing import Any
 from featx.errors import ModelError
 from featx.models import Model
 from featx.report.files.audit import AuditFiles
+from featx.report.files.columns import ColumnFiles
 from featx.report.files.evaluation import ReportFiles
 from featx.report.text.audit import audit_text
 from featx.report.text.compare import comparison_text
 from featx.report.text.doctor import doctor_text
-from featx.report.text.evaluate import evaluation_text
+from featx.report.text.evaluate import measured_text
 from featx.report.text.explain import explanation_text
 from featx.report.text.export import export_text
 from featx.report.text.extract import extract_text, plan_text
@@ -29,7 +30,7 @@ from featx.store import FeatureCache
 from featx.verbs.audit import Audit
 from featx.verbs.compare import Comparison
 from featx.verbs.doctor import Diagnosis
-from featx.verbs.evaluate import Evaluation
+from featx.verbs.evaluate import Evaluation, LabelsEvaluation, NumbersEvaluation
 from featx.verbs.explain import Explanation, Explanations
 from featx.verbs.export import ExportResult
 from featx.verbs.extract import ExtractPlan, ExtractResult
@@ -39,7 +40,7 @@ from featx.verbs.inspect import CacheSummary, ModelSummary, summarise_cache, sum
 from featx.verbs.look import Look
 from featx.verbs.merge import MergeResult
 from featx.verbs.pack import PackResult
-from featx.verbs.predict import Prediction, Predictions
+from featx.verbs.predict import ColumnPredictions, LabelsPrediction, NumbersPrediction, Prediction, Predictions
 from featx.verbs.sample import SampleResult
 from featx.verbs.verify import VerifyResult
 
@@ -69,7 +70,7 @@ def loaded_summary(model: Model) -> ModelSummary:
     return summarise_model(model, path)
 
 
-def _files_text(files: ReportFiles | AuditFiles) -> str:
+def _files_text(files: ReportFiles | ColumnFiles | AuditFiles) -> str:
     named = [path.name for path in vars(files).values() if path is not None and path != files.folder]
     return join_lines([f"report {files.folder}: {', '.join(named)}"])
 
@@ -78,9 +79,11 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     Audit: audit_text,
     AuditFiles: _files_text,
     CacheSummary: cache_text,
+    ColumnFiles: _files_text,
+    ColumnPredictions: predictions_text,
     Comparison: comparison_text,
     Diagnosis: doctor_text,
-    Evaluation: evaluation_text,
+    Evaluation: measured_text,
     Explanation: lambda one: explanation_text([one]),
     Explanations: explanation_text,
     ExportResult: export_text,
@@ -89,10 +92,14 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     FeatureCache: lambda cache: cache_text(summarise_cache(cache)),
     FineTuneResult: finetune_text,
     FitResult: fit_text,
+    LabelsEvaluation: measured_text,
+    LabelsPrediction: lambda one: one.path + ": " + (one.error or ", ".join(one.labels) or "no label"),
     Look: look_text,
     MergeResult: merge_text,
     Model: lambda model: model_text(loaded_summary(model)),
     ModelSummary: model_text,
+    NumbersEvaluation: measured_text,
+    NumbersPrediction: lambda one: one.path + ": " + (one.error or str(one.values)),
     PackResult: pack_text,
     Prediction: lambda one: predictions_text([one]),
     Predictions: predictions_text,

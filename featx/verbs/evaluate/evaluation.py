@@ -12,6 +12,7 @@ from featx.models import Model
 from featx.system.frames import data_frame
 from featx.system.kinds import shown
 from featx.system.results import Result
+from featx.verbs.evaluate.grade_measures import GradeMeasures
 from featx.verbs.evaluate.measures import PrecisionRecall, Threshold
 from featx.verbs.evaluate.operating_curve import OperatingCurve
 from featx.verbs.evaluate.parts import ClassMeasures, Confidence, Operating, Strangers
@@ -96,6 +97,8 @@ class Evaluation(Result):
         Of a model with an operating point: what the threshold is worth on these images.
     operating_curve : OperatingCurve or None
         Of two classes that both have images: what each threshold would be worth.
+    grades : GradeMeasures or None
+        Of a model of grades: quadratic kappa, and how many grades the answers are off.
 
     Examples
     --------
@@ -143,6 +146,7 @@ class Evaluation(Result):
     strangers: Strangers | None = None
     operating: Operating | None = None
     operating_curve: OperatingCurve | None = None
+    grades: GradeMeasures | None = None
 
     def to_frame(self, table: Literal["images", "classes", "confusion"] = "images") -> "DataFrame":
         """Return a data frame; needs pandas.

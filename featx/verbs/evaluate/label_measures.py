@@ -90,10 +90,11 @@ class LabelFigures:
     complete : int
         Images whose labels are all known.
     per_label : list of LabelMeasures
+        Of each its name, images that have it and where it is known, threshold, precision, recall, F1 and average precision.
     curves : list of PrecisionRecall
         Of the labels that have an average precision.
     pairs : list of LabelPair
-        The most correlated first.
+        Labels that go together or keep apart, the most correlated first: images of both, and how many by chance.
     intervals : dict of str to (low, high)
         95 % intervals of the four means.
     """

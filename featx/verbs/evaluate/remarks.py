@@ -24,7 +24,12 @@ def note_source(model: Model, measured: Measured) -> list[str]:
 
 
 def note_measured(
-    model: Model, measured: Measured, counts: Mapping[str, int], without: float | None, support: NDArray[np.int64]
+    model: Model,
+    measured: Measured,
+    counts: Mapping[str, int],
+    without: float | None,
+    support: NDArray[np.int64],
+    figure: str = "accuracy",
 ) -> list[str]:
     """Return what a reader of the figures must know.
 
@@ -37,9 +42,11 @@ def note_measured(
     counts : mapping of str to int
         ``seen_in_training``, and ``near_duplicates`` where they are known.
     without : float or None
-        The accuracy without these images.
+        The accuracy without these images, or another figure.
     support : ndarray of shape (n_classes,), int64
         Images of each of the model's classes.
+    figure : str
+        What ``without`` is.
     """
     seen, near, n_images = counts["seen_in_training"], counts.get("near_duplicates", 0), len(measured.paths)
     notes = []
@@ -53,7 +60,7 @@ def note_measured(
         them = f"{'it' if near == 1 else 'them'} and the images seen in training" if seen else "it" if near == 1 else "them"
         rest = f"no image is left without {them}"
         if without is not None:
-            rest = f"accuracy without {them} {without:.3f}, n = {n_images - seen - near}"
+            rest = f"{figure} without {them} {without:.3f}, n = {n_images - seen - near}"
         notes.append(f"near duplicates of training images: {near:,} of {n_images:,}; {rest}")
     if measured.split == "val" and len(model.history.get("val_loss", ())) > 1:
         notes.append("these validation images chose the epoch that was kept: expect slightly less on new images")
@@ -63,15 +70,21 @@ def note_measured(
     if absent := [model.class_names[i] for i in np.flatnonzero(support == 0)]:
         notes.append(f"no images of {_some(absent)} were measured")
     if measured.unknown:
-        images = f"{number_of(measured.unknown, 'image')} {is_or_are(measured.unknown)}"
-        notes.append(
-            f"{images} of {'a class' if measured.unknown == 1 else 'classes'} that had no training image: no head could know "
-            f"{'it, and it is' if measured.unknown == 1 else 'them, and they are'} in no figure"
-        )
+        notes.append(_about_unknown(measured.unknown, model))
     if rejected := len(measured.rejected):
         is_in = "is in no figure" if rejected == 1 else "are in no figure"
         notes.append(f"{number_of(rejected, 'image')} {was_or_were(rejected)} rejected and {is_in}")
     return notes
+
+
+def _about_unknown(count: int, model: Model) -> str:
+    images = f"{number_of(count, 'image')} {is_or_are(count)}"
+    if model.task.has_targets:
+        return f"nothing is known of {number_of(count, 'image')}, and {'it is' if count == 1 else 'they are'} in no figure"
+    return (
+        f"{images} of {'a class' if count == 1 else 'classes'} that had no training image: no head could know "
+        f"{'it, and it is' if count == 1 else 'them, and they are'} in no figure"
+    )
 
 
 def cautions(model: Model, support: NDArray[np.int64], duplicates: int, right: int) -> list[str]:

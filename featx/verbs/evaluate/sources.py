@@ -33,11 +33,12 @@ from featx.system.kinds import check_kind, shown
 from featx.system.linked import first_named
 from featx.system.progress import Progress
 from featx.verbs.evaluate.featuremap import choose_mapped
+from featx.verbs.evaluate.truth import Truth
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Probabilities of some labelled images, from whichever source."""
+    """What a model gives for some images of which something is known, from whichever source; numbers stand as probabilities."""
 
     split: str
     paths: list[str]
@@ -58,7 +59,13 @@ class Measured:
     weights: NDArray[np.float64] | None = None  # None where all count alike
     groups: NDArray[np.int64] | None = None  # images of one number are of one group; None where there are no groups
     learned_groups: NDArray[np.bool_] | None = None  # whose group has training images; None where nobody could look
+    targets: NDArray[np.float64] | None = None  # labels or numbers, in the model's order; None of classes and grades
     shown: NDArray[np.bool_] | None = None  # exact and near duplicates of training images; None where nobody could look
+
+    @property
+    def counting_weights(self) -> NDArray[np.float64] | None:
+        """How much each image counts; None where all do alike, or none counts at all."""
+        return self.weights if self.weights is not None and self.weights.sum() > 0 else None
 
 
 EVERY_SPLIT = "all"
@@ -112,11 +119,13 @@ def from_cache(
     if not len(rows):
         counts = ", ".join(f"{name} {len(catalog.rows(name))}" for name in SPLITS)
         raise ImageListError(f"{folder}: has no images in split {split!r} ({counts}). Give another --split, or --images.")
-    known = np.isin(catalog.labels[rows], [catalog.class_names.index(name) for name in _shared(catalog, model)])
-    measured, unknown = rows[known], len(rows) - int(known.sum())
+    every = Truth.of(model, catalog, rows, str(folder))
+    measured, unknown = rows[every.measurable], len(rows) - int(every.measurable.sum())
     if not len(measured):
-        absent = sorted({catalog.class_names[label] for label in catalog.labels[rows]})
-        raise ClassMismatch(_describe_unknown(str(folder), absent, model))
+        if every.targets is not None:
+            raise ImageListError(f"{folder}: nothing is known of its {len(rows)} images in split {split!r}. Give --split.")
+        raise ClassMismatch(_describe_unknown(str(folder), sorted(set(every.class_of)), model))
+    truth = every.take(np.flatnonzero(every.measurable))
     if on_chosen:
         on_chosen(split, catalog.source)
     digests = [catalog.digests[row].tobytes() for row in measured]
@@ -135,16 +144,18 @@ def from_cache(
     pooled_rows = choose_mapped(len(kept))
     pooled = store.features(measured[kept][pooled_rows], layer=model.layer, pooling="avg")
     contents = [digests[place] for place in kept]
+    truth = truth.take(kept)
     return Measured(
         split=split,
         paths=[catalog.paths[row] for row in measured[kept]],
-        class_of=[catalog.class_names[label] for label in catalog.labels[measured[kept]]],
+        class_of=truth.class_of,
         probabilities=probabilities[kept],
         digests=contents,
         rejected=rejected,
         source=catalog.source,
-        notes=blank_notes(store, measured[kept], "measured"),
+        notes=[*truth.notes, *blank_notes(store, measured[kept], "measured")],
         unknown=unknown,
+        targets=truth.targets,
         pooled=pooled.astype(np.float32),
         pooled_rows=pooled_rows,
         cache=None if classify else folder,
@@ -168,10 +179,10 @@ def _classified(
     """Return probabilities of cached images, and how strange they are."""
     familiarity = model.familiarity
     if familiarity is None:
-        return np.concatenate([model.predict_proba(X) for _, X in features.of_cache(store, rows)]), None
+        return np.concatenate([model.outputs(X) for _, X in features.of_cache(store, rows)]), None
     probabilities, strangeness = [], []
     for _, X, averages in features.with_averages_of_cache(store, rows):
-        probabilities.append(model.predict_proba(X))
+        probabilities.append(model.outputs(X))
         strangeness.append(familiarity.strangeness(averages, probabilities[-1]))
     return np.concatenate(probabilities), np.concatenate(strangeness)
 
@@ -189,10 +200,6 @@ def check_split(split: str | None) -> None:
         raise ImageListError(
             f"split {shown(split)}: unknown. Give one of {', '.join((*SPLITS, EVERY_SPLIT))}.", wrong_value=True
         )
-
-
-def _shared(catalog: Catalog, model: Model) -> list[str]:
-    return [name for name in catalog.class_names if name in model.class_names]
 
 
 def list_to_measure(images: Path, options: ManifestOptions, groups: GroupFrom | None = None) -> ImageIndex:
@@ -216,6 +223,8 @@ def from_files(
     split: str | None,
     classify: Classify,
     on_chosen: OnChosen | None = None,
+    *,
+    by_separator: bool = False,
 ) -> Measured:
     """Take the images of a listing and run their files through the backbone.
 
@@ -232,10 +241,15 @@ def from_files(
     rows = [row for row, given in enumerate(index.splits) if split == "all" or given == split]
     if not rows:
         raise ImageListError(f"{index.root}: has no {split}/ folder. Give another --split, or none for all images.")
-    listed = [row for row in rows if not index.reasons[row]]
-    absent = sorted({index.class_names[index.labels[row]] for row in listed} - set(model.class_names))
+    usable = np.array([row for row in rows if not index.reasons[row]], np.int64)
+    every = Truth.of(model, index, usable, str(index.root), by_separator=by_separator)
+    absent = sorted(set(every.class_of) - set(model.class_names))
     if absent:  # before the backbone runs over them for nothing
         raise ClassMismatch(_describe_unknown(str(index.root), absent, model))
+    listed = usable[every.measurable].tolist()
+    if usable.size and not listed:
+        raise ImageListError(f"{index.root}: nothing is known of its {len(rows)} images. Give images of which something is.")
+    truth = every.take(np.flatnonzero(every.measurable))
     if on_chosen:
         on_chosen(split, index.root.as_posix())
     result = classify([index.root / index.paths[row] for row in listed], pooled_files=choose_mapped(len(listed)))
@@ -248,7 +262,7 @@ def from_files(
     return Measured(
         split=split,
         paths=[index.paths[listed[place]] for place in kept],
-        class_of=[index.class_names[index.labels[listed[place]]] for place in kept],
+        class_of=truth.take(kept).class_of,
         probabilities=result.probabilities[kept],
         digests=[result.digests[place] for place in kept],
         rejected=rejected | {index.paths[row]: index.reasons[row] for row in rows if index.reasons[row]},
@@ -258,7 +272,9 @@ def from_files(
         strangeness=None if result.strangeness is None else result.strangeness[kept],
         weights=None if index.weights is None else index.weights[[listed[place] for place in kept]],
         groups=first_named([index.groups[listed[place]] for place in kept]) if index.groups else None,
-        notes=[*index.notes, *describe_blank(result.blank, len(kept), "measured")],
+        notes=[*index.notes, *truth.notes, *describe_blank(result.blank, len(kept), "measured")],
+        targets=truth.take(kept).targets,
+        unknown=len(usable) - len(listed),
     )
 
 

@@ -1,5 +1,6 @@
 """The verb predict: class and confidence of new images."""
 
+from featx.verbs.predict.column_predictions import ColumnPrediction, ColumnPredictions, LabelsPrediction, NumbersPrediction
 from featx.verbs.predict.predict import predict_images
 from featx.verbs.predict.prediction import COLUMNS, UNKNOWN, Prediction, Predictions
 from featx.verbs.predict.unknown import check_unknown
@@ -8,6 +9,10 @@ from featx.verbs.predict.written import check_output, joined, probability_column
 __all__ = [
     "COLUMNS",
     "UNKNOWN",
+    "ColumnPrediction",
+    "ColumnPredictions",
+    "LabelsPrediction",
+    "NumbersPrediction",
     "Prediction",
     "Predictions",
     "check_output",

@@ -13,6 +13,7 @@ from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import is_whole, shown
 from featx.system.paths import MODEL, StrPath, as_path, as_paths
 from featx.verbs.explain import CellsSeen
+from featx.verbs.predict.columns import check_asked, predict_columns
 from featx.verbs.predict.prediction import UNKNOWN, Prediction, Predictions
 from featx.verbs.predict.sets import set_maker, with_sets
 from featx.verbs.predict.unknown import check_unknown
@@ -40,7 +41,7 @@ def predict_images(
     probabilities: bool = False,
     explain: bool = False,
     progress: ProgressOption = None,
-) -> Predictions:
+) -> Predictions | Any:
     """Classify image files and everything below folders.
 
     Parameters
@@ -61,7 +62,7 @@ def predict_images(
         Average over augmented views made as those were that the head learned from.
     sets : float or None
         Give each image the classes that hold the right one in this share of cases, such as 0.9: by split conformal prediction
-        from the model's validation images.
+        from the model's validation images. Of numbers: the level of ``low`` and ``high``, by default 0.9.
     set_method : str or None
         How: ``lac`` (the default, the smallest sets) or ``aps`` (sets that grow with what an image leaves open).
     unknown : float or None
@@ -81,10 +82,12 @@ def predict_images(
     -------
     predictions : Predictions
         A list: a prediction for each image, in the order of the files; no image is left out. Its ``notes`` are remarks for the
-        user.
+        user. Of a model of labels or of numbers ``ColumnPredictions``.
 
     Raises
     ------
+    TaskError
+        If something is asked for that does not go with the model's task.
     RecipeError
         If a number is outside its range.
     ModelError
@@ -112,7 +115,11 @@ def predict_images(
     given_paths = as_paths("paths", paths, ImageListError, _IN_MEMORY)
     refuse_swapped(path, given_paths)
     loaded = load_model(path)
-    maker = set_maker(loaded, path, sets, set_method, tta)
+    if loaded.task.has_targets:
+        check_asked(loaded, path, sets=sets, set_method=set_method, unknown=unknown, top=top, probabilities=probabilities)
+        maker, explain = None, False
+    else:
+        maker = set_maker(loaded, path, sets, set_method, tta)
     if unknown is not None:
         check_unknown(loaded, path, unknown)
     n_top = _checked_top(top, len(loaded.class_names))
@@ -121,6 +128,11 @@ def predict_images(
     seen = CellsSeen.of(loaded) if explain and not tta else None
     result = classify_files(loaded, files, compute, weights=weights, tta=tta, on_maps=seen, progress=progress)
     shares = loaded.familiarity.shares(result.strangeness) if loaded.familiarity and result.strangeness is not None else None
+    if loaded.task.has_targets:
+        of_columns = predict_columns(loaded, files, result, shares, sets)
+        of_columns.passed_over = files.passed_over
+        of_columns.notes += (f"passed over: {files.passed_over}",) if str(files.passed_over) else ()
+        return of_columns
     predictions = Predictions()
     predictions.class_names, predictions.n_top, predictions.passed_over = loaded.class_names, n_top, files.passed_over
     called = loaded.decide(result.probabilities)

@@ -10,11 +10,13 @@ from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
 from featx.system.outputs import Kind, check_result_file
+from featx.verbs.predict.column_predictions import ColumnPredictions
 from featx.verbs.predict.prediction import COLUMNS, Prediction
 
 # No suffix is the user's choice; a spreadsheet's or a picture's would promise what the file does not hold.
 _SUFFIXES = ("", ".csv", ".txt", ".jsonl", ".json")
-_KIND = Kind("earlier predictions", "does not hold predictions", (b"path,label,confidence,error", b'{"path": '), or_empty=True)
+_BEGINNINGS = (b"path,label,confidence,error", b"path,labels,error,unfamiliar", b"path,value(", b'{"path": ')
+_KIND = Kind("earlier predictions", "does not hold predictions", _BEGINNINGS, or_empty=True)
 
 
 def joined(names: Sequence[str]) -> str:
@@ -22,16 +24,22 @@ def joined(names: Sequence[str]) -> str:
     return "|".join(name.replace("\\", "\\\\").replace("|", "\\|") for name in names)
 
 
-def write_predictions(predictions: Sequence[Prediction], file: IO[str], *, json_lines: bool = False) -> None:
+def write_predictions(
+    predictions: Sequence[Prediction] | ColumnPredictions, file: IO[str], *, json_lines: bool = False
+) -> None:
     """Write predictions as CSV with a header, or as one JSON object a line.
 
     Behind the columns that every table has come ``set``, ``label_1``, ``confidence_1`` … and a column for each class, where
-    they were asked for.
+    they were asked for. Labels and numbers have the columns of ``ColumnPredictions.header``.
     """
     if json_lines:
         file.writelines(json.dumps(prediction.as_json()) + "\n" for prediction in predictions)
         return
     writer = TableWriter(file)
+    if isinstance(predictions, ColumnPredictions):
+        writer.writerow(predictions.header)
+        writer.writerows([_cell(value) for value in predictions.row(one)] for one in predictions)
+        return
     with_sets = any(prediction.set is not None for prediction in predictions)
     n_top = getattr(predictions, "n_top", 0) or max((len(one.top or ()) for one in predictions), default=0)
     classes = _classes(predictions)
@@ -61,6 +69,12 @@ def probability_column(class_name: str) -> str:
     return f"p({class_name})"
 
 
+def _cell(value: object) -> object:
+    if isinstance(value, tuple):
+        return joined(value)
+    return f"{value:.7g}" if isinstance(value, float) else "" if value is None else value
+
+
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
 
@@ -80,7 +94,7 @@ def check_output(path: Path) -> None:
     check_result_file(path, _KIND, "--out")
 
 
-def save_predictions(predictions: Sequence[Prediction], path: Path) -> None:
+def save_predictions(predictions: Sequence[Prediction] | ColumnPredictions, path: Path) -> None:
     """Write predictions to a file, atomically: JSON lines for ``.jsonl`` and ``.json``, else CSV; errors: ``check_output``."""
     check_output(path)
     with writing_to(path, "Give another --out."):

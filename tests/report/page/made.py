@@ -14,7 +14,7 @@ from featx.recipe import Recipe
 from featx.report.page.evaluation import evaluation_page
 from featx.report.page.exhibits import Exhibits
 from featx.verbs.evaluate import FeatureMap
-from featx.verbs.evaluate.evaluate import _measure
+from featx.verbs.evaluate.classes import measure_classes
 from featx.verbs.evaluate.sources import Measured
 
 RECIPE = Recipe(backbone="stub", weights="none", layers=("cells",), image_size=(64, 64), preprocess="none")
@@ -47,7 +47,7 @@ def measured_of(
         source="photos",
     )
     measured = dataclasses.replace(measured, **fields)
-    return _measure(model, Path("m.featx"), measured, y, measured.notes, False, None)
+    return measure_classes(model, Path("m.featx"), measured, y, measured.notes, False, None)
 
 
 def answers(confusion: NDArray[np.int64], confidence: float = 0.9) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

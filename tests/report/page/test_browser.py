@@ -24,7 +24,10 @@ from tests.report.page.made import answers, confused, long_names, measured_of, m
 from tests.report.page.test_page import luminance
 
 Show = Callable[..., Any]
-EVERY_PAGE = ("r/report.html", "p.html", "a/audit.html", "e.html", "l.html")
+EVERY_PAGE = (
+    *("r/report.html", "p.html", "a/audit.html", "e.html", "l.html"),
+    *("labels/report.html", "numbers/report.html", "two/report.html", "labels.html", "numbers.html"),
+)
 
 
 def open_until(browser: Any, address: str, holds: Callable[[], bool], before: str = "") -> None:
