@@ -219,7 +219,7 @@ class CrossValidation:
             validation = (self._clean(val, candidate.pooling), images.y[val]) if len(val) else (None, None)
             start = time.perf_counter()
             weights = None if images.weights is None else self._of_views(images.weights[used])
-            head = make_head(candidate.head, task, **settings).fit(
+            head = make_head(candidate.head, task=task, **settings).fit(
                 X, y, validation[0], validation[1], sample_weight=weights, **watched
             )
             seconds = time.perf_counter() - start
