@@ -458,7 +458,7 @@ class Recorder:
         self.judged: list[NDArray[np.floating]] = []
         self.made: list[tuple[str, dict[str, Any]]] = []
 
-    def make(self, name: str, **settings: Any) -> Self:
+    def make(self, name: str, *, task: str = "classes", **settings: Any) -> Self:
         """Take the place of make_head."""
         self.made.append((name, settings))
         return self
