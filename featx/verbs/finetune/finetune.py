@@ -128,6 +128,8 @@ def fine_tune(
     schedule = settings.schedule
     compute = computing(extract_batch_size, workers, device)
     store = open_cache(cache)
+    if error := store.catalog.task.refuse("finetune", ("classes", "grades"), store.folder, "Fit a head: featx fit."):
+        raise error
     refuse_int8(store.recipe, "fine-tuning")
     default = f"{store.folder.resolve().name}-finetuned.featx"
     path = as_result_path("out", out, default) or Path("models") / default

@@ -116,6 +116,7 @@ def fit_start(
         head_name="dense",
         head=head,
         class_names=images.class_names,
+        task=images.task,
         history=head.history_,
         metrics={"train_images": len(images.train), "val_images": len(images.val), "val_accuracy": None, "notes": []},
         network=tail.network,
