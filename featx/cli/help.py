@@ -14,19 +14,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Head": (
         *("head", "model", "hidden", "filters", "dropout", "activation", "loss", "optimizer", "learning_rate"),
         *("schedule", "momentum", "weight_decay", "epochs", "steps_per_epoch", "monitor", "patience", "min_delta"),
-        *(
-            "label_smoothing",
-            "class_weight",
-            "C",
-            "kernel",
-            "epsilon",
-            "alpha",
-            "neighbors",
-            "scale",
-            "tune",
-            "folds",
-            "minutes",
-        ),
+        *("label_smoothing", "class_weight", "C", "kernel", "epsilon", "alpha", "neighbors", "scale"),
+        *("tune", "folds", "minutes"),
+        *("flip", "depth_decay", "averaging"),
         *("calibrate", "calibration", "group_duplicates"),
     ),
     "Trust": (
