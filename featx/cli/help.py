@@ -5,7 +5,7 @@ import click
 GROUPS: dict[str, tuple[str, ...]] = {
     "Images": (
         *("null", "images", "split", "root", "path_column", "label_column", "split_column", "group_column", "group_from"),
-        *("weight_column", "ext", "val_fraction", "test_fraction"),
+        *("weight_column", "ext", "label_separator", "label_columns", "target", "ordinal", "val_fraction", "test_fraction"),
         *("image_size", "resize", "background", "exact_decode", "allow_truncated", "depth", "color_profile", "max_pixels"),
         *("augment", "views", "examples", "tta", "max_rejects", "yes", "measure"),
     ),
