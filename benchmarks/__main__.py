@@ -44,7 +44,7 @@ LONG = ("tutorial-224",)
 
 OTHERS = (
     *("audit", "backbones", "bombs", "classes", "compare", "damage", "dense", "explain", "exports", "faults", "finetune"),
-    *("fuzz", "images", "million", "parts", "pixels", "plan", "ray", "report", "scale", "wide"),
+    *("fuzz", "images", "million", "parts", "pays", "pixels", "plan", "ray", "report", "scale", "wide"),
 )
 """Benchmarks of other things, each with a command of its own."""
 

@@ -85,6 +85,11 @@ def run_featx(cache: Path, head: Path, out: Path, epochs: int, seed: int) -> lis
         batch_size=BATCH,
         seed=seed,
         monitor="val_accuracy",
+        optimizer="adam",
+        flip="none",
+        dropout=0.0,
+        averaging=0.0,
+        depth_decay=1.0,
         on_epoch=note,
     )
     seconds = np.diff(times)[1:].tolist()

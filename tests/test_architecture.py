@@ -34,7 +34,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 AMONG_VERBS: dict[str, set[str]] = {
     "merge": {"extract"},  # joined listings get their splits by the draw of an extract
     "fit": {"compare"},  # --tune searches as compare does
-    "finetune": {"fit"},  # it learns from the images that a fit would learn from
+    "finetune": {"fit", "compare"},  # it starts from a head that a fit makes, which compare has chosen
     "look": {"extract"},  # it shows what an extract with these options would see
     "predict": {"explain"},  # its page shows what the cells spoke for, from the same forward pass
     "export": {"sample"},  # an export is tried on pictures

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import openpyxl
 import pytest
 from click.testing import CliRunner
 
 import featx
 from featx.cli import main
-from tests.conftest import write_image
+from tests.conftest import COLOURS, write_image
 from tests.pages import PAGES, ROOT, Block, block, blocks
 
 # Marked blocks that have a test of their own; "run" blocks are run here, "checked" and "not run" ones are only parsed.
@@ -112,11 +113,12 @@ def test_the_readme_is_short_and_its_shortened_output_is_the_tutorials() -> None
 def test_the_blocks_of_a_page_run_one_after_the_other(
     page: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a user would type them beside ``photos/`` and ``new/``; the stub backbone stands in for VGG16."""
+    """As a user would type them beside ``photos/``, ``fruit.xlsx`` and ``new/``; the stub backbone stands in for VGG16."""
     for name in ("extract_features", "plan_extract"):
         monkeypatch.setattr(featx, name, with_stub(getattr(featx, name)))
     monkeypatch.chdir(tmp_path)
     write_image(Path("new/1.png"), (20, 30, 200), seed=7)
+    write_sheet(Path("fruit.xlsx"))
     if page.startswith("docs/howto/"):  # a task at hand: features and a head are there already
         for words in ("extract photos", "fit --head dense"):
             assert CliRunner().invoke(main, words.split()).exit_code == 0
@@ -130,6 +132,18 @@ def test_the_blocks_of_a_page_run_one_after_the_other(
             assert line.startswith("featx "), line
             done = CliRunner().invoke(main, shlex.split(line)[1:])
             assert done.exit_code == 0, f"{line}\n{done.output}"
+
+
+def write_sheet(path: Path) -> None:
+    """Write an Excel sheet of the images in ``photos/``, with a group, two labels, a number and a grade of each."""
+    book = openpyxl.Workbook()
+    book.active.append(["path", "tree", "ripe", "bruised", "sugar", "grade"])
+    for place, name in enumerate(COLOURS):
+        for number in range(12):
+            bruised = None if number == 5 else int(name == "blue" or number % 4 == 0)
+            row = [f"photos/{name}/{number}.png", f"{name} {number // 3}", int(name == "red"), bruised]
+            book.active.append([*row, 10 + 2.5 * place + number / 10, ("poor", "fair", "good")[place]])
+    book.save(path)
 
 
 def with_stub(function: Any) -> Any:

@@ -67,6 +67,45 @@ def results(root: Path) -> dict[str, Any]:
     return {type(result).__name__: result for result in found}
 
 
+@pytest.fixture(scope="module")
+def of_columns(root: Path) -> dict[str, Any]:
+    """Results of models of labels and of a number, by the name of their class."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        rows = [f"photos/{name}/{n}.png,{name == 'red':d},{name != 'red':d},{n}" for name in COLOURS for n in range(12)]
+        Path("table.csv").write_text("path,red,cold,number\n" + "\n".join(rows) + "\n")
+        found: list[Any] = []
+        for given in ({"label_columns": ["red", "cold"]}, {"target": ["number"]}):
+            cache = featx.extract_features("table.csv", "cache/table", backbone="stub", image_size=64, **given)
+            model = featx.fit_head(cache, "ridge", out="models/table.featx")
+            predictions = featx.predict_images(model, "photos/red")
+            found += [featx.evaluate_model(model), predictions, predictions[0]]
+    return {type(result).__name__: result for result in found}
+
+
+def test_results_of_labels_and_numbers_show_themselves(of_columns: dict[str, Any]) -> None:
+    """In one line, as their command's text, and in a notebook, which has their names and figures."""
+    assert set(of_columns) == OF_COLUMNS
+    for name, result in of_columns.items():
+        assert isinstance(result, Result), name
+        assert repr(result).startswith(f"{name}("), name
+        assert "\n" not in repr(result)
+        assert str(result) != repr(result)
+        assert "featx-result" in result._repr_html_(), name
+    assert "test mean average precision 1.000" in str(of_columns["LabelsEvaluation"])
+    assert ["red", "1.000"] in [row[:2] for row in cells_of(of_columns["LabelsEvaluation"]._repr_html_())]
+    assert "number: mean absolute error" in str(of_columns["NumbersEvaluation"])
+    pandas = pytest.importorskip("pandas")
+    for name in ("LabelsEvaluation", "NumbersEvaluation", "ColumnPredictions"):
+        assert isinstance(of_columns[name].to_frame(), pandas.DataFrame)
+    assert list(of_columns["LabelsEvaluation"].to_frame("labels")["name"]) == ["red", "cold"]
+    with pytest.raises(FeatxError, match="table must be images, labels or pairs"):
+        of_columns["LabelsEvaluation"].to_frame("classes")
+
+
+OF_COLUMNS = {"LabelsEvaluation", "NumbersEvaluation", "ColumnPredictions", "LabelsPrediction", "NumbersPrediction"}
+
+
 def test_a_result_is_one_line(results: dict[str, Any]) -> None:
     """That begins with its class and is no longer than a notebook shows without scrolling."""
     assert len(results) == 20
@@ -124,10 +163,16 @@ def test_errors_are_there_after_the_import() -> None:
 
 def test_every_public_result_shows_itself(results: dict[str, Any]) -> None:
     """All classes that ``featx`` offers, but what is no result, are tried here; each has the three forms."""
-    no_results = {"FeatureExtractor", "HeadClassifier", "Recipe", "FineTuneResult"}  # the last is tried where it is made
+    no_results = {
+        "FeatureExtractor",
+        "HeadClassifier",
+        "Recipe",
+        "Task",
+        "FineTuneResult",
+    }  # the last is tried where it is made
     public = {name: getattr(featx, name) for name in featx.__all__}
     classes = {name for name, value in public.items() if isinstance(value, type) and not is_typeddict(value)}
-    assert classes - no_results <= set(results)
+    assert classes - no_results <= set(results) | OF_COLUMNS
     assert issubclass(featx.FineTuneResult, Result)
     for name, result in results.items():
         assert isinstance(result, Result), name

@@ -165,6 +165,21 @@ class Tail:
             dense.set_weights([kernel, bias])
         return keras.Model(inputs, values)
 
+    def shares(self, network: Any, deepest: float) -> list[float]:
+        """Return what each trainable variable of ``with_head``'s network is to learn at, as a share of the head's rate.
+
+        It falls from the last layer, which learns at the head's rate, to the first, which learns at ``deepest`` of it, by the
+        same factor from each layer with weights to the one below.
+        """
+        weighted = [layer for layer in self._network.layers if layer.trainable_variables]
+        behind = {
+            id(variable): len(weighted) - 1 - place
+            for place, layer in enumerate(weighted)
+            for variable in layer.trainable_variables
+        }
+        steps = max(1, len(weighted) - 1)
+        return [deepest ** (behind.get(id(variable), 0) / steps) for variable in network.trainable_variables]
+
     @plain_keras()
     def logits(self, network: Any, maps: NDArray[np.floating]) -> NDArray[np.float32]:
         """Run what ``with_head`` gave on maps (n_images, h, w, n_channels): logits (n_images, n_classes)."""

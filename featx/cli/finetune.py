@@ -27,28 +27,61 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
 @click.option(
     "--model",
     type=FOLDER,
-    help="A dense model to start from.  [default: the newest of CACHE in models/, or one fitted now]",
+    help="A model to start from, with any head.  [default: the best of CACHE in models/, or one fitted now]",
 )
 @click.option("--out", type=RESULT, help="The model file.  [default: models/<cache>-finetuned.featx]")
 @click.option("--epochs", type=int, default=10, show_default=True, help="Most epochs to train.")
-@click.option("--learning-rate", type=float, default=1e-5, show_default=True, help="The optimizer's first step.")
+@click.option("--learning-rate", type=float, default=1e-4, show_default=True, help="The optimizer's largest step.")
 @click.option(
     "--schedule",
     type=click.Choice(["cosine", "constant"]),
     default="cosine",
     show_default=True,
-    help="What becomes of the learning rate: cosine falls to 0 over all epochs.",
+    help="What becomes of the learning rate: cosine rises in the first tenth of all steps and then falls to 0.",
 )
 @click.option(
     "--optimizer",
     type=click.Choice(["adam", "sgd", "rmsprop", "adamw"]),
-    default="adam",
+    default="adamw",
     show_default=True,
     help="How the weights are changed.",
 )
 @click.option("--momentum", type=float, default=0.0, show_default=True, help="Momentum of sgd and rmsprop.")
+@click.option(
+    "--weight-decay",
+    type=float,
+    default=None,
+    help="Share of each weight taken off a step, times the learning rate.  [default: 0.004 for adamw, else none]",
+)
+@click.option(
+    "--dropout",
+    type=float,
+    default=None,
+    help="Share of the head's inputs dropped while training.  [default: as a dense head was fitted with, or 0.3]",
+)
+@click.option(
+    "--depth-decay",
+    type=float,
+    default=0.3,
+    show_default=True,
+    help="Share of the learning rate for the first of the trained layers; those behind it have more.",
+)
+@click.option(
+    "--averaging",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="Keep a running average of the weights, over this share of all steps; 0 keeps the last.",
+)
+@click.option(
+    "--flip",
+    type=click.Choice(["none", "horizontal", "all"]),
+    default="horizontal",
+    show_default=True,
+    help="Mirror maps at random while training: left and right; or all eight positions of a square.",
+)
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Images in a training step.")
-@click.option("--patience", type=int, default=3, show_default=True, help="Stop after so many epochs without a better one.")
+@click.option("--patience", type=int, default=5, show_default=True, help="Stop after so many epochs without a better one.")
 @click.option(
     "--monitor",
     type=click.Choice(["val_loss", "val_accuracy"]),
@@ -71,11 +104,11 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
 @progress_options
 @json_option
 def finetune(cache: Path | None, as_json: bool, **options: Any) -> None:
-    """Retrain the last layers of the backbone together with a dense head.
+    """Retrain the last layers of the backbone together with a head.
 
-    Starts from the cached features of the layer before (extracted first where they are not cached), so that an epoch runs
-    only the layers it trains. Keeps the better of before and after on the validation images. Run it again after a kill: it
-    goes on from its checkpoint.
+    Starts from the best frozen head and from the cached features of the layer before (extracted first where they are not
+    cached), so that an epoch runs only the layers it trains. Keeps the better of before and after on the validation images.
+    Run it again after a kill: it goes on from its checkpoint.
     """
     with show_progress() as progress, show_epochs() as on_epoch:
         result = featx.fine_tune(cache or newest_cache(), on_epoch=on_epoch, progress=progress, **options)

@@ -5,7 +5,7 @@ import click
 GROUPS: dict[str, tuple[str, ...]] = {
     "Images": (
         *("null", "images", "split", "root", "path_column", "label_column", "split_column", "group_column", "group_from"),
-        *("weight_column", "ext", "val_fraction", "test_fraction"),
+        *("weight_column", "ext", "label_separator", "label_columns", "target", "ordinal", "val_fraction", "test_fraction"),
         *("image_size", "resize", "background", "exact_decode", "allow_truncated", "depth", "color_profile", "max_pixels"),
         *("augment", "views", "examples", "tta", "max_rejects", "yes", "measure"),
     ),
@@ -14,19 +14,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Head": (
         *("head", "model", "hidden", "filters", "dropout", "activation", "loss", "optimizer", "learning_rate"),
         *("schedule", "momentum", "weight_decay", "epochs", "steps_per_epoch", "monitor", "patience", "min_delta"),
-        *(
-            "label_smoothing",
-            "class_weight",
-            "C",
-            "kernel",
-            "epsilon",
-            "alpha",
-            "neighbors",
-            "scale",
-            "tune",
-            "folds",
-            "minutes",
-        ),
+        *("label_smoothing", "class_weight", "C", "kernel", "epsilon", "alpha", "neighbors", "scale"),
+        *("tune", "folds", "minutes"),
+        *("flip", "depth_decay", "averaging"),
         *("calibrate", "calibration", "group_duplicates"),
     ),
     "Trust": (

@@ -23,7 +23,7 @@ def manifest_options(command: Any) -> Any:
         click.option(
             "--label-separator",
             metavar="TEXT",
-            help="Manifest: an image has several labels, with this between them in the label column, such as '|'.",
+            help="Manifest: an image has several labels, with this between them in the label column, such as ';'.",
         ),
         click.option(
             "--label-columns",

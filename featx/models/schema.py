@@ -66,9 +66,11 @@ class Tried(msgspec.Struct):
 
     pooling: Name
     settings: dict[str, Any]
-    accuracy: Share
-    log_loss: float
+    accuracy: Share | None
+    log_loss: float | None
     seconds: float
+    score: float | None = None
+    figures: dict[str, float] = {}
 
 
 class IsotonicFields(msgspec.Struct):

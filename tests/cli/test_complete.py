@@ -34,7 +34,7 @@ def offered(words: str, folder: Path) -> list[str]:
         ("extract photos --backbone vgg", ["vgg16", "vgg19"]),
         ("compare --head svm,k", ["svm,knn"]),
         ("extract photos --layer block4_p", ["block4_pool"]),
-        ("extract photos --la", ["--layer", "--label-column"]),
+        ("extract photos --la", ["--layer", "--label-column", "--label-separator", "--label-columns"]),
         ("extract photos --layers block4_", [*(f"block4_conv{n}" for n in (1, 2, 3)), "block4_pool"]),
         ("extract photos --layers block4_pool,block5_p", ["block4_pool,block5_pool"]),
         ("fit --layer ", ["cells"]),

@@ -68,6 +68,8 @@ def test_thresholds_of_labels_decide(model_of: Callable[..., Path], photos: Path
     found = featx.predict_images(model, photos / "red")
     assert {one.labels for one in found} == {()}
     assert any("'red' 0.999" in note for note in found.notes)
+    measured = featx.evaluate_model(model)
+    assert any("macro F1 1.000 at 0.5, 0.000 there" in note for note in measured.notes), measured.notes
     with featx.load_model(model) as loaded:
         assert not loaded.predict([one.path for one in found]).any()
 

@@ -90,6 +90,11 @@ FINETUNE: dict[str, Any] = {
     "device": "x",
     "weights": "none.h5",
     "extract_batch_size": 0,
+    "dropout": 1.0,
+    "weight_decay": -1.0,
+    "flip": "x",
+    "averaging": 2.0,
+    "depth_decay": 0.0,
 }
 EXTRACT: dict[str, Any] = {
     "images": "none",

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import featx
-from featx.errors import CacheError, HeadError, ImageListError
+from featx.errors import CacheError, HeadError, ImageListError, TaskError
 from featx.images import deal_folds, strata_of
 from featx.store import FeatureCache
 from featx.task import Task
@@ -272,3 +272,18 @@ def test_a_constant_target_is_refused_and_can_be_forced(sheet: Path, extract: Ex
     with pytest.raises(ImageListError, match="the same number for every image: 'score' \\(2\\)"):
         extract(sheet, target="score")
     assert extract(sheet, target="score", yes=True).extracted == 20
+
+
+@pytest.mark.parametrize("kind", ["labels", "numbers"])
+def test_verbs_that_do_not_do_a_task_refuse_it_by_name(
+    cached: Callable[[str], FeatureCache], tmp_path: Path, kind: str
+) -> None:
+    """Cells speak for one class against another, and the layers are trained for classes."""
+    store = cached(kind)
+    with pytest.raises(
+        TaskError, match=rf"finetune works with classes and grades, and this is of .*{store.catalog.task.names[0]}"
+    ):
+        featx.fine_tune(store, out=tmp_path / "m.featx")
+    model = featx.fit_head(store, "ridge", out=tmp_path / "m.featx")
+    with pytest.raises(TaskError, match="explain works with classes and grades"):
+        featx.explain_images(model, [tmp_path / "img" / "1.png"])

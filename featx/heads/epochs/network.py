@@ -1,13 +1,14 @@
 """The networks of the dense and the conv head in Keras, and how they are trained; nothing else here touches Keras."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.heads.epochs.objectives import Objective, OfClasses, OfLabels, OfNumbers
+from featx.heads.epochs.optimizer import build_optimizer
 from featx.heads.epochs.settings import TrainingRules
 from featx.system.keras_settings import plain_keras
 from featx.system.quiet import quiet_loading, without_advice
@@ -95,33 +96,36 @@ class KerasSteps:
         Loss and optimizer.
     objective : Objective or None
         What is made small; by default the loss of classes that the rules name.
+    averaging : float
+        What the running average of the weights keeps of itself in each step; 0 for no average.
+    shares : sequence of float
+        What the learning rate of each trainable variable is multiplied by, in the network's order; by default all are alike.
     """
 
-    def __init__(self, network: Any, rules: TrainingRules, objective: Objective | None = None) -> None:
+    def __init__(
+        self,
+        network: Any,
+        rules: TrainingRules,
+        objective: Objective | None = None,
+        averaging: float = 0.0,
+        shares: Sequence[float] = (),
+    ) -> None:
         import keras
 
         self._objective = objective or OfClasses(rules)
         with plain_keras():
-            self._compile(keras, network, rules, self._objective)
+            optimizer = build_optimizer(keras, rules, averaging, shares)
+            self._compile(keras, network, optimizer, rules, self._objective)
         self._network = network
         self._n_classes = network.output_shape[-1]
 
     @staticmethod
-    def _compile(keras: Any, network: Any, rules: TrainingRules, objective: Objective) -> None:
-        builders = {
-            "adam": keras.optimizers.Adam,
-            "adamw": keras.optimizers.AdamW,
-            "sgd": keras.optimizers.SGD,
-            "rmsprop": keras.optimizers.RMSprop,
-        }
-        options: dict[str, Any] = {"weight_decay": rules.weight_decay}
-        if rules.optimizer in ("sgd", "rmsprop"):
-            options["momentum"] = rules.momentum
+    def _compile(keras: Any, network: Any, optimizer: Any, rules: TrainingRules, objective: Objective) -> None:
         # TensorFlow's convolutions are slower with XLA, and take seconds to compile.
         has_filters = any(isinstance(layer, keras.layers.Conv2D) for layer in _all_layers(network))
         is_slower = has_filters and keras.backend.backend() == "tensorflow"
         network.compile(
-            builders[rules.optimizer](rules.learning_rate, **options),
+            optimizer,
             _loss_of(keras, rules, objective),
             metrics=_metrics_of(keras, objective),
             jit_compile=False if is_slower else "auto",
@@ -149,6 +153,21 @@ class KerasSteps:
         """Take what ``state`` gave, in a network that was built alike."""
         for variable, array in zip(self._variables(), state, strict=True):
             variable.assign(array)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the running averages in the place of the weights, and the weights back at the end of the block."""
+        optimizer, trained = self._network.optimizer, self._network.trainable_variables
+        if not optimizer.use_ema or not int(optimizer.iterations):
+            yield
+            return
+        with plain_keras():
+            kept = [np.array(variable.numpy()) for variable in trained]
+            optimizer.finalize_variable_values(trained)
+        yield
+        with plain_keras():
+            for variable, array in zip(trained, kept, strict=True):
+                variable.assign(array)
 
     def _variables(self) -> list[Any]:
         if not self._network.optimizer.built:

@@ -4,6 +4,17 @@ from featx.report.text.shares import interval_text, range_text
 from featx.report.text.words import join_lines, number_of, table
 from featx.verbs.compare import ComparedHead, Comparison
 
+_MEASURES = {
+    "classes": "accuracy",
+    "grades": "quadratic kappa",
+    "labels": "mean average precision",
+    "numbers": "R²",
+}
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
 
 def comparison_text(comparison: Comparison) -> str:
     """Give the table of a comparison, the best first."""
@@ -15,9 +26,9 @@ def comparison_text(comparison: Comparison) -> str:
     rows = [
         (
             name_of(head),
-            f"{head.accuracy:.3f}",
+            _figure(head.accuracy if head.measure == "accuracy" else head.score),
             interval_text((head.low, head.high)),
-            f"{head.log_loss:.3f}",
+            _figure(head.figures.get("rmse") if head.log_loss is None else head.log_loss),
             f"{head.seconds:.2f}",
             "best" if head is comparison.best else f"{head.difference:+.3f}",
             "" if head is comparison.best else f"{head.difference_low:+.3f} to {head.difference_high:+.3f}",
@@ -25,11 +36,14 @@ def comparison_text(comparison: Comparison) -> str:
         for head in comparison.heads
     ]
     baseline = "" if comparison.baseline is None else f"; always the largest class: {comparison.baseline:.2f}"
+    task = comparison.task
+    what = number_of(comparison.classes, "class") if task.kind == "classes" else task.describe()
+    measure, further = _MEASURES[task.kind], ("fit s", "difference", "95 %")
     lines = [
-        f"{number_of(comparison.images, 'training image')}, {number_of(comparison.classes, 'class')}, "
+        f"{number_of(comparison.images, 'training image')}, {what}, "
         f"{comparison.folds} folds: each image judged by the fit that it was left out of{baseline}",
         "",
-        *table(("head", "accuracy", "95 %", "log loss", "fit s", "difference", "95 %"), rows),
+        *table(("head", measure, "95 %", "log loss" if comparison.task.has_probabilities else "RMSE", *further), rows),
     ]
     if comparison.withheld:
         lines += ["", *_withheld_text(comparison)]

@@ -24,8 +24,9 @@ def fit_text(result: FitResult) -> str:
     ]
     if result.tuning:
         best = result.tuning[0]
+        score = best.get("score", best["accuracy"]) or 0
         chosen = ", ".join(f"{name} {_value_text(value)}" for name, value in best["settings"].items())
-        lines.append(f"  {number_of(len(result.tuning), 'setting')} tried by cross-validation; best at {best['accuracy']:.3f}:")
+        lines.append(f"  {number_of(len(result.tuning), 'setting')} tried by cross-validation; best at {score:.3f}:")
         lines[-1] += f" {best['pooling']}, {chosen}"
     if result.epochs:
         lines.append(f"  {number_of(result.epochs, 'epoch')}, the best was {result.best_epoch}")

@@ -3,14 +3,14 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import CacheError, HeadError
-from featx.heads import HeadSettings, head_spec
+from featx.heads import HEADS_OF, HeadSettings, HeadTask, head_spec, head_task
 from featx.models import find_training_copies, largest_share, open_cache, wilson
 from featx.store import POOLINGS
 from featx.system.bars import ProgressOption, as_progress, closing_bars
@@ -20,7 +20,9 @@ from featx.system.paths import StrPath
 from featx.system.progress import Progress
 from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.comparison import ComparedHead, Comparison
-from featx.verbs.compare.folds import cut_into_folds
+from featx.verbs.compare.folds import TrainingImages, cut_into_folds
+from featx.verbs.compare.resampled import compare_scores
+from featx.verbs.compare.scoring import SCORES
 from featx.verbs.compare.validate import cross_validate
 from featx.verbs.compare.withhold import check_withhold, withhold_classes
 
@@ -51,11 +53,11 @@ def compare_heads(
     cache : Path or str
         The cache's folder.
     heads : str or sequence of str
-        Names of heads.
+        Names of heads; by default all that learn the task of the cache but conv.
     poolings : str or sequence of str
         Each head is tried on each; by default on the pooling that suits it.
     folds : int
-        Stratified by class, exact duplicates in one of them.
+        Stratified by class or label, or by the quantile of a number; exact duplicates in one of them.
     layer : str, sequence of str, or None
         One of the cached layers, or several: each head is tried on each; by default the last.
     seed : int
@@ -99,8 +101,12 @@ def compare_heads(
     if withhold is not None and len(layers) > 1:
         raise HeadError("withhold goes with one layer. Give one, or leave withhold out.", wrong_value=True)
     seed, folds = plain(seed), plain(folds)
-    candidates = _candidates(names, asked, {**settings, "seed": seed})
+    _check_asked(names, asked, settings)
     store = open_cache(cache)
+    task = store.catalog.task
+    if withhold is not None and (error := task.refuse("--withhold", ("classes", "grades"), store.folder, "Leave it out.")):
+        raise error
+    candidates = _candidates(names, asked, {**settings, "seed": seed}, head_task(task))
     groups = find_training_copies(store, progress).groups if group_duplicates else None
     layers = list(dict.fromkeys(layers or store.recipe.layers[-1:]))
     for name in layers:
@@ -111,11 +117,12 @@ def compare_heads(
         (name, one) for name in layers for one in cross_validate(dataclasses.replace(images, layer=name), candidates, show)
     ]
     found.sort(key=lambda pair: rank_of(pair[1]))
-    compared = [_compare(entry, found[0][1], name) for name, entry in found]
+    compared = [_compare(entry, found[0][1], name, images) for name, entry in found]
     ranked = [entry.candidate for _, entry in found]
     withheld = withhold_classes(images, ranked, withhold, seed, progress) if withhold is not None else []
     sizes = len(images.rows), len(images.class_names), images.n_folds
-    return Comparison(store.folder, *sizes, compared, withheld, largest_share(images.labels))
+    baseline = largest_share(images.labels) if task.has_classes else None
+    return Comparison(store.folder, *sizes, compared, withheld, baseline, images.task)
 
 
 def _of_several(progress: Progress, count: int) -> Progress:
@@ -123,23 +130,38 @@ def _of_several(progress: Progress, count: int) -> Progress:
     return lambda stage, done, total: progress(stage, done, total * count)
 
 
-def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[str, Any]) -> list[Candidate]:
-    specs = [head_spec(name) for name in dict.fromkeys(heads)]
-    known = {spec.name: set(spec.settings()) for spec in specs}
-    for name in settings:
-        if not any(name in names for names in known.values()):
-            # A setting of another head is spelt as it should be.
-            misspelt = name not in HeadSettings.__annotations__
-            hint = did_you_mean(name, itertools.chain(keywords_of(compare_heads), *known.values())) if misspelt else ""
-            raise HeadError(
-                f"compare: none of the heads {', '.join(known)} has a setting {name!r}. {hint}".rstrip(), wrong_value=True
-            )
+def _check_asked(heads: Sequence[str], poolings: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """Refuse, before the cache is opened, what there is none of: a head, a pooling, a setting of heads of any task."""
+    for name in heads:
+        head_spec(name)
+    specs = [specs[name] for specs in HEADS_OF.values() for name in heads if name in specs]
+    _check_known(settings, heads, [spec.settings() for spec in specs])
     for pooling in poolings:
         if pooling not in POOLINGS:
             raise HeadError(
                 f"pooling {shown(pooling)}: unknown. {did_you_mean(str(pooling), POOLINGS)}Give some of {', '.join(POOLINGS)}.",
                 wrong_value=True,
             )
+
+
+def _check_known(settings: Iterable[str], heads: Iterable[str], known: Sequence[Sequence[str]]) -> None:
+    for name in settings:
+        if not any(name in names for names in known):
+            # A setting of another head is spelt as it should be.
+            misspelt = name not in HeadSettings.__annotations__
+            hint = did_you_mean(name, itertools.chain(keywords_of(compare_heads), *known)) if misspelt else ""
+            raise HeadError(
+                f"compare: none of the heads {', '.join(dict.fromkeys(heads))} has a setting {name!r}. {hint}".rstrip(),
+                wrong_value=True,
+            )
+
+
+def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[str, Any], task: HeadTask) -> list[Candidate]:
+    if set(heads) == set(DEFAULT_HEADS):  # not each named: those of them that learn the task
+        heads = [name for name in heads if name in HEADS_OF[task]]
+    specs = [head_spec(name, task) for name in dict.fromkeys(heads)]
+    known = {spec.name: spec.settings() for spec in specs}
+    _check_known(settings, known, list(known.values()))
     for spec in specs:
         if poolings and not set(poolings) & set(spec.poolings):
             raise HeadError(
@@ -154,23 +176,31 @@ def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[st
     ]
 
 
-def _compare(entry: Tried, best: Tried, layer: str) -> ComparedHead:
-    low, high = wilson(int(entry.right.sum()), len(entry.right))
-    difference, half = (0.0, 0.0) if entry is best else _paired_difference(entry.right, best.right)
-    return ComparedHead(
-        head=entry.candidate.head,
-        pooling=entry.candidate.pooling,
-        settings={name: value for name, value in entry.candidate.settings.items() if name != "seed"},
-        accuracy=entry.accuracy,
-        low=low,
-        high=high,
-        log_loss=entry.log_loss,
-        seconds=entry.seconds,
-        difference=difference,
-        difference_low=difference - half,
-        difference_high=difference + half,
-        layer=layer,
-    )
+def _compare(entry: Tried, best: Tried, layer: str, images: TrainingImages) -> ComparedHead:
+    given: dict[str, Any] = {
+        "head": entry.candidate.head,
+        "pooling": entry.candidate.pooling,
+        "settings": {name: value for name, value in entry.candidate.settings.items() if name != "seed"},
+        "accuracy": entry.accuracy,
+        "log_loss": entry.log_loss,
+        "seconds": entry.seconds,
+        "layer": layer,
+    }
+    if images.task.kind == "classes":
+        low, high = wilson(int(entry.right.sum()), len(entry.right))
+        difference, half = (0.0, 0.0) if entry is best else _paired_difference(entry.right, best.right)
+        bounds = difference - half, difference + half
+        return ComparedHead(
+            **given,
+            low=low,
+            high=high,
+            difference=difference,
+            difference_low=bounds[0],
+            difference_high=bounds[1],
+            score=entry.accuracy,
+        )
+    drawn = compare_scores(images, entry, best)
+    return ComparedHead(**given, **drawn, measure=SCORES[images.task.kind], score=entry.score, figures=entry.figures)
 
 
 def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tuple[float, float]:

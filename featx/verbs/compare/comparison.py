@@ -10,6 +10,7 @@ from featx.system.files import replacing_text, writing_to
 from featx.system.frames import data_frame
 from featx.system.outputs import Kind, check_result_file
 from featx.system.results import Result
+from featx.task import Task
 from featx.verbs.compare.withhold import WithheldHead
 
 if TYPE_CHECKING:
@@ -26,30 +27,42 @@ class ComparedHead:
         What was fitted.
     settings : dict
         Where they are not the head's defaults.
-    accuracy, low, high : float
-        Top-1 on images that the fits had not seen, and its 95 % interval (Wilson's).
-    log_loss : float
-        Mean over the same images.
+    accuracy : float or None
+        Top-1 on images that the fits had not seen; None of labels and numbers.
+    low, high : float
+        95 % interval of the accuracy (Wilson's); of other tasks than classes, of the score (bootstrap).
+    log_loss : float or None
+        Mean over the same images; of labels the mean over the labels; None of numbers.
     seconds : float
         Of a fit, on average over the folds.
     difference, difference_low, difference_high : float
-        Accuracy less that of the best, on the same images, and its 95 % interval; zeros for the best.
+        Accuracy, or score, less that of the best, on the same images, and its 95 % interval; zeros for the best.
     layer : str
         Whose features.
+    measure : str
+        What heads are ranked by: ``accuracy``; of grades ``quadratic_kappa``, of labels ``mean_average_precision``, of numbers
+        ``r2``.
+    score : float or None
+        That figure; None where it cannot be told.
+    figures : dict of str to float
+        Of other tasks than classes, further figures: see ``FitResult.val_figures``.
     """
 
     head: str
     pooling: str
     settings: dict[str, Any]
-    accuracy: float
+    accuracy: float | None
     low: float
     high: float
-    log_loss: float
+    log_loss: float | None
     seconds: float
     difference: float
     difference_low: float
     difference_high: float
     layer: str = ""
+    measure: str = "accuracy"
+    score: float | None = None
+    figures: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -63,11 +76,13 @@ class Comparison(Result):
     images, classes, folds : int
         Numbers of training images, of their classes and of folds.
     heads : list of ComparedHead
-        By accuracy, then log loss.
+        By accuracy, or score, then log loss.
     withheld : list of WithheldHead
         With ``withhold``: in the same order, what each is worth on images of classes that it does not know.
     baseline : float or None
-        Accuracy on the same images of always answering the largest class.
+        Accuracy on the same images of always answering the largest class; None of labels and numbers.
+    task : Task
+        What is learned.
 
     Examples
     --------
@@ -83,6 +98,7 @@ class Comparison(Result):
     heads: list[ComparedHead]
     withheld: list[WithheldHead] = dataclasses.field(default_factory=list)
     baseline: float | None = None
+    task: Task = Task()  # noqa: RUF009 - frozen
 
     @property
     def best(self) -> ComparedHead:
@@ -101,7 +117,7 @@ class Comparison(Result):
         return data_frame({name: [row[name] for row in rows] for name in rows[0]}, "Comparison")
 
 
-_COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if field.name != "settings")
+_COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if field.name not in ("settings", "figures"))
 
 
 _TABLE = Kind("an earlier comparison", "is not a comparison", [b"head,pooling,"])
@@ -131,7 +147,7 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
         make_folder(path.parent)
         with replacing_text(path) as file:
             writer = TableWriter(file)
-            writer.writerow([*_COLUMNS, "settings"])
+            writer.writerow([*_COLUMNS, "settings", "figures"])
             for head in comparison.heads:
-                given = " ".join(f"{name}={value}" for name, value in head.settings.items())
-                writer.writerow([*(getattr(head, name) for name in _COLUMNS), given])
+                pairs = [" ".join(f"{name}={value}" for name, value in of.items()) for of in (head.settings, head.figures)]
+                writer.writerow([*(getattr(head, name) for name in _COLUMNS), *pairs])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from featx.heads import head_spec, is_number
+from featx.heads import head_spec, head_task, is_number
 from featx.system.progress import Progress
 from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages
@@ -76,7 +76,7 @@ def search_settings(
     HeadError, CacheError
         If a candidate cannot be fitted; for want of memory, where no other could be either.
     """
-    spec = head_spec(head)
+    spec = head_spec(head, head_task(images.task))
     free = spec.free_grid(settings)
     scales = free.pop("scale", None)
     limit = Limit(None if minutes is None else 60 * minutes)

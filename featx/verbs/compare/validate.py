@@ -11,14 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError
-from featx.heads import LeftOut, SharedRows, check_scale, head_spec, make_head, memory_of_shared, share_rows
+from featx.heads import (
+    LeftOut,
+    SharedRows,
+    check_scale,
+    head_spec,
+    head_task,
+    make_head,
+    memory_of_shared,
+    middle_grade,
+    share_rows,
+)
 from featx.store import CachedRows
 from featx.system.cores import available_cores
 from featx.system.memory import check_memory
 from featx.system.progress import Progress
+from featx.task import Task
 from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages
 from featx.verbs.compare.limit import Limit, TimeIsUp
+from featx.verbs.compare.scoring import SCORES, figures_of
 
 _LEAST_PROBABILITY = 1e-7
 
@@ -87,7 +99,7 @@ class CrossValidation:
         tried: dict[int, Tried] = {}
         if progress:
             progress("cross-validate", 0, len(candidates))
-        keys = [_basis_key(candidate) for candidate in candidates]
+        keys = [_basis_key(candidate, self._images.task) for candidate in candidates]
         order = sorted(range(len(candidates)), key=lambda number: keys.index(keys[number]))
         for key, group in itertools.groupby(order, key=keys.__getitem__):
             numbers = list(group)
@@ -105,7 +117,7 @@ class CrossValidation:
         limit.check()
         if not scale:
             for candidate in candidates:
-                yield self._tried(candidate, self._fit_with_epochs(candidate, limit))
+                yield self._tried(candidate, self._fit_alone(candidate, limit))
             return
         check_scale(scale)
         rows = self._rows(pooling, scale, candidates, limit)
@@ -182,46 +194,63 @@ class CrossValidation:
         found = fits.probabilities(learned, np.repeat(images.labels[used], n_views), left_out * n_views, weights)
         return *found, time.perf_counter() - start
 
-    def _fit_with_epochs(self, candidate: Candidate, limit: Limit) -> list[Judged]:
-        """Fit a head that stops by a validation loss: by that of some images which are left out of the fold's fit."""
+    def _fit_alone(self, candidate: Candidate, limit: Limit) -> list[Judged]:
+        """Fit a head of its own on each fold: of labels or numbers, or one that stops by a validation loss.
+
+        The latter does so by the loss of some images which are left out of the fold's fit.
+        """
         images, n_views, settings = self._images, self._n_views, candidate.settings
-        if "map_shape" in head_spec(candidate.head).settings():
+        task = head_task(images.task)
+        spec = head_spec(candidate.head, task)
+        if "map_shape" in spec.settings():
             settings = settings | {"map_shape": list(images.store.row_shape(images.layer))}
-        watched: dict[str, Any] = {} if limit.is_open else {"on_epoch": limit.check}
+        watched: dict[str, Any] = {} if limit.is_open or spec.classical else {"on_epoch": limit.check}
         judged = []
         for fold in range(images.n_folds):
             limit.check()
             left_out, used = np.flatnonzero(images.fold_of == fold), np.flatnonzero(images.fold_of != fold)
-            inner = images.inner_val[used]
-            # The only image of its class that is left is for learning.
-            inner &= np.isin(images.labels[used], images.labels[used[~inner]])
+            inner = images.inner_val[used] & (not spec.classical)
+            if images.targets is None:
+                # The only image of its class that is left is for learning.
+                inner &= np.isin(images.labels[used], images.labels[used[~inner]])
             val, used = used[inner], used[~inner]
             X = self._cached(np.repeat(used, n_views), np.tile(np.arange(n_views), len(used)), candidate.pooling)
-            y = np.repeat(images.labels[used], n_views)
-            validation = (self._clean(val, candidate.pooling), images.labels[val]) if len(val) else (None, None)
+            y = np.repeat(images.y[used], n_views, axis=0)
+            validation = (self._clean(val, candidate.pooling), images.y[val]) if len(val) else (None, None)
             start = time.perf_counter()
             weights = None if images.weights is None else self._of_views(images.weights[used])
-            head = make_head(candidate.head, **settings).fit(
+            head = make_head(candidate.head, task=task, **settings).fit(
                 X, y, validation[0], validation[1], sample_weight=weights, **watched
             )
             seconds = time.perf_counter() - start
-            of_fold = head.predict_proba(np.asarray(self._clean(left_out, candidate.pooling)))
+            of_fold = head.outputs(np.asarray(self._clean(left_out, candidate.pooling)))
             judged.append((head.classes_, of_fold, seconds))
         return judged
 
     def _tried(self, candidate: Candidate, judged: Sequence[Judged]) -> Tried:
         images = self._images
-        probabilities = np.zeros((len(images.rows), len(images.class_names)))
+        probabilities = np.zeros((len(images.rows), len(images.task.column_names or images.class_names)))
         for fold, (classes, of_fold, _) in enumerate(judged):
             probabilities[np.ix_(np.flatnonzero(images.fold_of == fold), classes)] = of_fold
+        seconds = float(np.mean([seconds for _, _, seconds in judged]))
+        of_task: dict[str, Any] = {}
+        if images.task.kind != "classes":
+            figures = figures_of(images.task, images.y, probabilities, images.weights)
+            score = figures.get(SCORES[images.task.kind])
+            of_task = {"figures": figures, "score": score, "outputs": probabilities}
+        if images.targets is not None:
+            nothing = np.zeros(0, np.bool_)
+            return Tried(candidate, None, of_task["figures"].get("log_loss"), seconds, nothing, **of_task)
         of_label = probabilities[np.arange(len(images.rows)), images.labels]
-        right = probabilities.argmax(axis=1) == images.labels
+        called = middle_grade(probabilities) if images.task.is_ordered else probabilities.argmax(axis=1)
+        right = called == images.labels
         return Tried(
             candidate=candidate,
             accuracy=float(np.average(right, weights=images.weights)),
             log_loss=float(np.average(-np.log(np.maximum(of_label, _LEAST_PROBABILITY)), weights=images.weights)),
-            seconds=float(np.mean([seconds for _, _, seconds in judged])),
+            seconds=seconds,
             right=right,
+            **of_task,
         )
 
     @property
@@ -256,8 +285,8 @@ def cross_validate(images: TrainingImages, candidates: Sequence[Candidate], prog
     return [tried for tried in CrossValidation(images).run(candidates, Limit(), progress) if tried is not None]
 
 
-def _basis_key(candidate: Candidate) -> tuple[str, str]:
+def _basis_key(candidate: Candidate, task: Task) -> tuple[str, str]:
     """Return pooling and scale of the rows that a candidate is fitted on; no scale for heads that scale by themselves."""
-    if not head_spec(candidate.head).classical:
+    if task.has_targets or not head_spec(candidate.head).classical:
         return candidate.pooling, ""
     return candidate.pooling, str(candidate.settings.get("scale", "standard"))

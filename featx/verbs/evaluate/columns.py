@@ -10,7 +10,7 @@ from featx.models import Model, bounds_of
 from featx.system.counts import number_of
 from featx.verbs.evaluate.column_evaluations import LabelsEvaluation, NumbersEvaluation
 from featx.verbs.evaluate.grouped import FEW_GROUPS
-from featx.verbs.evaluate.label_measures import measure_labels
+from featx.verbs.evaluate.label_measures import LabelFigures, measure_labels
 from featx.verbs.evaluate.number_measures import TargetMeasures, measure_bounds, measure_target
 from featx.verbs.evaluate.remarks import FEW_IMAGES, note_measured
 from featx.verbs.evaluate.resamples import Units
@@ -62,6 +62,7 @@ def measure_columns(
     apart = None if measured.shown is None or measured.shown.all() else ~measured.shown
     if model.task.kind == "labels":
         figures = measure_labels(measured.targets, measured.probabilities, model.class_names, model.thresholds, units)
+        notes += [_at_thresholds(figures)] if model.points else []
         without = None if apart is None else _micro_f1(model, measured, apart)
         support = (measured.targets == 1).sum(axis=0)
         notes += note_measured(model, measured, counts, without, support, "micro F1")
@@ -105,6 +106,13 @@ def _groups(measured: Measured, counts: dict[str, int]) -> list[str]:
         if learned:
             notes.append(f"{learned:,} of {n:,} images are of groups that have training images, which flatters the model")
     return notes
+
+
+def _at_thresholds(figures: LabelFigures) -> str:
+    """Say what the model's thresholds are worth beside 0.5."""
+    there = [one for one in figures.per_label if one.images]
+    at_half = sum(one.f1_at_half for one in there) / len(there) if there else 0.0
+    return f"each label has its own threshold: macro F1 {at_half:.3f} at 0.5, {figures.macro_f1:.3f} there"
 
 
 def _micro_f1(model: Model, measured: Measured, apart: NDArray[np.bool_]) -> float | None:

@@ -32,6 +32,8 @@ class LabelMeasures:
         None where every image with a known label has it, or none has.
     f1_interval, average_precision_interval : (low, high) or None
         95 % intervals; None without the value, and for a label that no image has.
+    f1_at_half : float
+        F1 with a threshold of 0.5.
     """
 
     name: str
@@ -45,6 +47,7 @@ class LabelMeasures:
     average_precision: float | None
     f1_interval: Interval | None = None
     average_precision_interval: Interval | None = None
+    f1_at_half: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +140,7 @@ def measure_labels(
     own = units.weights[:, None] * known
     tp, fp, fn = ((own * cells).sum(axis=0) for cells in (true & called, ~true & called, true & ~called))
     f1 = _ratio(2 * tp, 2 * tp + fp + fn)
+    at_half = _f1(own, true, probabilities >= 0.5)
     present = (known & true).any(axis=0)
     ap = np.array([_average_precision(true[own, k], probabilities[own, k], units.weights[own]) for k, own in _columns(known)])
     complete = known.all(axis=1) & (units.weights > 0)
@@ -167,6 +171,7 @@ def measure_labels(
                 recall=float(_ratio(tp, tp + fn)[k]),
                 f1=float(f1[k]),
                 average_precision=None if np.isnan(ap[k]) else float(ap[k]),
+                f1_at_half=float(at_half[k]),
                 f1_interval=share_interval(float(f1[k]), drawn.f1[:, k], units.count, n_units[k]) if present[k] else None,
                 average_precision_interval=None
                 if np.isnan(ap[k])
@@ -190,6 +195,11 @@ def _columns(known: NDArray[np.bool_]) -> list[tuple[int, NDArray[np.bool_]]]:
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) > 0)
+
+
+def _f1(weights: NDArray[np.float64], true: NDArray[np.bool_], called: NDArray[np.bool_]) -> NDArray[np.float64]:
+    right, wrong = (weights * (true & called)).sum(axis=0), (weights * (true ^ called)).sum(axis=0)
+    return _ratio(2 * right, 2 * right + wrong)
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

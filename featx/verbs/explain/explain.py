@@ -67,6 +67,8 @@ def explain_images(
         If a number is outside its range.
     ModelError
         If the model cannot be read, or does not know ``label`` or ``against`` (``ClassMismatch``).
+    TaskError
+        If the model answers with labels or numbers: cells speak for one class and against another.
     HeadError
         If the head is ``knn``, whose votes cannot be divided.
     ImageListError
@@ -86,6 +88,8 @@ def explain_images(
     given = as_paths("images", images, ImageListError)
     refuse_swapped(path, given)
     loaded = load_model(path)
+    if error := loaded.task.refuse("explain", ("classes", "grades"), path):
+        raise error
     wanted = (_class_of(loaded, "label", label), _class_of(loaded, "against", against))
     if None not in wanted and wanted[0] == wanted[1]:
         raise ClassMismatch(

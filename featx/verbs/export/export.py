@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from featx.backbones import load_backbone
 from featx.errors import ExportError, ModelError, OutputError
-from featx.heads.layers import Probabilities
+from featx.heads.layers import Dense, Probabilities, Sigmoids
 from featx.models import HeadFeatures, Model, load_model, refuse_swapped, weights_hint
 from featx.system.files import writing_to
 from featx.system.paths import MODEL, StrPath, as_path
 from featx.system.results import Result
+from featx.verbs.export.column_pipeline import make_column_pipeline, run_column_pipeline
 from featx.verbs.export.facts import facts_of
 from featx.verbs.export.formats import export_network
 from featx.verbs.export.head_layers import plain_layers
@@ -45,11 +46,11 @@ class ExportResult(Result):
     format, head : str
         Names.
     class_names : tuple of str
-        In the order of the probabilities: the model's, or sorted for ``.joblib``.
+        In the order of the probabilities: the model's, or of classes sorted for ``.joblib``; of numbers none.
     image_size : tuple of int
         (height, width) that images must have [px].
     largest_difference : float
-        Of any probability of any sample image from featx's own.
+        Of any probability, or number, of any sample image from featx's own.
     images : int
         Number of sample images compared.
     bytes : int
@@ -140,15 +141,18 @@ def export_model(
     )
     facts = facts_of(loaded, form)
     images, wanted = answered_samples(loaded, weights)
-    columns = [loaded.class_names.index(name) for name in facts["class_names"]]
+    wanted = wanted[:, [loaded.class_names.index(name) for name in facts["class_names"]]] if loaded.task.has_classes else wanted
     with workshop(path) as folder:
         with writing_to(path, "Give another OUT."):
             found = write(folder / path.name, images, facts)
-        difference = float(np.abs(found - wanted[:, columns]).max())
-        if not difference <= TOLERANCE:  # written so that a difference that is no number counts as too large
+        difference = float(np.abs(found - wanted).max())
+        allowed = TOLERANCE if loaded.task.has_probabilities else _allowed_of_numbers(wanted)
+        # Written so that a difference that is no number counts as too large.
+        if not (np.abs(found - wanted) <= allowed).all():
+            what = "probabilities" if loaded.task.has_probabilities else "numbers"
             raise ExportError(
-                f"{path}: gives probabilities that differ from featx's by up to {difference:.2g} on {len(images)} sample "
-                f"images, and {TOLERANCE:g} is the most allowed. It was not kept. Export to another format."
+                f"{path}: gives {what} that differ from featx's by up to {difference:.2g} on {len(images)} sample "
+                f"images, and {np.max(allowed):.2g} is the most allowed. It was not kept. Export to another format."
             )
         facts |= {"largest_difference": difference, "images_compared": len(images)}
         size = put_in_place(folder, path, names, facts)
@@ -167,6 +171,15 @@ def export_model(
     )
 
 
+def _allowed_of_numbers(wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how much each number may differ (n_targets,): as a probability, on the scale of what it is on the samples.
+
+    A number far from 0 is besides only as exact as single precision has it.
+    """
+    allowed: NDArray[np.float64] = TOLERANCE * np.ptp(wanted, axis=0) + 1e-6 * np.abs(wanted).max(axis=0)
+    return allowed
+
+
 def _network_writer(model: Model, name: Path | str, form: Format, weights: Path | None) -> Write:
     """Return what writes the network from pixels to probabilities."""
     if model.recipe.precision != "float32":
@@ -181,14 +194,14 @@ def _network_writer(model: Model, name: Path | str, form: Format, weights: Path 
         )
     _refuse_curve(model, name)
     *layers, last = plain_layers(model.head, model.head_name)
-    if not isinstance(last, Probabilities):
+    if not isinstance(last, Probabilities | Sigmoids | Dense):
         raise ExportError(f"{model.head_name}: ends in {type(last).__name__}, which no network has. Export it as .joblib.")
     whole = Whole(
         recipe=model.cached_recipe,
         weights=weights,
         layer=model.layer,
         pooling=model.pooling,
-        head=(*layers, dataclasses.replace(last, temperature=model.temperature)),
+        head=(*layers, dataclasses.replace(last, temperature=model.temperature) if isinstance(last, Probabilities) else last),
         replaced=model.tail.arrays if model.tail else None,
         end=model.tail.end if model.tail else None,
     )
@@ -211,13 +224,17 @@ def _pipeline_writer(model: Model, name: Path | str, weights: Path | None) -> Wr
             f"{name}: is calibrated by a temperature of {model.temperature:.3g}, and no classifier of scikit-learn has one. "
             "Export to another format, or fit without --calibrate."
         )
-    pipeline = make_pipeline(model.head, model.head_name, model.class_names, model.point)
+    if model.task.has_targets:
+        pipeline = make_column_pipeline(model.head, model.head_name, of_labels=model.task.has_probabilities)
+    else:
+        pipeline = make_pipeline(model.head, model.head_name, model.class_names, model.point)
 
     def write(path: Path, images: NDArray[np.uint8], facts: dict[str, Any]) -> NDArray[np.float64]:
         backbone = load_backbone(model.cached_recipe, weights, len(images), quantized=model.quantized)
         X = HeadFeatures(model, weights, len(images)).of_maps(backbone(images)[model.layer])
         pipeline.featx = facts
         save_pipeline(pipeline, path)
-        return run_pipeline(path, X)
+        n_columns = len(model.task.column_names)
+        return run_column_pipeline(path, X, n_columns) if n_columns else run_pipeline(path, X)
 
     return write

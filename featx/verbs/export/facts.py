@@ -4,11 +4,13 @@ import importlib.metadata
 import importlib.util
 from typing import Any
 
-from featx.heads.layers import Neighbors
+from featx.heads.layers import NeighborMeans, Neighbors
 from featx.models import Model, library_versions
 from featx.recipe import Recipe
 from featx.verbs.export.pipeline import sorted_names
 from featx.verbs.export.table import Format
+
+_LEVEL = 0.9
 
 _LIBRARIES = ("tensorflow", "onnx", "tf2onnx", "onnxruntime", "openvino", "joblib")
 
@@ -16,7 +18,9 @@ _LIBRARIES = ("tensorflow", "onnx", "tf2onnx", "onnxruntime", "openvino", "jobli
 def facts_of(model: Model, form: Format) -> dict[str, Any]:
     """Return what is known of an export before it is made."""
     recipe = model.recipe
-    class_names = sorted_names(model.class_names) if form.name == "joblib" else model.class_names
+    class_names = model.class_names
+    if form.name == "joblib" and model.task.has_classes:
+        class_names = sorted_names(class_names)
     height, width = recipe.image_size
     features = "a row of features, as featx.FeatureExtractor or featx pack gives them: (n, n_features)"
     pixels = f"images: RGB pixels 0 to 255, uint8, (n, {height}, {width}, 3)"
@@ -25,8 +29,11 @@ def facts_of(model: Model, form: Format) -> dict[str, Any]:
         "class_names": list(class_names),
         "image_size": [height, width],
         "input": features if form.name == "joblib" else pixels,
-        "output": f"probabilities of the class names in their order: (n, {len(model.class_names)})",
+        "output": _output_of(model),
+        "task": model.task.to_dict(),
         "operating_point": _point_of(model),
+        **({"thresholds": model.thresholds.tolist()} if model.task.kind == "labels" else {}),
+        **_intervals_of(model),
         "decoding": decoding_of(recipe),
         "backbone": recipe.backbone,
         "layer": model.tail.end if model.tail else model.layer,
@@ -38,6 +45,22 @@ def facts_of(model: Model, form: Format) -> dict[str, Any]:
         "versions": library_versions() | _versions(),
         "notes": _notes(form, model),
     }
+
+
+def _output_of(model: Model) -> str:
+    n_columns = len(model.column_names)
+    if model.task.kind == "labels":
+        return f"the probability of each label, whatever the others are, in the order of class_names: (n, {n_columns})"
+    if model.task.kind == "numbers":
+        return f"numbers in their own units, in the order of the names in task: (n, {n_columns})"
+    return f"probabilities of the class names in their order: (n, {n_columns})"
+
+
+def _intervals_of(model: Model) -> dict[str, Any]:
+    """Say how far 90 % intervals reach on either side of each number; nothing where there are too few images for them."""
+    if model.intervals is None or model.intervals.images_wanted(_LEVEL):
+        return {}
+    return {"intervals": {"level": _LEVEL, "half_widths": model.intervals.half_widths(_LEVEL).tolist()}}
 
 
 def decoding_of(recipe: Recipe) -> str:
@@ -74,7 +97,15 @@ def _point_of(model: Model) -> dict[str, Any] | None:
 
 
 def _notes(form: Format, model: Model) -> list[str]:
-    notes = ["how strange an image is (unfamiliar, featx predict --unknown) is not in this file: it gives probabilities alone"]
+    notes = []
+    if model.familiarity:
+        notes.append(
+            "how strange an image is (unfamiliar, featx predict --unknown) is not in this file: it gives probabilities alone"
+        )
+    if model.task.kind == "labels":
+        notes.append("an image has a label from its threshold on: see thresholds, in the order of class_names")
+    if model.task.is_ordered:
+        notes.append("featx answers the median grade: the first at which half of the probability is reached, in their order")
     if model.point and form.name != "joblib":
         point = _point_of(model) or {}
         notes.append(f"call an image {point['class']!r} from a probability of {point['threshold']:.6g} on: see operating_point")
@@ -85,7 +116,7 @@ def _notes(form: Format, model: Model) -> list[str]:
         )
     if form.name == "joblib":
         notes.append("load it with the scikit-learn version that its metadata names; joblib runs what a file asks for")
-    if form.name == "joblib" and isinstance(model.head.as_layers()[-1], Neighbors):
+    if form.name == "joblib" and isinstance(model.head.as_layers()[-1], Neighbors | NeighborMeans):
         notes.append(
             "of training images equally far away scikit-learn may let others vote than featx; of classes with equally many "
             "votes it names the first by the alphabet"

@@ -25,7 +25,7 @@ from featx.system.durable import discard, make_folder
 from featx.system.elsewhere import calling, command
 from featx.system.keras_settings import plain_keras
 from featx.system.quiet import quiet_loading, without_advice
-from featx.verbs.export.whole import INPUT, OUTPUT, Whole
+from featx.verbs.export.whole import INPUT, Whole
 
 FACTS = "featx.json"
 """Name of the metadata in formats that are archives or folders."""
@@ -189,23 +189,28 @@ def _write_onnx(network: Any, path: Path, facts: Facts) -> None:
 
     network.export(path, format="onnx", verbose=False, input_signature=_signature(network))
     model = onnx.load(path)
-    _name_ends(model.graph)
+    _name_ends(model.graph, _output_of(network))
     onnx.helper.set_model_props(model, {name: v if isinstance(v, str) else json.dumps(v) for name, v in facts.items()})
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
 
-def _name_ends(graph: Any) -> None:
+def _output_of(network: Any) -> str:
+    """Return the name of what a network gives."""
+    return str(network.output_names[0])
+
+
+def _name_ends(graph: Any, output: str) -> None:
     """Give input, output and batch size their names, instead of TensorFlow's."""
-    (images,), (probabilities,) = graph.input, graph.output
-    for old, new in ((images.name, INPUT), (probabilities.name, OUTPUT)):
+    (images,), (given,) = graph.input, graph.output
+    for old, new in ((images.name, INPUT), (given.name, output)):
         for node in graph.node:
             for names in (node.input, node.output):
                 for place, name in enumerate(names):
                     if name == old:
                         names[place] = new
-    images.name, probabilities.name = INPUT, OUTPUT
-    for end in (images, probabilities):
+    images.name, given.name = INPUT, output
+    for end in (images, given):
         end.type.tensor_type.shape.dim[0].dim_param = "batch"
 
 
@@ -254,7 +259,7 @@ def _write_openvino(network: Any, path: Path, facts: Facts) -> None:
     _write_graph(network, graph)
     model = openvino_core().read_model(graph)
     model.inputs[0].tensor.set_names({INPUT})
-    model.outputs[0].tensor.set_names({OUTPUT})
+    model.outputs[0].tensor.set_names({_output_of(network)})
     for name, value in facts.items():
         model.set_rt_info(value if isinstance(value, str) else json.dumps(value), ["featx", name])
     openvino.save_model(model, path, compress_to_fp16=False)

@@ -2,7 +2,7 @@
 
 from featx.errors import ExportError
 from featx.heads.head import Head
-from featx.heads.layers import Dense, Neighbors, PlainLayer, RbfKernel, Standardized
+from featx.heads.layers import Dense, NeighborMeans, Neighbors, PlainLayer, RbfKernel, Standardized
 
 
 def plain_layers(head: Head, name: str) -> tuple[PlainLayer, ...]:
@@ -27,7 +27,7 @@ def plain_layers(head: Head, name: str) -> tuple[PlainLayer, ...]:
     """
     layers: list[PlainLayer] = []
     for layer in head.as_layers():
-        if isinstance(layer, RbfKernel | Neighbors):
+        if isinstance(layer, RbfKernel | Neighbors | NeighborMeans):
             kernel = " with kernel rbf" if isinstance(layer, RbfKernel) else ""
             raise ExportError(
                 f"{name}{kernel}: judges an image by its distances to training images, and those are no layers of a network. "

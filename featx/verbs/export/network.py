@@ -18,9 +18,19 @@ from featx.backbones.table import backbone_spec, unknown_layer
 from featx.backbones.tail import assign_arrays, pool_layers
 from featx.backbones.weights import find_weights
 from featx.errors import ExportError
-from featx.heads.layers import Convolution, Dense, Maps, PlainLayer, Probabilities, SignedRoots, Standardized, UnitRows
+from featx.heads.layers import (
+    Convolution,
+    Dense,
+    Maps,
+    PlainLayer,
+    Probabilities,
+    Sigmoids,
+    SignedRoots,
+    Standardized,
+    UnitRows,
+)
 from featx.recipe import Recipe
-from featx.verbs.export.whole import INPUT, OUTPUT, Whole
+from featx.verbs.export.whole import INPUT, NUMBERS, OUTPUT, Whole
 
 # A value times this and back leaves the 11 bits of float16's fraction (Veltkamp's splitting).
 _SPLIT = 2.0**13 + 1
@@ -39,7 +49,7 @@ def build_whole(base: Any, whole: Whole) -> Any:
     Returns
     -------
     network : keras.Model
-        From ``images`` (n, height, width, 3), uint8, to ``probabilities`` (n, n_classes), float32.
+        From ``images`` (n, height, width, 3), uint8, to ``probabilities`` (n, n_classes), float32; of numbers to ``numbers``.
 
     Raises
     ------
@@ -71,6 +81,8 @@ def build_whole(base: Any, whole: Whole) -> Any:
         values = _rounded(values)
     for plain in whole.head:
         values = _applied(plain, values)
+    if isinstance(whole.head[-1], Dense):
+        values = layers.Activation("linear", name=NUMBERS, **_FLOAT)(values)
     return keras.Model(images, values, name="featx")
 
 
@@ -124,6 +136,8 @@ def _applied(plain: PlainLayer, values: Any) -> Any:
             if temperature != 1.0:
                 values = ops.divide(values, temperature)
             return layers.Softmax(name=OUTPUT, **_FLOAT)(values)
+        case Sigmoids():
+            return layers.Activation("sigmoid", name=OUTPUT, **_FLOAT)(values)
     raise ExportError(f"{type(plain).__name__}: is no layer of a network. Export to .joblib.")
 
 

@@ -15,6 +15,7 @@ from featx.heads.layers import (
     Convolution,
     Dense,
     Maps,
+    NeighborMeans,
     Neighbors,
     PlainLayer,
     Probabilities,
@@ -57,11 +58,7 @@ def make_pipeline(head: Head, name: str, class_names: tuple[str, ...], point: Op
     from sklearn.pipeline import Pipeline
 
     order = np.argsort(np.array(class_names), kind="stable")
-    steps: list[tuple[str, Any]] = []
-    layers = list(head.as_layers())
-    while layers and isinstance(layers[0], Standardized | SignedRoots | UnitRows | RbfKernel):
-        step, layers = _step(layers)
-        steps.append(step)
+    steps, layers = first_steps(list(head.as_layers()))
     classifier = _classifier(name, layers, order, np.array(class_names)[order])
     if point:
         from sklearn.model_selection import FixedThresholdClassifier
@@ -97,6 +94,15 @@ def run_pipeline(path: Path, X: NDArray[np.floating]) -> NDArray[np.float64]:
     return probabilities
 
 
+def first_steps(layers: list[PlainLayer]) -> tuple[list[tuple[str, Any]], list[PlainLayer]]:
+    """Return the steps that scale rows or compare them with others, and the layers behind them."""
+    steps: list[tuple[str, Any]] = []
+    while layers and isinstance(layers[0], Standardized | SignedRoots | UnitRows | RbfKernel):
+        step, layers = _step(layers)
+        steps.append(step)
+    return steps, layers
+
+
 def _step(layers: list[PlainLayer]) -> tuple[tuple[str, Any], list[PlainLayer]]:
     """Return the step that does what the first layer does, and the layers behind it, on the columns that the step gives."""
     from sklearn.metrics.pairwise import rbf_kernel
@@ -122,7 +128,7 @@ def _roots(others: list[PlainLayer]) -> tuple[tuple[str, Any], list[PlainLayer]]
 
     at = next(place for place, layer in enumerate(others) if not isinstance(layer, UnitRows))
     behind = others[at]
-    if isinstance(behind, RbfKernel | Neighbors):
+    if isinstance(behind, RbfKernel | Neighbors | NeighborMeans):
         if behind.rows.min(initial=0.0) < 0:
             raise ExportError(
                 "scale sqrt: NumPy has no square root that keeps the sign, and this head learned from negative features. "
@@ -146,7 +152,7 @@ def _known(transformer: Any, layers: list[PlainLayer]) -> Any:
         if isinstance(layer, Dense):
             transformer.n_features_in_ = len(layer.kernel)
             break
-        if isinstance(layer, RbfKernel | Neighbors):
+        if isinstance(layer, RbfKernel | Neighbors | NeighborMeans):
             transformer.n_features_in_ = layer.rows.shape[1]
             break
     return transformer
@@ -192,18 +198,30 @@ def _network(chain: Sequence[Dense], names: Names) -> Any:
     """
     from sklearn.neural_network import MLPClassifier
 
-    network = MLPClassifier(tuple(len(layer.bias) for layer in chain[:-1]), activation="relu")
-    network.coefs_, network.intercepts_ = [layer.kernel for layer in chain], [layer.bias for layer in chain]
-    # Probabilities in float64, as the head gives them: scikit-learn clips those of float32 at 1e-7 before it takes logarithms.
-    network.coefs_[-1] = network.coefs_[-1].astype(np.float64)
+    network = network_of(MLPClassifier, chain)
     network.out_activation_ = "softmax"
     if len(names) == 2:  # one unit then: the softmax of two values is the sigmoid of their difference
         network.coefs_[-1] = np.diff(network.coefs_[-1], axis=1)
         network.intercepts_[-1] = np.diff(chain[-1].bias)
         network.out_activation_ = "logistic"
+        network.n_outputs_ = 1
+    network.classes_, network._label_binarizer = names, _binarizer(names)
+    return network
+
+
+def two_class_network(chain: Sequence[Dense]) -> Any:
+    """Return a network of the classes 0 and 1."""
+    return _network(chain, np.array([0, 1]))
+
+
+def network_of(kind: Any, chain: Sequence[Dense]) -> Any:
+    """Return one of scikit-learn's networks with dense layers put in, ReLU between them."""
+    network = kind(tuple(len(layer.bias) for layer in chain[:-1]), activation="relu")
+    network.coefs_, network.intercepts_ = [layer.kernel for layer in chain], [layer.bias for layer in chain]
+    # Probabilities in float64, as the head gives them: scikit-learn clips those of float32 at 1e-7 before it takes logarithms.
+    network.coefs_[-1] = network.coefs_[-1].astype(np.float64)
     network.n_layers_, network.n_outputs_ = len(chain) + 1, network.coefs_[-1].shape[1]
     network.n_features_in_ = len(chain[0].kernel)
-    network.classes_, network._label_binarizer = names, _binarizer(names)
     return network
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from featx.heads.layers import PlainLayer
 from featx.recipe import Recipe
 
-INPUT, OUTPUT = "images", "probabilities"
-"""Names of a network's input and of its output."""
+INPUT, OUTPUT, NUMBERS = "images", "probabilities", "numbers"
+"""Names of a network's input, and of its output where that is probabilities and where it is numbers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Whole:
     layer, pooling : str
         Which layer's maps are cached, and how the head's features are pooled.
     head : tuple of PlainLayer
-        From features to probabilities.
+        From features to probabilities, or to numbers.
     replaced : mapping of str to ndarray, or None
         Fine-tuned weights in place of the backbone's own, as ``layer/name``.
     end : str or None

@@ -1,6 +1,7 @@
 """The verb finetune: the last layers of the backbone, trained together with a dense head, from cached features."""
 
 import dataclasses
+import math
 import time
 from pathlib import Path
 from typing import Unpack
@@ -53,10 +54,11 @@ def fine_tune(
     progress: ProgressOption = None,
     **training: Unpack[TuningKeywords],
 ) -> FineTuneResult:
-    """Train the last layers of the backbone together with a dense head.
+    """Train the last layers of the backbone together with a head.
 
-    Only the layers from ``start`` on are run: the features of the layer before come from the cache. Batch normalisation stays
-    in inference mode. Run again after a kill, it goes on from its checkpoint.
+    It starts from the best head on frozen features. Only the layers from ``start`` on are run: the features of the layer
+    before come from the cache. Batch normalisation stays in inference mode. Run again after a kill, it goes on from its
+    checkpoint.
 
     Parameters
     ----------
@@ -66,8 +68,10 @@ def fine_tune(
         The first layer to train, such as ``block5_conv1``; by default the last block: the last layer at which the network
         can be cut with two fifths of its parameters behind it.
     model : Path, str or None
-        A dense model fitted on this cache, to start from; by default the newest in ``models/``, or a dense head fitted
-        now.
+        A model fitted on this cache, to start from, with any head; by default the best in ``models/`` by its validation
+        accuracy, or where there is none, the head that ``compare`` prefers, fitted now. A head that is a plane for each class
+        becomes a dense layer with the same answers; of another, or of another layer, a logistic regression takes the place
+        at the start, and the model itself is what has to be beaten.
     out : Path, str or None
         The model file; by default ``models/<cache>-finetuned.featx``, and in a folder the file of that name.
     seed : int
@@ -90,9 +94,10 @@ def fine_tune(
     progress : callable, bool or None
         Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **training
-        ``epochs`` (at most 10 by default), ``learning_rate`` (1e-5, of the first step), ``schedule`` (``cosine`` or
-        ``constant``), ``patience`` (3), ``monitor`` (``val_loss`` or ``val_accuracy``), ``batch_size`` (32); ``optimizer``
-        (``adam``) and ``momentum`` (0) as for a dense head.
+        ``epochs`` (at most 10 by default), ``learning_rate`` (1e-4, the largest step), ``schedule`` (``cosine`` or
+        ``constant``), ``patience`` (5), ``monitor`` (``val_loss`` or ``val_accuracy``), ``batch_size`` (32), ``flip``
+        (``horizontal``, ``all`` or ``none``), ``averaging`` (0.1); ``optimizer`` (``adamw``), ``momentum`` (0),
+        ``weight_decay``, ``dropout`` and ``depth_decay`` (0.3). See ``TuningKeywords``.
 
     Returns
     -------
@@ -145,7 +150,7 @@ def fine_tune(
         progress=progress,
     )
     with prepared.tail.on_device():
-        joined = JoinedNetwork.join(prepared, seed)
+        joined = JoinedNetwork.join(prepared, settings.dropout_for(prepared.beginning.head), seed)
         tuning = _make_tuning(joined, settings, seed, checkpoint)
     try:
         with prepared.tail.on_device():
@@ -173,17 +178,25 @@ def _knowing_strangers(model: Model, prepared: Prepared) -> Model:
 
 
 def _make_tuning(joined: JoinedNetwork, settings: TuningSettings, seed: int, checkpoint: Path) -> Tuning:
-    prepared, network = joined.prepared, joined.network
-    rules = settings.rules(prepared.origin.head)
+    prepared, network, schedule = joined.prepared, joined.network, settings.schedule
+    head, tail = prepared.beginning.head, prepared.tail
+    rules = settings.rules(head)
+    steps = schedule.epochs * math.ceil(len(prepared.train.y) / schedule.batch_size)
     return Tuning(
-        KerasSteps(network, rules),
-        lambda maps: prepared.tail.logits(network, maps),
+        KerasSteps(
+            network,
+            rules,
+            averaging=schedule.kept_of_average(steps),
+            shares=tail.shares(network, settings.depth_decay),
+        ),
+        lambda maps: tail.logits(network, maps),
         rules,
-        settings.schedule,
-        prepared.origin.head.settings().get("class_weight"),
+        schedule,
+        head.settings().get("class_weight"),
         seed,
         checkpoint,
-        prepared.identity(settings.schedule, rules, seed),
+        prepared.identity(settings, rules, seed),
+        prepared.to_beat,
     )
 
 

@@ -37,23 +37,23 @@ class JoinedNetwork:
     scale: float
 
     @classmethod
-    def join(cls, prepared: Prepared, seed: int) -> Self:
-        """Put the head on the tail."""
-        tail, origin, train = prepared.tail, prepared.origin, prepared.train
-        arrays, settings = origin.head.arrays(), origin.head.settings()
+    def join(cls, prepared: Prepared, dropout: float, seed: int) -> Self:
+        """Put the head on the tail; ``dropout`` is the share of the head's inputs that are dropped while it is trained."""
+        tail, head, pooling, train = prepared.tail, prepared.beginning.head, prepared.beginning.pooling, prepared.train
+        arrays, settings = head.arrays(), head.settings()
         count = len(settings["hidden"]) + 1
         kernels, biases = [arrays[f"kernel_{i}"] for i in range(count)], [arrays[f"bias_{i}"] for i in range(count)]
         sample = np.linspace(0, len(train.y) - 1, min(len(train.y), _SAMPLE_ROWS)).astype(np.int64)
         rows = train.X[sample] if isinstance(train.X, np.ndarray) else next(train.X.blocks(seed=seed))[1][:_SAMPLE_ROWS]
-        features = pool_maps(tail(train.maps(rows)), origin.pooling, "float32")
+        features = pool_maps(tail(train.maps(rows)), pooling, "float32")
         length = float(np.linalg.norm(features, axis=1).mean(dtype=np.float64))
         scale = _ROW_LENGTH / length if length > 1e-6 else 1.0
         network = tail.with_head(
             [kernels[0] / np.float32(scale), *kernels[1:]],
             biases,
             scale=scale,
-            pooling=origin.pooling,
-            dropout=settings["dropout"],
+            pooling=pooling,
+            dropout=dropout,
             seed=seed,
             dtype=np.dtype(train.X.dtype),
         )
@@ -62,13 +62,15 @@ class JoinedNetwork:
     def model(self, tuning: Tuning, monitor: str, seconds: float, notes: list[str]) -> Model:
         """Return the fine-tuned model, as the network is now."""
         prepared, origin, tail = self.prepared, self.prepared.origin, self.prepared.tail
-        deep, images = prepared.deep, prepared.images
+        deep, images, beginning = prepared.deep, prepared.images, prepared.beginning
         kernels, biases = tail.head_arrays(self.network)
         kernels[0] = kernels[0] * np.float32(self.scale)
-        arrays = {"classes": origin.head.classes_}
+        for last in (kernels, biases):
+            last[-1] = (last[-1] / tuning.temperature).astype(np.float32)
+        arrays = {"classes": beginning.head.classes_}
         arrays |= {f"kernel_{i}": kernel for i, kernel in enumerate(kernels)}
         arrays |= {f"bias_{i}": bias for i, bias in enumerate(biases)}
-        settings = origin.head.settings() | {"monitor": monitor}
+        settings = beginning.head.settings() | {"monitor": monitor}
         tuned = FineTuned(tail.start, tail.end, tail.arrays())
         best = tuning.best_epoch - 1
         history = {name: values for name, values in tuning.history.items() if values}
@@ -76,6 +78,8 @@ class JoinedNetwork:
             origin,
             recipe=dataclasses.replace(deep.recipe, tail=tuned.identity),
             layer=tail.before,
+            pooling=beginning.pooling,
+            head_name="dense",
             head=rebuild_head("dense", settings, arrays),
             history=history,
             metrics={
@@ -94,6 +98,7 @@ class JoinedNetwork:
             tail=tuned,
             temperature=1.0,  # a calibrated head's was fitted to other probabilities, and so was its curve
             isotonic=None,
+            point=origin.point if beginning.is_exact else None,
             conformal=Conformal.of(tuning.probabilities(prepared.val), prepared.val.y, "epoch") if prepared.val else None,
             familiarity=None,  # what the head it started from knows is of other features
         )

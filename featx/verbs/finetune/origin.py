@@ -1,22 +1,36 @@
-"""The dense model that fine-tuning starts from: an existing model, or a head fitted now."""
+"""The model that fine-tuning starts from, and its head as the dense layers that are trained further."""
 
+import contextlib
+import dataclasses
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import FeatxError, HeadError, RecipeMismatch
-from featx.heads import Conformal, make_head
-from featx.models import TRAINED_ON_BYTES, Model, library_versions, load_model
+from featx.heads import Head, LinearForm, fit_temperature, make_head, scaled
+from featx.models import TRAINED_ON_BYTES, Model, load_model
 from featx.store import FeatureCache, pool_maps
+from featx.system.progress import Progress
+from featx.verbs.compare import compare_heads
 from featx.verbs.finetune.training import Examples
-from featx.verbs.fit import LearningImages
+from featx.verbs.fit import LearningImages, fit_head
+
+_LINEAR = ("logreg", "svm", "ridge")
+_POOLINGS = ("avg", "avgmax")
+_FOLDS = 5
+
+_MOST_FOR_KERNEL = 5000
+"""Training images up to which a kernel machine is tried: its time grows with their square."""
+
+_LEAST_PROBABILITY = 1e-12
 
 
 def find_start(store: FeatureCache, path: Path | None) -> tuple[Path, Model] | None:
-    """Find the model to start from: the model given, or the newest dense model of this cache in ``models/``.
+    """Find the model to start from: the model given, or the best one of this cache in ``models/`` by its validation accuracy.
 
     Parameters
     ----------
@@ -28,38 +42,133 @@ def find_start(store: FeatureCache, path: Path | None) -> tuple[Path, Model] | N
     Returns
     -------
     found : tuple of Path and Model, or None
-        None if no model was given and there is none.
+        None if no model was given and there is none; of equals the newest.
 
     Raises
     ------
-    ModelError, HeadError
-        If the model given cannot be read or is not dense.
+    ModelError
+        If the model given cannot be read.
     RecipeMismatch
         If it was fitted on other features.
     """
     if path is not None:
         model = load_model(path)
-        if model.head_name != "dense":
-            raise HeadError(
-                f"{path}: has a {model.head_name} head. Fine-tuning starts from a dense one: featx fit --head dense."
-            )
         differences = {name: both for name, both in store.recipe.differences(model.cached_recipe).items() if name != "layers"}
         if differences:
             name, (held, expected) = next(iter(differences.items()))
             raise RecipeMismatch(
                 f"{store.folder}: holds features made with {name}={held!r}, but {path} was fitted on {name}={expected!r}. "
-                "Give the cache it was fitted on, or fit a dense head on this one."
+                "Give the cache it was fitted on, or fit a head on this one."
             )
         return path, model
-    for candidate in sorted(Path("models").glob("*.featx"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+    found: list[tuple[float, int, Path, Model]] = []
+    for candidate in Path("models").glob("*.featx"):
         try:
             model = load_model(candidate)
-        except FeatxError:
+            changed = candidate.stat().st_mtime_ns
+        except (FeatxError, OSError):
             continue  # not asked for by name: whatever is wrong with it is not this command's business
         of_this = model.cached_recipe == store.recipe and model.source.get("cache") == str(store.folder.resolve())
-        if model.head_name == "dense" and model.tail is None and of_this:
-            return candidate, model
-    return None
+        if of_this and model.tail is None and model.task == store.catalog.task:
+            found.append((model.metrics.get("val_accuracy") or 0.0, changed, candidate, model))
+    return max(found, key=lambda one: one[:2])[2:] if found else None
+
+
+def fit_frozen(store: FeatureCache, seed: int, progress: Progress | None = None) -> tuple[str, Model]:
+    """Fit the head that ``compare`` prefers, of those that are quick to fit, on any of the cached layers.
+
+    Returns
+    -------
+    name : str
+        What it is, for the user.
+    model : Model
+        As ``fit_head`` makes it.
+    """
+    layers = store.recipe.layers
+    choice = "logreg", "avgmax", layers[-1], dict[str, Any]()
+    options: list[dict[str, Any]] = [{"heads": _LINEAR}]
+    if len(store.catalog.rows("train")) <= _MOST_FOR_KERNEL:
+        options.append({"heads": ("svm",), "kernel": "rbf"})
+    # A class with too few images for folds leaves nothing to compare by.
+    with contextlib.suppress(HeadError):
+        compared = [
+            one
+            for each in options
+            for one in compare_heads(
+                store, poolings=_POOLINGS, folds=_FOLDS, layer=layers, seed=seed, progress=progress or False, **each
+            ).heads
+        ]
+        best = max(compared, key=lambda one: (one.accuracy, -one.log_loss))
+        choice = best.head, best.pooling, best.layer, best.settings
+    head, pooling, layer, settings = choice
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = fit_head(store, head, out=Path(folder) / "frozen.featx", layer=layer, pooling=pooling, seed=seed, **settings)
+        name = f"{head}{' with kernel rbf' if settings.get('kernel') == 'rbf' else ''} on {layer}, {pooling}, fitted now"
+        return name, load_model(fitted.model)
+
+
+@dataclasses.dataclass(frozen=True)
+class Beginning:
+    """The dense head that is put on the layers to train.
+
+    Parameters
+    ----------
+    head : DenseHead
+        Of the outputs of the last layer, pooled.
+    pooling : str
+        How they are pooled.
+    is_exact : bool
+        Whether it gives the answers of the model that fine-tuning starts from; otherwise it was fitted now.
+    """
+
+    head: Any
+    pooling: str
+    is_exact: bool
+
+    @classmethod
+    def of(cls, origin: Model, tail: Any, train: Examples, seed: int) -> Self:
+        """Write a model's head as dense layers, or fit such a head where its own are other computations or of another layer."""
+        class_weight = origin.head.settings().get("class_weight")
+        if (origin.tail.end if origin.tail else origin.layer) == tail.end:
+            if origin.head_name == "dense":
+                return cls(origin.head, origin.pooling, True)
+            dense = _as_dense(origin.head, class_weight, seed, origin.temperature)
+            if dense is not None:
+                return cls(dense, origin.pooling, True)
+        pooling = "avgmax" if origin.pooling == "flatten" else origin.pooling
+        fitted = make_head("logreg", class_weight=class_weight, seed=seed)
+        dense = _as_dense(fitted.fit(TailRows(tail, train, pooling), train.y), class_weight, seed)
+        assert dense is not None, "logistic regression is a plane for each class"
+        return cls(dense, pooling, False)
+
+
+def figures_to_beat(probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> dict[str, float]:
+    """Return ``val_loss``, at the temperature that suits these images best, and ``val_accuracy``.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_images, n_classes)
+        That a model gives for the validation images.
+    y : ndarray of shape (n_images,)
+        Their labels.
+    """
+    at_best = scaled(probabilities, fit_temperature(probabilities, y) or 1.0)
+    own = np.maximum(at_best[np.arange(len(y)), y], _LEAST_PROBABILITY)
+    return {"val_loss": float(abs(np.log(own).mean())), "val_accuracy": float((at_best.argmax(axis=1) == y).mean())}
+
+
+def _as_dense(head: Head, class_weight: str | None, seed: int, temperature: float = 1.0) -> Head | None:
+    """Return a dense head with the same probabilities; None of a head that is no plane for each class."""
+    form = LinearForm.of(head.as_layers())
+    if form is None or form.roots or form.unit:
+        return None
+    divisor = temperature if form.kind == "softmax" else 1.0
+    arrays: dict[str, NDArray[Any]] = {
+        "classes": head.classes_,
+        "kernel_0": (form.kernel / divisor).astype(np.float32),
+        "bias_0": (form.bias / divisor).astype(np.float32),
+    }
+    return make_head("dense", activation=form.kind, class_weight=class_weight, seed=seed).restore(arrays)
 
 
 class TailRows:
@@ -91,44 +200,6 @@ class TailRows:
 
     def _features(self, maps: NDArray[np.floating]) -> NDArray[np.float32]:
         return pool_maps(self._tail(maps), self._pooling, "float32")
-
-
-def fit_start(
-    store: FeatureCache,
-    deep: FeatureCache,
-    tail: Any,
-    images: LearningImages,
-    train: Examples,
-    val: Examples | None,
-    seed: int,
-) -> Model:
-    """Fit a dense head on what the frozen layers give, with its default settings."""
-    X_val = TailRows(tail, val, "flatten") if val else None
-    head = make_head("dense", seed=seed).fit(TailRows(tail, train, "flatten"), images.y, X_val, images.y_val if val else None)
-    conformal = None
-    if X_val is not None and val:
-        probabilities = np.concatenate([head.predict_proba(block) for _, block in X_val.blocks()])
-        conformal = Conformal.of(probabilities, val.y, "epoch")
-    return Model(
-        recipe=store.recipe,
-        layer=tail.end,
-        pooling="flatten",
-        head_name="dense",
-        head=head,
-        class_names=images.class_names,
-        history=head.history_,
-        metrics={"train_images": len(images.train), "val_images": len(images.val), "val_accuracy": None, "notes": []},
-        network=tail.network,
-        source={
-            "cache": str(store.folder.resolve()),
-            "images": store.catalog.source,
-            "weights_file": store.network.get("weights_file", ""),
-        },
-        versions=library_versions(),
-        trained_on=trained_on(deep, images),
-        views={"augment": deep.catalog.augment, "seed": deep.catalog.view_seed, "count": 1 + len(deep.catalog.view_keys)},
-        conformal=conformal,
-    )
 
 
 def trained_on(deep: FeatureCache, images: LearningImages) -> NDArray[np.uint8]:

@@ -9,16 +9,24 @@ from featx.backbones import check_device
 from featx.errors import HeadError, RecipeError
 from featx.heads import Head
 from featx.heads.checks import check_setting, is_number, is_whole
-from featx.heads.epochs.settings import TrainingRules, check_optimizer, rules_of
+from featx.heads.epochs.settings import ADAMW_DECAY, TrainingRules, check_optimizer, rules_of
 from featx.models import Compute
 from featx.system.kinds import shown
 from featx.system.names import check_keywords
+from featx.verbs.finetune.flips import FLIPS
 
 SCHEDULES = ("cosine", "constant")
 
+_RISING = 0.1
+"""Share of the steps in which the learning rate of the cosine schedule rises."""
+
+_DROPOUT = 0.3
+
+_OF_STEPS = ("optimizer", "momentum", "weight_decay", "dropout", "depth_decay")
+
 
 class TuningKeywords(TypedDict, total=False):
-    """Keywords of ``fine_tune`` that decide how it trains; see ``Schedule`` for the meaning of the first six.
+    """Keywords of ``fine_tune`` that decide how it trains; see ``Schedule`` and ``TuningSettings`` for their meaning.
 
     Examples
     --------
@@ -35,6 +43,11 @@ class TuningKeywords(TypedDict, total=False):
     batch_size: int
     optimizer: Literal["adam", "sgd", "rmsprop", "adamw"]
     momentum: float
+    weight_decay: float | None
+    dropout: float | None
+    flip: Literal["none", "horizontal", "all"]
+    depth_decay: float
+    averaging: float
 
 
 def computing(extract_batch_size: int | None, workers: int | None, device: str | None) -> Compute:
@@ -64,15 +77,21 @@ class Schedule:
     epochs : int
         At most this many.
     learning_rate : float
-        Of the first step.
+        The highest, at which the head learns.
     kind : str
-        ``cosine``: falls to 0 over all epochs, along half a cosine. ``constant``: stays.
+        ``cosine``: rises during the first tenth of all steps, and falls to 0 along half a cosine. ``constant``: stays.
     patience : int
         Stop after this many epochs in which the validation loss (or accuracy) did not improve.
     monitor : str
         ``val_loss`` or ``val_accuracy``.
     batch_size : int
         Images a step.
+    flip : str
+        What is mirrored at random in training: ``none``; ``horizontal``, left and right; ``all``, up and down too, and quarter
+        turns of square maps.
+    averaging : float
+        The weights that are measured and kept are a running average over about this share of all steps; 0 for the last
+        weights.
 
     Raises
     ------
@@ -81,11 +100,13 @@ class Schedule:
     """
 
     epochs: int = 10
-    learning_rate: float = 1e-5
+    learning_rate: float = 1e-4
     kind: str = "cosine"
-    patience: int = 3
+    patience: int = 5
     monitor: str = "val_loss"
     batch_size: int = 32
+    flip: str = "horizontal"
+    averaging: float = 0.1
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -97,10 +118,21 @@ class Schedule:
         check_setting("learning_rate", rate, is_number(rate) and 0 < rate <= 10, "a number above 0 and at most 10")
         check_setting("schedule", self.kind, self.kind in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
         check_setting("monitor", self.monitor, self.monitor in measures, " or ".join(measures))
+        check_setting("flip", self.flip, self.flip in FLIPS, f"one of {', '.join(FLIPS)}")
+        share = self.averaging
+        check_setting("averaging", share, is_number(share) and 0 <= share <= 1, "a number from 0 to 1")
 
     def rate(self, step: int, steps: int) -> float:
         """Return the learning rate of a step, counted from 0, of as many."""
-        return self.learning_rate * (0.5 * (1 + math.cos(math.pi * step / steps)) if self.kind == "cosine" else 1.0)
+        if self.kind != "cosine":
+            return self.learning_rate
+        # At the full rate the first steps, whose slopes Adam knows least of, would undo what the layers know.
+        rising = min(1.0, (step + 1) / (_RISING * steps))
+        return self.learning_rate * rising * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+    def kept_of_average(self, steps: int) -> float:
+        """Return what the running average of the weights keeps of itself in each of so many steps."""
+        return max(0.0, 1 - 1 / max(1.0, self.averaging * steps))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,11 +147,28 @@ class TuningSettings:
         As for a dense head.
     momentum : float
         Of sgd and rmsprop.
+    weight_decay : float or None
+        Share of each weight taken off a step, times the learning rate; by default none, and 0.004 for adamw.
+    dropout : float or None
+        Share of the head's inputs dropped while training; by default what a dense head was fitted with, if any, else 0.3.
+    depth_decay : float
+        Share of the learning rate at which the first trained layer learns; the rates of those behind it rise to the head's.
     """
 
     schedule: Schedule
-    optimizer: str = "adam"
+    optimizer: str = "adamw"
     momentum: float = 0.0
+    weight_decay: float | None = None
+    dropout: float | None = None
+    depth_decay: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        check_optimizer(self.optimizer, self.momentum)
+        decay, share, least = self.weight_decay, self.dropout, self.depth_decay
+        check_setting("weight_decay", decay, decay is None or (is_number(decay) and 0 <= decay <= 10), "a number from 0 to 10")
+        check_setting("dropout", share, share is None or (is_number(share) and 0 <= share < 1), "a number from 0, below 1")
+        check_setting("depth_decay", least, is_number(least) and 0 < least <= 1, "a number above 0, at most 1")
 
     @classmethod
     def read(cls, given: Mapping[str, Any], keywords: Iterable[str]) -> Self:
@@ -133,12 +182,16 @@ class TuningSettings:
         known = list(TuningKeywords.__annotations__)
         check_keywords(given, known, HeadError, "fine-tuning: has no setting", beside=keywords)
         rest = dict(given)
-        steps = {name: rest.pop(name) for name in ("optimizer", "momentum") if name in rest}
+        steps = {name: rest.pop(name) for name in _OF_STEPS if name in rest}
         if "schedule" in rest:
             rest["kind"] = rest.pop("schedule")
-        settings = cls(Schedule(**rest), **steps)
-        check_optimizer(settings.optimizer, settings.momentum)
-        return settings
+        return cls(Schedule(**rest), **steps)
+
+    def dropout_for(self, head: Head) -> float:
+        """Return the share of the inputs of a head that is dropped while it is trained further."""
+        if self.dropout is not None:
+            return self.dropout
+        return float(head.settings().get("dropout") or _DROPOUT)
 
     def rules(self, head: Head) -> TrainingRules:
         """Return the loss that the head was fitted with, and these steps."""
@@ -147,5 +200,5 @@ class TuningSettings:
             optimizer=self.optimizer,
             learning_rate=self.schedule.learning_rate,
             momentum=self.momentum,
-            weight_decay=None,
+            weight_decay=ADAMW_DECAY if self.weight_decay is None and self.optimizer == "adamw" else self.weight_decay,
         )

@@ -11,13 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError
-from featx.heads import Features, balanced_weights, best_epoch, probabilities_of, row_losses
+from featx.heads import Features, balanced_weights, best_epoch, fit_temperature, probabilities_of, row_losses
 from featx.heads.epochs import batches
 from featx.heads.epochs.settings import TrainingRules
 from featx.system.outputs import tell_replaced
 from featx.system.progress import OnEpoch
 from featx.verbs.finetune.checkpoint import Arrays, load_checkpoint, save_checkpoint
+from featx.verbs.finetune.flips import flipped
 from featx.verbs.finetune.settings import Schedule
+
+COOLEST, HOTTEST = 0.2, 20.0
+"""A temperature beyond these is one that a handful of validation images has made up."""
+
+LARGEST_LOSS_OF_ACCURACY = 0.005
+"""What the validation accuracy may lose where the loss is better: half a point."""
 
 _CHECKPOINT_SECONDS = 300.0
 _BLOCK_ROWS = 256
@@ -69,6 +76,8 @@ class Tuning:
         Where to keep the state.
     identity : str
         Digest of everything that decides how the training goes.
+    before : dict of str to float
+        ``val_loss`` and ``val_accuracy`` to beat; those of the network at the start where none are given.
     """
 
     def __init__(
@@ -81,6 +90,7 @@ class Tuning:
         seed: int,
         checkpoint: Path,
         identity: str,
+        before: dict[str, float] | None = None,
     ) -> None:
         self._steps = steps
         self._logits = logits
@@ -93,7 +103,8 @@ class Tuning:
         self._done: dict[str, Any] = {"epoch": 0, "step": 0, "sums": [0.0, 0.0, 0.0], "seconds": 0.0}
         self._best: list[NDArray[Any]] = steps.state()
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "val_loss": [], "val_accuracy": []}
-        self.before: dict[str, float] = {}
+        self.before: dict[str, float] = dict(before or {})
+        self.temperature = 1.0
         self.resumed_at = 0
 
     @property
@@ -111,9 +122,11 @@ class Tuning:
         """Whether some epoch did better on the validation images than the start; without validation, the last epoch counts."""
         if not self.before:
             return True
-        name, best = self._schedule.monitor, self.best_epoch - 1
-        gained = self.history[name][best] - self.before[name]
-        return gained > 0 if name == "val_accuracy" else gained < 0
+        best = {name: values[self.best_epoch - 1] for name, values in self.history.items()}
+        gained = {name: best[name] - self.before[name] for name in self.before}
+        if self._schedule.monitor == "val_accuracy":
+            return gained["val_accuracy"] > 0
+        return gained["val_loss"] < 0 and gained["val_accuracy"] >= -LARGEST_LOSS_OF_ACCURACY
 
     @property
     def best_epoch(self) -> int:
@@ -139,8 +152,10 @@ class Tuning:
         while self._done["epoch"] < schedule.epochs and not self._has_waited():
             started = time.monotonic() - self._done["seconds"]
             values = self._train_epoch(train, weights, started)
-            if val:
-                values |= self._validate(val)
+            with self._steps.averaged():
+                if val:
+                    values |= self._validate(val)
+                averaged = self._steps.state()
             if not np.isfinite(list(values.values())).all():
                 raise HeadError(
                     f"fine-tuning: its weights grew past every number at --learning-rate {schedule.learning_rate:g}. "
@@ -150,12 +165,14 @@ class Tuning:
                 self.history[name].append(value)
             self._done |= {"epoch": self._done["epoch"] + 1, "step": 0, "sums": [0.0, 0.0, 0.0]}
             if self.best_epoch == self._done["epoch"]:
-                self._best = self._steps.state()
+                self._best = averaged
             self._done["seconds"] = time.monotonic() - started
             self._save()
             if on_epoch:
                 on_epoch(self._done["epoch"], schedule.epochs, values)
         self._steps.restore(self._best)
+        if val:
+            self.temperature = self._temperature(self._all_logits(val), val.y)
 
     def _has_waited(self) -> bool:
         if not self.before:
@@ -178,7 +195,8 @@ class Tuning:
             self._steps.set_learning_rate(schedule.rate(epoch * steps_an_epoch + step, total))
             labels = train.y[positions]
             row_weights = None if weights is None else weights[labels].astype(np.float32)
-            batch_loss, batch_hits = self._steps.step(train.maps(rows), labels, row_weights)
+            maps = flipped(train.maps(rows), schedule.flip, [self._seed, epoch, step])
+            batch_loss, batch_hits = self._steps.step(maps, labels, row_weights)
             loss, hits, n_rows = loss + batch_loss * len(rows), hits + batch_hits * len(rows), n_rows + len(rows)
             if time.monotonic() - saved > _CHECKPOINT_SECONDS:
                 self._done |= {"step": step + 1, "sums": [loss, hits, n_rows], "seconds": time.monotonic() - started}
@@ -187,18 +205,31 @@ class Tuning:
         return {"loss": loss / n_rows, "accuracy": hits / n_rows}
 
     def _validate(self, val: Examples) -> dict[str, float]:
-        loss = hits = 0.0
-        rules = self._rules
-        for positions, rows in batches.in_order(val.X, _BLOCK_ROWS):
-            logits, labels = self._logits(val.maps(rows)).astype(np.float64), val.y[positions]
-            loss += float(row_losses(logits, labels, rules.activation, rules.loss, rules.label_smoothing).sum())
-            hits += float((probabilities_of(logits, rules.activation).argmax(axis=1) == labels).sum())
-        return {"val_loss": loss / len(val.y), "val_accuracy": hits / len(val.y)}
+        """Measure the network at the temperature that suits these images best.
+
+        Layers that are trained grow overconfident long before they grow worse, and their loss as it stands would end the
+        training there. The temperature becomes a part of the model that is kept.
+        """
+        logits, rules = self._all_logits(val), self._rules
+        logits = logits / self._temperature(logits, val.y)
+        losses = row_losses(logits, val.y, rules.activation, rules.loss, rules.label_smoothing)
+        right = probabilities_of(logits, rules.activation).argmax(axis=1) == val.y
+        return {"val_loss": float(losses.mean()), "val_accuracy": float(right.mean())}
+
+    def _temperature(self, logits: NDArray[np.float64], y: NDArray[np.int64]) -> float:
+        # Sigmoids that share one sum have no temperature that a layer of weights could hold.
+        if self._rules.activation != "softmax" or self._schedule.monitor != "val_loss" or not np.isfinite(logits).all():
+            return 1.0
+        found = fit_temperature(probabilities_of(logits, "softmax"), y)
+        return 1.0 if found is None else float(np.clip(found, COOLEST, HOTTEST))
+
+    def _all_logits(self, some: Examples) -> NDArray[np.float64]:
+        blocks = [self._logits(some.maps(rows)) for _, rows in batches.in_order(some.X, _BLOCK_ROWS)]
+        return np.concatenate(blocks).astype(np.float64)
 
     def probabilities(self, some: Examples) -> NDArray[np.float64]:
-        """Return class probabilities (n_rows, n_classes), as the network is now."""
-        logits = [self._logits(some.maps(rows)) for _, rows in batches.in_order(some.X, _BLOCK_ROWS)]
-        return probabilities_of(np.concatenate(logits).astype(np.float64), self._rules.activation)
+        """Return class probabilities (n_rows, n_classes), as the network is now, at its temperature."""
+        return probabilities_of(self._all_logits(some) / self.temperature, self._rules.activation)
 
     def _save(self) -> None:
         arrays: Arrays = {f"now/{place}": array for place, array in enumerate(self._steps.state())}

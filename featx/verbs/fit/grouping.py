@@ -3,7 +3,7 @@
 from typing import Any
 
 from featx.errors import FeatxError
-from featx.verbs.compare import Candidate, cross_validate, cut_into_folds
+from featx.verbs.compare import SCORES, Candidate, cross_validate, cut_into_folds
 from featx.verbs.fit.request import FitRequest
 
 FOLDS = 5
@@ -27,7 +27,8 @@ def measure_grouping(request: FitRequest, pooling: str, n_folds: int = FOLDS) ->
     -------
     found : dict or None
         ``accuracy_across`` with images of one group on both sides, ``accuracy_apart`` on new groups, ``groups`` of training
-        images, and the ``head`` and ``pooling`` measured; None without groups, or where a class has but one.
+        images, and the ``head`` and ``pooling`` measured; of other tasks than classes ``score_across`` and ``score_apart``, and
+        which ``measure`` that is. None without groups, or where a class has but one.
     notes : list of str
         The same for a reader.
     """
@@ -44,15 +45,19 @@ def measure_grouping(request: FitRequest, pooling: str, n_folds: int = FOLDS) ->
         if classical
         else {"seed": request.settings["seed"]},
     )
+    kind = catalog.task.kind
+    figure, measure = ("accuracy", {}) if kind == "classes" else ("score", {"measure": SCORES[kind]})
     try:
-        accuracy = {}
-        for name, apart in (("accuracy_across", False), ("accuracy_apart", True)):
+        measured: dict[str, Any] = {}
+        for name, apart in ((f"{figure}_across", False), (f"{figure}_apart", True)):
             folds = cut_into_folds(request.store, request.layer, n_folds, request.settings["seed"], by_group=apart)
-            accuracy[name] = cross_validate(folds, [candidate])[0].accuracy
+            measured[name] = cross_validate(folds, [candidate])[0].ranked_by
     except FeatxError as error:
         return None, [f"what the groups make of the accuracy could not be measured: {error}"]
-    found = accuracy | {"groups": len(named), "head": candidate.head, "pooling": candidate.pooling}
+    found = measured | measure | {"groups": len(named), "head": candidate.head, "pooling": candidate.pooling}
+    across, apart_text = (f"{measured[f'{figure}_{which}']:.3f}" for which in ("across", "apart"))
+    said = f"{SCORES[kind].replace('_', ' ')} " if measure else ""
     return found, [
-        f"{len(named):,} groups: by cross-validation {found['accuracy_across']:.3f} if images of one group may stand on both "
-        f"sides, {found['accuracy_apart']:.3f} on new groups ({candidate.head} on {candidate.pooling} features)"
+        f"{len(named):,} groups: by cross-validation {said}{across} if images of one group may stand on both sides, "
+        f"{apart_text} on new groups ({candidate.head} on {candidate.pooling} features)"
     ]

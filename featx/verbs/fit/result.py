@@ -49,7 +49,7 @@ class FitResult(Result):
     groups : dict or None
         Where the cache has groups: their number among the training images, and the accuracy by cross-validation of a ``head``
         with a ``pooling``, ``accuracy_across`` if images of one group may stand on both sides of a fold and ``accuracy_apart``
-        if not.
+        if not; of other tasks than classes ``score_across`` and ``score_apart``, with the ``measure``.
     operating_point : OperatingPoint or None
         With ``threshold``: the ``positive`` class (its index), the ``threshold``, and figures ``at_half`` and ``at_point``.
     untried : list of dict

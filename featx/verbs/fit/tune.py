@@ -42,7 +42,9 @@ def tune_settings(
     images = cut_into_folds(request.store, request.layer, folds, request.settings["seed"], groups)
     search = search_settings(images, request.spec.name, request.pooling, request.settings, progress, minutes)
     table = [
-        _shown(attempt.candidate) | {"accuracy": attempt.accuracy, "log_loss": attempt.log_loss, "seconds": attempt.seconds}
+        _shown(attempt.candidate)
+        | {"accuracy": attempt.accuracy, "log_loss": attempt.log_loss, "seconds": attempt.seconds}
+        | ({"score": attempt.score, "figures": attempt.figures} if images.task.kind != "classes" else {})
         for attempt in search.tried
     ]
     untried = [_shown(candidate) for candidate in search.untried]

@@ -206,6 +206,7 @@ def test_json_is_one_object_and_the_csv_says_the_same(noisy_cache: Path, run: Ru
     for row, one in zip(rows, document["heads"], strict=True):
         assert row.keys() == one.keys() == {field.name for field in dataclasses.fields(ComparedHead)}
         assert row.pop("settings") == " ".join(f"{name}={value}" for name, value in one.pop("settings").items())
+        assert (row.pop("figures"), one.pop("figures"), row.pop("measure"), one.pop("measure")) == ("", {}, *["accuracy"] * 2)
         assert [row.pop(name) for name in NAMES] == [one.pop(name) for name in NAMES]
         assert {name: float(value) for name, value in row.items()} == one
     best = [one["accuracy"] for one in document["heads"]]

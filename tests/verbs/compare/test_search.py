@@ -458,7 +458,7 @@ class Recorder:
         self.judged: list[NDArray[np.floating]] = []
         self.made: list[tuple[str, dict[str, Any]]] = []
 
-    def make(self, name: str, **settings: Any) -> Self:
+    def make(self, name: str, *, task: str = "classes", **settings: Any) -> Self:
         """Take the place of make_head."""
         self.made.append((name, settings))
         return self
@@ -470,7 +470,7 @@ class Recorder:
         self.classes_ = np.unique(y)
         return self
 
-    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+    def outputs(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """Keep the rows."""
         self.judged.append(X)
         return np.full((len(X), len(self.classes_)), 1 / max(1, len(self.classes_)))

@@ -47,6 +47,8 @@ def test_labels_are_measured_as_scikit_learn_does(labelled: tuple[np.ndarray, np
     for k, one in enumerate(found.per_label):
         assert (one.precision, one.recall, one.f1) == pytest.approx((precision[k], recall[k], f1[k]))
         assert (one.name, one.known, one.images, one.called) == (NAMES[k], 200, targets[:, k].sum(), called[:, k].sum())
+    at_half = sklearn.metrics.f1_score(targets, p >= 0.5, sample_weight=weights, average=None, zero_division=0)
+    assert [one.f1_at_half for one in found.per_label] == pytest.approx(at_half.tolist())
     assert found.macro_f1 == pytest.approx(f1[:3].mean())
     assert found.micro_f1 == pytest.approx(sklearn.metrics.f1_score(targets, called, average="micro", sample_weight=weights))
     assert found.subset_accuracy == pytest.approx(sklearn.metrics.accuracy_score(targets, called, sample_weight=weights))
