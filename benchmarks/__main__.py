@@ -33,13 +33,14 @@ SPEED: dict[str, list[str]] = {
     "pipeline": ["pipeline"],
     "unknown": ["unknown"],
     "groups": ["groups"],
+    "labels": ["labels"],
     "tuning": ["tuning"],
     "rows": ["rows"],
     "gpu": ["gpu"],
 }
 """Sections of RESULTS.md, in its order: module and arguments."""
 
-LONG = ("tutorial-224",)
+LONG = ("tutorial-224", "labels")
 """Run only where they are asked for."""
 
 OTHERS = (

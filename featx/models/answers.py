@@ -23,9 +23,16 @@ class Answers(Result):
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the class or grade (n,) that images with these probabilities (n, n_classes) are called by."""
-        if self.task.is_ordered:
-            return middle_grade(probabilities)
-        return self.point(probabilities) if self.point else probabilities.argmax(axis=1)
+        if self.point:
+            return self.point(probabilities)
+        return middle_grade(probabilities) if self.task.is_ordered else probabilities.argmax(axis=1)
+
+    def shares_of(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what tells how strange images are, beside their features: class probabilities (n, n_classes).
+
+        Of labels and numbers a single share of 1: none of them stands against the others, so that there is no doubt to see.
+        """
+        return outputs if self.task.has_classes else np.ones((len(outputs), 1))
 
     @property
     def thresholds(self) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from featx.models import Model, bounds_of
 from featx.system.counts import number_of
 from featx.verbs.evaluate.column_evaluations import LabelsEvaluation, NumbersEvaluation
-from featx.verbs.evaluate.grouped import FEW_GROUPS
+from featx.verbs.evaluate.grouped import FEW_GROUPS, cross_validated_both_ways
 from featx.verbs.evaluate.label_measures import LabelFigures, measure_labels
 from featx.verbs.evaluate.number_measures import TargetMeasures, measure_bounds, measure_target
 from featx.verbs.evaluate.remarks import FEW_IMAGES, note_measured
@@ -59,6 +59,7 @@ def measure_columns(
         "cautions": _cautions(model, measured, counts),
     }
     notes = [*notes, *([] if weights is None else [_WEIGHTED]), *group_notes]
+    notes += cross_validated_both_ways(model.metrics.get("groups"))
     apart = None if measured.shown is None or measured.shown.all() else ~measured.shown
     if model.task.kind == "labels":
         figures = measure_labels(measured.targets, measured.probabilities, model.class_names, model.thresholds, units)

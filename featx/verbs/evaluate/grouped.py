@@ -1,6 +1,7 @@
 """Images that come in groups or weigh differently: how precise their figures are, and which groups were learned from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,12 +110,17 @@ def count_groups(
     return counts, notes
 
 
-def cross_validated_both_ways(grouping: dict[str, object] | None) -> Sequence[str]:
-    """Say what a model's fit found of groups: accuracy where they may stand on both sides, and on new groups."""
+def cross_validated_both_ways(grouping: Mapping[str, Any] | None) -> Sequence[str]:
+    """Say what a model's fit found of groups: accuracy where they may stand on both sides, and on new groups.
+
+    Of other tasks than classes it is the measure that the fit chose by, and is named.
+    """
     if not grouping:
         return []
-    plain, apart = grouping["accuracy_across"], grouping["accuracy_apart"]
+    figure, measure = ("score", grouping["measure"]) if "measure" in grouping else ("accuracy", "")
+    plain, apart = grouping[f"{figure}_across"], grouping[f"{figure}_apart"]
+    named = f"{measure.replace('_', ' ')} " if measure else ""
     return [
-        f"by cross-validation on the training images: {plain:.3f} if images of one group may stand on both sides, "
+        f"by cross-validation on the training images: {named}{plain:.3f} if images of one group may stand on both sides, "
         f"{apart:.3f} on new groups"
     ]

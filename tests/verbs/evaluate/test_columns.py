@@ -14,6 +14,7 @@ from PIL import Image
 import featx
 from featx.errors import ClassMismatch, ImageListError, ModelError, TaskError
 from tests.conftest import Run, as_json
+from tests.report.page.pages import Page
 
 Extract = Callable[..., featx.ExtractResult]
 N = 90
@@ -115,6 +116,8 @@ def test_grades_have_kappa_beside_what_classes_have(table: Path, extract: Extrac
     np.testing.assert_array_equal(found.predicted, middle)
     assert found.grades.kappa == pytest.approx(sklearn.metrics.cohen_kappa_score(found.y, middle, weights="quadratic"))
     assert as_json(run("evaluate", model, "--json", "--out", "report"))["grades"]["kappa"] == found.grades.kappa
+    page = Page(Path("report/report.html"))
+    assert page.texts[page.texts.index("Quadratic kappa") + 1] == f"{found.grades.kappa:.3f}"
     assert f"quadratic kappa {found.grades.kappa:.3f}" in run("evaluate", model, "--out", "report", "--no-page").stdout
 
 
@@ -172,3 +175,25 @@ def test_a_report_of_another_task_leaves_no_file_behind(table: Path, extract: Ex
     featx.write_report(numbers, tmp_path / "report")
     names = {path.name for path in (tmp_path / "report").iterdir()}
     assert names == {".featx-report", "metrics.json", "targets.csv", "predictions.csv", "report.html"}
+
+
+@pytest.mark.parametrize(
+    ("options", "head", "measure"),
+    [
+        ({"label_columns": ["red", "blue"]}, "ridge", "mean average precision"),
+        ({"target": ["bright"]}, "ridge", "r2"),
+        ({"label_column": "grade", "ordinal": ["0", "1", "2", "3"]}, "logreg", "kappa"),
+    ],
+)
+def test_groups_are_drawn_whole_and_said(
+    table: Path, extract: Extract, options: dict[str, Any], head: str, measure: str
+) -> None:
+    """Of every task: wider intervals than of single images, and what the fit found of both ways to split."""
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(f"{line},{'group' if not n else n // 3}" for n, line in enumerate(lines)) + "\n")
+    found = featx.evaluate_model(fitted(table, extract, head, **options))
+    assert found.counts["groups"] == len({(int(path.removesuffix(".png")) + 1) // 3 for path in found.paths})
+    assert any("the intervals are drawn by group" in note for note in found.notes)
+    (both,) = [note for note in found.notes if note.startswith("by cross-validation on the training images")]
+    assert "on new groups" in both
+    assert measure.split()[-1] in both.lower(), both

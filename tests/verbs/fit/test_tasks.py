@@ -147,7 +147,7 @@ def test_what_does_not_go_with_a_task_is_refused(labels: Path, numbers: Path, gr
         featx.fit_head(labels, "conv")
     with pytest.raises(HeadError, match="head logreg: learns no numbers"):
         featx.fit_head(numbers, "logreg")
-    with pytest.raises(TaskError, match="these are grades"):
+    with pytest.raises(HeadError, match="--threshold tells two classes apart, and the training images are of 3"):
         featx.fit_head(grades, "ridge", threshold="f1")
     with pytest.raises(HeadError, match="has no setting 'class_weight'"):
         featx.fit_head(numbers, "ridge", class_weight="balanced")
@@ -214,3 +214,17 @@ def test_an_older_featx_refuses_a_task(labels: Path, colours: Path, tmp_path: Pa
         path = featx.fit_head(cache, "ridge", out=tmp_path / f"{schema}.featx").model
         with zipfile.ZipFile(path) as archive:
             assert json.loads(archive.read("model.json"))["schema"] == schema
+
+
+@pytest.mark.parametrize("kind", ["labels", "numbers"])
+def test_a_stranger_is_told_from_the_images_learned_from(kind: str, labels: Path, numbers: Path, tmp_path: Path) -> None:
+    """Noise is stranger than any test image; the model file keeps how that is told."""
+    result = featx.fit_head(labels if kind == "labels" else numbers, "ridge", out=tmp_path / "m.featx")
+    store, model = featx.open_cache(labels), featx.load_model(result.model)
+    averages = store.features(store.catalog.rows("test"), pooling="avg")
+    noise = np.abs(np.random.default_rng(0).normal(0, 1, averages.shape)) * averages.max()
+    noise[:, 0] = 0
+    known, strange = (
+        model.familiarity.strangeness(rows, model.shares_of(np.zeros((len(rows), 2)))) for rows in (averages, noise)
+    )
+    assert np.median(strange) > known.max()
