@@ -1,5 +1,6 @@
 """Fixtures that several rooms of the tests share. Images are made here, small, so that what is in them is known."""
 
+import gc
 import json
 import os
 import signal
@@ -47,6 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONG_FILES)}
     assert all(path.is_file() for path in ranks), "a file in LONG_FILES was moved"
     items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking at ten thousand tests and their modules again and again: they stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

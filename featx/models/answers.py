@@ -23,9 +23,9 @@ class Answers(Result):
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the class or grade (n,) that images with these probabilities (n, n_classes) are called by."""
-        if self.task.is_ordered:
-            return middle_grade(probabilities)
-        return self.point(probabilities) if self.point else probabilities.argmax(axis=1)
+        if self.point:
+            return self.point(probabilities)
+        return middle_grade(probabilities) if self.task.is_ordered else probabilities.argmax(axis=1)
 
     @property
     def thresholds(self) -> NDArray[np.float64]:

@@ -69,7 +69,8 @@ def as_paths(name: str, value: object, error: type[FeatxError], hint: str = "") 
 
 
 def near_path(path: str) -> str:
-    """Return a path as the user would type it: from the current folder, if it lies below that."""
+    """Return a path as the user would type it: from the current folder, if it lies below that; that itself as it is called."""
     with contextlib.suppress(ValueError, OSError):
-        return str(Path(path).relative_to(Path.cwd()))
+        near = str(Path(path).relative_to(Path.cwd()))
+        return path if near == "." else near
     return path

@@ -19,9 +19,9 @@ NETWORKS = [spec for spec in BACKBONES.values() if spec.of_keras]
 SIZE_DEPENDENT = ("nasnetlarge", "nasnetmobile")  # their blocks have other layers where a map's side is odd
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _fresh_session() -> Iterator[None]:
-    """A Keras session that forgets its networks afterwards: forty of them would fill the memory."""
+    """A Keras session that forgets its networks afterwards: forty of them would fill the memory. It takes up to a second."""
     yield
     import keras
 
@@ -42,6 +42,7 @@ def test_every_classifier_of_keras_applications_is_in_the_table() -> None:
     assert all(spec.name == spec.builder.lower() for spec in NETWORKS)
 
 
+@pytest.mark.usefixtures("_fresh_session")
 @pytest.mark.parametrize(
     "spec",
     # All of Keras' networks take minutes; the two that are in every run differ in preprocessing and in batch normalisation.
@@ -159,6 +160,7 @@ def test_a_missing_download_says_which_file_and_where_to_put_it(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.usefixtures("_fresh_session")
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined or non-square:UserWarning")  # Keras' own MobileNet
 @pytest.mark.parametrize("name", ["efficientnetb0", "mobilenet", "densenet121"])
 def test_imagenet_weights_give_what_keras_gives_by_that_name(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import featx
+from featx.cli.predict import _in_one_line
 from featx.errors import TaskError
 from tests.conftest import Run, as_json
 
@@ -94,6 +95,16 @@ def test_numbers_have_bounds(model_of: Callable[..., Path], photos: Path, run: R
     assert run("predict", model, photos / "red", "--out", "new.jsonl").exit_code == 0
     first = json.loads(Path("new.jsonl").read_text().splitlines()[0])
     assert set(first["values"]["warmth"]) == {"value", "low", "high"}
+
+
+def test_a_name_stays_in_its_line_in_a_terminal() -> None:
+    """The end of a line in a path or a label stands as an escape, in the header too."""
+    found = featx.ColumnPredictions([featx.LabelsPrediction("a\nb.png", ("x\ny",), {"x\ny": 0.9, "z": 0.1})])
+    found.task = featx.Task("labels", ("x\ny", "z"))
+    shown = _in_one_line(found)
+    assert "\n" not in "".join(shown.header)
+    assert shown.row(shown[0])[:2] == [r"a\nb.png", (r"x\ny",)]
+    assert shown.row(shown[0])[4:] == [0.9, 0.1]
 
 
 @pytest.mark.parametrize("options", [{"label_columns": ["cold", "red"]}, {"target": ["warmth"]}])

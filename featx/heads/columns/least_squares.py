@@ -19,6 +19,7 @@ from featx.heads.classical.span import LARGEST_DECOMPOSITION, gram_matrix, weigh
 from featx.heads.columns.base import groups_of_columns
 from featx.heads.copies import row_digests, weights_with_copies
 from featx.heads.head import Features
+from featx.system.digests import first_alike
 from featx.system.files import DIGEST_BYTES
 
 Values = NDArray[np.float64]
@@ -98,18 +99,24 @@ def fit_planes(
         whole = read_whole(X, "ridge", 0.5)
         scaling = Scaling.learn(scale, whole, own)
         gram = gram_matrix(whole, scaling)
+        alike = first_alike(row_digests(whole, np.zeros(len(whole), np.int64)))
+        of_all = np.zeros((n_columns, len(whole)))
     else:
         scaling = _tall_scaling(X, scale, own)
     for columns in groups_of_columns(weights):
         rows = np.flatnonzero(weights[:, columns[0]])
         of_group = values[np.ix_(rows, columns)], weights[rows, columns[0]]
         if wide:
-            found = _fit_wide(whole, rows, gram, scaling, *of_group, alpha)
+            found, of_all[np.ix_(columns, rows)] = _fit_wide(rows, gram, alike[rows], *of_group, alpha)
         else:
             found = _fit_tall(X, rows, scaling, *of_group, alpha, seed)
-        planes.coef[columns], planes.intercept[columns], planes.alpha[columns] = found.coef, found.intercept, found.alpha
+        planes.intercept[columns], planes.alpha[columns] = found.intercept, found.alpha
+        if not wide:
+            planes.coef[columns] = found.coef
         planes.left_out[np.ix_(rows, columns)] = found.left_out
         planes.with_common_mean[np.ix_(rows, columns)] = found.with_common_mean
+    if wide:  # one pass over the features for all columns
+        planes.coef[:] = weighted_sum(whole, scaling, of_all)
     return scaling, planes
 
 
@@ -127,15 +134,35 @@ def _tall_scaling(X: Features, scale: str, own: Values | None) -> Scaling:
 
 
 def _fit_wide(
-    X: NDArray[np.floating],
     rows: NDArray[np.int64],
     gram: Values,
-    scaling: Scaling,
+    alike: NDArray[np.int64],
     targets: Values,
     weights: Values,
     alpha: float | None,
-) -> Planes:
-    """Fewer rows than columns: decompose the inner products of the rows that count; see ``RidgeHead``."""
+) -> tuple[Planes, Values]:
+    """Fewer rows than columns: decompose the inner products of the rows that count; see ``RidgeHead``.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows,), int64
+        Which of all rows count.
+    gram : ndarray of shape (n_samples, n_samples)
+        Inner products of all scaled rows.
+    alike : ndarray of shape (n_rows,), int64
+        A number of each row that its copies share.
+    targets, weights : ndarray of shape (n_rows, n_columns) and (n_rows,)
+        Of the rows that count.
+    alpha : float or None
+        As in ``fit_planes``.
+
+    Returns
+    -------
+    planes : Planes
+        Without coefficients.
+    of_rows : ndarray of shape (n_columns, n_rows)
+        How much of each scaled row is in the coefficients of each column.
+    """
     shares, roots = weights / weights.sum(), np.sqrt(weights)
     gram = gram[np.ix_(rows, rows)]
     to_mean = gram @ shares
@@ -149,18 +176,15 @@ def _fit_wide(
     pull = directions.T @ (roots[:, None] * (targets - level))
     turned = directions * np.sqrt(curvature)
     turned /= roots[:, None]
-    with_copies = weights_with_copies(row_digests(X[rows], targets), weights)
+    with_copies = weights_with_copies(row_digests(alike[:, None].astype(np.float64), targets), weights)
     problem = LeastSquares(
         curvature, np.sqrt(curvature)[:, None] * pull, level, float(weights.sum()), targets, weights, with_copies
     )
     alphas, left_out = _choose(problem, lambda: iter([(slice(None), turned)]), np.ones(len(rows)), alpha)
     of_rows = roots[:, None] * (directions @ (pull / (curvature[:, None] + alphas)))
     of_rows -= weights[:, None] * (of_rows.sum(axis=0) / weights.sum())
-    of_all = np.zeros((len(alphas), len(X)))
-    of_all[:, rows] = of_rows.T
-    return Planes(
-        weighted_sum(X, scaling, of_all), level - to_mean @ of_rows, alphas, left_out, problem.with_common_mean(left_out)
-    )
+    intercept, fair = level - to_mean @ of_rows, problem.with_common_mean(left_out)
+    return Planes(np.empty((len(alphas), 0)), intercept, alphas, left_out, fair), of_rows.T
 
 
 def _fit_tall(

@@ -17,13 +17,17 @@ from featx.heads.classical.span import LARGEST_DECOMPOSITION
 from featx.heads.columns.base import LabelHead, Mask, Targets, split_targets
 from featx.heads.columns.basis import Basis
 from featx.heads.columns.logistic import sigmoids_of
-from featx.heads.columns.newton import hinge_loss, minimise
+from featx.heads.columns.newton import TOLERANCE, hinge_loss, minimise
 from featx.heads.copies import without_copies
 from featx.heads.head import Features
 from featx.heads.layers import Dense, PlainLayer, RbfKernel, Sigmoids
 from featx.heads.product import steady_product
 
 Values = NDArray[np.float64]
+
+
+_OF_FOLDS = 1e-6
+"""What fits to folds end at: the sigmoids that are learned from them need no more digits."""
 
 
 class SvmLabels(LabelHead):
@@ -126,7 +130,7 @@ class SvmLabels(LabelHead):
             coef = self._planes(basis.rows, targets, targets.known)
 
             def decide(used: Mask) -> Values:
-                found = self._planes(basis.rows, targets, used, coef)
+                found = self._planes(basis.rows, targets, used, coef, _OF_FOLDS)
                 decision: Values = basis.rows @ found[:-1] + found[-1]
                 return decision
 
@@ -144,10 +148,12 @@ class SvmLabels(LabelHead):
         some = Targets(targets.values, used, targets.weights)
         return some.balanced_weights() if self.class_weight else some.cell_weights
 
-    def _planes(self, rows: Values, targets: Targets, used: Mask, start: Values | None = None) -> Values:
+    def _planes(
+        self, rows: Values, targets: Targets, used: Mask, start: Values | None = None, tolerance: float = TOLERANCE
+    ) -> Values:
         """Return coefficients and intercepts (n_directions + 1, n_labels) learned from the cells that are used."""
         loss = hinge_loss(targets.values, self._penalty * self._cell_weights(targets, used))
-        coef, converged = minimise(rows, loss, targets.values.shape[1], 1, 1, start)
+        coef, converged = minimise(rows, loss, targets.values.shape[1], 1, 1, start, tolerance)
         if not converged:
             self.notes_ = [f"SvmLabels: did not converge at C {self._penalty:g}: a smaller one would"]
         return coef

@@ -18,8 +18,8 @@ derivative by each decision (n, k)."""
 _MAX_STEPS = 100
 _MAX_PRODUCTS = 300
 _MAX_HALVINGS = 30
-_TOLERANCE = 1e-10
-"""Of the gradient's length, in the curvature's own measure, against its length at zero coefficients."""
+TOLERANCE = 1e-10
+"""Where a fit ends: coefficients are then exact to rounding, or near it."""
 
 
 def logistic_loss(positive: Values, weights: Values) -> Loss:
@@ -47,7 +47,13 @@ def hinge_loss(positive: Values, weights: Values) -> Loss:
 
 
 def minimise(
-    X: Values, loss: Loss, n_labels: int, penalty: float, of_intercept: float, start: Values | None = None
+    X: Values,
+    loss: Loss,
+    n_labels: int,
+    penalty: float,
+    of_intercept: float,
+    start: Values | None = None,
+    tolerance: float = TOLERANCE,
 ) -> tuple[Values, bool]:
     """Minimise the loss of each label plus half of a penalty times the squared length of its coefficients.
 
@@ -63,6 +69,8 @@ def minimise(
         On the coefficients, and on the intercept.
     start : ndarray of shape (n_features + 1, n_labels) or None
         Where to begin; by default at zeros.
+    tolerance : float
+        Of the gradient's length, in the curvature's own measure, against its length at zero coefficients.
 
     Returns
     -------
@@ -92,7 +100,7 @@ def minimise(
 
     every = np.arange(n_labels, dtype=np.int64)
     _, slopes, bends = evaluate(np.zeros_like(coef), every)
-    wanted = _TOLERANCE * _lengths(transposed(slopes), diagonal_of(bends))
+    wanted = tolerance * _lengths(transposed(slopes), diagonal_of(bends))
     active = every
     values, slopes, bends = evaluate(coef, active)
     for _ in range(_MAX_STEPS):
@@ -109,7 +117,7 @@ def minimise(
         def curve(direction: Values, bends: Values = bends) -> Values:
             return transposed(bends * decide(direction)) + penalties * direction
 
-        step = conjugate_gradients(curve, -gradient, diagonal, np.minimum(0.1, lengths / wanted[active] * _TOLERANCE))
+        step = conjugate_gradients(curve, -gradient, diagonal, np.minimum(0.1, lengths / wanted[active] * tolerance))
         expected = (gradient * step).sum(axis=0)
         rate = np.ones(len(active))
         for _ in range(_MAX_HALVINGS):

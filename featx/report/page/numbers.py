@@ -31,6 +31,8 @@ def numbers_part(evaluation: NumbersEvaluation) -> dict[str, Any]:
 
 def _figures(evaluation: NumbersEvaluation) -> list[dict[str, str]]:
     """Return the figures of the first target; those of all stand in the table."""
+    if not evaluation.per_target:  # what is known is of images that weigh nothing
+        return []
     one = evaluation.per_target[0]
     of = f" of {one.name}" if len(evaluation.per_target) > 1 else ""
     rows = [

@@ -14,7 +14,13 @@ SCORES = {"classes": "accuracy", "grades": "quadratic_kappa", "labels": "mean_av
 """The figure that counts, by kind of task; the larger the better."""
 
 
-def figures_of(task: Task, y: NDArray[np.generic], outputs: Values, weights: Values | None = None) -> dict[str, float]:
+def figures_of(
+    task: Task,
+    y: NDArray[np.generic],
+    outputs: Values,
+    weights: Values | None = None,
+    called: NDArray[np.int64] | None = None,
+) -> dict[str, float]:
     """Return figures of what a head gives for images that it was not fitted on.
 
     Parameters
@@ -27,6 +33,8 @@ def figures_of(task: Task, y: NDArray[np.generic], outputs: Values, weights: Val
         Probabilities or numbers.
     weights : ndarray of shape (n,) or None
         How much each image counts.
+    called : ndarray of shape (n,) or None
+        What each image is called; by default the most probable class, or the median grade.
 
     Returns
     -------
@@ -41,7 +49,8 @@ def figures_of(task: Task, y: NDArray[np.generic], outputs: Values, weights: Val
     if task.kind == "numbers":
         return _of_numbers(np.asarray(y, np.float64), outputs, weights)
     labels = np.asarray(y, np.int64)
-    called = middle_grade(outputs) if task.is_ordered else outputs.argmax(axis=1)
+    if called is None:
+        called = middle_grade(outputs) if task.is_ordered else outputs.argmax(axis=1)
     figures = {"accuracy": float(np.average(called == labels, weights=weights))}
     if task.is_ordered:
         from sklearn.metrics import cohen_kappa_score

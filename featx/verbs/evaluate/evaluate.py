@@ -147,7 +147,8 @@ def evaluate_model(
         measured = from_cache(loaded, split, folder, features, again, given is not None, on_chosen, progress)
     notes = measured.notes + (note_source(loaded, measured) if images is None else [])
     if tta:
-        notes.append(f"probabilities are averaged over {loaded.views['count']} views of each image")
+        what = "probabilities" if loaded.task.has_probabilities else "numbers"
+        notes.append(f"{what} are averaged over {loaded.views['count']} views of each image")
     if left_out := str(strangers.passed_over):
         notes.append(f"passed over among the unknown images: {left_out}")
     if loaded.task.has_targets:

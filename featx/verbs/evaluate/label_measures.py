@@ -263,7 +263,7 @@ def _drawn(
             ]
         return np.hstack([f1, ap, np.stack(means, axis=1)])
 
-    found = units.resampled(measure)
+    found = units.resampled(measure, n_labels)
     names = ("mean_average_precision", "macro_f1", "micro_f1", "subset_accuracy")
     means = dict(zip(names, found[:, 2 * n_labels :].T, strict=True))
     return _Drawn(found[:, :n_labels], found[:, n_labels : 2 * n_labels], means)

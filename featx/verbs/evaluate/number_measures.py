@@ -95,7 +95,8 @@ def measure_target(name: str, y: NDArray[np.float64], predicted: NDArray[np.floa
         return None
     y, predicted, units = y[known], predicted[known], units.where(known)
     values = _measures(y, predicted, units.weights[None])[0]
-    drawn = units.resampled(lambda weights: _measures(y, predicted, weights))
+    # Ranks take as long as some eight sums.
+    drawn = units.resampled(lambda weights: _measures(y, predicted, weights), columns=8)
     intervals = {
         which: found
         for which, value, column in zip(_NAMES, values, drawn.T, strict=True)

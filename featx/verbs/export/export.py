@@ -16,6 +16,7 @@ from featx.models import HeadFeatures, Model, load_model, refuse_swapped, weight
 from featx.system.files import writing_to
 from featx.system.paths import MODEL, StrPath, as_path
 from featx.system.results import Result
+from featx.task import Task
 from featx.verbs.export.column_pipeline import make_column_pipeline, run_column_pipeline
 from featx.verbs.export.facts import facts_of
 from featx.verbs.export.formats import export_network
@@ -59,6 +60,8 @@ class ExportResult(Result):
         Everything together.
     notes : tuple of str
         What a user should know about this file.
+    task : Task
+        What the model answers.
 
     Examples
     --------
@@ -78,6 +81,7 @@ class ExportResult(Result):
     bytes: int
     seconds: float
     notes: tuple[str, ...] = ()
+    task: Task = Task()  # noqa: RUF009 - frozen
 
 
 def export_model(
@@ -168,6 +172,7 @@ def export_model(
         bytes=size,
         seconds=time.monotonic() - started,
         notes=tuple(facts["notes"]),
+        task=loaded.task,
     )
 
 

@@ -98,7 +98,7 @@ def fit_frozen(store: FeatureCache, seed: int, progress: Progress | None = None)
                 store, poolings=_POOLINGS, folds=_FOLDS, layer=layers, seed=seed, progress=progress or False, **each
             ).heads
         ]
-        best = max(compared, key=lambda one: (one.accuracy, -one.log_loss))
+        best = max(compared, key=lambda one: (one.accuracy or 0.0, -(one.log_loss or 0.0)))
         choice = best.head, best.pooling, best.layer, best.settings
     head, pooling, layer, settings = choice
     with tempfile.TemporaryDirectory() as folder:

@@ -65,12 +65,6 @@ def check_answers(
         )
     if task.kind == "labels":
         return LabelPointsWanted.read(threshold, positive, images)
-    if threshold is not None and task.is_ordered:
-        raise TaskError(
-            f"{folder}: --threshold tells two classes apart, and these are grades, of which the middle one is answered. "
-            "Leave it out, or extract without --ordinal.",
-            wrong_value=True,
-        )
     return PointWanted.read(threshold, positive, images) if task.has_classes else None
 
 
@@ -85,7 +79,7 @@ def learn_answers(
     has_epochs: bool,
 ) -> LearnedAnswers:
     """Learn from what the head gives (n_val, n_columns) for the validation images, and by cross-validation where asked."""
-    chose = "epoch" if has_epochs else ""
+    chose, called = "epoch" if has_epochs else "", None
     counted = len(images.val) and (images.weights_val is None or images.weights_val.any())
     if not images.task.has_probabilities:
         found: dict[str, Any] = {"intervals": NumberIntervals.of(outputs, images.y_val, chose)} if len(images.val) else {}
@@ -100,11 +94,9 @@ def learn_answers(
         if isinstance(wanted, PointWanted):
             chosen, notes = learn_point(wanted, request, images, confidence.calibration, folds)
             found |= {"point": chosen, "notes": notes + confidence.notes}
-        if counted and not images.task.is_ordered:
-            given, point = confidence.calibration(outputs), found.get("point")
-            called = point(given) if point else given.argmax(axis=1)
-            found["val_accuracy"] = float(np.average(called == images.y_val, weights=images.weights_val))
-    if counted and images.task.kind != "classes":
-        figures = figures_of(images.task, images.y_val, outputs, images.weights_val)
+        outputs, point = confidence.calibration(outputs), found.get("point")
+        called = point(outputs) if point else None
+    if counted:
+        figures = figures_of(images.task, images.y_val, outputs, images.weights_val, called)
         found |= {"val_accuracy": figures.pop("accuracy", None), "val_figures": figures}
     return LearnedAnswers(**found)

@@ -14,6 +14,7 @@ from PIL import Image
 import featx
 from featx.errors import ClassMismatch, ImageListError, ModelError, TaskError
 from tests.conftest import Run, as_json
+from tests.report.page.pages import Page
 
 Extract = Callable[..., featx.ExtractResult]
 N = 90
@@ -115,6 +116,8 @@ def test_grades_have_kappa_beside_what_classes_have(table: Path, extract: Extrac
     np.testing.assert_array_equal(found.predicted, middle)
     assert found.grades.kappa == pytest.approx(sklearn.metrics.cohen_kappa_score(found.y, middle, weights="quadratic"))
     assert as_json(run("evaluate", model, "--json", "--out", "report"))["grades"]["kappa"] == found.grades.kappa
+    page = Page(Path("report/report.html"))
+    assert page.texts[page.texts.index("Quadratic kappa") + 1] == f"{found.grades.kappa:.3f}"
     assert f"quadratic kappa {found.grades.kappa:.3f}" in run("evaluate", model, "--out", "report", "--no-page").stdout
 
 

@@ -95,6 +95,8 @@ def test_a_network_gives_what_the_model_gives(
     assert facts["task"]["kind"] == kind
     assert ("thresholds" in facts) == (kind == "labels")
     assert ("intervals" in facts) == (kind == "numbers")
+    said = "to the probabilities of 2 labels" if kind == "labels" else "to 2 numbers"
+    assert f"{said}\n" in str(result)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tf2onnx") is None, reason="needs featx[onnx]")
