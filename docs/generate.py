@@ -205,7 +205,7 @@ DOCUMENTS: dict[str, tuple[Document, ...]] = {
         Document(
             "of a model",
             "featx:Model",
-            only=("layer", "pooling", "class_names", "recipe", "metrics", "history", "tuning", "versions"),
+            only=("layer", "pooling", "class_names", "task", "recipe", "metrics", "history", "tuning", "versions"),
             renamed={"head": "head_name"},
             added={
                 "path": ("Path", "The model file."),
@@ -283,6 +283,7 @@ KEYWORDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("svm", "featx.heads.classical.linear:SvmHead"),
         ("ridge", "featx.heads.classical.ridge:RidgeHead"),
         ("knn", "featx.heads.classical.neighbors:KnnHead"),
+        ("svm of numbers", "featx.heads.columns.regression:SvmNumbers"),
     ),
 }
 

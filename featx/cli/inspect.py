@@ -46,6 +46,7 @@ def inspect(path: Path | None, as_json: bool) -> None:
                 "pooling": model.pooling,
                 "finetuned_from": model.tail.start if model.tail else None,
                 "class_names": model.class_names,
+                "task": model.task.to_dict(),
                 "recipe": model.recipe.to_dict(),
                 "fingerprint": model.recipe.fingerprint,
                 "parameters": model.parameters,

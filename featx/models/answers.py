@@ -27,6 +27,13 @@ class Answers(Result):
             return self.point(probabilities)
         return middle_grade(probabilities) if self.task.is_ordered else probabilities.argmax(axis=1)
 
+    def shares_of(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what tells how strange images are, beside their features: class probabilities (n, n_classes).
+
+        Of labels and numbers a single share of 1: none of them stands against the others, so that there is no doubt to see.
+        """
+        return outputs if self.task.has_classes else np.ones((len(outputs), 1))
+
     @property
     def thresholds(self) -> NDArray[np.float64]:
         """From which probability on an image is said to have each label (n_labels,)."""

@@ -127,7 +127,7 @@ def classify_files(
             on_maps(files, of_layer, given)
         if model.familiarity and strangeness is not None and averages is not None:
             clean = np.array(batch.positions) % count == 0  # the scale is of clean images
-            strangeness[files[clean]] = model.familiarity.strangeness(averages[clean], given[clean])
+            strangeness[files[clean]] = model.familiarity.strangeness(averages[clean], model.shares_of(given[clean]))
         for file, digest in zip(files, batch.digests, strict=True):
             digests[file] = digest
     probabilities[list(rejected)] = np.nan

@@ -215,7 +215,8 @@ def _rebuild(document: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model
     _check_seal(document)
     familiarity = None
     if familiar:
-        familiarity = Familiarity.from_arrays(familiar, document["familiarity"]["judged_by"], len(class_names))
+        n_kinds = len(class_names) if task.has_classes else 1
+        familiarity = Familiarity.from_arrays(familiar, document["familiarity"]["judged_by"], n_kinds)
     return Model(
         recipe=recipe,
         layer=document["layer"],

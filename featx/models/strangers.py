@@ -46,7 +46,9 @@ def learn_familiarity(
         If features cannot be read.
     """
     catalog, features = store.catalog, HeadFeatures(model, weights)
-    labels = np.array([_label(model, name) for name in catalog.class_names])
+    # All images of labels or numbers are of one kind.
+    n_kinds = len(model.class_names) if model.task.has_classes else 1
+    labels = np.array([_label(model, name) for name in catalog.class_names] if model.task.has_classes else [0])
     train = _different(catalog.digests, train)
     val = _different(catalog.digests, val)
     val = val[~are_among(catalog.digests[val], catalog.digests[train])]
@@ -54,12 +56,12 @@ def learn_familiarity(
     train = _some_of_each(train, catalog.labels[train], most)
     val = _some_of_each(val, catalog.labels[val], MOST_JUDGING)
     averages = features.averages_of_cache(store, train)
-    judging, probabilities = averages[:0], np.empty((0, len(model.class_names)))
+    judging, probabilities = averages[:0], np.empty((0, n_kinds))
     if len(val):
         blocks = list(features.with_averages_of_cache(store, val))
         judging = np.concatenate([block for _, _, block in blocks])
-        probabilities = np.concatenate([model.predict_proba(X) for _, X, _ in blocks])
-    return Familiarity.learn(averages, labels[catalog.labels[train]], len(model.class_names), judging, probabilities)
+        probabilities = np.concatenate([model.shares_of(model.outputs(X)) for _, X, _ in blocks])
+    return Familiarity.learn(averages, labels[catalog.labels[train]], n_kinds, judging, probabilities)
 
 
 def _label(model: Model, name: str) -> int:

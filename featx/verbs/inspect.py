@@ -143,7 +143,7 @@ def summarise_model(model: Model, path: Path) -> ModelSummary:
         {
             "name": f"{model.head_name} head on {end}, {model.pooling}",
             "type": "Head",
-            "output_shape": [len(model.class_names)],
+            "output_shape": [len(model.column_names)],
             "parameters": model.head.n_parameters,
             "trainable": model.head_name != "knn",
         }

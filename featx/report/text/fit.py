@@ -1,17 +1,7 @@
 """The result of ``featx fit`` as text."""
 
-from featx.report.text.words import _value_text, beside_accuracy, join_lines, number_of, parameters_text
+from featx.report.text.words import FIGURES, _value_text, beside_accuracy, join_lines, number_of, parameters_text
 from featx.verbs.fit import FitResult
-
-_FIGURES = {
-    "mean_average_precision": "mean average precision",
-    "macro_f1": "macro F1",
-    "log_loss": "log loss",
-    "r2": "R²",
-    "rmse": "RMSE",
-    "mean_absolute_error": "mean absolute error",
-    "quadratic_kappa": "quadratic kappa",
-}
 
 
 def fit_text(result: FitResult) -> str:
@@ -34,7 +24,7 @@ def fit_text(result: FitResult) -> str:
         beside = beside_accuracy(result.val_interval, result.val_baseline)
         lines.append(f"  validation accuracy {result.val_accuracy:.3f} on {number_of(result.val_images, 'image')}{beside}")
     if result.val_figures:
-        figures = ", ".join(f"{_FIGURES[name]} {value:.4g}" for name, value in result.val_figures.items())
+        figures = ", ".join(f"{FIGURES[name]} {value:.4g}" for name, value in result.val_figures.items())
         lines.append(f"  on {number_of(result.val_images, 'validation image')}: {figures}")
     lines.append("  " + parameters_text(counts))
     lines += [f"  note: {note}" for note in result.notes]

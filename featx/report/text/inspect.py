@@ -1,6 +1,6 @@
 """The result of ``featx inspect`` as text."""
 
-from featx.report.text.words import _value_text, join_lines, number_of, parameters_text, size_text, table
+from featx.report.text.words import FIGURES, _value_text, join_lines, number_of, parameters_text, size_text, table
 from featx.system.counts import known_number_of
 from featx.verbs.inspect import CacheSummary, ModelSummary
 
@@ -38,13 +38,14 @@ def model_text(summary: ModelSummary) -> str:
     height, width = model.recipe.image_size
     metrics = model.metrics
     more = " …" if len(model.class_names) > 12 else ""
+    classes = f"{len(model.class_names)}: {', '.join(model.class_names[:12])}{more}"
     lines = [
         f"model {summary.path}",
         f"  head       {model.head_name} on {model.pooling} features",
         f"  backbone   {model.recipe.backbone} to {model.tail.end if model.tail else model.layer} at {height} x {width} px, "
         + (f"fine-tuned from {model.tail.start}, frozen before" if model.tail else "frozen")
         + ("" if model.recipe.precision == "float32" else f", in {model.recipe.precision}"),
-        f"  classes    {len(model.class_names)}: {', '.join(model.class_names[:12])}{more}",
+        f"  classes    {classes}" if model.task.kind == "classes" else f"  answers    {model.task.describe()}",
         f"  fitted on  {known_number_of(metrics.get('train_images'), 'image')} of "
         f"{model.source.get('images') or 'a folder not named'}",
     ]
@@ -53,6 +54,11 @@ def model_text(summary: ModelSummary) -> str:
         lines.append(
             f"  validation accuracy {metrics['val_accuracy']:.3f} on {known_number_of(metrics['val_images'], 'image')}{epoch}"
         )
+    if figures := metrics.get("val_figures"):
+        said = ", ".join(f"{FIGURES[name]} {value:.4g}" for name, value in figures.items() if name in FIGURES)
+        lines.append(f"  validation {said}, on {known_number_of(metrics['val_images'], 'image')}")
+    if model.intervals:
+        lines.append(f"  makes intervals by {number_of(min(model.intervals.images), 'validation image')}")
     if model.isotonic:
         lines.append("  calibrated by an isotonic curve, fitted on the validation images")
     if model.conformal:
@@ -63,7 +69,7 @@ def model_text(summary: ModelSummary) -> str:
         lines.append(f"  chosen     by cross-validation from {number_of(len(model.tuning), 'setting')}, the best:")
         for tried in model.tuning[:5]:
             given = ", ".join(f"{name} {_value_text(value)}" for name, value in tried.get("settings", {}).items())
-            lines.append(f"             {tried.get('accuracy', 0):.3f}  {tried.get('pooling')}, {given}")
+            lines.append(f"             {tried.get('score', tried.get('accuracy')) or 0:.3f}  {tried.get('pooling')}, {given}")
     rows = [
         (
             layer["name"],

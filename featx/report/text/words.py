@@ -12,6 +12,16 @@ _MOST_CLASSES = 40
 _MOST_CLASSES_IN_LINE = 12
 _MOST_NAMES = 20
 
+FIGURES = {
+    "mean_average_precision": "mean average precision",
+    "macro_f1": "macro F1",
+    "log_loss": "log loss",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mean_absolute_error": "mean absolute error",
+    "quadratic_kappa": "quadratic kappa",
+}
+
 
 def join_lines(lines: Iterable[str]) -> str:
     r"""Return a text of these lines. The end of a line inside one stands as ``\n``: a name must not look like lines of ours."""

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import CacheError, HeadError
+from featx.errors import CacheError, HeadError, TaskError
 from featx.heads import HEADS_OF, HeadSettings, HeadTask, head_spec, head_task
 from featx.models import find_training_copies, largest_share, open_cache, wilson
 from featx.store import POOLINGS
@@ -105,7 +105,7 @@ def compare_heads(
     store = open_cache(cache)
     task = store.catalog.task
     if withhold is not None and (error := task.refuse("--withhold", ("classes", "grades"), store.folder, "Leave it out.")):
-        raise error
+        raise TaskError(str(error), wrong_value=True)
     candidates = _candidates(names, asked, {**settings, "seed": seed}, head_task(task))
     groups = find_training_copies(store, progress).groups if group_duplicates else None
     layers = list(dict.fromkeys(layers or store.recipe.layers[-1:]))

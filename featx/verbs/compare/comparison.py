@@ -117,7 +117,8 @@ class Comparison(Result):
         return data_frame({name: [row[name] for row in rows] for name in rows[0]}, "Comparison")
 
 
-_COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if field.name not in ("settings", "figures"))
+_LAST = ("layer", "settings")
+_COLUMNS = tuple(field.name for field in dataclasses.fields(ComparedHead) if field.name not in (*_LAST, "figures"))
 
 
 _TABLE = Kind("an earlier comparison", "is not a comparison", [b"head,pooling,"])
@@ -147,7 +148,9 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
         make_folder(path.parent)
         with replacing_text(path) as file:
             writer = TableWriter(file)
-            writer.writerow([*_COLUMNS, "settings", "figures"])
+            writer.writerow([*_COLUMNS, "figures", *_LAST])
             for head in comparison.heads:
-                pairs = [" ".join(f"{name}={value}" for name, value in of.items()) for of in (head.settings, head.figures)]
-                writer.writerow([*(getattr(head, name) for name in _COLUMNS), *pairs])
+                settings, figures = (
+                    " ".join(f"{name}={value}" for name, value in of.items()) for of in (head.settings, head.figures)
+                )
+                writer.writerow([*(getattr(head, name) for name in _COLUMNS), figures, head.layer, settings])

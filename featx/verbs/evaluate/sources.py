@@ -183,7 +183,7 @@ def _classified(
     probabilities, strangeness = [], []
     for _, X, averages in features.with_averages_of_cache(store, rows):
         probabilities.append(model.outputs(X))
-        strangeness.append(familiarity.strangeness(averages, probabilities[-1]))
+        strangeness.append(familiarity.strangeness(averages, model.shares_of(probabilities[-1])))
     return np.concatenate(probabilities), np.concatenate(strangeness)
 
 

@@ -99,8 +99,9 @@ def _point_of(model: Model) -> dict[str, Any] | None:
 def _notes(form: Format, model: Model) -> list[str]:
     notes = []
     if model.familiarity:
+        what = "probabilities" if model.task.has_probabilities else "numbers"
         notes.append(
-            "how strange an image is (unfamiliar, featx predict --unknown) is not in this file: it gives probabilities alone"
+            f"how strange an image is (unfamiliar, featx predict --unknown) is not in this file: it gives {what} alone"
         )
     if model.task.kind == "labels":
         notes.append("an image has a label from its threshold on: see thresholds, in the order of class_names")

@@ -57,7 +57,7 @@ def check_answers(
     """
     task, folder = images.task, request.store.folder
     if kind and (error := task.refuse("--calibrate", ("classes", "grades"), folder, "Leave it out.")):
-        raise error
+        raise TaskError(str(error), wrong_value=True)
     check_calibration(kind, images, folder)
     if threshold is not None and not task.has_probabilities:
         raise TaskError(

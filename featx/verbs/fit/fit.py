@@ -165,9 +165,7 @@ def fit_head(
         **({"groups": grouping} if grouping else {}),
     }
     model = assemble_model(request, images, fitted, metrics, tuned.tuning, answers)
-    if images.task.has_classes:
-        familiarity = learn_familiarity(model, request.store, images.train, images.val)
-        model = dataclasses.replace(model, familiarity=familiarity)
+    model = dataclasses.replace(model, familiarity=learn_familiarity(model, request.store, images.train, images.val))
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
