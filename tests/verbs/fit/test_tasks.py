@@ -1,5 +1,6 @@
 """A fit of labels, of numbers and of grades, from a cache to a model file and back."""
 
+import dataclasses
 import json
 import shutil
 import zipfile
@@ -13,7 +14,7 @@ from sklearn.metrics import average_precision_score, cohen_kappa_score, r2_score
 import featx
 from featx.errors import HeadError, ModelDamaged, TaskError
 from featx.report import fit_text
-from tests.conftest import Run, as_json
+from tests.conftest import Run, as_json, write_image
 from tests.models.test_file import edit, put
 from tests.verbs.fit.made import colour_targets, with_task, write_colours
 
@@ -228,3 +229,33 @@ def test_a_stranger_is_told_from_the_images_learned_from(kind: str, labels: Path
         model.familiarity.strangeness(rows, model.shares_of(np.zeros((len(rows), 2)))) for rows in (averages, noise)
     )
     assert np.median(strange) > known.max()
+
+
+def test_two_grades_may_have_a_threshold(tmp_path: Path) -> None:
+    """As two classes may: it is the threshold that decides then, not the median."""
+    for label, (name, colour) in enumerate({"low": (90, 40, 40), "high": (110, 40, 40)}.items()):
+        for number in range(24):
+            split = "train" if number < 18 else "val"
+            write_image(tmp_path / "photos" / split / name / f"{number}.png", colour, seed=100 * label + number)
+    cache = tmp_path / "cache"
+    featx.extract_features(tmp_path / "photos", cache, backbone="stub", image_size=(64, 64), workers=1, ordinal=("low", "high"))
+    result = featx.fit_head(cache, "logreg", threshold=0.9, positive="high", out=tmp_path / "m.featx")
+    model = featx.load_model(result.model)
+    assert (model.task.names, model.point.positive, model.point.threshold) == (("low", "high"), 1, 0.9)
+    assert model.decide(np.array([[0.2, 0.8], [0.05, 0.95]])).tolist() == [0, 1]
+    assert set(result.val_figures) <= {"quadratic_kappa", "mean_absolute_error"}
+
+
+def test_groups_and_weights_go_with_labels(labels: Path, tmp_path: Path) -> None:
+    """Scores across and within groups are measured by the figure of the task; images of weight 0 are left out."""
+    cache = tmp_path / "cache"
+    shutil.copytree(labels, cache)
+    catalog = featx.open_cache(cache).catalog
+    weights = np.where(np.arange(len(catalog)) % 9 == 8, 0.0, 1.0 + np.arange(len(catalog)) % 2)
+    groups = [f"g{number // 3}" for number in range(len(catalog))]
+    dataclasses.replace(catalog, groups=groups, weights=weights).write(cache / "catalog.h5")
+    result = featx.fit_head(cache, "ridge", threshold="f1", out=tmp_path / "m.featx")
+    assert result.groups["measure"] == "mean_average_precision"
+    assert 0 < result.groups["score_apart"] <= 1
+    assert result.train_images == len(featx.open_cache(cache).catalog.learned_from())
+    assert "new groups" in " ".join(result.notes)
