@@ -31,7 +31,7 @@ from featx.cli.terminal import echo_text, newest_cache, print_json
 )
 @click.option("--out", type=RESULT, help="The model file.  [default: models/<cache>-finetuned.featx]")
 @click.option("--epochs", type=int, default=10, show_default=True, help="Most epochs to train.")
-@click.option("--learning-rate", type=float, default=1e-4, show_default=True, help="The optimizer's largest step.")
+@click.option("--learning-rate", type=float, default=3e-4, show_default=True, help="The optimizer's largest step.")
 @click.option(
     "--schedule",
     type=click.Choice(["cosine", "constant"]),

@@ -94,7 +94,7 @@ def fine_tune(
     progress : callable, bool or None
         Called as (stage, newly done, total). True is a bar, False none; by default a bar in a terminal or a notebook.
     **training
-        ``epochs`` (at most 10 by default), ``learning_rate`` (1e-4, the largest step), ``schedule`` (``cosine`` or
+        ``epochs`` (at most 10 by default), ``learning_rate`` (3e-4, the largest step), ``schedule`` (``cosine`` or
         ``constant``), ``patience`` (5), ``monitor`` (``val_loss`` or ``val_accuracy``), ``batch_size`` (32), ``flip``
         (``horizontal``, ``all`` or ``none``), ``averaging`` (0.1); ``optimizer`` (``adamw``), ``momentum`` (0),
         ``weight_decay``, ``dropout`` and ``depth_decay`` (0.3). See ``TuningKeywords``.

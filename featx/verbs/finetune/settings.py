@@ -100,7 +100,7 @@ class Schedule:
     """
 
     epochs: int = 10
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-4
     kind: str = "cosine"
     patience: int = 5
     monitor: str = "val_loss"

@@ -175,11 +175,10 @@ class Tuning:
             self.temperature = self._temperature(self._all_logits(val), val.y)
 
     def _has_waited(self) -> bool:
-        if not self.before:
+        # Not from the start on: at a high rate the first epochs often do worse than it, and the last ones better.
+        if not self.before or not self.history["loss"]:
             return False
-        # The start counts as epoch 0: if nothing beats it for that long, nothing will.
-        best = self.best_epoch if self.history["loss"] and self.is_better else 0
-        return int(self._done["epoch"]) - best >= self._schedule.patience
+        return int(self._done["epoch"]) - self.best_epoch >= self._schedule.patience
 
     def _train_epoch(self, train: Examples, weights: NDArray[np.float64] | None, started: float) -> dict[str, float]:
         schedule, epoch = self._schedule, int(self._done["epoch"])
