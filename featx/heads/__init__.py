@@ -8,7 +8,7 @@ from featx.heads.classical.shared import SharedRows, memory_of_shared
 from featx.heads.classical.span import Span
 from featx.heads.conformal import METHODS, MOST_SCORES, Conformal
 from featx.heads.epochs.losses import balanced_weights, best_epoch, probabilities_of, row_losses
-from featx.heads.grades import middle_grade
+from featx.heads.grades import GradeAnswer, answer_grades, choose_answer, middle_grade
 from featx.heads.head import Features, Head, Rows
 from featx.heads.isotonic import Isotonic
 from featx.heads.linear_form import LinearForm
@@ -32,6 +32,7 @@ __all__ = [
     "Conformal",
     "Features",
     "Goal",
+    "GradeAnswer",
     "Head",
     "HeadSettings",
     "HeadSpec",
@@ -45,10 +46,12 @@ __all__ = [
     "Scaling",
     "SharedRows",
     "Span",
+    "answer_grades",
     "balanced_weights",
     "best_epoch",
     "check_scale",
     "check_seed",
+    "choose_answer",
     "choose_point",
     "cuts_of",
     "figures_at",

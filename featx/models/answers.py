@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.heads import OperatingPoint, middle_grade
+from featx.heads import GradeAnswer, OperatingPoint, answer_grades
 from featx.system.results import Result
 from featx.task import Task
 
@@ -15,6 +15,7 @@ class Answers(Result):
     point: OperatingPoint | None
     task: Task
     points: tuple[OperatingPoint, ...]
+    grade_answer: GradeAnswer
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -25,7 +26,7 @@ class Answers(Result):
         """Return the class or grade (n,) that images with these probabilities (n, n_classes) are called by."""
         if self.point:
             return self.point(probabilities)
-        return middle_grade(probabilities) if self.task.is_ordered else probabilities.argmax(axis=1)
+        return answer_grades(probabilities, self.grade_answer if self.task.is_ordered else "most_probable")
 
     def shares_of(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what tells how strange images are, beside their features: class probabilities (n, n_classes).

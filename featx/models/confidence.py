@@ -48,6 +48,7 @@ def confidence_document(model: Model) -> dict[str, Any]:
         **({"operating_point": dataclasses.asdict(model.point)} if model.point else {}),
         **({"label_points": [dataclasses.asdict(point) for point in model.points]} if model.points else {}),
         **({"number_intervals": model.intervals.to_dict()} if model.intervals else {}),
+        **({} if model.grade_answer == "median" else {"grade_answer": model.grade_answer}),
     }
 
 
@@ -67,6 +68,7 @@ def confidence_of(document: dict[str, Any]) -> ConfidenceFields:
         "point": _point_of(point) if point else None,
         "points": tuple(map(_point_of, document.get("label_points", ()))),
         "intervals": NumberIntervals.from_dict(document["number_intervals"]) if "number_intervals" in document else None,
+        "grade_answer": document.get("grade_answer", "median"),
     }
 
 
@@ -83,7 +85,7 @@ def task_of(document: dict[str, Any]) -> Task:
     if wanted is not None and tuple(document["class_names"]) != wanted:
         raise ValueError("model.json, task: does not fit its class_names")
     # What goes with classes alone, with labels alone, with numbers alone.
-    only = {"label_points": "labels", "number_intervals": "numbers"}
+    only = {"label_points": "labels", "number_intervals": "numbers", "grade_answer": "grades"}
     for name in ("isotonic", "conformal", "temperature", "operating_point", *only):
         if name in document and (task.kind != only[name] if name in only else not task.has_classes):
             raise ValueError(f"model.json, {name}: does not go with {task.kind}")

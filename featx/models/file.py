@@ -47,7 +47,7 @@ _DOCUMENT, _LARGEST_DOCUMENT = "model.json", 16_000_000  # in memory some twenty
 _MODEL = Kind("an earlier model", "is not a featx model", is_one=lambda path: has_member(path, _DOCUMENT))
 _SEALED = (
     *("schema", "recipe", "layer", "pooling", "head", "class_names", "tail", "temperature", "views"),
-    *("isotonic", "conformal", "familiarity", "operating_point", "task", "label_points", "number_intervals"),
+    *("isotonic", "conformal", "familiarity", "operating_point", "task", "label_points", "number_intervals", "grade_answer"),
 )
 _MOST_MEMBERS = 5000
 _LIBRARIES = ("featx", "numpy", "keras", "scikit-learn", "pillow", "h5py")

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -12,48 +11,18 @@ from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
 from featx.errors import ModelError
-from featx.heads import Calibration, Conformal, Head, Isotonic, NumberIntervals, OperatingPoint, best_epoch
+from featx.heads import Calibration, Conformal, GradeAnswer, Head, Isotonic, NumberIntervals, OperatingPoint, best_epoch
 from featx.images import MAX_PIXELS, as_sources
 from featx.models.answers import Answers
 from featx.models.familiarity import Familiarity
 from featx.models.live import LiveNetwork
 from featx.models.settings import Compute
+from featx.models.tail import FineTuned
 from featx.recipe import Recipe
-from featx.system.npy import npy_bytes
 from featx.task import Task
 
 TRAINED_ON_BYTES = 8
 """How much of a training image's digest a model keeps, which later reveals whether an image was among them."""
-
-
-@dataclasses.dataclass(frozen=True)
-class FineTuned:
-    """Layers of the backbone that were trained together with the head.
-
-    Parameters
-    ----------
-    start, end : str
-        The first and the last of them; the head takes the output of the last.
-    arrays : dict of str to ndarray
-        Their weights, as ``layer/name``.
-    """
-
-    start: str
-    end: str
-    arrays: dict[str, NDArray[Any]]
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of values in these layers."""
-        return sum(array.size for array in self.arrays.values())
-
-    @property
-    def identity(self) -> str:
-        """First layer and digest of the weights, as the recipe has it."""
-        digest = hashlib.sha256()
-        for name in sorted(self.arrays):
-            digest.update(name.encode() + b"\0" + npy_bytes(self.arrays[name]))
-        return f"{self.start}:{digest.hexdigest()}"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -98,8 +67,7 @@ class Model(Answers):
     isotonic : Isotonic or None
         The curve that its probabilities are bent by, in place of a temperature.
     conformal : Conformal or None
-        Scores of the validation images, which sets of classes are made by; None without validation images, and in models of
-        earlier versions.
+        Scores of the validation images, which sets of classes are made by; None without any.
     familiarity : Familiarity or None
         What tells how strange an image is; None in models of an earlier version.
     point : OperatingPoint or None
@@ -110,6 +78,8 @@ class Model(Answers):
         Of each label, from which probability on an image is said to have it; none for 0.5.
     intervals : NumberIntervals or None
         Of numbers: errors on the validation images.
+    grade_answer : str
+        Of grades: ``median``, or ``most_probable`` where that had the larger kappa on the validation images.
 
     Examples
     --------
@@ -148,6 +118,7 @@ class Model(Answers):
     task: Task = Task()  # noqa: RUF009 - frozen
     points: tuple[OperatingPoint, ...] = ()
     intervals: NumberIntervals | None = None
+    grade_answer: GradeAnswer = "median"
     _live: LiveNetwork = dataclasses.field(default_factory=LiveNetwork, init=False, repr=False, compare=False)
     _file: Path | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 

@@ -173,6 +173,7 @@ class Document(msgspec.Struct, rename={"schema_": "schema"}):
     task: TaskFields | msgspec.UnsetType = msgspec.UNSET
     label_points: list[PointFields] | msgspec.UnsetType = msgspec.UNSET
     number_intervals: IntervalFields | msgspec.UnsetType = msgspec.UNSET
+    grade_answer: Literal["most_probable"] | msgspec.UnsetType = msgspec.UNSET
     sealed: dict[str, str] = {}
 
 

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.heads import middle_grade
+from featx.heads import answer_grades, choose_answer
 from featx.task import Task
 
 Values = NDArray[np.float64]
@@ -34,7 +34,8 @@ def figures_of(
     weights : ndarray of shape (n,) or None
         How much each image counts.
     called : ndarray of shape (n,) or None
-        What each image is called; by default the most probable class, or the median grade.
+        What each image is called; by default the most probable class; the median grade, or the most probable one where
+        that gives the larger quadratic kappa.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def figures_of(
         return _of_numbers(np.asarray(y, np.float64), outputs, weights)
     labels = np.asarray(y, np.int64)
     if called is None:
-        called = middle_grade(outputs) if task.is_ordered else outputs.argmax(axis=1)
+        called = answer_grades(outputs, choose_answer(outputs, labels, weights) if task.is_ordered else "most_probable")
     figures = {"accuracy": float(np.average(called == labels, weights=weights))}
     if task.is_ordered:
         from sklearn.metrics import cohen_kappa_score

@@ -14,12 +14,13 @@ from featx.errors import HeadError
 from featx.heads import (
     LeftOut,
     SharedRows,
+    answer_grades,
     check_scale,
+    choose_answer,
     head_spec,
     head_task,
     make_head,
     memory_of_shared,
-    middle_grade,
     share_rows,
 )
 from featx.store import CachedRows
@@ -242,7 +243,8 @@ class CrossValidation:
             nothing = np.zeros(0, np.bool_)
             return Tried(candidate, None, of_task["figures"].get("log_loss"), seconds, nothing, **of_task)
         of_label = probabilities[np.arange(len(images.rows)), images.labels]
-        called = middle_grade(probabilities) if images.task.is_ordered else probabilities.argmax(axis=1)
+        how = choose_answer(probabilities, images.labels, images.weights) if images.task.is_ordered else "most_probable"
+        called = answer_grades(probabilities, how)
         right = called == images.labels
         return Tried(
             candidate=candidate,

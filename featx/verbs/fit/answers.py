@@ -7,12 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import TaskError
-from featx.heads import Calibration, CalibrationKind, Conformal, NumberIntervals, OperatingPoint
+from featx.heads import (
+    Calibration,
+    CalibrationKind,
+    Conformal,
+    GradeAnswer,
+    NumberIntervals,
+    OperatingPoint,
+    answer_grades,
+    choose_answer,
+)
 from featx.verbs.compare import figures_of
 from featx.verbs.fit.confidence import check_calibration, learn_confidence
 from featx.verbs.fit.learning import LearningImages
 from featx.verbs.fit.point import LabelPointsWanted, PointWanted, learn_label_points, learn_point
 from featx.verbs.fit.request import FitRequest
+
+_MOST_PROBABLE = (
+    "the most probable grade is the answer, as its quadratic kappa on the validation images is larger than that of the median"
+)
 
 Wanted = PointWanted | LabelPointsWanted | None
 
@@ -23,7 +36,7 @@ class LearnedAnswers:
 
     Parameters
     ----------
-    calibration, conformal, point, points, intervals
+    calibration, conformal, point, points, intervals, grade_answer
         As in ``Model``.
     notes : list of str
         Remarks for the user.
@@ -38,6 +51,7 @@ class LearnedAnswers:
     point: OperatingPoint | None = None
     points: tuple[OperatingPoint, ...] = ()
     intervals: NumberIntervals | None = None
+    grade_answer: GradeAnswer = "median"
     notes: list[str] = dataclasses.field(default_factory=list)
     val_accuracy: float | None = None
     val_figures: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -95,7 +109,12 @@ def learn_answers(
             chosen, notes = learn_point(wanted, request, images, confidence.calibration, folds)
             found |= {"point": chosen, "notes": notes + confidence.notes}
         outputs, point = confidence.calibration(outputs), found.get("point")
-        called = point(outputs) if point else None
+        called = point(outputs) if point else outputs.argmax(axis=1)
+        if images.task.is_ordered and not point:
+            how = choose_answer(outputs, images.y_val, images.weights_val)
+            called, found["grade_answer"] = answer_grades(outputs, how), how
+            if how != "median":
+                found["notes"] = [*found["notes"], _MOST_PROBABLE]
     if counted:
         figures = figures_of(images.task, images.y_val, outputs, images.weights_val, called)
         found |= {"val_accuracy": figures.pop("accuracy", None), "val_figures": figures}

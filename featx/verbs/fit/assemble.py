@@ -45,6 +45,7 @@ def assemble_model(
         task=images.task,
         points=answers.points,
         intervals=answers.intervals,
+        grade_answer=answers.grade_answer,
         quantized=request.quantized,
         views={"augment": catalog.augment, "seed": catalog.view_seed, "count": 1 + len(catalog.view_keys)},
         trained_on=np.unique(catalog.digests[images.train][:, :TRAINED_ON_BYTES], axis=0),

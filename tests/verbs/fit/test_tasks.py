@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, cohen_kappa_score, r2_score
 
 import featx
 from featx.errors import HeadError, ModelDamaged, TaskError
+from featx.models import save_model
 from featx.report import fit_text
 from tests.conftest import Run, as_json, write_image
 from tests.models.test_file import edit, put
@@ -198,6 +199,7 @@ def test_the_command_line_tells_of_a_task(labels: Path, numbers: Path, run: Run)
         ("task", {"kind": "labels", "names": ["warm", "bright"], "more": 1}),
         ("label_points", []),
         ("temperature", 2.0),
+        ("grade_answer", "most_probable"),
         ("number_intervals", {"errors": [[1.0]], "images": [1], "chose": ""}),
     ],
 )
@@ -259,3 +261,17 @@ def test_groups_and_weights_go_with_labels(labels: Path, tmp_path: Path) -> None
     assert 0 < result.groups["score_apart"] <= 1
     assert result.train_images == len(featx.open_cache(cache).catalog.learned_from())
     assert "new groups" in " ".join(result.notes)
+
+
+def test_a_model_keeps_how_it_answers_grades(grades: Path, tmp_path: Path) -> None:
+    """The median where nothing is said; the file has the other, and nothing else is taken."""
+    path = featx.fit_head(grades, "logreg", out=tmp_path / "m.featx").model
+    model = dataclasses.replace(featx.load_model(path), grade_answer="median")
+    unsure = np.array([[0.4, 0.35, 0.25], [0.25, 0.35, 0.4]])
+    assert model.decide(unsure).tolist() == [1, 1]
+    save_model(dataclasses.replace(model, grade_answer="most_probable"), tmp_path / "other.featx")
+    other = featx.load_model(tmp_path / "other.featx")
+    assert other.decide(unsure).tolist() == [0, 2]
+    edit(tmp_path / "other.featx", put("grade_answer", value="least"))
+    with pytest.raises(ModelDamaged):
+        featx.load_model(tmp_path / "other.featx")
