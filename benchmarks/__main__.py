@@ -44,7 +44,20 @@ LONG = ("tutorial-224", "labels")
 """Run only where they are asked for."""
 
 OTHERS = (
-    *("audit", "backbones", "bombs", "classes", "compare", "damage", "dense", "explain", "exports", "faults", "finetune"),
+    *(
+        "audit",
+        "backbones",
+        "bombs",
+        "classes",
+        "columns",
+        "compare",
+        "damage",
+        "dense",
+        "explain",
+        "exports",
+        "faults",
+        "finetune",
+    ),
     *("fuzz", "images", "million", "parts", "pays", "pixels", "plan", "ray", "report", "scale", "wide"),
 )
 """Benchmarks of other things, each with a command of its own."""
