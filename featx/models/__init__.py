@@ -24,11 +24,12 @@ from featx.models.int8 import (
 )
 from featx.models.leaks import MOST_COMPARED, near_duplicates_across_splits, showing_training_images
 from featx.models.listed import CHANGED, ListedFiles
-from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
+from featx.models.model import TRAINED_ON_BYTES, Model
 from featx.models.pictures import MeasuredPictures, measure_missing, stored_pictures
 from featx.models.separation import LEVEL, Judged, Separation, tell_apart, wilson
 from featx.models.settings import Compute
 from featx.models.strangers import learn_familiarity
+from featx.models.tail import FineTuned
 from featx.models.transform import Transform
 
 __all__ = [

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import HeadError, ModelError
-from featx.heads import METHODS, Conformal, Isotonic, NumberIntervals, OperatingPoint
+from featx.heads import METHODS, Conformal, GradeAnswer, Isotonic, NumberIntervals, OperatingPoint
 from featx.models.model import Model
 from featx.system.kinds import plain, shown
 from featx.task import Task
@@ -26,6 +26,7 @@ class ConfidenceFields(TypedDict):
     point: OperatingPoint | None
     points: tuple[OperatingPoint, ...]
     intervals: NumberIntervals | None
+    grade_answer: GradeAnswer
 
 
 def confidence_document(model: Model) -> dict[str, Any]:

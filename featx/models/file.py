@@ -21,8 +21,9 @@ from featx.models.advice import advise
 from featx.models.confidence import confidence_document, confidence_of, task_of
 from featx.models.familiarity import Familiarity
 from featx.models.found import models_in
-from featx.models.model import TRAINED_ON_BYTES, FineTuned, Model
+from featx.models.model import TRAINED_ON_BYTES, Model
 from featx.models.schema import check_document
+from featx.models.tail import FineTuned
 from featx.recipe import Recipe
 from featx.store import check_pooling
 from featx.system.addresses import address_of
