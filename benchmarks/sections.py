@@ -209,7 +209,8 @@ def render(sections: Sequence[dict[str, Any]]) -> str:
     if aims:
         lines += ["## Aims", "", markdown_table(["section", "figure", "aim", "measured", ""], aims), ""]
     for section in sections:
-        lines += [f"## {section['title']}", "", f"`{section['command']}` · {section['date']} · took {section['seconds']} s", ""]
+        took = "put together from several runs" if section["seconds"] is None else f"took {section['seconds']} s"
+        lines += [f"## {section['title']}", "", f"`{section['command']}` · {section['date']} · {took}", ""]
         if (section["machine"], section["versions"]) != (newest["machine"], newest["versions"]):
             lines += [_say_setting(section), ""]
         lines += [body(section), ""]
