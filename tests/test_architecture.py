@@ -358,7 +358,7 @@ def test_help_loads_no_heavy_module(code: str, tmp_path: Path) -> None:
     assert modules_loaded_by(code, tmp_path) & heavy == set()
 
 
-@pytest.mark.parametrize("head", ["logreg", "svm", "ridge", "knn"])
+@pytest.mark.parametrize("head", ["logreg", *(pytest.param(name, marks=pytest.mark.slow) for name in ("svm", "ridge", "knn"))])
 def test_fitting_a_classical_head_never_loads_tensorflow(head: str, stub_cache: Path, tmp_path: Path) -> None:
     """``fit --head logreg`` and evaluating it need neither TensorFlow nor Keras."""
     model = tmp_path / "m.featx"

@@ -17,6 +17,7 @@ from featx.backbones.tail import assign_arrays
 from featx.errors import BackboneError, WeightsError
 from tests.backbones.test_network import SPEC, noise, recipe
 
+SUFFIXES = (".h5", ".keras", ".weights.h5")
 SIDE = 32
 
 
@@ -75,8 +76,19 @@ def features(path: Path) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-@pytest.mark.parametrize("suffix", [".h5", ".keras", ".weights.h5"])
-@pytest.mark.parametrize("build", [nested, unfrozen, augmented, flat])
+@pytest.mark.parametrize(
+    ("build", "suffix"),
+    [
+        *((nested, suffix) for suffix in SUFFIXES),
+        *zip((unfrozen, augmented, flat), SUFFIXES, strict=True),
+        *(
+            pytest.param(build, suffix, marks=pytest.mark.slow)
+            for place, build in enumerate((unfrozen, augmented, flat))
+            for suffix in SUFFIXES
+            if suffix != SUFFIXES[place]
+        ),
+    ],
+)
 def test_a_network_around_the_base_gives_its_base(
     base: Any, wanted: np.ndarray, tmp_path: Path, build: Callable[[Any], Any], suffix: str
 ) -> None:

@@ -73,6 +73,7 @@ def test_int8_features_are_close_to_those_of_float32(network: QuantizedNetwork, 
     assert len(steps) == 24
 
 
+@pytest.mark.slow
 def test_numbers_without_a_histogram_get_ranges_all_the_same() -> None:
     """With random weights EfficientNet's activations all but vanish: NumPy has no bins for them, and they go by the largest."""
     draft = dataclasses.replace(
@@ -268,6 +269,7 @@ def test_backbone_that_does_not_convert_is_a_clear_error(monkeypatch: pytest.Mon
         quantize_backbone(DRAFT, None, cuttings(1))
 
 
+@pytest.mark.slow
 def test_error_of_the_users_own_is_told_as_in_float32() -> None:
     """A layer that there is none of is not a failed conversion: the other process' error is raised again as what it was."""
     draft = dataclasses.replace(DRAFT, layers=("block9_pool",))

@@ -162,7 +162,9 @@ def test_a_missing_download_says_which_file_and_where_to_put_it(
 
 @pytest.mark.usefixtures("_fresh_session")
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined or non-square:UserWarning")  # Keras' own MobileNet
-@pytest.mark.parametrize("name", ["efficientnetb0", "mobilenet", "densenet121"])
+@pytest.mark.parametrize(
+    "name", ["mobilenet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("efficientnetb0", "densenet121"))]
+)
 def test_imagenet_weights_give_what_keras_gives_by_that_name(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

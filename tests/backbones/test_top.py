@@ -41,6 +41,7 @@ def recipe(path: Path, layers: tuple[str, ...], size: tuple[int, int] = (224, 22
     return Recipe("vgg16", f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}", layers, size, "caffe")
 
 
+@pytest.mark.slow
 def test_fc2_gives_4096_features(whole: tuple[Path, dict[str, NDArray[np.float32]]]) -> None:
     """As a map of 1 x 1, beside a layer of the base, in one forward pass: what Keras gives."""
     path, wanted = whole
@@ -53,6 +54,7 @@ def test_fc2_gives_4096_features(whole: tuple[Path, dict[str, NDArray[np.float32
     assert backbone.network["parameters"] == 14_714_688 + 25_088 * 4096 + 4096 + 4096 * 4096 + 4096
 
 
+@pytest.mark.slow
 def test_the_base_alone_comes_out_of_the_same_file(whole: tuple[Path, dict[str, NDArray[np.float32]]]) -> None:
     """Also at another image size, which the top would not take."""
     path, wanted = whole

@@ -29,6 +29,7 @@ def expected_cost(y: np.ndarray, called: np.ndarray, weights: np.ndarray) -> flo
     return float(np.average(COSTS[y.astype(int), called.astype(int)], weights=weights))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(CASES, st.sampled_from(["f1", "balanced", "precision=0.8", "recall=0.7", "cost=x"]))
 def test_no_threshold_serves_the_goal_better(rows: list[tuple[bool, float, int]], text: str) -> None:

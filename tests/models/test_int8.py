@@ -67,6 +67,7 @@ def no_quantization(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(int8, "quantize_backbone", refuse)
 
 
+@pytest.mark.slow
 def test_an_explanation_is_exact_in_int8_too(folder: Path) -> None:
     """From the maps that the quantized network gives; the margin is the head's."""
     (one,) = featx.explain_images(folder / "m.featx", folder / "photos/red/0.png")
@@ -257,6 +258,7 @@ def test_unfinished_network_of_a_killed_process_is_found_and_swept(copy: Path) -
     assert featx.verify_cache(cache).leftovers == 0
 
 
+@pytest.mark.slow
 def test_overwriting_changes_the_network_and_keeps_one(copy: Path) -> None:
     """Another network is another recipe: all features are made again, and the old network goes with the old features."""
     (network,) = (copy / "cache" / "quantized").glob("*.zip")

@@ -101,7 +101,10 @@ def features(stub_cache: Path) -> Callable[[Any], np.ndarray]:
     return lambda model: store.features(store.catalog.rows(), layer=model.layer, pooling=model.pooling)
 
 
-@pytest.mark.parametrize("head", HEADS)
+# Two in every run; the edits of the others take as long again each.
+@pytest.mark.parametrize(
+    "head", [name if name in ("logreg", "ridge") else pytest.param(name, marks=pytest.mark.slow) for name in HEADS]
+)
 def test_each_edit_of_a_model_gives_the_sound_model_or_one_error_that_names_it(
     head: str, stub_cache: Path, tmp_path: Path, features: Callable[[Any], np.ndarray]
 ) -> None:

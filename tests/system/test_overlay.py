@@ -55,6 +55,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_what_came_with_an_image_of_a_container_is_replaced_as_any(photos: Path, tmp_path: Path) -> None:
     """There a folder cannot be renamed in every case, and a file gets another inode when it is first written to."""
     place = tmp_path / "overlay"

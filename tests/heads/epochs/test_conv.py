@@ -147,6 +147,7 @@ def test_the_size_of_the_features_does_not_matter() -> None:
     assert plain.max() > 0.8
 
 
+@pytest.mark.slow
 def test_large_maps_are_predicted_in_small_blocks() -> None:
     """What is held at a time stays within a few hundred megabytes, whatever the maps: 28 x 28 x 512 in rows of 20."""
     import tracemalloc

@@ -44,6 +44,8 @@ HEADS: dict[str, dict[str, Any]] = {
     "knn": {},
 }
 NETWORKS = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx", "tflite": ".tflite", "openvino": ".xml"}
+QUICK = ("onnx", "openvino")
+"""Those that are read again without TensorFlow, in seconds."""
 
 # What a user of each format would write: plain programs that know nothing of featx. They take a list of [file, probabilities
 # file] and the pixels, and run them one image first and then the others.
@@ -144,7 +146,7 @@ def pixels_of(model: featx.Model, files: list[Path]) -> NDArray[np.uint8]:
     return np.concatenate([batch.images for batch in load_batches(files, model.recipe, len(files), 1, MAX_PIXELS, None)])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS])
 def test_each_head_predicts_in_each_network_format_what_featx_predicts(workplace: Path, tmp_path: Path, name: str) -> None:
     """On the photos, from pixels, in a process without featx, in batches of 1 and of 35; and the result says what it is."""
     need(name)
@@ -187,7 +189,9 @@ def test_each_head_that_scikit_learn_has_predicts_what_featx_predicts(workplace:
         np.testing.assert_allclose(np.load(answer), probabilities, rtol=0, atol=1e-5, err_msg=path.name)
 
 
-@pytest.mark.parametrize(("weights", "name"), [("imagenet", "tflite"), ("random", "openvino")])
+@pytest.mark.parametrize(
+    ("weights", "name"), [pytest.param("imagenet", "tflite", marks=pytest.mark.slow), ("random", "openvino")]
+)
 def test_vgg16_is_exported_with_its_weights(photos: Path, tmp_path: Path, weights: str, name: str) -> None:
     """The bundled ones and random ones, at 32 px, with whole maps: the very probabilities, without featx."""
     need(name)
@@ -498,6 +502,7 @@ def test_an_interrupted_replacement_leaves_the_earlier_export(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_under_another_keras_backend_a_process_with_tensorflow_converts(
     workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -546,7 +551,7 @@ def test_the_command_says_what_it_wrote(run: Run, workplace: Path, tmp_path: Pat
     assert refused.stderr.startswith("featx: knn: judges an image by its distances")
 
 
-@pytest.mark.parametrize("name", ["onnx", "tflite"])
+@pytest.mark.parametrize("name", ["onnx", pytest.param("tflite", marks=pytest.mark.slow)])
 def test_converters_write_nothing_on_the_terminal(workplace: Path, tmp_path: Path, name: str) -> None:
     """With --json there is one line on stdout and none on stderr, whatever the converter has to say."""
     need(name)

@@ -160,6 +160,7 @@ def test_only_the_files_of_a_part_are_read(
     assert {name for name, there in zip(names, store.has(list(digests.values())), strict=True) if there} == wanted
 
 
+@pytest.mark.slow
 def test_the_recipe_for_xargs_runs_as_it_stands(photos: Path, tmp_path: Path, extract: Extract) -> None:
     """Through ``sh``, in processes of their own, two at a time: the same listing and rows as one extract."""
     script = tmp_path / "bin" / "featx"

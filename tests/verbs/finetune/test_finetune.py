@@ -56,6 +56,7 @@ def tuned(home: Path) -> featx.FineTuneResult:
     return featx.fine_tune(home / "both", "block5_conv2", model=home / "of-both.featx", out=home / "tuned.featx", **GENTLE)
 
 
+@pytest.mark.slow
 def test_a_fine_tuned_model_tells_strangers_by_the_features_that_its_head_takes(
     home: Path, tuned: featx.FineTuneResult, tmp_path: Path
 ) -> None:
@@ -259,6 +260,7 @@ def test_an_interrupted_run_is_taken_up_and_ends_the_same(home: Path, here: Path
         np.testing.assert_allclose(other.tail.arrays[name], array, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_training_is_not_taken_up(home: Path, here: Path) -> None:
     """Another seed is another training; neither is a file that is damaged."""
 
@@ -293,6 +295,7 @@ def test_what_does_worse_is_not_kept(home: Path, here: Path) -> None:
     np.testing.assert_array_equal(kept.head.arrays()["kernel_0"], start.head.arrays()["kernel_0"])
 
 
+@pytest.mark.slow
 def test_the_layer_before_is_extracted_first_where_it_is_not_cached(home: Path, here: Path) -> None:
     """Once, into the cache's own folder; with the same labels and splits; the second time nothing is extracted."""
     shutil.copytree(home / "last", here / "c")
@@ -335,6 +338,7 @@ def test_an_edited_image_is_left_out(home: Path, here: Path) -> None:
     assert len(catalog.rows()) == 47
 
 
+@pytest.mark.slow
 def test_a_twin_stands_in_for_an_image_that_is_gone(home: Path, here: Path) -> None:
     """Of two equal files one is enough; without either both are left out, and the reason is that they are gone."""
     shutil.copytree(home / "photos", here / "photos")
@@ -350,6 +354,7 @@ def test_a_twin_stands_in_for_an_image_that_is_gone(home: Path, here: Path) -> N
     assert len(deep.features(deep.catalog.rows())) == 48
 
 
+@pytest.mark.slow
 def test_images_extracted_with_a_larger_limit_are_learned_from(home: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They were not too large when the head learned from them, whatever the limit is by default."""
     featx.extract_features(home / "photos", here / "c", image_size=SIZE)
@@ -400,6 +405,7 @@ def test_device_and_batch_sizes_reach_the_network(home: Path, here: Path, run: R
     assert "--device gpu:7" in refused.stderr
 
 
+@pytest.mark.slow
 def test_augmented_views_are_learned_from(home: Path, here: Path) -> None:
     """Views that are cached for the head are extracted at the layer before as well, and train."""
     featx.extract_features(home / "photos", here / "c", image_size=SIZE, views=2, augment="flip")
@@ -429,7 +435,7 @@ def test_the_newest_dense_model_of_the_cache_is_found(home: Path, here: Path) ->
     assert result.model == Path("models/both-finetuned.featx")
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".joblib", ".tflite"])
+@pytest.mark.parametrize("suffix", [".keras", ".joblib", pytest.param(".tflite", marks=pytest.mark.slow)])
 def test_a_fine_tuned_model_is_exported_with_its_layers(tuned: featx.FineTuneResult, here: Path, suffix: str) -> None:
     """The export itself compares with featx's own prediction of sample images; the frozen layers would be far off."""
     result = featx.export_model(tuned.model, here / f"tuned{suffix}")
@@ -515,6 +521,7 @@ def test_a_foreign_file_at_the_checkpoints_place_is_spared(home: Path, here: Pat
     assert (here / "t.featx.checkpoint").read_text() == "my notes"
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_not_there_yet_is_made_for_the_checkpoint(home: Path, here: Path) -> None:
     """As ``models/`` where no head was fitted before: the first checkpoint comes long before the model."""
     result = featx.fine_tune(home / "both", "block5_conv3", out=here / "new" / "models" / "t.featx", epochs=1, batch_size=8)
