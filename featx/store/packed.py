@@ -86,7 +86,7 @@ def pack(cache: FeatureCache, path: Path, layer: str, overwrite: bool, progress:
 
     ::
 
-        attributes    recipe (JSON), fingerprint, layer, source, task (classes, labels, numbers or grades)
+        attributes    recipe (JSON), fingerprint, layer, source; task (labels, numbers or grades; none of classes)
         features      (n, h, w, c) float32   what the layer gave
         pooled        (n, 2, c) float32      average and maximum over height and width
         labels        (n,) int32             index into class_names, from 0
@@ -138,7 +138,8 @@ def _write(
             file.attrs["fingerprint"] = cache.recipe.fingerprint
             file.attrs["layer"] = layer
             file.attrs["source"] = _text(without_home(catalog.source))
-            file.attrs["task"] = catalog.task.kind
+            if catalog.task.kind != "classes":  # of classes the file is what it always was
+                file.attrs["task"] = catalog.task.kind
             if catalog.targets is None:
                 file["labels"] = catalog.labels[rows]
                 _write_texts(file, "class_names", list(catalog.class_names))

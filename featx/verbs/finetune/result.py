@@ -46,8 +46,8 @@ class FineTuneResult(Result):
     Examples
     --------
     >>> result = featx.fine_tune("cache/deep", "block5_conv3", epochs=1)
-    >>> result.parameters["trainable"] > 2_359_808  # the convolution's, and the head's
-    True
+    >>> result.start, result.before, result.epochs
+    ('block5_conv3', 'block5_conv2', 1)
     """
 
     model: Path

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.utils.metaestimators import available_if
 
 import featx
 from featx.heads import make_head
@@ -22,12 +23,25 @@ APPLICABLE = 20
 """At least so many scorers apply to a classifier of many classes; those of numbers, of clusters and of two classes do not."""
 
 
-class Stated(ClassifierMixin, BaseEstimator):
-    """Probabilities written down, for a scorer to measure: rows of X are their numbers."""
+def _has_values(stated: "Stated") -> bool:
+    return stated.values is not None
 
-    def __init__(self, probabilities: NDArray[np.floating], classes: NDArray[np.str_]) -> None:
+
+class Stated(ClassifierMixin, BaseEstimator):
+    """Probabilities written down, for a scorer to measure: rows of X are their numbers. So may be values of planes."""
+
+    def __init__(
+        self, probabilities: NDArray[np.floating], classes: NDArray[np.str_], values: NDArray[np.floating] | None = None
+    ) -> None:
         self.probabilities = probabilities
         self.classes_ = classes
+        self.values = values
+
+    @available_if(_has_values)  # type: ignore[untyped-decorator] # scikit-learn ships no types
+    def decision_function(self, X: NDArray[np.integer]) -> NDArray[np.floating]:
+        """Return the rows asked for."""
+        assert self.values is not None
+        return self.values[X[:, 0]]
 
     def predict_proba(self, X: NDArray[np.integer]) -> NDArray[np.floating]:
         """Return the rows asked for."""
@@ -53,10 +67,20 @@ def scored(estimator: Any, X: NDArray[Any], y: NDArray[np.str_]) -> dict[str, fl
     return found
 
 
-def check_scores(estimator: Any, X: NDArray[Any], y: NDArray[np.str_], probabilities: NDArray[np.floating], names: Any) -> None:
-    """Compare each scorer's figure with the one that the probabilities, columns sorted by name, have by themselves."""
+def check_scores(
+    estimator: Any,
+    X: NDArray[Any],
+    y: NDArray[np.str_],
+    probabilities: NDArray[np.floating],
+    names: Any,
+    values: NDArray[np.floating] | None = None,
+) -> None:
+    """Compare each scorer's figure with the one that the probabilities, columns sorted by name, have by themselves.
+
+    Some scorers look at the values of planes instead, where there are any.
+    """
     order = np.argsort(names)
-    stated = Stated(probabilities[:, order], np.array(names)[order])
+    stated = Stated(probabilities[:, order], np.array(names)[order], None if values is None else values[:, order])
     wanted = scored(stated, np.arange(len(y))[:, None], y)
     found = scored(estimator, X, y)
     assert found.keys() == wanted.keys()
@@ -97,7 +121,8 @@ def test_featx_inside_scikit_learn_is_scored_alike(name: str) -> None:
     texts = np.array(NUMBERS)
     classifier = featx.HeadClassifier(name, quick).fit(X, texts[y])
     new, y_new = made_rows(11, seed=5)
-    check_scores(classifier, new, texts[y_new], classifier.head_.predict_proba(new), sorted(NUMBERS))
+    values = None if name == "knn" else new @ classifier.coef_.T + classifier.intercept_
+    check_scores(classifier, new, texts[y_new], classifier.head_.predict_proba(new), sorted(NUMBERS), values)
 
 
 @pytest.fixture(scope="module")
