@@ -23,6 +23,7 @@ from docs import first_classifier
 from featx.cli import group
 from featx.cli.spelling import options_of
 from featx.store import Catalog, PartOf
+from featx.system.results import Result
 
 MARKER = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
 ESTIMATORS = ("FeatureExtractor", "HeadClassifier")
@@ -494,7 +495,7 @@ def python() -> str:
     public = {name: getattr(featx, name) for name in featx.__all__ if name not in ESTIMATORS}
     functions = [name for name, value in public.items() if inspect.isfunction(value)]
     classes = [name for name, value in public.items() if name not in functions and not typing.is_typeddict(value)]
-    others: list[type] = [Catalog, PartOf, *_returned(public[name] for name in functions)]
+    others: list[type] = [Catalog, PartOf, *_parts_of([public[name] for name in functions], [public[name] for name in classes])]
     others = sorted((part for part in others if part.__name__ not in classes), key=lambda part: part.__name__)
     return "\n".join(
         [
@@ -583,10 +584,12 @@ def _dataclasses_in(hint: typing.Any) -> Iterator[type]:
         yield from _dataclasses_in(inner)
 
 
-def _returned(functions: typing.Iterable[Callable[..., object]]) -> list[type]:
-    """Return the dataclasses that functions return, and those inside of them, each once."""
+def _parts_of(functions: typing.Iterable[Callable[..., object]], classes: typing.Iterable[type]) -> list[type]:
+    """Return the dataclasses among classes and those that functions return, and those inside of them, each once."""
     found: dict[type, None] = {}
     waiting = [result for function in functions for result in _dataclasses_in(_hints(function).get("return"))]
+    # What is returned by task is public, and no annotation of the function.
+    waiting += [one for one in classes if dataclasses.is_dataclass(one) and issubclass(one, Result)]
     while waiting:
         result = waiting.pop(0)
         if result not in found:
