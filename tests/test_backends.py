@@ -29,7 +29,7 @@ HEADS = (
     "not larger_than_memory",
 )
 FINE_TUNE = ("verbs/finetune/test_finetune.py", "-k", "steps_are or pixels or equals_keras or taken_up")
-EXPORT = ("verbs/export/test_export.py", "-k", "each_head and keras")
+EXPORT = ("verbs/export/test_export.py", "-k", "each_head and keras", "-m", "slow or not slow")
 
 
 @pytest.mark.skipif("KERAS_BACKEND" in os.environ, reason="a backend was chosen for this run already")
