@@ -43,11 +43,20 @@ LONG_FILES = (
 COLOURS = {"blue": (20, 30, 200), "green": (30, 180, 40), "red": (210, 25, 30)}
 
 
+SLOW = frozenset((Path(__file__).parent / "slow.txt").read_text("utf-8").splitlines())
+"""Tests that are slow beside those with the mark: each took more than 1.5 s of processor time when they were last measured."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of long files first; within a file, and among the others, the order stays."""
-    ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONG_FILES)}
+    """Mark slow tests; put those of long files first: within a file, and among the others, the order stays."""
+    here = Path(__file__).parent
+    ranks = {here / name: rank for rank, name in enumerate(LONG_FILES)}
     assert all(path.is_file() for path in ranks), "a file in LONG_FILES was moved"
     items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+    for item in items:
+        if f"{item.path.relative_to(here).as_posix()}::{item.name}" in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish() -> None:
