@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from featx.heads import Conformal, rebuild_head
+from featx.heads import Conformal, choose_answer, rebuild_head
 from featx.models import FineTuned, Model, library_versions
 from featx.store import pool_maps
 from featx.verbs.finetune.origin import trained_on
@@ -74,6 +74,7 @@ class JoinedNetwork:
         tuned = FineTuned(tail.start, tail.end, tail.arrays())
         best = tuning.best_epoch - 1
         history = {name: values for name, values in tuning.history.items() if values}
+        probabilities = tuning.probabilities(prepared.val) if prepared.val else np.empty((0, len(origin.class_names)))
         return dataclasses.replace(
             origin,
             recipe=dataclasses.replace(deep.recipe, tail=tuned.identity),
@@ -99,6 +100,7 @@ class JoinedNetwork:
             temperature=1.0,  # a calibrated head's was fitted to other probabilities, and so was its curve
             isotonic=None,
             point=origin.point if beginning.is_exact else None,
-            conformal=Conformal.of(tuning.probabilities(prepared.val), prepared.val.y, "epoch") if prepared.val else None,
+            conformal=Conformal.of(probabilities, prepared.val.y, "epoch") if prepared.val else None,
+            grade_answer=choose_answer(probabilities, images.y_val) if origin.task.is_ordered else "median",
             familiarity=None,  # what the head it started from knows is of other features
         )

@@ -25,6 +25,7 @@ from featx.errors import (
     RecipeMismatch,
     WeightsError,
 )
+from featx.heads import choose_answer
 from featx.models import Compute
 from featx.models.file import load_model, save_model
 from featx.verbs.explain import cells_in_cache
@@ -568,3 +569,18 @@ def test_lite0_is_fine_tuned_from_its_sixth_stage(home: Path, here: Path) -> Non
     cached = probabilities(featx.evaluate_model(tuned.model, split="all"))
     for path, row in probabilities(featx.evaluate_model(tuned.model, images=home / "photos", split="all")).items():
         np.testing.assert_allclose(cached[path], row, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_how_grades_are_answered_is_chosen_anew(home: Path, here: Path) -> None:
+    """By what the tuned network gives for the validation images, whatever suited the head that it started from."""
+    shutil.copytree(home / "both", here / "c")
+    layers = ("block4_pool", "block5_pool")
+    featx.extract_features(home / "photos", here / "c", image_size=SIZE, layers=layers, ordinal=tuple(COLOURS))
+    start = featx.load_model(featx.fit_head(here / "c", "dense", out=here / "start.featx", epochs=3).model)
+    for answer in ("median", "most_probable"):
+        save_model(dataclasses.replace(start, grade_answer=answer), here / f"{answer}.featx")
+        result = featx.fine_tune(here / "c", "block5_conv2", model=here / f"{answer}.featx", out=here / "t.featx", **GENTLE)
+        assert result.improved
+        measured = featx.evaluate_model(here / "t.featx", split="val")
+        assert load_model(here / "t.featx").grade_answer == choose_answer(measured.probabilities, measured.y)
