@@ -29,7 +29,7 @@ HEADS = (
     "not larger_than_memory",
 )
 FINE_TUNE = ("verbs/finetune/test_finetune.py", "-k", "steps_are or pixels or equals_keras or taken_up")
-EXPORT = ("verbs/export/test_export.py", "-k", "each_head and keras", "-m", "slow or not slow")
+EXPORT = ("verbs/export/test_export.py", "-k", "each_head and keras")
 
 
 @pytest.mark.skipif("KERAS_BACKEND" in os.environ, reason="a backend was chosen for this run already")
@@ -40,7 +40,7 @@ def test_numbers_hold_on_another_backend(backend: str, arguments: tuple[str, ...
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow", *arguments],
         cwd=ROOT / "tests",
         env=os.environ | {"KERAS_BACKEND": backend},
         capture_output=True,
