@@ -34,6 +34,9 @@ _GROUP_NAMES = (
 
 _WEIGHT_NAMES = ("weight", "weights", "sampleweight", "sampleweights")
 
+BESIDE = {"group": _GROUP_NAMES, "weight": _WEIGHT_NAMES}
+"""Names under which columns that say more of an image are found, the first before the others."""
+
 _GROUPS = frozenset(_GROUP_NAMES)
 
 # Columns that say how images belong apart, which a manifest of featx has no use for.
@@ -106,7 +109,7 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
             places[kind] = None
             continue
         asked = getattr(options, f"{kind}_column")
-        places[kind] = _place(header, asked, names)
+        places[kind] = _place(header, asked, names, () if kind in ("path", "label") else (*values, *places.values()))
         if places[kind] is None and asked == "none" and kind in ("split", "group", "weight"):
             continue
         if asked is not None and places[kind] is None:
@@ -131,8 +134,6 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
             raise _no_column(path, table, "label")
     if path_at in values or (split_at in values and options.split_column is not None):
         raise _no_column(path, table, "path") if path_at in values else _twice(path, table, header[split_at or 0])
-    if split_at in values:
-        split_at = None
     if group_at in (path_at, label_at, split_at, *values):
         group_at = None
     if weight_at in (path_at, label_at, split_at, group_at, *values):
@@ -190,15 +191,15 @@ def _plain(name: str) -> str:
     return "".join(name.lower().replace("_", " ").replace("-", " ").split())
 
 
-def _place(header: Sequence[str], asked: str | None, usual: Sequence[str]) -> int | None:
-    """Return where a column is; of those that are usual the name which stands first in their list."""
+def _place(header: Sequence[str], asked: str | None, usual: Sequence[str], taken: Sequence[int | None] = ()) -> int | None:
+    """Return where a column is; of those that are usual, and not taken, the name which stands first in their list."""
     if asked is not None:
         for same in (str, str.strip, lambda name: name.strip().lower()):
             names = [same(name) for name in header]
             if same(asked) in names:
                 return names.index(same(asked))
         return None
-    plain = [_plain(name) for name in header]
+    plain = ["" if at in taken else _plain(name) for at, name in enumerate(header)]
     return next((plain.index(name) for name in usual if name in plain), None)
 
 

@@ -176,7 +176,7 @@ def _read_columns(path: Path, table: Table, options: ManifestOptions) -> _Read:
         labels.append(unicodedata.normalize("NFC", restored(label.strip())))
         splits.append(fields[split_at].strip().lower() if split_at is not None else "")
         if group_at is not None:
-            groups.append(unicodedata.normalize("NFC", fields[group_at].strip()))
+            groups.append(unicodedata.normalize("NFC", restored(fields[group_at].strip())))
         if weight_at is not None:
             weights.append(_weight(path, line, fields[weight_at]))
     if not paths:

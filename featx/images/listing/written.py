@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import OutputError
-from featx.images.listing.columns import FLAGS
+from featx.images.listing.columns import BESIDE, FLAGS
 from featx.images.listing.walk import real_path
 from featx.system.cells import TableWriter, guarded
 from featx.system.durable import make_folder
@@ -37,6 +37,8 @@ def write_manifest(
     rows: Sequence[tuple[str, str, str, str]],
     names: Sequence[str] = (),
     targets: NDArray[np.float64] | None = None,
+    groups: Sequence[str] = (),
+    weights: NDArray[np.float64] | None = None,
 ) -> None:
     """Write a manifest that ``read_manifest`` reads, atomically.
 
@@ -51,6 +53,9 @@ def write_manifest(
         In their order.
     names, targets : sequence of str, ndarray of shape (n_rows, n_names), float64
         Columns of labels or numbers, which stand in place of ``label``; NaN is written as nothing.
+    groups, weights : sequence of str, ndarray of shape (n_rows,), float64
+        Group of each row, empty for none, and how much it counts; no column where no row has one. The column has the first of
+        the names under which such columns are found that none of ``names`` is.
 
     Raises
     ------
@@ -64,7 +69,10 @@ def write_manifest(
         make_folder(path.parent)
         with replacing_text(path) as file:
             writer = TableWriter(file, always=True)
-            writer.writerow(_WRITTEN if targets is None else (*_WRITTEN_BESIDE, *names))
+            beside: dict[str, Sequence[str]] = {"group": groups if any(groups) else ()}
+            beside["weight"] = () if weights is None else [repr(float(weight)) for weight in weights]
+            beside = {_free_name(kind, names): cells for kind, cells in beside.items() if cells}
+            writer.writerow((*(_WRITTEN if targets is None else (*_WRITTEN_BESIDE, *names)), *beside))
             for row, (name, *others) in enumerate(rows):
                 if targets is not None:
                     cells = ["" if np.isnan(value) else repr(float(value)) for value in targets[row]]
@@ -77,7 +85,13 @@ def write_manifest(
                 # path behind ./ is the same path to every program, a text behind an apostrophe is undone by `read_manifest`.
                 if guarded(written) != written:
                     written = f"./{written}"
-                writer.writerow((written, *others))
+                writer.writerow((written, *others, *(cells[row] for cells in beside.values())))
+
+
+def _free_name(kind: str, names: Sequence[str]) -> str:
+    """Return a name under which a column of that kind is found, and which is no label's."""
+    used = {name.strip().lower() for name in names}
+    return next(name for name in BESIDE[kind] if name not in used)
 
 
 def _check_is_text(path: Path, written: str) -> None:

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from featx.errors import OutputError
 from featx.images import check_manifest_path, write_manifest
 from featx.store import FeatureCache
@@ -16,7 +18,7 @@ from featx.verbs.audit.listing import Listing
 def write_clean_manifest(audit: Audit, path: StrPath, drop: Sequence[str] = FLAGS[:1]) -> dict[str, int]:
     """Write a CSV manifest of the audited images without the flagged images, for a next extract.
 
-    Labels and splits stay as they are; cached features are reused. Flagged images that are kept have their
+    Labels, splits, groups and weights stay as they are; cached features are reused. Flagged images that are kept have their
     flags in the column ``audit_flags``. Of labels and numbers there is a column each: give them as ``label_columns`` or
     ``target`` to the next extract.
 
@@ -72,5 +74,7 @@ def write_clean_manifest(audit: Audit, path: StrPath, drop: Sequence[str] = FLAG
     if not rows:
         raise OutputError(f"{path}: every image was found fault with, none would be left. Leave some of --drop out.")
     targets = None if listing.targets is None else listing.targets[kept]
-    write_manifest(path, Path(listing.source), rows, listing.task.column_names, targets)
+    groups = [listing.groups[row] for row in kept] if listing.groups else []
+    weights = listing.weights_of(np.array(kept))
+    write_manifest(path, Path(listing.source), rows, listing.task.column_names, targets, groups, weights)
     return dict(counts)

@@ -231,6 +231,30 @@ def test_the_next_extract_reuses_everything_and_leaves_just_the_flagged_out(
     assert featx.audit_cache(cache).duplicates == []
 
 
+@pytest.mark.parametrize("labels", [("red", "dark"), ("group", "weight")])
+def test_groups_and_weights_go_on_into_the_next_extract(
+    images: Path, extract: Extract, tmp_path: Path, labels: tuple[str, str]
+) -> None:
+    """Whatever the labels are called, and though a spreadsheet would take a group for a formula."""
+    names = [path.relative_to(images).as_posix() for path in sorted((images / "train" / "red").iterdir())]
+    with (images / "list.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", *labels, "animal", "counts"])
+        for number, name in enumerate(names):
+            animal = "" if number > 16 else f"=cat {number // 4}"
+            writer.writerow([name, number % 2, int(number % 3 == 0), animal, 0.5 + number])
+    options: dict[str, Any] = {"label_columns": list(labels), "yes": True}
+    given = extract(images / "list.csv", group_column="animal", weight_column="counts", **options)
+    write_clean_manifest(featx.audit_cache(given.cache), tmp_path / "clean.csv")
+    before, after = (featx.open_cache(str(one.cache)).catalog for one in (given, extract(tmp_path / "clean.csv", **options)))
+    assert after.groups == before.groups
+    assert sorted(set(after.groups)) == ["", *(f"=cat {number}" for number in range(5))]
+    weights = [catalog.weights_of(catalog.rows()) for catalog in (before, after)]
+    assert weights[0] is not None
+    assert np.array_equal(*weights)  # type: ignore[arg-type]
+    assert np.array_equal(before.targets, after.targets)  # type: ignore[arg-type]
+
+
 def test_drop_says_what_leaves_an_image_out(flawed: Path, extract: Extract, tmp_path: Path) -> None:
     """Suspicions only where asked for; what is left in though flagged has it in its row."""
     audit = audited(flawed, extract)
