@@ -103,6 +103,35 @@ def test_results_of_labels_and_numbers_show_themselves(of_columns: dict[str, Any
         of_columns["LabelsEvaluation"].to_frame("classes")
 
 
+@pytest.mark.parametrize(
+    ("given", "measure"), [("label_columns", "mean average precision"), ("target", "R²"), ("ordinal", "quadratic kappa")]
+)
+def test_comparisons_and_searches_show_the_figures_of_their_task(
+    given: str, measure: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a notebook, too: what they are ranked by, and not the accuracy, which labels and numbers do not have."""
+    monkeypatch.chdir(root)
+    rows = [f"photos/{name}/{n}.png,{name == 'red':d},{name != 'red':d},{n},{n % 3}" for name in COLOURS for n in range(12)]
+    Path("tasks.csv").write_text("path,red,cold,number,label\n" + "\n".join(rows) + "\n")
+    names = {"label_columns": ["red", "cold"], "target": ["number"], "ordinal": ["0", "1", "2"]}[given]
+    cache = featx.extract_features("tasks.csv", f"cache/{given}", backbone="stub", image_size=64, **{given: names})
+    compared = featx.compare_heads(cache, ["ridge", "knn"], folds=3)
+    fitted = featx.fit_head(cache, "ridge", tune=True, folds=3, out=f"models/{given}.featx")
+    for result, score, place in ((compared, compared.best.score, 1), (fitted, fitted.tuning[0]["score"], 2)):
+        header, best = next(rows for rows in zip(*(iter_rows(result._repr_html_())), strict=True) if measure in rows[0])
+        assert header[place] == measure
+        assert best[place] == f"{score:.3f}"
+        assert "None" not in result._repr_html_()
+    shown = fitted._repr_html_(), featx.load_model(fitted)._repr_html_(), compared._repr_html_()
+    assert all(names[-1] in html for html in shown)
+
+
+def iter_rows(html: str) -> tuple[list[list[str]], list[list[str]]]:
+    """Return each row of all tables, and beside it the row below it."""
+    rows = cells_of(html)
+    return rows[:-1], rows[1:]
+
+
 OF_COLUMNS = {"LabelsEvaluation", "NumbersEvaluation", "ColumnPredictions", "LabelsPrediction", "NumbersPrediction"}
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from featx.report.notebook.blocks import MOST_ROWS, Shown, Table, bounded, short, some_notes
 from featx.report.notebook.measured import settings_text
-from featx.report.text.words import number_of, size_text
+from featx.report.text.shares import share_text
+from featx.report.text.words import FIGURES, number_of, size_text
+from featx.system.counts import known_number_of
 from featx.system.paths import near_path
 from featx.verbs.extract import ExtractPlan, ExtractResult
 from featx.verbs.inspect import CacheSummary, ModelSummary
@@ -74,17 +76,21 @@ def show_model(summary: ModelSummary) -> Shown:
     """Show what a model is."""
     model, recipe = summary.model, summary.model.recipe
     accuracy = model.metrics.get("val_accuracy")
+    measured = model.metrics.get("val_figures", {})
+    on = f" on {known_number_of(model.metrics.get('val_images'), 'image')}"
+    classes = f"{len(model.class_names):,}: {', '.join(model.class_names[:12])}" + " …" * (len(model.class_names) > 12)
     figures = {
-        "classes": f"{len(model.class_names):,}: {', '.join(model.class_names[:12])}" + " …" * (len(model.class_names) > 12),
+        **({"classes": classes} if model.task.kind == "classes" else {"answers": short(model.task.describe())}),
         "head": f"{model.head_name} on {model.pooling} features of {model.layer}",
         "settings": settings_text(model.head.settings()),
         "backbone": f"{recipe.backbone} at {recipe.image_size[0]} x {recipe.image_size[1]} px",
         "training images": f"{model.metrics.get('train_images', '?')}",
-        **({} if accuracy is None else {"validation accuracy": f"{accuracy:.3f} on {model.metrics['val_images']} images"}),
+        **({} if accuracy is None else {"validation accuracy": share_text(accuracy) + on}),
+        **{f"validation {FIGURES[name]}": f"{value:.4g}{on}" for name, value in measured.items() if name in FIGURES},
         "parameters": f"{model.parameters['trainable']:,} trainable, {model.parameters['frozen']:,} frozen",
     }
     figures = {name: value if name == "classes" else short(value) for name, value in figures.items()}
-    figures["classes"] = figures["classes"][:400]
+    figures |= {"classes": classes[:400]} if "classes" in figures else {}
     return Shown(f"model {short(near_path(str(summary.path)))}", figures)
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from featx.report.notebook.blocks import MOST_ROWS, Shown, bounded, short, some_notes
 from featx.report.notebook.matrix import cells_picture, confusion_picture
+from featx.report.text.compare import MEASURES, head_figures, head_name, loss_name
 from featx.report.text.confidence import confidence_lines
+from featx.report.text.shares import interval_text, share_text
 from featx.report.text.strangers import strangers_text
-from featx.report.text.words import beside_accuracy, number_of
+from featx.report.text.words import FIGURES, beside_accuracy, number_of
 from featx.system.paths import near_path
 from featx.verbs.audit import Audit
 from featx.verbs.compare import Comparison
@@ -23,12 +25,16 @@ def show_evaluation(found: Evaluation) -> Shown:
     """Show the figures, the confusion matrix and the classes, of many the worst."""
 
     def interval(name: str) -> str:
-        return " ({:.3f} to {:.3f})".format(*found.intervals[name]) if name in found.intervals else ""
+        return f" ({interval_text(found.intervals[name])})" if name in found.intervals else ""
 
     measured = sorted((one for one in found.per_class if one.images), key=lambda one: (one.f1, one.class_name))
     some = found.per_class if len(found.per_class) <= MOST_ROWS else measured
     rows = [
-        (one.class_name, *(f"{value:.3f}" if one.images else "-" for value in (one.precision, one.recall, one.f1)), one.images)
+        (
+            one.class_name,
+            *(share_text(value) if one.images else "-" for value in (one.precision, one.recall, one.f1)),
+            one.images,
+        )
         for one in some
     ]
     kind = f"{found.split} image"
@@ -37,11 +43,11 @@ def show_evaluation(found: Evaluation) -> Shown:
     return Shown(
         f"{number_of(len(found.y), kind)} of {short(near_path(found.source))}",
         {
-            "accuracy": f"{found.accuracy:.3f}{interval('accuracy')}",
-            "balanced accuracy": f"{found.balanced_accuracy:.3f}{interval('balanced_accuracy')}",
-            "macro F1": f"{found.macro_f1:.3f}{interval('macro_f1')}",
+            "accuracy": f"{share_text(found.accuracy)}{interval('accuracy')}",
+            "balanced accuracy": f"{share_text(found.balanced_accuracy)}{interval('balanced_accuracy')}",
+            "macro F1": f"{share_text(found.macro_f1)}{interval('macro_f1')}",
             "log loss": f"{found.log_loss:.3f}",
-            "always the largest class": f"{found.baseline[1]:.3f}",
+            "always the largest class": share_text(found.baseline[1]),
             "rejected": f"{len(found.rejected):,}",
         },
         [table],
@@ -52,24 +58,23 @@ def show_evaluation(found: Evaluation) -> Shown:
 
 def show_fit(result: FitResult) -> Shown:
     """Show what was fitted, and what a search tried."""
-    beside = beside_accuracy(result.val_interval, result.val_baseline)
-    on = f" on {number_of(result.val_images, 'image')}{beside}"
-    accuracy = "none measured" if result.val_accuracy is None else f"{result.val_accuracy:.3f}{on}"
-    figures = {
-        "validation accuracy": accuracy,
+    on = f" on {number_of(result.val_images, 'image')}"
+    figures = {f"validation {FIGURES[name]}": f"{value:.4g}{on}" for name, value in result.val_figures.items()}
+    if result.val_accuracy is not None:
+        beside = beside_accuracy(result.val_interval, result.val_baseline)
+        figures = {"validation accuracy": f"{share_text(result.val_accuracy)}{on}{beside}"} | figures
+    learned = f"{result.classes:,}" if result.task.kind == "classes" else short(result.task.describe())
+    figures = (figures or {"validation accuracy": "none measured"}) | {
         "training images": f"{result.train_images:,}" + (f" in {result.views} views" if result.views > 1 else ""),
-        "classes": f"{result.classes:,}",
+        "classes" if result.task.kind == "classes" else "learned": learned,
         **({"epochs": f"{result.epochs:,}, the best was {result.best_epoch:,}"} if result.epochs else {}),
         "parameters": f"{result.parameters['trainable']:,} trainable, {result.parameters['frozen']:,} frozen",
         "calibration": result.calibration,
         "seconds": f"{result.seconds:.1f}",
         "model": short(str(result.model)),
     }
-    rows = [
-        (tried["pooling"], settings_text(tried["settings"]), f"{tried['accuracy']:.3f}", f"{tried['log_loss']:.3f}")
-        for tried in result.tuning
-    ]
-    header = ("pooling", "settings", "accuracy", "log loss")
+    rows = [(tried["pooling"], settings_text(tried["settings"]), *_tried_figures(tried)) for tried in result.tuning]
+    header = ("pooling", "settings", MEASURES[result.task.kind], loss_name(result.task))
     tables = [bounded(header, rows, len(rows), "more settings: .tuning has all")] if rows else []
     return Shown(f"{result.head} head on {result.pooling} features", figures, tables, notes=some_notes(result.notes))
 
@@ -78,8 +83,9 @@ def show_finetune(result: FineTuneResult) -> Shown:
     """Show the figures before and after."""
     figures = {}
     if result.val_accuracy_before is not None:
+        before, after = share_text(result.val_accuracy_before), share_text(result.val_accuracy or 0.0)
         figures = {
-            "validation accuracy": f"{result.val_accuracy_before:.3f} before, {result.val_accuracy:.3f} after",
+            "validation accuracy": f"{before} before, {after} after",
             "validation loss": f"{result.val_loss_before:.3f} before, {result.val_loss:.3f} after",
         }
     figures |= {
@@ -95,16 +101,14 @@ def show_comparison(found: Comparison) -> Shown:
     """Show the table of heads, the best first."""
     rows = [
         (
-            f"{head.head} {head.pooling}",
-            f"{head.accuracy:.3f}",
-            f"{head.low:.3f} to {head.high:.3f}",
-            f"{head.log_loss:.3f}",
+            head_name(head, found),
+            *head_figures(head),
             f"{head.seconds:.2f}",
             "best" if head is found.best else f"{head.difference:+.3f}",
         )
         for head in found.heads
     ]
-    header = ("head", "accuracy", "95 %", "log loss", "seconds a fit", "difference")
+    header = ("head", MEASURES[found.task.kind], "95 %", loss_name(found.task), "seconds a fit", "difference")
     tables = [bounded(header, rows, len(rows), "more heads: to_frame() has all")]
     if found.withheld:
         strangers = [
@@ -113,7 +117,8 @@ def show_comparison(found: Comparison) -> Shown:
         ]
         columns = ("withheld classes", "AUROC", "caught", "false alarms")
         tables.append(bounded(columns, strangers, len(strangers), "more heads: .withheld has all"))
-    lead = f"{number_of(found.images, 'training image')}, {number_of(found.classes, 'class')}, {found.folds} folds"
+    what = number_of(found.classes, "class") if found.task.kind == "classes" else short(found.task.describe())
+    lead = f"{number_of(found.images, 'training image')}, {what}, {found.folds} folds"
     return Shown(f"{lead}: each image judged by the fit that it was left out of", tables=tables)
 
 
@@ -179,7 +184,14 @@ def show_explanations(found: Explanations) -> Shown:
 
 
 def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None else share_text(value)
+
+
+def _tried_figures(tried: Mapping[str, Any]) -> tuple[str, str]:
+    """Give the score of a setting that a search tried, and its log loss or RMSE."""
+    score = tried.get("score", tried["accuracy"])
+    loss = tried.get("figures", {}).get("rmse") if tried["log_loss"] is None else tried["log_loss"]
+    return _figure(score), "" if loss is None else f"{loss:.3f}"
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:

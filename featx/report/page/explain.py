@@ -10,6 +10,7 @@ from featx.models import Compute, decode_files, load_model
 from featx.recipe import Recipe
 from featx.report.page.cells import Scale, legend
 from featx.report.page.place import check_page_place
+from featx.report.text.shares import share_text
 from featx.system.counts import number_of
 from featx.system.progress import Progress
 from featx.verbs.explain import Explanation, limits_of
@@ -99,8 +100,8 @@ def _figure(one: Explanation, scale: Scale) -> dict[str, Any]:
     return {
         "label": one.label,
         "other": one.other,
-        "confidence": f"{one.confidence:.3f}",
-        "other_confidence": f"{one.other_confidence:.3f}",
+        "confidence": share_text(one.confidence or 0.0),
+        "other_confidence": share_text(one.other_confidence or 0.0),
         "path": one.path,
         "sums": sums,
         "about": f"{sums}; {strongest}",

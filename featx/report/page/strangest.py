@@ -52,7 +52,7 @@ def strangest_gallery(evaluation: Evaluation, show: Callable[[int], dict[str, st
     images = []
     for place in strangest_first(evaluation).tolist():
         shown = show(place)
-        images.append(shown | {"caption": f"{evaluation.unfamiliar[place]:.3f}: {shown['caption']}"})
+        images.append(shown | {"caption": f"{share_text(evaluation.unfamiliar[place])}: {shown['caption']}"})
     return [{"id": "strangest", "title": "Strangest images", "text": _text(evaluation.unfamiliar), "images": images}]
 
 
@@ -66,7 +66,7 @@ def stranger_figures(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     def between(name: str) -> str:
         return interval_text(intervals[name])
 
-    note = f"{between('auroc')}; of confidence alone {told.auroc_of_confidence:.3f}"
+    note = f"{between('auroc')}; of confidence alone {share_text(told.auroc_of_confidence)}"
     caught = f"{between('caught')}; of the {len(evaluation.y):,} measured {share_text(told.false_alarms)}"
     return [
         (f"AUROC of {number_of(found.images, 'unknown image')}", share_text(told.auroc), note),

@@ -118,10 +118,10 @@ def headline(evaluation: AnyEvaluation) -> str:
     """Give the one figure that stands for all."""
     if isinstance(evaluation, LabelsEvaluation):
         mean = evaluation.mean_average_precision
-        return "no average precision" if mean is None else f"mean average precision {mean:.3f}"
+        return "no average precision" if mean is None else f"mean average precision {share_text(mean)}"
     if isinstance(evaluation, NumbersEvaluation):
         return ", ".join(f"{one.name}: mean absolute error {number_text(one.mae)}" for one in evaluation.per_target[:3])
-    return f"accuracy {evaluation.accuracy:.3f}"
+    return f"accuracy {share_text(evaluation.accuracy)}"
 
 
 def _beside(intervals: Mapping[str, tuple[float, float]], name: str) -> str:

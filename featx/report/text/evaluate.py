@@ -4,6 +4,7 @@ from pathlib import Path
 
 from featx.report.text.columns import grades_line, labels_text, numbers_text
 from featx.report.text.confidence import confidence_lines
+from featx.report.text.shares import share_text
 from featx.report.text.strangers import strangers_text
 from featx.report.text.words import beside_accuracy, join_lines, number_of, table
 from featx.system.paths import near_path
@@ -35,7 +36,7 @@ def evaluation_text(evaluation: Evaluation, whole_table: Path | None = None) -> 
         shown = sorted((m for m in shown if m.images), key=lambda m: (m.f1, m.class_name))[:_WORST]
     rows = [
         # A class without images here has no recall, and its F1 would be a figure about nothing.
-        (m.class_name, *((f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}") if m.images else "---"), f"{m.images:,}")
+        (m.class_name, *(map(share_text, (m.precision, m.recall, m.f1)) if m.images else "---"), f"{m.images:,}")
         for m in shown
     ]
     lines = table(("class", "precision", "recall", "F1", "images"), rows)
@@ -45,8 +46,8 @@ def evaluation_text(evaluation: Evaluation, whole_table: Path | None = None) -> 
     beside = beside_accuracy(evaluation.intervals.get("accuracy"), evaluation.baseline[1])
     lines += [
         "",
-        f"{evaluation.split} accuracy {evaluation.accuracy:.3f} on {number_of(len(evaluation.y), 'image')}{beside}",
-        f"balanced accuracy {evaluation.balanced_accuracy:.3f}   macro F1 {evaluation.macro_f1:.3f}   "
+        f"{evaluation.split} accuracy {share_text(evaluation.accuracy)} on {number_of(len(evaluation.y), 'image')}{beside}",
+        f"balanced accuracy {share_text(evaluation.balanced_accuracy)}   macro F1 {share_text(evaluation.macro_f1)}   "
         f"log loss {evaluation.log_loss:.3f}",
     ]
     lines += [grades_line(evaluation.grades)] if evaluation.grades else []

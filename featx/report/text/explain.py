@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from featx.report.text.shares import share_text
 from featx.report.text.words import join_lines, number_of
 from featx.verbs.explain import Explanation
 
@@ -19,8 +20,9 @@ def explanation_text(explanations: Sequence[Explanation]) -> str:
         counting = [(row, column, value) for row, column, value in one.strongest() if value]
         strongest = ", ".join(f"({row + 1}, {column + 1}) {value:+.2f}" for row, column, value in counting) or "none counts"
         height, width = one.cells.shape
+        sure, less = share_text(one.confidence or 0.0), share_text(one.other_confidence or 0.0)
         lines += [
-            f"{one.path}: {one.label} {one.confidence:.3f} against {one.other} {one.other_confidence:.3f}",
+            f"{one.path}: {one.label} {sure} against {one.other} {less}",
             f"  margin {one.margin:+.2f} ({one.quantity}): "
             f"for {one.speaking_for:+.2f}, against {one.speaking_against:+.2f}{bias}",
             f"  strongest of {height} x {width} cells (row, column): {strongest}",

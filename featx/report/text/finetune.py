@@ -1,5 +1,6 @@
 """The result of ``featx finetune`` as text."""
 
+from featx.report.text.shares import share_text
 from featx.report.text.words import beside_accuracy, join_lines, number_of, parameters_text
 from featx.verbs.finetune import FineTuneResult
 
@@ -18,7 +19,9 @@ def finetune_text(result: FineTuneResult) -> str:
     lines.append(f"  {number_of(result.train_images, 'training image')}{views}, {epochs}; {kept}")
     if result.val_accuracy_before is not None:
         beside = beside_accuracy(result.val_interval, result.val_baseline)
-        accuracy = f"accuracy {result.val_accuracy_before:.3f} before, {result.val_accuracy:.3f} after{beside}"
+        accuracy = (
+            f"accuracy {share_text(result.val_accuracy_before)} before, {share_text(result.val_accuracy or 0.0)} after{beside}"
+        )
         loss = f"loss {result.val_loss_before:.3f} before, {result.val_loss:.3f} after"
         lines.append(f"  validation {accuracy}; {loss}; on {number_of(result.val_images, 'image')}")
     lines.append("  " + parameters_text(result.parameters))

@@ -1,5 +1,6 @@
 """The result of ``featx fit`` as text."""
 
+from featx.report.text.shares import share_text
 from featx.report.text.words import FIGURES, _value_text, beside_accuracy, join_lines, number_of, parameters_text
 from featx.verbs.fit import FitResult
 
@@ -22,7 +23,9 @@ def fit_text(result: FitResult) -> str:
         lines.append(f"  {number_of(result.epochs, 'epoch')}, the best was {result.best_epoch}")
     if result.val_accuracy is not None:
         beside = beside_accuracy(result.val_interval, result.val_baseline)
-        lines.append(f"  validation accuracy {result.val_accuracy:.3f} on {number_of(result.val_images, 'image')}{beside}")
+        lines.append(
+            f"  validation accuracy {share_text(result.val_accuracy)} on {number_of(result.val_images, 'image')}{beside}"
+        )
     if result.val_figures:
         figures = ", ".join(f"{FIGURES[name]} {value:.4g}" for name, value in result.val_figures.items())
         lines.append(f"  on {number_of(result.val_images, 'validation image')}: {figures}")

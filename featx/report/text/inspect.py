@@ -1,5 +1,6 @@
 """The result of ``featx inspect`` as text."""
 
+from featx.report.text.shares import share_text
 from featx.report.text.words import FIGURES, _value_text, join_lines, number_of, parameters_text, size_text, table
 from featx.system.counts import known_number_of
 from featx.verbs.inspect import CacheSummary, ModelSummary
@@ -51,9 +52,8 @@ def model_text(summary: ModelSummary) -> str:
     ]
     if metrics.get("val_accuracy") is not None:
         epoch = f", epoch {model.best_epoch} of {len(model.history['loss'])}" if model.history.get("loss") else ""
-        lines.append(
-            f"  validation accuracy {metrics['val_accuracy']:.3f} on {known_number_of(metrics['val_images'], 'image')}{epoch}"
-        )
+        accuracy, on = share_text(metrics["val_accuracy"]), known_number_of(metrics["val_images"], "image")
+        lines.append(f"  validation accuracy {accuracy} on {on}{epoch}")
     if figures := metrics.get("val_figures"):
         said = ", ".join(f"{FIGURES[name]} {value:.4g}" for name, value in figures.items() if name in FIGURES)
         lines.append(f"  validation {said}, on {known_number_of(metrics['val_images'], 'image')}")

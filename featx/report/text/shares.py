@@ -3,9 +3,8 @@
 _DIGITS, _MOST_DIGITS = 3, 9
 
 
-def share_text(share: float) -> str:
+def share_text(share: float, digits: int = _DIGITS) -> str:
     """Give a share with three digits behind the point, and with more where it would read as all or none and is not."""
-    digits = _DIGITS
     while 0 < share < 1 and digits < _MOST_DIGITS and float(f"{share:.{digits}f}") in (0.0, 1.0):
         digits += 1
     return f"{share:.{digits}f}"

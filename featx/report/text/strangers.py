@@ -16,7 +16,7 @@ def strangers_text(evaluation: Evaluation) -> list[str]:
     rejected = f" ({number_of(found.rejected, 'image')} rejected)" if found.rejected else ""
     return [
         f"unknown images of {near_path(str(found.source))}: {number_of(found.images, 'image')}{rejected}",
-        f"AUROC {share_text(told.auroc)} ({auroc}), of confidence alone {told.auroc_of_confidence:.3f}",
+        f"AUROC {share_text(told.auroc)} ({auroc}), of confidence alone {share_text(told.auroc_of_confidence)}",
         f"--unknown {told.level:g}: {share_text(told.caught)} ({caught}) of them called unknown, "
         f"{share_text(told.false_alarms)} ({alarms}) of the {evaluation.split} images",
     ]

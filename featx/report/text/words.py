@@ -1,9 +1,10 @@
 """Words and tables that the texts share: sizes, counts with their noun, paths, parameters."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from featx.report.text.shares import interval_text
+from featx.report.text.shares import interval_text, share_text
 from featx.system.counts import number_of as number_of  # texts take both from here
 from featx.system.counts import plural_of as plural_of
 from featx.task import Task
@@ -35,12 +36,21 @@ def _one_line(text: str) -> str:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return lines with aligned columns: the first to the left, the others to the right."""
     cells = [[_one_line(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    widths = [max(_width(row[column]) for row in cells) for column in range(len(header))]
     lines = []
-    for first, *others in cells:
-        right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *right]).rstrip())
+    for row in cells:
+        blanks = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        others = (blank + cell for blank, cell in zip(blanks[1:], row[1:], strict=True))
+        lines.append("  ".join([row[0] + blanks[0], *others]).rstrip())
     return lines
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: a Chinese letter two, an accent that follows its letter none."""
+    if text.isascii():
+        return len(text)
+    drawn = [letter for letter in text if unicodedata.category(letter) not in ("Mn", "Me", "Cf")]
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in drawn)
 
 
 def size_text(n_bytes: int) -> str:
@@ -63,7 +73,7 @@ def parameters_text(counts: dict[str, int]) -> str:
 def beside_accuracy(interval: tuple[float, float] | None, baseline: float | None) -> str:
     """Give what stands beside an accuracy: its 95 % interval, and what always answering the largest class scores."""
     known = [interval_text(interval)] if interval else []
-    known += [f"always the largest class: {baseline:.2f}"] if baseline is not None else []
+    known += [f"always the largest class: {share_text(baseline, 2)}"] if baseline is not None else []
     return f" ({'; '.join(known)})" if known else ""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from featx.report import evaluation_text
+from featx.report.text.words import beside_accuracy, table
 from featx.verbs.evaluate import ClassMeasures, Evaluation
 from tests.report.files.test_files import evaluate
 
@@ -43,3 +44,28 @@ def test_without_a_report_the_others_are_counted_all_the_same(evaluate: Callable
     measures = [ClassMeasures(f"k{n}", 0.5, 0.5, 0.5, 5) for n in range(60)]
     text = evaluation_text(dataclasses.replace(evaluate(), per_class=measures))
     assert "… the worst 20 by F1, and 40 more classes\n" in text
+
+
+def test_no_share_of_a_terminal_reads_as_all_unless_it_is(evaluate: Callable[..., Evaluation]) -> None:
+    """One mistake among many images is seen in every figure."""
+    almost = 0.99996
+    measures = [ClassMeasures(name, almost, almost, almost, 99_999) for name in "ab"]
+    found = dataclasses.replace(evaluate(), accuracy=almost, balanced_accuracy=almost, macro_f1=almost, per_class=measures)
+    text = evaluation_text(found)
+    assert "1.000" not in text.replace("calibration error", "").partition("surest")[0]
+    assert text.count("0.99996") == 9
+    assert beside_accuracy((0.99991, 1.0), 0.996) == " (0.9999 to 1.0000; always the largest class: 0.996)"
+    html = found._repr_html_()
+    assert html.count("0.99996") == 9
+
+
+def test_columns_stand_below_each_other_whatever_letters_names_have() -> None:
+    """A Chinese letter is as wide as two, an accent by itself takes no room."""
+    rows = [("cat", "1.000"), ("猫と犬", "0.500"), ("cafe\u0301", "0.250"), ("ｗｉｄｅ", "0.1")]
+    assert table(("class", "recall"), rows) == [
+        "class     recall",
+        "cat        1.000",
+        "猫と犬     0.500",
+        "cafe\u0301       0.250",
+        "ｗｉｄｅ     0.1",
+    ]
