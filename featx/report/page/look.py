@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import OutputError
+from featx.errors import FeatxError, OutputError
 from featx.images import THUMBNAIL_TYPE, PassedOver, as_webp
 from featx.report.page.draw import Frame
 from featx.report.page.place import check_page_place
 from featx.report.text.look import decoded_text, size_lines
 from featx.system.counts import plural_of
+from featx.system.kinds import check_kind
 from featx.system.paths import StrPath, as_path
 from featx.verbs.look import Example, Look
 
@@ -55,6 +56,8 @@ def write_look_page(look: Look, path: StrPath) -> None:
     ------
     OutputError
         If its name does not end in ``.html``, it cannot be written, or a file stands there that is no page of featx's.
+    FeatxError
+        If ``look`` is none.
 
     Examples
     --------
@@ -63,6 +66,7 @@ def write_look_page(look: Look, path: StrPath) -> None:
     """
     from featx.report.page.render import render_page, save_page
 
+    check_kind("look", look, Look, "what look_at_images returns", FeatxError)
     path = as_path("path", path, OutputError)
     check_look_page(path)
     unlisted = str(PassedOver(look.skipped, look.passed_over, look.hidden))
@@ -89,7 +93,7 @@ def write_look_page(look: Look, path: StrPath) -> None:
             copies=(look.copies or [])[:_MOST_COPIES],
             decoded=decoded_text(look),
             unlisted=unlisted,
-            scaled=_SCALED[look.settings["preprocess"]],
+            scaled=_scaled(look.settings["preprocess"]),
         ),
         path,
     )
@@ -102,6 +106,11 @@ _SCALED = {
     "rescale": "values are divided by 255",
     "none": "nothing is done to their values",
 }
+
+
+def _scaled(preprocess: str) -> str:
+    """Say what becomes of the pixels' values: a recipe holds a mode, or means and deviations."""
+    return _SCALED.get(preprocess) or f"values are scaled by {preprocess}"
 
 
 def _figures(look: Look) -> list[dict[str, str]]:

@@ -49,6 +49,15 @@ def test_the_page_shows_each_example_as_its_file_and_as_the_network_sees_it(imag
     assert "in the order blue, green, red" in page.text
 
 
+@pytest.mark.parametrize("preprocess", ["mean=0.5,0.4,0.3 std=0.2,0.2,0.2 bgr", "mean=0.5 std=0.5"])
+def test_any_scaling_of_pixels_is_named(preprocess: str, photos: Path, tmp_path: Path, run: Run) -> None:
+    """Means and deviations, too, which are no mode."""
+    given = ("--image-size", "64", "--preprocess", preprocess, "--examples", "1", "--out", "p.html")
+    assert run("look", photos, *given).exit_code == 0
+    named = featx.look_at_images(photos, image_size=64, preprocess=preprocess, examples=0).settings["preprocess"]
+    assert f"Behind that, values are scaled by {named}." in Page(tmp_path / "p.html").text
+
+
 WHAT = ("the file", "as the network sees it", "augmented view 1", "augmented view 2")
 
 
