@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import featx
-from featx.errors import FeatxError, ModelError
+from featx.errors import FeatxError, ModelError, UnknownHead
 from tests.conftest import COLOURS, write_image
 
 Call = Callable[[Any], Any]
@@ -127,6 +127,9 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert featx.compare_heads(CACHE, "ridge", folds=i(3), seed=i(1)).folds == 3
     assert featx.predict_images(MODEL, IMAGE, batch_size=i(3), sets=f(0.9))[0].set is not None
     assert featx.predict_images(MODEL, IMAGE, sets=np.float32(0.9))[0].set is not None
+    assert featx.predict_images(MODEL, IMAGE, unknown=np.float32(0.5))[0].unfamiliar is not None
+    assert featx.compare_heads(CACHE, "ridge", folds=3, withhold=np.float32(0.4)).withheld
+    assert featx.fit_head(CACHE, "ridge", tune=True, folds=i(2), minutes=np.float32(0.5), out="numbers.featx").tuning
     for head, numpys, plain in (
         ("logreg", {"C": np.float32(0.5), "seed": i(3)}, {"C": 0.5, "seed": 3}),
         ("knn", {"neighbors": i(3)}, {"neighbors": 3}),
@@ -151,6 +154,32 @@ REFUSALS: dict[str, tuple[Call, str]] = {
     "evaluate_model split": (
         lambda v: featx.evaluate_model(MODEL, split=v),
         "split must be one of train, val, test, all, or None.",
+    ),
+    "evaluate_model unknown_images": (
+        lambda v: featx.evaluate_model(MODEL, unknown_images=v),
+        "unknown_images must be a path, or None.",
+    ),
+    "predict_images unknown": (
+        lambda v: featx.predict_images(MODEL, IMAGE, unknown=v),
+        "unknown must be a number above 0 and below 1, such as 0.05.",
+    ),
+    "predict_images set_method": (
+        lambda v: featx.predict_images(MODEL, IMAGE, set_method=v),
+        "set_method must be lac, aps or None.",
+    ),
+    "evaluate_model set_method": (lambda v: featx.evaluate_model(MODEL, set_method=v), "set_method must be lac, aps or None."),
+    "compare_heads withhold": (
+        lambda v: featx.compare_heads(CACHE, "ridge", withhold=v),
+        "withhold must be a share of the classes above 0 and below 1, such as 0.25.",
+    ),
+    "fit_head minutes": (lambda v: featx.fit_head(CACHE, "ridge", minutes=v), "minutes must be a number above 0, such as 0.5."),
+    "Model.using weights": (
+        lambda v: featx.load_model(MODEL).using(weights=v),
+        "weights must be a path, or imagenet, random or random:SEED.",
+    ),
+    "plan_extract calibration": (
+        lambda v: plan(calibration=v, precision="int8"),
+        "calibration must be a cache's or a model's path, either itself, or None.",
     ),
     "predict_images": (
         lambda v: featx.predict_images(v, IMAGE),
@@ -247,6 +276,9 @@ REFUSALS: dict[str, tuple[Call, str]] = {
     ),
     "pack_cache out": (lambda v: featx.pack_cache(CACHE, v), "out must be a path."),
     "merge_caches": (featx.merge_caches, "caches must be a path, or several."),
+    "write_report evaluation": (lambda v: featx.write_report(v, "r"), "evaluation must be what evaluate_model returns."),
+    "write_look_page look": (lambda v: featx.write_look_page(v, "l.html"), "look must be what look_at_images returns."),
+    "write_clean_manifest audit": (lambda v: featx.write_clean_manifest(v, "c.csv"), "audit must be what audit_cache returns."),
     "write_report": (lambda v: featx.write_report(featx.evaluate_model(MODEL), v), "folder must be a path."),
     "write_clean_manifest": (
         lambda v: featx.write_clean_manifest(featx.audit_cache(CACHE), v),
@@ -316,3 +348,81 @@ def test_images_in_memory_are_led_to_the_model() -> None:
         "paths[0] must be a path. Received: an array of uint8 and shape (8, 8, 3). "
         "Images in memory are for Model.predict: featx.load_model(FILE).predict(images)."
     )
+
+
+def test_a_misspelt_keyword_is_refused_with_the_one_that_it_looks_like() -> None:
+    """By every function that has a ``**``."""
+    calls: list[Call] = [
+        lambda name: featx.evaluate_model(MODEL, **{name: "val"}),
+        lambda name: featx.extract_features("photos", **{name: "val"}),
+        lambda name: featx.plan_extract("photos", **{name: "val"}),
+        lambda name: featx.look_at_images("photos", **{name: "val"}),
+        lambda name: featx.fit_head(CACHE, "ridge", **{name: "val"}),
+        lambda name: featx.compare_heads(CACHE, "ridge", **{name: "val"}),
+        lambda name: featx.fine_tune(CACHE, **{name: "val"}),
+    ]
+    for call in calls:
+        with pytest.raises(FeatxError, match=r"'progres'.*Did you mean progress\?") as caught:
+            call("progres")
+        assert caught.value.wrong_value
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        featx.load_model,
+        featx.open_cache,
+        featx.look_at_images,
+        lambda path: plan() and featx.plan_extract(path),
+        lambda path: featx.predict_images(MODEL, path),
+        lambda path: featx.predict_images(MODEL, [IMAGE, path]),
+        lambda path: featx.evaluate_model(MODEL, images=path),
+        lambda path: featx.write_report(featx.evaluate_model(MODEL), path),
+        featx.unpack_sample,
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(call: Call) -> None:
+    """It is a variable that was never filled in."""
+    before = sorted(Path().iterdir())
+    with pytest.raises(FeatxError, match=r"Received: ''\.") as caught:
+        call("")
+    assert caught.value.wrong_value
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.parametrize("path", ["n" * 300, "猫" * 90, "a/" * 3000, "x" * 10**6, "a\0b", "\ud800"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "load_model",
+        "open_cache",
+        "evaluate_model images",
+        "predict_images weights",
+        "look_at_images",
+        "fit_head out",
+        "export_model out",
+    ],
+)
+def test_a_path_that_no_system_takes_is_refused_by_the_arguments_name(name: str, path: str) -> None:
+    """By an error of featx's, of bounded length."""
+    with pytest.raises(
+        FeatxError, match=r": (is longer than a path may be|holds (a NUL, which|characters that) no path can)\.$"
+    ) as caught:
+        REFUSALS[name][0](path)
+    assert caught.value.wrong_value
+    assert len(str(caught.value)) < 200
+
+
+def test_arrays_without_dimensions_are_their_value() -> None:
+    """As NumPy's indexing gives them."""
+    assert len(featx.predict_images(MODEL, np.array(IMAGE))) == 1
+    assert featx.compare_heads(CACHE, np.array("ridge"), folds=3).best.head == "ridge"  # type: ignore[arg-type] # that is the point
+    with pytest.raises(FeatxError, match=r"^paths must be a path, or several\. Received: 3\."):
+        featx.predict_images(MODEL, np.array(3))  # type: ignore[arg-type] # that is the point
+
+
+@pytest.mark.parametrize("head", [[], {}, ["ridge"], np.array(["ridge"]), None, 5])
+def test_what_is_no_name_of_a_head_is_refused(head: Any) -> None:
+    """Whether it can be looked up or not."""
+    with pytest.raises(UnknownHead, match=r"^head .*: unknown\."):
+        featx.fit_head(CACHE, head)

@@ -240,6 +240,9 @@ def test_larger_images_than_allowed_are_refused(files: list[Path]) -> None:
         ({"image_size": "64 px"}, RecipeError),
         ({"image_size": ("64", "64")}, RecipeError),
         ({"layer": 5}, RecipeError),
+        ({"layer": ["cells"]}, RecipeError),
+        ({"weights": None}, RecipeError),
+        ({"calibration": 5, "precision": "int8"}, RecipeError),
         ({"batch_size": 0}, RecipeError),
         ({"batch_size": None}, RecipeError),
         ({"workers": 0}, RecipeError),
@@ -413,6 +416,8 @@ def test_features_keep_their_precision(dtype: str, monkeypatch: pytest.MonkeyPat
         ("logreg", {"c": 1}, "no setting 'c'"),
         ("logreg", {"C": -1.0}, "C must be a number above 0"),
         ("logreg", [1], "settings must be a Mapping. Received: [1]"),
+        ("logreg", list(range(10**5)), "settings must be a Mapping. Received: a list of 100,000."),
+        (np.zeros((300, 300)), None, "head must be a str. Received: an array of float64 and shape (300, 300)."),
     ],
     ids=str,
 )

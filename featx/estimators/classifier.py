@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.errors import HeadError, TooFewImages
 from featx.heads import HEADS, Head, LinearForm, head_spec
+from featx.system.kinds import shown
 
 # What heads take as it is; anything else becomes the first. float16 stays what it is: wide features are read so.
 _DTYPES = (np.float64, np.float32, np.float16)
@@ -243,5 +244,5 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
 
 def _checked(name: str, value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise ValueError(f"HeadClassifier: {name} must be a {kind.__name__}. Received: {value!r}.")
+        raise ValueError(f"HeadClassifier: {name} must be a {kind.__name__}. Received: {shown(value)}.")
     return value

@@ -14,6 +14,8 @@ from featx.images import MAX_PIXELS, paths_given
 from featx.models import Compute, Engine, Transform, given_engine
 from featx.recipe import COLOR_PROFILES, FULL_DEPTH
 from featx.store import check_pooling
+from featx.system.kinds import check_kind
+from featx.system.paths import StrPath
 from featx.verbs.extract import ExtractOptions
 
 
@@ -46,7 +48,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         Larger images are rejected [px].
     precision : str
         Arithmetic of the backbone: ``float32``, ``float16``, ``bfloat16``, or ``int8`` with a calibration.
-    calibration : str, Path or None
+    calibration : str, Path, FeatureCache, Model or None
         For int8: the cache or model whose quantized network is used.
     device : str or None
         Where the backbone computes: ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
@@ -79,7 +81,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         workers: int | None = None,
         max_pixels: int = MAX_PIXELS,
         precision: str = "float32",
-        calibration: str | Path | None = None,
+        calibration: StrPath | None = None,
         device: str | None = None,
         depth: str = FULL_DEPTH,
         color_profile: str = COLOR_PROFILES[0],
@@ -178,7 +180,11 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
             raise RecipeError("batch_size must be a whole number from 1. Received: None.")
         compute = Compute(self.batch_size, self.workers, self.max_pixels, self.device)
         named = ("backbone", "image_size", "resize", "depth", "color_profile", "precision", "calibration", "preprocess")
+        check_kind("layer", self.layer, (str, type(None)), "the name of a layer, or None", RecipeError)
         layers, settings = (self.layer,) if self.layer else None, {name: getattr(self, name) for name in named}
-        options = ExtractOptions(weights=str(self.weights), layers=layers, **settings)
-        calibration = None if self.calibration is None else Path(self.calibration)
-        return Transform(given_engine(Engine(*options.make_recipe()), calibration), compute, self.pooling)
+        options = ExtractOptions(weights=self.weights, layers=layers, **settings)
+        return Transform(
+            given_engine(Engine(*options.make_recipe()), None if options.calibration is None else Path(options.calibration)),
+            compute,
+            self.pooling,
+        )

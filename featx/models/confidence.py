@@ -138,7 +138,7 @@ class SetMaker:
                 wrong_value=True,
             )
         if method not in METHODS:
-            raise HeadError(f"set method {method!r}: unknown. Give one of {', '.join(METHODS)}.", wrong_value=True)
+            raise HeadError(f"set method {shown(method)}: unknown. Give one of {', '.join(METHODS)}.", wrong_value=True)
         if tta:
             raise HeadError(
                 "--sets rests on single views of the validation images, --tta averages several. Leave one of them out.",

@@ -13,7 +13,7 @@ from featx.recipe import Recipe
 from featx.store import FeatureCache, pool_maps
 from featx.system.addresses import address_of, how_to_read
 from featx.system.nearest import nearest_path
-from featx.system.paths import StrPath, as_path
+from featx.system.paths import WEIGHTS, StrPath, as_path
 
 _BLOCK_BYTES = 32_000_000
 
@@ -176,7 +176,7 @@ def recorded_weights(recipe: Recipe, record: Mapping[str, Any], given: StrPath |
     """
     recorded = record.get("weights_file")
     hint = Path(recorded) if recorded else None
-    given = None if given is None else as_path("weights", given, WeightsError, "a path, or imagenet, random or random:SEED")
+    given = None if given is None else as_path("weights", given, WeightsError, WEIGHTS)
     if given is not None and is_name_of_weights(given):
         return weights_by_name(recipe, str(given))
     # The model's own hint, passed on, may be of another machine: the weights that it names may be bundled here.

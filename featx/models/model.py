@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import QuantizedNetwork
-from featx.errors import ModelError
+from featx.errors import ModelError, WeightsError
 from featx.heads import Calibration, Conformal, GradeAnswer, Head, Isotonic, NumberIntervals, OperatingPoint, best_epoch
 from featx.images import MAX_PIXELS, as_sources
 from featx.models.answers import Answers
@@ -19,6 +19,7 @@ from featx.models.live import LiveNetwork
 from featx.models.settings import Compute
 from featx.models.tail import FineTuned
 from featx.recipe import Recipe
+from featx.system.paths import WEIGHTS, StrPath, as_path_or_none
 from featx.task import Task
 
 TRAINED_ON_BYTES = 8
@@ -214,7 +215,7 @@ class Model(Answers):
     def using(
         self,
         *,
-        weights: Path | str | None = None,
+        weights: StrPath | None = None,
         batch_size: int | None = None,
         workers: int | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -224,11 +225,12 @@ class Model(Answers):
 
         Raises
         ------
-        RecipeError, DeviceError
-            If a value is outside its range.
+        RecipeError, DeviceError, WeightsError
+            If a value is of another kind, or outside its range.
         """
         same = copy.copy(self)
-        live = LiveNetwork(None if weights is None else Path(weights), Compute(batch_size, workers, max_pixels, device))
+        file = as_path_or_none("weights", weights, WeightsError, WEIGHTS)
+        live = LiveNetwork(file, Compute(batch_size, workers, max_pixels, device))
         object.__setattr__(same, "_live", live)
         return same
 

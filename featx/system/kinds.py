@@ -36,6 +36,7 @@ def shown(value: object) -> str:
 
 def as_texts(name: str, value: object, wanted: str, error: type[FeatxError]) -> list[str]:
     """Return the texts for an argument that takes one or many; parameters and errors as for ``check_kind``."""
+    value = plain(value)
     given = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else None
     if given is None or isinstance(value, bytes | bytearray | Mapping) or not all(isinstance(one, str) for one in given):
         raise error(f"{name} must be {wanted}. Received: {shown(value)}.", wrong_value=True)

@@ -1,18 +1,23 @@
 """What may stand where a path is wanted: one rule for every function that takes a file or a folder."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from featx.errors import FeatxError
-from featx.system.kinds import shown
+from featx.system.kinds import plain, shown
 
 StrPath = str | os.PathLike[str]
 """A path: text, ``Path``, or a result or object that stands for the file or folder that it came from."""
 
 MODEL = "a model file's path, a Model, or the result of a fit"
 CACHE = "a cache's path, a FeatureCache, or the result of an extract"
+WEIGHTS = "a path, or imagenet, random or random:SEED"
+
+_LONGEST_NAME = 80
+"""No file system refuses a shorter one: 255 bytes of a name, of which a letter takes up to three."""
 
 
 def as_path(name: str, value: object, error: type[FeatxError], wanted: str = "a path") -> Path:
@@ -36,9 +41,25 @@ def as_path(name: str, value: object, error: type[FeatxError], wanted: str = "a 
     """
     if isinstance(value, str | os.PathLike):
         path = os.fspath(value)
-        if isinstance(path, str):
+        if isinstance(path, str) and path:  # an empty one would be the current folder
+            if fault := _fault(path):
+                raise error(f"{name} {shown(path)}: {fault}.", wrong_value=True)
             return Path(path)
     raise error(f"{name} must be {wanted}. Received: {shown(value)}.", wrong_value=True)
+
+
+def _fault(path: str) -> str:
+    """Say why nothing can have a path; the system has an error of its own for it wherever it is asked for one."""
+    try:
+        if b"\0" in os.fsencode(path):
+            return "holds a NUL, which no path can"
+        if len(path) > _LONGEST_NAME:
+            os.lstat(path)
+    except UnicodeEncodeError:
+        return "holds characters that no path can"
+    except OSError as error:
+        return "is longer than a path may be" if error.errno == errno.ENAMETOOLONG else ""
+    return ""
 
 
 def as_path_or_none(name: str, value: object, error: type[FeatxError], wanted: str = "a path, or None") -> Path | None:
@@ -56,6 +77,7 @@ def as_paths(name: str, value: object, error: type[FeatxError], hint: str = "") 
     hint : str
         A sentence behind the message: what to do with something else.
     """
+    value = plain(value)
     if isinstance(value, str | os.PathLike):
         return [as_path(name, value, error)]
     if isinstance(value, bytes | bytearray | memoryview | Mapping) or not isinstance(value, Iterable):

@@ -358,8 +358,9 @@ def test_transformer_takes_the_network_of_a_cache(folder: Path) -> None:
     settings = {"image_size": (32, 32), "batch_size": 8, "precision": "int8"}
     store = featx.open_cache(folder / "cache")
     paths = [folder / "photos" / path for path in store.catalog.paths]
-    found = featx.FeatureExtractor(**settings, calibration=folder / "cache", device="cpu").transform(paths)
-    np.testing.assert_array_equal(found, store.features(np.arange(len(paths)), pooling="avgmax"))
+    for cache in (folder / "cache", str(folder / "cache"), store):
+        found = featx.FeatureExtractor(**settings, calibration=cache, device="cpu").transform(paths)
+        np.testing.assert_array_equal(found, store.features(np.arange(len(paths)), pooling="avgmax"))
     with pytest.raises(RecipeError, match="calibration must be a cache or model whose int8 network is to be used"):
         featx.FeatureExtractor(**settings).fit(paths)
 

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import OutputError
+from featx.errors import FeatxError, OutputError
 from featx.report.files.columns import write_column_report
 from featx.report.files.folder import REMEDY, check_report_files, keep_earlier_page, write_csv, writing_together
 from featx.report.files.names import NAMES, PAGE_NAME
 from featx.report.page.exhibits import exhibits_of
+from featx.report.text.shares import share_text
 from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.durable import delete
 from featx.system.files import writing_to
 from featx.system.home import without_home
+from featx.system.kinds import check_kind
 from featx.system.paths import StrPath, as_path
 from featx.system.results import Result
 from featx.verbs.evaluate import ClassMeasures, Evaluation, LabelsEvaluation, NumbersEvaluation, check_map
@@ -86,6 +88,8 @@ def write_report(
     ------
     OutputError
         If the folder cannot be written, or holds a file of a report's name that is not an earlier report's.
+    FeatxError
+        If ``evaluation`` is none.
 
     Examples
     --------
@@ -95,6 +99,8 @@ def write_report(
     ('report.html', 'metrics.json')
     """
     progress = as_progress(progress)
+    kinds = (Evaluation, LabelsEvaluation, NumbersEvaluation)
+    check_kind("evaluation", evaluation, kinds, "what evaluate_model returns", FeatxError)
     check_map(map)
     folder = as_path("folder", folder, OutputError)
     check_report_folder(folder)
@@ -115,7 +121,9 @@ def write_report(
         curves=folder / "curves.png" if has_epochs else None,
         history=folder / "history.csv" if has_epochs else None,
     )
-    title = f"{evaluation.model_path.stem}, {evaluation.split}: accuracy {evaluation.accuracy:.3f}, n = {len(evaluation.y)}"
+    title = (
+        f"{evaluation.model_path.stem}, {evaluation.split}: accuracy {share_text(evaluation.accuracy)}, n = {len(evaluation.y)}"
+    )
     with writing_together(folder) as write:
         write(files.metrics, lambda path: path.write_text(json.dumps(_metrics(evaluation), indent=2) + "\n", "utf-8"))
         write_csv(write, files.per_class, _PER_CLASS, [dataclasses.astuple(measures) for measures in evaluation.per_class])

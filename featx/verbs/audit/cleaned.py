@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from featx.errors import OutputError
+from featx.errors import FeatxError, OutputError
 from featx.images import check_manifest_path, write_manifest
 from featx.store import FeatureCache
-from featx.system.kinds import as_texts, shown
+from featx.system.kinds import as_texts, check_kind, shown
 from featx.system.paths import StrPath, as_path
 from featx.verbs.audit.findings import FLAGS, Audit, flags_of
 from featx.verbs.audit.listing import Listing
@@ -40,6 +40,8 @@ def write_clean_manifest(audit: Audit, path: StrPath, drop: Sequence[str] = FLAG
     ------
     OutputError
         If the manifest cannot be written, a file that is not a manifest of featx stands there, or no image would be left.
+    FeatxError
+        If ``audit`` is none.
 
     Examples
     --------
@@ -49,6 +51,7 @@ def write_clean_manifest(audit: Audit, path: StrPath, drop: Sequence[str] = FLAG
     ...     print(file.readline(), end="")
     path,label,split,audit_flags
     """
+    check_kind("audit", audit, Audit, "what audit_cache returns", FeatxError)
     path = as_path("path", path, OutputError)
     check_manifest_path(path)
     drop = as_texts("drop", drop, f"some of {', '.join(FLAGS)}", OutputError)

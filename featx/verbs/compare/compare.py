@@ -91,6 +91,7 @@ def compare_heads(
     (24, 3)
     """
     progress = as_progress(progress)
+    seed, folds, withhold = plain(seed), plain(folds), plain(withhold)
     if withhold is not None:
         check_withhold(withhold)
     names = as_texts("heads", heads, "the name of a head, or several", HeadError)
@@ -100,7 +101,6 @@ def compare_heads(
     layers = [] if layer is None else as_texts("layer", layer, "the name of a layer, several, or None", CacheError)
     if withhold is not None and len(layers) > 1:
         raise HeadError("withhold goes with one layer. Give one, or leave withhold out.", wrong_value=True)
-    seed, folds = plain(seed), plain(folds)
     _check_asked(names, asked, settings)
     store = open_cache(cache)
     task = store.catalog.task

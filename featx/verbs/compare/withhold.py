@@ -10,6 +10,7 @@ from featx.errors import HeadError
 from featx.heads import head_spec, make_head
 from featx.models import Familiarity, Separation, tell_apart
 from featx.store import CachedRows
+from featx.system.kinds import shown
 from featx.system.progress import Progress
 from featx.verbs.compare.candidates import Candidate
 from featx.verbs.compare.folds import TrainingImages
@@ -56,7 +57,8 @@ def check_withhold(share: object) -> None:
     """
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
         raise HeadError(
-            f"withhold must be a share of the classes above 0 and below 1, such as 0.25. Received: {share!r}.", wrong_value=True
+            f"withhold must be a share of the classes above 0 and below 1, such as 0.25. Received: {shown(share)}.",
+            wrong_value=True,
         )
 
 

@@ -7,10 +7,12 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from featx.errors import CacheError, ImageListError, ModelError
+from featx.errors import CacheError, HeadError, ImageListError, ModelError
 from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions, UnlabelledFiles
 from featx.models import Compute, HeadFeatures, check_bounds, classify_files, load_model
 from featx.system.bars import ProgressOption, as_progress, closing_bars
+from featx.system.kinds import check_kind, plain
+from featx.system.names import check_keywords, keywords_of
 from featx.system.paths import CACHE, MODEL, StrPath, as_path, as_path_or_none
 from featx.verbs.evaluate.classes import measure_classes
 from featx.verbs.evaluate.columns import measure_columns
@@ -36,7 +38,7 @@ def evaluate_model(
     tta: bool = False,
     sets: float | None = None,
     set_method: str | None = None,
-    unknown_images: Path | str | None = None,
+    unknown_images: StrPath | None = None,
     group_from: str | None = None,
     on_chosen: OnChosen | None = None,
     progress: ProgressOption = None,
@@ -114,7 +116,12 @@ def evaluate_model(
     """
     progress = as_progress(progress)
     check_split(split)
+    sets = plain(sets)
+    check_kind("set_method", set_method, (str, type(None)), "lac, aps or None", HeadError)
+    check_kind("group_from", group_from, (str, type(None)), "a text, or None", ImageListError)
     compute = Compute(batch_size, workers, max_pixels, device)
+    known = [*ManifestKeywords.__annotations__]
+    check_keywords(manifest, known, ImageListError, "evaluate: has no option", beside=keywords_of(evaluate_model))
     listing = ManifestOptions(**manifest)
     if group_from is not None and images is None:
         raise ImageListError("--group-from says which of --images are of one group. Give --images.", wrong_value=True)
@@ -124,14 +131,15 @@ def evaluate_model(
             "--root, --ext and the names of columns say how the manifest of --images is read. Give --images.", wrong_value=True
         )
     path = as_path("model", model, ModelError, MODEL)
+    unknown = as_path_or_none("unknown_images", unknown_images, ImageListError)
     loaded = load_model(path)
     maker = choose_sets(loaded, path, sets, set_method, tta) if loaded.task.has_classes else None
     if loaded.task.has_targets:
         check_bounds(loaded, path, sets, set_method)
-        if unknown_images is not None and (error := loaded.task.refuse_option("--unknown-images", ("classes", "grades"), path)):
+        if unknown is not None and (error := loaded.task.refuse_option("--unknown-images", ("classes", "grades"), path)):
             raise error
     classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
-    strangers = list_strangers(loaded, path, unknown_images) if unknown_images is not None else UnlabelledFiles()
+    strangers = list_strangers(loaded, path, unknown) if unknown is not None else UnlabelledFiles()
     if images is not None:
         given_images = as_path("images", images, ImageListError)
         # A table is read for what the model answers, unless something else is asked for; a folder has classes alone.
@@ -161,7 +169,7 @@ def evaluate_model(
         return evaluation
     genuine = loaded.familiarity.judge(measured.strangeness, measured.probabilities)
     evaluation = dataclasses.replace(evaluation, unfamiliar=genuine.unfamiliar)
-    if unknown_images is None:
+    if unknown is None:
         return evaluation
-    found = measure_strangers(loaded, Path(unknown_images), strangers, genuine, classify)
+    found = measure_strangers(loaded, unknown, strangers, genuine, classify)
     return dataclasses.replace(evaluation, strangers=found)

@@ -11,7 +11,7 @@ from featx.models import FileProbabilities, Judged, Model, advised, tell_apart
 from featx.verbs.evaluate.parts import Strangers
 
 
-def list_strangers(model: Model, path: Path, source: Path | str) -> UnlabelledFiles:
+def list_strangers(model: Model, path: Path, source: Path) -> UnlabelledFiles:
     """List them before anything is measured.
 
     Raises
@@ -25,8 +25,8 @@ def list_strangers(model: Model, path: Path, source: Path | str) -> UnlabelledFi
         raise ModelError(
             f"{path}: was fitted by an earlier featx and cannot tell strange images. Fit it again, or give no --unknown-images."
         )
-    with advised(Path(source), "images"):
-        return list_unlabelled([Path(source)])
+    with advised(source, "images"):
+        return list_unlabelled([source])
 
 
 def measure_strangers(

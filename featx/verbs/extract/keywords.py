@@ -8,6 +8,7 @@ from typing import Any, Literal
 from featx.errors import RecipeError
 from featx.images import ManifestKeywords
 from featx.system.names import check_keywords, keywords_of
+from featx.system.paths import StrPath
 from featx.verbs.extract.options import ExtractOptions
 
 
@@ -22,7 +23,7 @@ class ExtractKeywords(ManifestKeywords, total=False):
     """
 
     backbone: str | Path
-    weights: str
+    weights: str | Path
     layers: tuple[str, ...] | str | None
     preprocess: str
     image_size: tuple[int, int] | int | None
@@ -33,7 +34,7 @@ class ExtractKeywords(ManifestKeywords, total=False):
     depth: Literal["auto", "8", "10", "12", "16", "min-max"]
     color_profile: Literal["ignore", "srgb"]
     precision: Literal["float32", "float16", "bfloat16", "int8"]
-    calibration: Path | str | None
+    calibration: StrPath | None
     augment: str | None
     views: int | None
     val_fraction: float

@@ -19,6 +19,7 @@ from featx.images import (
 from featx.recipe import COLOUR_FORMS, FULL_DEPTH, Recipe, read_colour
 from featx.system.kinds import check_kind, is_whole, plain, shown
 from featx.system.names import as_list
+from featx.system.paths import StrPath, as_path_or_none
 
 DEFAULT_VIEWS = 4
 """Views of each training image where ``augment`` is given and their number is not."""
@@ -28,7 +29,6 @@ _KINDS: dict[tuple[str, ...], tuple[tuple[type, ...], str]] = {
     ("preprocess", "resize", "depth", "color_profile", "precision"): ((str,), "a text"),
     ("backbone", "weights"): ((str, Path), "a text or a path"),
     ("layers",): ((tuple, list, str, type(None)), "names of layers, or None"),
-    ("calibration",): ((str, Path, type(None)), "a path, or None"),
     ("augment",): ((str, type(None)), "a text, or None"),
     ("views",): ((Integral, type(None)), "a whole number, or None"),
     ("val_fraction", "test_fraction"): ((Real,), "a number"),
@@ -45,7 +45,7 @@ class ExtractOptions:
     ----------
     backbone : str or Path
         Name of the backbone; or a file with a network of your own, ``FILE.onnx`` or ``FILE.keras``.
-    weights : str
+    weights : str or Path
         ``imagenet``, ``random``, ``random:SEED`` or a weights file.
     layers : tuple of str, str or None
         Layers to keep, all from one forward pass; by default the backbone's last.
@@ -67,7 +67,7 @@ class ExtractOptions:
         ``ignore`` colour profiles, or convert to ``srgb``.
     precision : str
         Arithmetic of the backbone: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
-    calibration : Path or None
+    calibration : Path, str, FeatureCache, Model or None
         For int8: a cache or model whose quantized network is used, instead of a network made from these images.
     augment : str or None
         How far augmented views are from the clean image, such as ``flip,rotate=15``.
@@ -100,7 +100,7 @@ class ExtractOptions:
     """
 
     backbone: str | Path = "vgg16"
-    weights: str = "imagenet"
+    weights: str | Path = "imagenet"
     layers: tuple[str, ...] | str | None = None
     preprocess: str = "auto"
     image_size: tuple[int, int] | int | None = None
@@ -111,7 +111,7 @@ class ExtractOptions:
     depth: str = FULL_DEPTH
     color_profile: str = "ignore"
     precision: str = "float32"
-    calibration: Path | str | None = None
+    calibration: StrPath | None = None
     augment: str | None = None
     views: int | None = None
     val_fraction: float = 0.15
@@ -140,6 +140,10 @@ class ExtractOptions:
                 check_kind(name, value, kinds, wanted, RecipeError)
                 object.__setattr__(self, name, plain(value))  # what decodes images is asked in JSON
         object.__setattr__(self, "backbone", str(self.backbone))
+        given = as_path_or_none(
+            "calibration", self.calibration, RecipeError, "a cache's or a model's path, either itself, or None"
+        )
+        object.__setattr__(self, "calibration", given)
         object.__setattr__(self, "image_size", _image_size(self.image_size))
         object.__setattr__(self, "background", _background(self.background))
         _ = self.manifest, self.part, self.groups

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featx.errors import HeadError
 from featx.heads import Calibration, CalibrationKind, Conformal, fit_calibration
+from featx.system.kinds import shown
 from featx.verbs.fit.learning import LearningImages
 
 
@@ -39,8 +40,10 @@ def check_calibration(kind: str | None, images: LearningImages, folder: Path) ->
     HeadError
         With what there is.
     """
-    if kind is not None and kind not in get_args(CalibrationKind):
-        raise HeadError(f"calibration {kind!r}: unknown. Give one of {', '.join(get_args(CalibrationKind))}.", wrong_value=True)
+    if kind is not None and not (isinstance(kind, str) and kind in get_args(CalibrationKind)):
+        raise HeadError(
+            f"calibration {shown(kind)}: unknown. Give one of {', '.join(get_args(CalibrationKind))}.", wrong_value=True
+        )
     if kind and not len(images.val):
         raise HeadError(
             f"{folder}: has no validation images to calibrate on. "

@@ -17,6 +17,7 @@ from featx.models import (
     save_model,
 )
 from featx.system.bars import ProgressOption, as_progress, closing_bars, epochs_of
+from featx.system.kinds import plain
 from featx.system.names import keywords_of
 from featx.system.paths import StrPath
 from featx.system.progress import OnEpoch
@@ -139,6 +140,7 @@ def fit_head(
         keywords=keywords_of(fit_head),
     )
     request.spec.make(**request.settings)  # a wrong setting must not wait for a search
+    folds, minutes = plain(folds), plain(minutes)
     check_minutes(minutes)
     started = time.monotonic()
     images = choose_images(request.store.catalog, request.store.folder)

@@ -74,8 +74,9 @@ class FitRequest:
             As for ``fit_head``.
         """
         # An unknown head, and a setting that it has for no task, need not wait for the cache.
-        of_tasks = [specs[head_spec(head).name].settings() for specs in HEADS_OF.values() if head in specs]
-        head_spec(head).check_settings([name for name in settings if not any(name in own for own in of_tasks)], beside=keywords)
+        of_classes = head_spec(head)
+        of_tasks = [specs[of_classes.name].settings() for specs in HEADS_OF.values() if of_classes.name in specs]
+        of_classes.check_settings([name for name in settings if not any(name in own for own in of_tasks)], beside=keywords)
         check_kind("layer", layer, (str, type(None)), "the name of a layer, or None", CacheError)
         check_kind("pooling", pooling, (str, type(None)), "the name of a pooling, or None", HeadError)
         store = open_cache(cache)

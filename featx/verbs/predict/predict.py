@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import ImageListError, ModelError, RecipeError
+from featx.errors import HeadError, ImageListError, ModelError, RecipeError
 from featx.images import MAX_PIXELS, list_unlabelled
 from featx.models import Compute, advised, classify_files, load_model, refuse_swapped
 from featx.system.bars import ProgressOption, as_progress, closing_bars
-from featx.system.kinds import is_whole, shown
+from featx.system.kinds import check_kind, is_whole, plain, shown
 from featx.system.paths import MODEL, StrPath, as_path, as_paths
 from featx.verbs.explain import CellsSeen
 from featx.verbs.predict.columns import check_asked, predict_columns
@@ -110,6 +110,8 @@ def predict_images(
     ['blue', 'green']
     """
     progress = as_progress(progress)
+    sets, unknown = plain(sets), plain(unknown)
+    check_kind("set_method", set_method, (str, type(None)), "lac, aps or None", HeadError)
     compute = Compute(batch_size, workers, max_pixels, device)
     path = as_path("model", model, ModelError, MODEL)
     given_paths = as_paths("paths", paths, ImageListError, _IN_MEMORY)

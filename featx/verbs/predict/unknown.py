@@ -5,6 +5,7 @@ from pathlib import Path
 
 from featx.errors import ModelError, RecipeError
 from featx.models import Model
+from featx.system.kinds import shown
 from featx.verbs.predict.prediction import UNKNOWN
 
 
@@ -20,7 +21,9 @@ def check_unknown(model: Model, path: Path, share: float) -> None:
         called ``unknown``.
     """
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
-        raise RecipeError(f"unknown must be a number above 0 and below 1, such as 0.05. Received: {share!r}.", wrong_value=True)
+        raise RecipeError(
+            f"unknown must be a number above 0 and below 1, such as 0.05. Received: {shown(share)}.", wrong_value=True
+        )
     if model.familiarity is None:
         raise ModelError(
             f"{path}: was fitted by an earlier featx and cannot tell strange images. Fit it again, or leave --unknown out."

@@ -9,7 +9,7 @@ from featx.errors import OutputError
 from featx.system.cells import TableWriter
 from featx.system.durable import make_folder
 from featx.system.files import replacing_text, writing_to
-from featx.system.outputs import Kind, check_result_file
+from featx.system.outputs import Kind, check_result_file, refuse_address
 from featx.verbs.predict.column_predictions import ColumnPredictions
 from featx.verbs.predict.prediction import COLUMNS, Prediction
 
@@ -87,6 +87,7 @@ def check_output(path: Path) -> None:
     OutputError
         If the name promises another format, something else than predictions stands there, or its folder cannot be written.
     """
+    refuse_address(path)  # whose name may have any ending
     if path.suffix.lower() not in _SUFFIXES:
         raise OutputError(
             f"{path}: predictions are written as CSV or JSON lines. Give a name that ends in .csv or .jsonl.", wrong_value=True
