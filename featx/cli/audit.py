@@ -1,6 +1,7 @@
 """The command ``featx audit``."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,10 @@ def audit(
     if open_ and not page:
         raise click.UsageError("--open opens the page: leave --no-page out.")
     cache = cache or newest_cache()
-    folder = out or Path("reports") / f"{cache.resolve().name}-audit"
+    name = Path(os.path.realpath(cache)).name  # which has nothing to say of a link to itself
+    folder = out or Path("reports") / f"{name}-audit"
     check_audit_folder(folder)  # before the work, not after
-    manifest = as_result_path("--write-manifest", write_manifest, f"{cache.resolve().name}-clean.csv")
+    manifest = as_result_path("--write-manifest", write_manifest, f"{name}-clean.csv")
     if manifest:
         from featx.images import check_manifest_path
 

@@ -185,4 +185,5 @@ def _say_next(result: Any, *, dry_run: bool) -> None:
         say_next("merge", result.cache)
     else:
         following = f"{int(part) + 1}/{of}"
-        say_again(instead={result.shard: following, f"--shard={result.shard}": f"--shard={following}"})
+        spelt = {f"{option}={result.shard}": f"{option}={following}" for option in ("--part", "--shard")}
+        say_again(instead={result.shard: following} | spelt)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from featx.cli.options import Decorator
+from featx.cli.options import Decorator, Given
 from featx.cli.terminal import echo
 from featx.errors import ImageListError
 
@@ -16,7 +16,7 @@ _FROM_STDIN = "-"
 _KEY = "featx.null"
 
 
-class Given(click.Path):
+class OrStdin(Given):
     """A path; ``-`` alone stays a text, and so differs from the file of that name, ``./-``."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -26,7 +26,7 @@ class Given(click.Path):
 
 def paths_argument(name: str) -> Decorator:
     """Make the argument PATH..., of which ``-`` stands for paths on stdin, and the option that says how these are parted."""
-    argument = click.argument(name, type=Given(path_type=Path), nargs=-1, required=True, metavar="PATH...", callback=_checked)
+    argument = click.argument(name, type=OrStdin(path_type=Path), nargs=-1, required=True, metavar="PATH...", callback=_checked)
     # Eager: read before the argument, which may have to know.
     option = click.option(
         *("-0", "--null"),

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 import featx
 from featx.cli.defaults import FILE, PREFIX, forget_refused_variables, read_defaults
 from featx.cli.help import Command
+from featx.cli.spelling import variable_of
 from featx.cli.steps import note_words
-from featx.cli.terminal import echo, expect_json, print_error, printable, show_replaced
+from featx.cli.terminal import echo, expect_json, print_error, printable, say_later, show_replaced
 from featx.errors import FeatxError, Interrupted, TooManyRejects
 from featx.system.bars import no_bars_by_default
 from featx.system.command import running
@@ -83,7 +85,7 @@ class Commands(click.Group):
             with telling(show_replaced), no_bars_by_default():  # of the library's: a command shows what --progress says
                 return super().invoke(ctx)
         except click.UsageError as error:
-            raise click.UsageError(printable(error.format_message()), error.ctx) from error
+            raise click.UsageError(printable(error.format_message() + _whence(error)), error.ctx) from error
         except FeatxError as error:
             code = exit_code_of_interrupt() if isinstance(error, Interrupted) else _EXIT_CODES.get(type(error), 1)
             raise Failure(str(error), 2 if error.wrong_value else code, type(error).__name__) from error
@@ -105,6 +107,17 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of a session, not of the alphabet."""
         return sorted(self.commands, key=_SESSION.index)
+
+
+def _whence(error: click.UsageError) -> str:
+    """Return a sentence on where a wrong value comes from, if nobody typed it; else nothing."""
+    option, context = getattr(error, "param", None), error.ctx
+    if context is None or not isinstance(option, click.Option):
+        return ""
+    source = context.get_parameter_source(option.name or "")
+    if source is ParameterSource.DEFAULT_MAP:
+        return f" It stands in {FILE}."
+    return f" It stands in the variable {variable_of(option, context)}." if source is ParameterSource.ENVIRONMENT else ""
 
 
 def _what_takes(path: Path) -> str:
@@ -140,7 +153,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "a
 
 
 @click.group(cls=Commands, context_settings=_SETTINGS)
-@click.version_option(featx.__version__, prog_name="featx")
+@click.version_option(featx.__version__, prog_name="featx", allow_from_autoenv=False)  # FEATX_VERSION is often set
 @click.pass_context
 def main(context: click.Context) -> None:
     """Turn a folder of labelled images into a working classifier.
@@ -159,7 +172,7 @@ def main(context: click.Context) -> None:
     if Path(FILE).is_file():
         context.default_map = read_defaults(main.commands, Path(FILE))
         if context.default_map.get(str(context.invoked_subcommand)):
-            echo(f"using defaults of {FILE}", err=True)
+            say_later(context, f"using defaults of {FILE}")
     # TensorFlow's C++ side writes a page of notices to stderr while it loads. Set before anything imports it.
     os.environ.setdefault(LOG_LEVEL, "3")
     # As it ends, Python would look for garbage among all that TensorFlow has loaded: a second, to free what ends anyway.

@@ -1,6 +1,10 @@
 """How a command shows its options in ``--help``: in groups, where there are many of them."""
 
+from typing import Any
+
 import click
+
+from featx.cli.terminal import say_what_waits
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Images": (
@@ -50,6 +54,11 @@ _GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 
 class Command(click.Command):
     """A command whose options stand in groups."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, after what was kept for its beginning has been said."""
+        say_what_waits(ctx)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a list for each group."""

@@ -1,5 +1,6 @@
 """The command ``featx look``."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ def look(images: Path, out: str | None, page: bool, open_: bool, as_json: bool, 
         raise click.UsageError("--out names the page, and --no-page leaves it out: give one of them.")
     if open_ and not page:
         raise click.UsageError("--open opens the page: leave --no-page out.")
-    name = f"{images.stem if images.is_file() else images.resolve().name}-look.html"
+    # os.path: of a link to itself, or a name that is too long, something else has more to say.
+    place = Path(os.path.realpath(images))
+    name = f"{images.stem if os.path.isfile(images) else place.name}-look.html"  # noqa: PTH113 - as above
     shown = (as_result_path("--out", out, name) or Path("reports") / name) if page else None
     if shown:
         check_look_page(shown)  # before the work, not after

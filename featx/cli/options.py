@@ -14,19 +14,30 @@ from featx.system.cells import raw_cells
 
 Decorator = Callable[[Any], Any]
 
-FOLDER = click.Path(path_type=Path)
 
+class Given(click.Path):
+    """A path that is not empty, as that of a variable of the shell that is not set: it would be the current folder."""
 
-class Result(click.Path):
-    """Where a file is to be written; kept as it was typed: a slash at its end says that a folder is meant."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a value, or refuse an empty one."""
+        return super().convert(self.filled(value, param, ctx), param, ctx)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Read a value, or refuse an empty one, as of a variable of the shell that is not set."""
+    def filled(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return a value as text, or refuse an empty one."""
         if not str(value):
             self.fail("is empty: give a path.", param, ctx)
         return str(value)
 
 
+class Result(Given):
+    """Where a file is to be written; kept as it was typed: a slash at its end says that a folder is meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a value, or refuse an empty one."""
+        return self.filled(value, param, ctx)
+
+
+FOLDER = Given(path_type=Path)
 RESULT = Result()
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else, on stdout.")
 batch_option = click.option(

@@ -47,8 +47,7 @@ class Named(click.Option):
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Take a variable by whichever spelling: click knows only the name of the function's argument."""
-        names = [f"{ctx.auto_envvar_prefix}_{spelling.upper()}" for spelling in spellings_of(self)]
-        return next((value for name in names if (value := os.environ.get(name))), None)
+        return os.environ.get(variable_of(self, ctx))
 
 
 class Several(Named):
@@ -71,6 +70,12 @@ def spellings_of(option: click.Parameter) -> list[str]:
     """Return what a variable or ``featx.toml`` may call an option, the first as ``--help`` shows it: ``image_size``."""
     shown = [_plain(spelling) for spelling in option.opts if spelling.startswith("--")]
     return list(dict.fromkeys([*shown, *map(_plain, getattr(option, "also", ())), option.name or ""]))
+
+
+def variable_of(option: click.Parameter, ctx: click.Context) -> str:
+    """Return the name of the variable that an option takes its value from; empty for none that is set."""
+    names = [f"{ctx.auto_envvar_prefix}_{spelling.upper()}" for spelling in spellings_of(option)]
+    return next((name for name in names if os.environ.get(name)), "")
 
 
 def find_option(command: click.Command, spelling: str) -> click.Option | None:

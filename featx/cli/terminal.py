@@ -38,8 +38,9 @@ def echo_text(text: str, file: IO[str] | None = None, err: bool = False) -> None
     click.echo(printable(text), file=file, err=err)
 
 
-# In click's context: what --quiet and --verbose said, and whether a JSON object is still to be printed.
-_LOUDNESS, _JSON = "featx.loudness", "featx.json"
+# In click's context: what --quiet and --verbose said, whether a JSON object is still to be printed, and what is to be said
+# once it is known how loud a command is to be.
+_LOUDNESS, _JSON, _LATER = "featx.loudness", "featx.json", "featx.later"
 
 
 def set_loudness(context: click.Context, option: click.Parameter, given: bool) -> None:
@@ -94,6 +95,17 @@ def show_note(note: str) -> None:
 def show_replaced(text: str) -> None:
     """Say on stderr what of featx' own is replaced."""
     _say(text)
+
+
+def say_later(context: click.Context, text: str) -> None:
+    """Have something said on stderr as the command begins: only then it is known whether it is to be quiet."""
+    context.meta[_LATER] = text
+
+
+def say_what_waits(context: click.Context) -> None:
+    """Say it."""
+    if text := context.meta.pop(_LATER, ""):
+        _say(text)
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,7 @@
 """The command ``featx verify``."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -51,5 +52,6 @@ def _remedy(result: Any) -> str:
     if result.unreadable:
         return "files in it cannot be read. Nothing shows that they are damaged: mend that, then try again."
     if result.damages:
-        return f"damaged. Run featx verify {result.cache} --repair, then featx extract again: it redoes just those rows."
+        cache = shlex.quote(str(result.cache))
+        return f"damaged. Run featx verify {cache} --repair, then featx extract again: it redoes just those rows."
     return f"{result.missing} rows are missing. Run featx extract again: it redoes just those."

@@ -1,7 +1,9 @@
 """Advice on a path that is not what was wanted: what stands there, and what to give or type instead."""
 
 import contextlib
+import os
 import shlex
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,6 +15,7 @@ from featx.system.addresses import address_of, how_to_read
 from featx.system.fetched import POINTER
 from featx.system.nearest import nearest_path
 from featx.system.paths import CACHE, as_path, near_path
+from featx.system.regular import kind_of
 
 Wanted = Literal["model", "cache", "images", "listing"]
 """A model; a cache; image files and folders of them; folders of class folders and manifests."""
@@ -110,12 +113,28 @@ def _name_of(path: Path) -> str:
 
 
 def _on_nothing(path: Path, wanted: Wanted) -> str:
-    """Advise on a path where there is nothing."""
+    """Advise on a path where there is no file and no folder."""
+    if said := _on_no_file(path):
+        return said
+    home = Path(os.path.expanduser(path))  # noqa: PTH111 - of a user who is not known it changes nothing
+    if home != path and os.path.lexists(home):
+        return f"no such file or folder. Did you mean {home}?"  # the shell leaves a quoted ~ as it is
     missing, near = {
         "model": ("no such model file", nearest_path(path, lambda one: one.suffix == ".featx", models_in(Path("models")))),
         "cache": ("no feature cache there", nearest_path(path, is_cache, caches_in(Path("cache")))),
     }.get(wanted, ("no such file or folder", nearest_path(path, lambda one: not one.name.startswith("."), ())))
     return f"{missing}. Did you mean {near}?" if near else ""
+
+
+def _on_no_file(path: Path) -> str:
+    """Say what stands there that can be neither read nor searched; empty for nothing, or a file that the system keeps."""
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode) and (not path.exists() or not (path.is_file() or path.is_dir())):
+            return f"is a link to {path.readlink()}, and no file or folder is there"
+    except (OSError, ValueError):
+        return ""
+    return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else f"is {kind_of(mode)}. Give a file or a folder"
 
 
 def _on_any(found: Found, wanted: Wanted) -> str:

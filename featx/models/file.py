@@ -8,6 +8,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ def load_model(path: StrPath) -> Model:
     """
     path = as_path("path", path, ModelError, MODEL)
     if not path.is_file():
-        said = advise(path, "model") or f"{path}: no such model file. Make one with: featx fit --out {path}"
+        said = advise(path, "model") or f"{path}: no such model file. Make one with: featx fit --out {shlex.quote(str(path))}"
         raise ModelNotFound(said, wrong_value=bool(address_of(path)))
     try:
         members = read_members(path, _MOST_MEMBERS, {_DOCUMENT: _LARGEST_DOCUMENT})

@@ -1,6 +1,7 @@
 """The folder of a cache: whether it is one, and of which recipe."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,8 @@ def no_cache(folder: Path) -> CacheNotFound:
     """Return the error for a place where a cache was expected."""
     if folder.is_dir():
         return CacheNotFound(
-            f"{folder}: no feature cache there. If it holds images, run: featx extract {folder}, "
-            f"then give cache/{folder.resolve().name}"
+            f"{folder}: no feature cache there. If it holds images, run: featx extract {shlex.quote(str(folder))}, "
+            f"then give {shlex.quote(f'cache/{folder.resolve().name}')}"
         )
     missing = "" if os.path.lexists(folder) else ", as there is no such folder"
     return CacheNotFound(f"{folder}: no feature cache there{missing}. Make one with: featx extract IMAGES")
@@ -36,7 +37,7 @@ def not_finished(folder: Path) -> CacheNotFound:
         return CacheNotFound(f"{folder}: its extraction was not finished. Run featx extract again to go on.")
     return CacheNotFound(
         f"{folder}: holds parts of an extract ({parts}), which is not finished. Run featx extract with the same settings and "
-        f"without --part: it does what is missing. Or, once every part is here: featx merge {folder}"
+        f"without --part: it does what is missing. Or, once every part is here: featx merge {shlex.quote(str(folder))}"
     )
 
 

@@ -1,6 +1,7 @@
 """The verb demo: a whole session on the bundled sample, step by step as a user would type it."""
 
 import dataclasses
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,9 +48,9 @@ def demo_steps(folder: Path) -> list[Step]:
     height, width = IMAGE_SIZE
     images, cache, report = folder / "images", folder / "cache", folder / "report"
     steps = [
-        Step(f"featx sample {images}", lambda progress, on_epoch: unpack_sample(images)),
+        Step(_typed("sample", images), lambda progress, on_epoch: unpack_sample(images)),
         Step(
-            f"featx extract {images} --cache {cache} --image-size {height}",
+            _typed("extract", images, "--cache", cache, "--image-size", height),
             lambda progress, on_epoch: extract_features(images, cache, image_size=(height, width), progress=progress),
         ),
     ]
@@ -70,6 +71,11 @@ def check_models(folder: Path) -> None:
         check_model_path(_model_path(folder, head))
 
 
+def _typed(*words: object) -> str:
+    """Return a command as a shell takes it."""
+    return shlex.join(["featx", *map(str, words)])
+
+
 def _model_path(folder: Path, head: str) -> Path:
     return folder / f"{head}.featx"
 
@@ -77,9 +83,9 @@ def _model_path(folder: Path, head: str) -> Path:
 def _fit_and_evaluate(head: str, cache: Path, model: Path, report: Path) -> list[Step]:
     return [
         Step(
-            f"featx fit {cache} --head {head} --out {model}",
+            _typed("fit", cache, "--head", head, "--out", model),
             lambda progress, on_epoch: fit_head(cache, head, out=model, on_epoch=on_epoch),
             head,
         ),
-        Step(f"featx evaluate {model} --out {report}", lambda progress, on_epoch: evaluate_model(model), head),
+        Step(_typed("evaluate", model, "--out", report), lambda progress, on_epoch: evaluate_model(model), head),
     ]

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import os
 import shutil
 import tarfile
 import zipfile
@@ -309,3 +310,36 @@ def test_names_are_quoted_for_a_shell_and_long_lists_cut(folder: Path, run: Run)
     said = run("evaluate", "models").stderr
     assert said.count(".featx") == 5
     assert said.endswith(" ….\n")
+
+
+def test_what_is_no_file_and_no_folder_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is not advised as the path that was meant; a ~ that the shell has left as it is is its own hint."""
+    os.mkfifo("pipe")
+    Path("loop").symlink_to("loop")
+    Path("dangling").symlink_to("nowhere")
+    for command in ("extract", "look", "fit", "audit", "evaluate", "inspect", "predict m.featx", "explain m.featx"):
+        for path, said in (
+            ("pipe", "pipe: is a pipe. Give a file or a folder"),
+            ("loop", "loop: is a link to loop, and no file or folder is there"),
+            ("dangling", "dangling: is a link to nowhere, and no file or folder is there"),
+        ):
+            done = run(*command.split(), path)
+            if not command.endswith(".featx"):  # whose model is missing too
+                assert done.exit_code == 1, (command, done.stderr)
+                assert said in done.stderr, (command, done.stderr)
+    monkeypatch.setenv("HOME", str(Path("home").resolve()))
+    (Path("home") / "photos").mkdir(parents=True)
+    assert f"~/photos: no such file or folder. Did you mean {Path('home').resolve()}/photos?" in run("look", "~/photos").stderr
+
+
+def test_commands_in_messages_can_be_copied_whatever_the_name(run: Run) -> None:
+    """As a shell takes them."""
+    Path("my photos").mkdir()
+    assert "run: featx extract 'my photos', then give 'cache/my photos'" in run("fit", "my photos").stderr
+    assert "featx fit --out 'my model.featx'" in run("evaluate", "my model.featx").stderr
+    from featx.verbs.demo import demo_steps
+
+    assert [step.command for step in demo_steps(Path("my demo"))][:2] == [
+        "featx sample 'my demo/images'",
+        "featx extract 'my demo/images' --cache 'my demo/cache' --image-size 96",
+    ]

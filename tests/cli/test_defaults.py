@@ -98,3 +98,35 @@ def test_without_the_file_nothing_is_said(stub_cache: Path, run: Run) -> None:
     """And a folder of that name is no such file."""
     Path("featx.toml").mkdir()
     assert "featx.toml" not in run("inspect", stub_cache).output
+
+
+def test_a_wrong_value_that_nobody_typed_is_said_to_stand_in_a_variable_or_the_file(
+    photos: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whichever name the variable has; of what was typed nothing is said."""
+    Path("featx.toml").write_text("[fit]\nfolds = 'many'\n")
+    assert "'many' is not a valid integer. It stands in featx.toml." in run("fit").stderr
+    for name, command in (
+        ("FEATX_EXTRACT_WORKERS", "extract"),
+        ("FEATX_EXTRACT_SHARD", "extract"),
+        ("FEATX_LOOK_SEED", "look"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "many")
+            assert f" It stands in the variable {name}." in run(command, "photos").stderr
+    assert "It stands in" not in run("extract", "photos", "--workers", "many").stderr
+
+
+def test_a_variable_of_a_version_asks_for_nothing(stub_cache: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of containers have one; --version is to be typed."""
+    for version in ("1.4.2", "1", "true"):
+        monkeypatch.setenv("FEATX_VERSION", version)
+        assert "fingerprint" in as_json(run("inspect", stub_cache, "--json"))
+
+
+def test_quiet_leaves_out_where_defaults_come_from(stub_cache: Path, run: Run) -> None:
+    """It is a note; whether typed or one of these defaults."""
+    Path("featx.toml").write_text("[inspect]\nquiet = false\n[verify]\nquiet = true\n")
+    assert run("inspect", stub_cache).stderr == "using defaults of featx.toml\n"
+    assert run("inspect", stub_cache, "-q").stderr == ""
+    assert run("verify", stub_cache).stderr == ""

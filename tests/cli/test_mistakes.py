@@ -1,6 +1,7 @@
 """A mistake has one shape: a message on stderr, an exit code, and with ``--json`` one object on stdout."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -70,17 +71,21 @@ WRONG_VALUES = {
     "a look with weights": "look photos --weights random",
     "a look of an augmentation": "look photos --augment wobble=2",
     "no command": "extrct photos",
+    "a variable of the shell that is not set": "extract ''",
+    "no model's name": "predict '' photos",
+    "no image's name": "predict models/photos-logreg.featx photos ''",
+    "no folder's name": "evaluate models/photos-logreg.featx --images ''",
 }
 
 
 def test_a_wrong_value_is_exit_code_2_whoever_finds_it(fitted: Path, run: Run) -> None:
     """With the message on stderr, and as an object with --json."""
     for what, command in WRONG_VALUES.items():
-        plain = run(*command.split())
+        plain = run(*shlex.split(command))
         assert plain.exit_code == 2, (what, plain.stderr)
         assert plain.stderr.strip(), what
         assert plain.stdout == "", what
-        with_json = run(*command.split(), "--json")
+        with_json = run(*shlex.split(command), "--json")
         assert with_json.exit_code == 2, what
         found = only_object(with_json.stdout)
         assert set(found) == {"error", "kind"}, what

@@ -50,6 +50,8 @@ STEPS = {
     f"{EXTRACT} --dry-run": ("stdout", f"next: featx {EXTRACT}"),
     f"{EXTRACT} --shard 1/2": ("stdout", f"next: featx {EXTRACT} --shard 2/2"),
     f"{EXTRACT} --shard=1/2": ("stdout", f"next: featx {EXTRACT} --shard=2/2"),
+    f"{EXTRACT} --part 1/2": ("stdout", f"next: featx {EXTRACT} --part 2/2"),
+    f"{EXTRACT} --part=1/2": ("stdout", f"next: featx {EXTRACT} --part=2/2"),
     f"{EXTRACT} --shard 2/2": ("stdout", "next: featx merge c"),
     "audit cache/photos": ("stdout", "open reports/photos-audit/audit.html"),
     "audit cache/photos --no-page": ("stdout", "open reports/photos-audit/audit.csv"),

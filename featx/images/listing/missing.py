@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -115,7 +116,8 @@ class _Disk:
             for folder in self._folders if inside else ():
                 if (near := self._spelled(folder, cleaned)) is not None:
                     shown = _from_here(folder)
-                    return _Near((*how, f"below {shown}/", *near.how), (f"--root {shown}", *near.options), near.path)
+                    root = "./" if shown == "." else shlex.quote(shown)  # a full stop follows
+                    return _Near((*how, f"below {shown}/", *near.how), (f"--root {root}", *near.options), near.path)
             parts = (cleaned if inside else f"{self._root}/{cleaned}".lstrip("/")).split("/")
             for first in range(1, len(parts)):
                 if (near := self._spelled(self._base, "/".join(parts[first:]))) is not None:

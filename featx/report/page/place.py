@@ -4,7 +4,7 @@ from pathlib import Path
 
 from featx.errors import OutputError
 from featx.system import marks
-from featx.system.outputs import Kind, check_result_file
+from featx.system.outputs import Kind, check_result_file, refuse_address
 
 PAGE = Kind("an earlier page", "is not a page of featx's", [marks.PAGE])
 
@@ -28,6 +28,7 @@ def check_page_place(path: Path, option: str) -> None:
     OutputError
         If its name does not end in ``.html``, it cannot be written, or a file stands there that is no page of featx's.
     """
+    refuse_address(path)  # whose name may have no ending at all
     if path.suffix.lower() not in (".html", ".htm"):
         raise OutputError(f"{path}: a page is written as HTML. Give {option} a name that ends in .html.", wrong_value=True)
     check_page_path(path, option)

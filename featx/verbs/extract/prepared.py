@@ -1,6 +1,7 @@
 """What extract and its dry run share: the listing, the recipe, what is cached already, and the catalog to come."""
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -225,7 +226,7 @@ def prepare(
     checks = Checks(index, options.yes, notify, drawn=drawn)
     checks.before_reading()
     folder = as_path_or_none("cache", cache, CacheError, CACHE) or Path("cache") / index.name
-    given = Path(options.calibration) if options.calibration else None
+    given = None if options.calibration is None else Path(options.calibration)
     resolved = options.resolve()
     checks.note(resolved.notes)
     engine = find_engine(Engine(*options.make_recipe(resolved)), folder, given, overwrite)
@@ -265,7 +266,7 @@ def _refuse_another_folders_cache(index: ImageIndex, listings: list[Catalog], fo
         if listing.source != index.root.as_posix() and Path(listing.source).exists():
             raise CacheError(
                 f"{folder}: lists the images of {listing.source}, not of {index.root}. "
-                f"Give --cache with another name; or --cache {folder} if it is to list these from now on."
+                f"Give --cache with another name; or --cache {shlex.quote(str(folder))} if it is to list these from now on."
             )
 
 

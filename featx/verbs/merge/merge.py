@@ -1,6 +1,7 @@
 """The verb merge: join caches of one recipe into one, without copying rows."""
 
 import dataclasses
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -176,9 +177,10 @@ def _finish(store: FeatureCache, writer: CacheWriter, catalog: Catalog, listings
     if views:
         for part in parts:
             write_part(store.folder, part)
+        quoted = shlex.quote(str(store.folder))
         raise CacheError(
             f"{store.folder}: all images are in it now, but {views} augmented views are missing: which images are for training "
-            f"is drawn from all parts together, and a part can only guess. Run featx extract IMAGES --cache {store.folder} "
+            f"is drawn from all parts together, and a part can only guess. Run featx extract IMAGES --cache {quoted} "
             "with the settings of the parts, without --part: it makes just those."
         )
     rejects = store.folder / "rejects.csv"

@@ -49,7 +49,7 @@ NEAR = {
         lambda path: path.removeprefix("pics/")[:-4],
         "exists below set/pics/ and with .png, as cat/1.png: give --root set/pics --ext .png.",
     ),
-    "above": (lambda path: f"set/{path}", "exists below ./, as set/pics/cat/1.png: give --root .."),
+    "above": (lambda path: f"set/{path}", "exists below ./, as set/pics/cat/1.png: give --root ./."),
 }
 
 
