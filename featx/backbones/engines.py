@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.backbones.table import backbone_spec
 from featx.errors import BackboneError, DeviceError, ExtraMissing
 from featx.recipe import Recipe
 from featx.system.cores import available_cores
@@ -70,7 +71,7 @@ def check_engine_name(engine: str | None) -> None:
         raise BackboneError(f"{where} must be one of {', '.join(ENGINES)}. Received: {shown(given)}.", wrong_value=True)
 
 
-def engine_asked(engine: str | None, precision: str, device: str | None) -> str:
+def engine_asked(engine: str | None, precision: str, device: str | None, backbone: str | None = None) -> str:
     """Return the engine that was asked for: by the option; or by ``FEATX_ENGINE``, where that fits what else was asked for.
 
     Parameters
@@ -79,11 +80,14 @@ def engine_asked(engine: str | None, precision: str, device: str | None) -> str:
         The option's; by default the variable's, or ``auto``.
     precision, device
         Of the features that are to be computed, and where.
+    backbone : str or None
+        By what network, where that is known.
     """
     if engine is not None:
         return engine
     given = os.environ.get(VARIABLE) or "auto"
-    return "auto" if given == "winograd" and (precision != "float32" or not _is_processor(device)) else given
+    fits = precision == "float32" and _is_processor(device) and (backbone is None or backbone_spec(backbone).can_be_winograd)
+    return "auto" if given == "winograd" and not fits else given
 
 
 def check_engine(engine: str, precision: str, device: str | None) -> None:

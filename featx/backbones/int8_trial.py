@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featx.backbones import plain
 from featx.backbones.quantized import openvino_core
+from featx.backbones.table import backbone_spec
 from featx.backbones.winograd import BUILDERS
 from featx.errors import BackboneError
 from featx.recipe import Recipe
@@ -20,8 +21,13 @@ _EIGHT_BITS = ("FakeQuantize", "MaxPool")
 
 
 def can_try_int8(recipe: Recipe) -> bool:
-    """Return whether a recipe's network can be tried in int8: one that is written in ``plain`` layers, where OpenVINO is."""
-    return recipe.backbone in BUILDERS and importlib.util.find_spec("openvino") is not None
+    """Return whether a recipe's network can be tried in int8: one that is written in ``plain`` layers, where OpenVINO is.
+
+    Those of its top are not.
+    """
+    if recipe.backbone not in BUILDERS or importlib.util.find_spec("openvino") is None:
+        return False
+    return not backbone_spec(recipe.backbone).needs_top(recipe.layers)
 
 
 class Int8Trial:

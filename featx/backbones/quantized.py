@@ -8,7 +8,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import re
 import threading
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from featx.backbones.batched import Batches, is_out_of_memory
 from featx.errors import QuantizedNetworkError
 from featx.recipe import Recipe
+from featx.system.cores import threads_told
 from featx.system.zipped import read_members, write_members
 
 MEMBERS = ("graph", "weights", "description")
@@ -208,8 +208,8 @@ class QuantizedBackbone:
             # Whatever is not int8 is to be float32: on some processors OpenVINO would take bfloat16 by itself.
             hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
             # What limits everybody else's threads limits OpenVINO's too: it does not look for itself.
-            if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
-                hints["INFERENCE_NUM_THREADS"] = int(os.environ["OMP_NUM_THREADS"])
+            if threads := threads_told():
+                hints["INFERENCE_NUM_THREADS"] = threads
             self._compiled = self._core.compile_model(self._model, "CPU", hints)
             self._compiled_for = len(images)
         found = self._compiled([images], share_inputs=True)

@@ -74,6 +74,11 @@ class BackboneSpec:
         return self.name in IMPORTED
 
     @property
+    def can_be_winograd(self) -> bool:
+        """Whether the Winograd engine has all of its layers: of files it reads none, and ConvNeXts have others."""
+        return not self.from_file and not self.builder.startswith("ConvNeXt")
+
+    @property
     def of_keras(self) -> bool:
         """Whether Keras builds it, and downloads its weights."""
         return bool(self.weights_file)

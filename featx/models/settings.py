@@ -25,7 +25,8 @@ class Compute:
         ``cpu``, ``gpu``, ``gpu:1`` …; by default an accelerator if Keras finds one.
     engine : str or None
         What computes float32 features: ``keras``, ``winograd``, or ``auto`` for the faster; by default what ``FEATX_ENGINE``
-        says, or ``auto``. That variable counts where it can: int8 features are computed in int8 whatever it says.
+        says, or ``auto``. That variable counts where it can: int8 features are computed in int8, and networks from files by
+        what runs them, whatever it says.
 
     Raises
     ------
@@ -59,7 +60,7 @@ class Compute:
 
     def engine_for(self, recipe: Recipe) -> str:
         """Return the engine that was asked for; ``auto`` where none was."""
-        return engine_asked(self.engine, recipe.precision, self.device)
+        return engine_asked(self.engine, recipe.precision, self.device, recipe.backbone)
 
     def images_a_batch(self, recipe: Recipe) -> int:
         """Return the number of images in a forward pass."""

@@ -81,7 +81,8 @@ class Transform:
         described = ready_backbone(
             self.engine, batch_size, self.compute.device, self.compute.engine_for(self.engine.recipe)
         ).network["layers"]
-        height, width, channels = next(entry["output_shape"] for entry in described if entry["name"] == layer)
+        *places, channels = next(entry["output_shape"] for entry in described if entry["name"] == layer)
+        height, width = places or (1, 1)  # what a dense layer gives is a map of 1 x 1
         if self.pooling == "flatten":
             return [f"{layer}_y{y}_x{x}_c{channel}" for y, x, channel in np.ndindex(height, width, channels)]
         poolings = ("avg", "max") if self.pooling == "avgmax" else (self.pooling,)

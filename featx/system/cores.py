@@ -24,3 +24,12 @@ def available_cores() -> int:
             if time > 0:  # version 1 reports -1 for no limit
                 cores = min(cores, math.ceil(time / of))
     return max(cores, 1)
+
+
+def threads_told() -> int:
+    """Return how many threads ``OMP_NUM_THREADS`` allows, at most one for each core; 0 where it says nothing.
+
+    For libraries that do not look at it by themselves. One that is given tens of thousands would try to start them.
+    """
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return min(available_cores(), int(told)) if told.isdecimal() else 0

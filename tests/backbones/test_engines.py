@@ -1,5 +1,6 @@
 """Which engine computes: what was asked for, or what a measurement on this machine says."""
 
+import dataclasses
 import importlib.util
 import os
 from pathlib import Path
@@ -180,11 +181,15 @@ def test_winograd_computes_float32_on_the_processor_alone() -> None:
 
 
 def test_the_variable_counts_where_no_option_does_and_where_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    """int8 features stay int8, and a GPU that was asked for is used, whatever FEATX_ENGINE says."""
+    """int8 features stay int8, a GPU that was asked for is used, and so is what alone runs a network, whatever it says."""
     assert engine_asked(None, "float32", None) == "auto"
     monkeypatch.setenv("FEATX_ENGINE", "winograd")
     assert engine_asked(None, "float32", "cpu") == "winograd"
     assert engine_asked(None, "int8", None) == engine_asked(None, "float32", "gpu") == "auto"
+    for backbone in ("onnx", "keras", "convnexttiny"):
+        assert engine_asked(None, "float32", None, backbone) == "auto"
+        assert engine_asked("winograd", "float32", None, backbone) == "winograd"
+    assert engine_asked(None, "float32", None, "vgg16") == engine_asked(None, "float32", None, "stub") == "winograd"
     assert engine_asked("keras", "float32", None) == "keras"
     assert engine_asked("winograd", "int8", None) == "winograd"
     monkeypatch.setenv("FEATX_ENGINE", "")
@@ -199,6 +204,7 @@ def test_the_gain_of_int8_is_measured_where_there_are_int8_products(monkeypatch:
     assert int8_rates(VGG16, None) is None
     monkeypatch.setattr(rates, "has_int8_products", lambda: True)
     assert int8_rates(SMALL, None) is None
+    assert int8_rates(dataclasses.replace(VGG16, layers=("block5_pool", "fc2"), image_size=(224, 224)), None) is None
     monkeypatch.setattr(engines, "_SECONDS", 0.01)
     measured = int8_rates(VGG16, None)
     assert measured is not None

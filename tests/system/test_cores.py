@@ -34,3 +34,11 @@ def test_a_containers_share_of_the_time_counts(
     monkeypatch.setattr(cores, "_SHARES", ((tmp_path / "absent",), tuple(tmp_path / name for name in names)))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     assert cores.available_cores() == wanted
+
+
+@pytest.mark.parametrize(("told", "threads"), [("2", 2), ("100000", 4), ("0", 0), ("", 0), ("4,2", 0), ("two", 0)])
+def test_threads_that_are_told_stay_within_the_cores(told: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries that are asked for a hundred thousand threads try to start them."""
+    monkeypatch.setattr(cores, "available_cores", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert cores.threads_told() == threads

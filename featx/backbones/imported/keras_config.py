@@ -32,6 +32,9 @@ MODELS = frozenset(("Functional", "Model", "Sequential"))
 OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.image", "keras.src.ops.math")
 """Modules of Keras whose operations (a sum, a mean, a slice of tensors) a file may name."""
 
+_CAST = ("keras.src.ops.core", "Cast")
+"""The only operation of that module that a file may name: the others run functions, or loops."""
+
 STORED = "FeatxStored"
 """Name of the initializer that stands in place of a file's: see ``keras_file``."""
 
@@ -96,7 +99,7 @@ class _Reader:
         if name in MODELS and module.startswith("keras"):
             kept |= {"module": "keras", "class_name": "Sequential" if name == "Sequential" else "Model"}
             kept["config"] = self._model(config, depth)
-        elif module in OPERATIONS:
+        elif module in OPERATIONS or (module, name) == _CAST:
             kept |= {"module": module, "class_name": self._operation(name, module), "config": self._values(config)}
         elif name in LAYERS and re.fullmatch(r"keras(\.src)?\.layers(\..+)?", module):
             kept |= {"module": "keras.layers", "class_name": name, "config": self._settings(name, config)}
@@ -175,11 +178,13 @@ class _Reader:
         raise self.refused(f"the activation {value!r}")
 
     def _dtype(self, value: Any) -> str:
+        given = value
         if isinstance(value, dict):
             inner = value.get("config")
             value = inner.get("name") if isinstance(inner, dict) else None
+            given = value or given.get("class_name")
         if not (isinstance(value, str) and re.fullmatch(r"(mixed_)?b?float(16|32|64)|u?int(8|16|32|64)|bool", value)):
-            raise self.refused(f"the type of numbers {value!r}")
+            raise self.refused(f"the type of numbers {given!r}")
         return value
 
     def _values(self, value: Any, depth: int = 0) -> Any:

@@ -45,6 +45,13 @@ class KerasFile:
     path : Path
         A ``.keras`` archive, or an ``.h5`` file of a whole model.
 
+    Attributes
+    ----------
+    height, width : int or None
+        Of the images, where it takes no others [px].
+    takes_bytes : bool
+        Whether its input is of whole numbers: those from 0 to 255.
+
     Raises
     ------
     WeightsError
@@ -69,6 +76,7 @@ class KerasFile:
                 "height, width, 3) is wanted."
             )
         self.height, self.width = shapes[0][1:3]
+        self.takes_bytes = "int" in str(keras.tree.flatten(self._model.inputs)[0].dtype)
 
     def image_size(self, asked: tuple[int, int] | None) -> tuple[int, int]:
         """Return the (height, width) of the images that are given to it.

@@ -5,8 +5,10 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featx.backbones.imported.onnx_file import OnnxFile
+from featx.backbones.imported.own_scale import scaling_before
 from featx.errors import BackboneError, ImageSizeError, RecipeError
 from featx.recipe import Scaling
 
@@ -14,7 +16,9 @@ _CHANNELS = 3
 _DEFAULT_SIDE = 224
 _PASSING_ON = ("Cast", "Transpose", "Identity", "Resize", "Squeeze", "Unsqueeze")
 _WHOLE = ("Sub", "Add", "Mul", "Div", "BatchNormalization")
-_AT_MOST_ONE = 0.1  # a factor below it makes pixels from 0 to 255 small, one above it spreads those from 0 to 1
+_CONSTANTS = ("value_float", "value_floats", "value_int", "value_ints")
+_SAME_NUMBERS = ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+_MOST_A_PASS = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +113,11 @@ def find_input(file: OnnxFile, asked: str = "") -> InputSpec:
         )
     layout = _layout(file, value, dims, asked)
     batch, *rest = dims
+    if batch and batch > _MOST_A_PASS:
+        raise BackboneError(
+            f"{file.path}: takes {batch:,} images a pass and no other number, and {_MOST_A_PASS:,} are the most. Export it "
+            "with a dynamic batch."
+        )
     height, width = rest[1:] if layout == "nchw" else rest[:2]
     return InputSpec(value.name, kinds[tensor.elem_type], layout, batch, height, width)
 
@@ -161,12 +170,9 @@ def own_scaling(file: OnnxFile, spec: InputSpec) -> tuple[str, str]:
     constant = _first_constant(file, spec.name)
     if constant is not None:
         kind, values = constant
-        of_bytes = values > 1 if kind in ("Sub", "Add", "Div", "BatchNormalization") else values < _AT_MOST_ONE
-        mode = "none" if of_bytes else "rescale"
-        return (
-            mode,
-            f"begins with a scaling of its own, of pixels from 0 to {255 if of_bytes else 1}: --preprocess {mode} was taken",
-        )
+        mode = scaling_before(values, is_factor=kind == "Mul")
+        most = 255 if mode == "none" else 1
+        return mode, f"begins with a scaling of its own, of pixels from 0 to {most}: --preprocess {mode} was taken"
     mode = "torch" if spec.layout == "nchw" else "rescale"
     why = "as torchvision, timm and DINOv2 have it" if spec.layout == "nchw" else "pixels from 0 to 1"
     return mode, f"does not say how pixels are scaled for it: --preprocess {mode} was taken, {why}"
@@ -174,33 +180,43 @@ def own_scaling(file: OnnxFile, spec: InputSpec) -> tuple[str, str]:
 
 def _first_constant(file: OnnxFile, name: str) -> tuple[str, float] | None:
     """Return what a network does to pixels by stored numbers before anything else, and the largest of these numbers."""
-    import onnx
-
     graph = file.model.graph
-    stored = {tensor.name: tensor for tensor in graph.initializer}
-    stored |= {
-        node.output[0]: one.t
-        for node in graph.node
-        if node.op_type == "Constant"
-        for one in node.attribute
-        if one.name == "value"
-    }
+    stored = _stored_numbers(graph)
     for _ in range(len(_PASSING_ON) + 1):
         node = next((node for node in graph.node if name in node.input), None)
         if node is None:
             return None
         if node.op_type in _WHOLE:
-            others = [
-                stored[other]
-                for other in node.input
-                if other in stored and 0 < math.prod(stored[other].dims or [1]) <= _CHANNELS
-            ]
-            values = [float(np.abs(np.asarray(onnx.numpy_helper.to_array(one), np.float64)).max()) for one in others]
+            values = [float(np.abs(stored[other]).max()) for other in node.input if other in stored]
             return (node.op_type, max(values)) if values else None
         if node.op_type not in _PASSING_ON:
             return None
         name = node.output[0]
     return None
+
+
+def _stored_numbers(graph: Any) -> dict[str, NDArray[np.float64]]:
+    """Return what is stored in a graph of as few numbers as there are channels, by the names that nodes read it under."""
+    import onnx
+
+    one = onnx.TensorProto
+    kinds = (one.FLOAT, one.FLOAT16, one.BFLOAT16, one.DOUBLE, one.INT8, one.UINT8, one.INT32, one.INT64)
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    numbers: dict[str, NDArray[np.float64]] = {}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            given = {setting.name: onnx.helper.get_attribute_value(setting) for setting in node.attribute}
+            if "value" in given:
+                tensors[node.output[0]] = given["value"]
+            elif found := [value for name, value in given.items() if name in _CONSTANTS]:
+                numbers[node.output[0]] = np.ravel(np.asarray(found[0], np.float64))
+    for name, tensor in tensors.items():
+        if 0 < math.prod(tensor.dims or [1]) <= _CHANNELS and tensor.data_type in kinds:
+            numbers[name] = np.ravel(np.asarray(onnx.numpy_helper.to_array(tensor), np.float64))
+    for node in graph.node:
+        if node.op_type in _SAME_NUMBERS and node.input[0] in numbers:
+            numbers[node.output[0]] = numbers[node.input[0]]
+    return {name: values for name, values in numbers.items() if 0 < len(values) <= _CHANNELS}
 
 
 def asked_scaling(file: OnnxFile, spec: InputSpec, scaling: Scaling) -> str:

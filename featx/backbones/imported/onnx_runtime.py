@@ -1,7 +1,6 @@
 """What runs an ONNX graph on the processor: ONNX Runtime or OpenVINO, whichever is installed."""
 
 import importlib.util
-import os
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from featx.backbones.batched import is_out_of_memory
 from featx.backbones.quantized import openvino_core, openvino_reason
 from featx.errors import BackboneError, ExtraMissing
+from featx.system.cores import threads_told
 
 RUNTIMES = ("onnxruntime", "openvino")
 """In the order in which they are taken where both are installed."""
@@ -36,7 +36,7 @@ class _OnnxRuntime:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what is wrong comes as an exception; on stderr it would come once more
-        options.intra_op_num_threads = _threads()
+        options.intra_op_num_threads = threads_told()  # 0: as many as there are cores
         self._session = onnxruntime.InferenceSession(program, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
@@ -58,18 +58,12 @@ class _OpenVino:
             self._compiled = None  # what a larger batch took is given back first
             self._model.reshape(list(images.shape))
             hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-            if threads := _threads():
+            if threads := threads_told():
                 hints["INFERENCE_NUM_THREADS"] = threads
             self._compiled = openvino_core().compile_model(self._model, "CPU", hints)
             self._compiled_for = images.shape
         found = self._compiled([images], share_inputs=True)
         return [np.array(found[place]) for place in range(len(self._model.outputs))]
-
-
-def _threads() -> int:
-    """Return how many threads may run; 0 for as many as there are cores. Neither library looks for itself."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return int(said) if said.isdecimal() else 0
 
 
 _MAKERS: dict[str, Any] = {"onnxruntime": _OnnxRuntime, "openvino": _OpenVino}

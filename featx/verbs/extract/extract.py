@@ -4,13 +4,14 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.backbones import check_device, check_engine
-from featx.errors import ImageListError
+from featx.errors import CacheDamaged, ImageListError
 from featx.images import MAX_PIXELS
 from featx.models import Compute, drop_other_networks, keep_network, near_duplicates_across_splits
 from featx.store import (
@@ -163,6 +164,7 @@ def extract_features(
         while (views := prepared.views_to_extract(catalog))[0]:
             run.extract(*views)
         catalog = prepared.without_incomplete(catalog)
+        _follow_weights(prepared, writer)
         _finish(prepared, catalog, writer)
         near = None if as_part else near_duplicates_across_splits(store, keep=True, progress=progress)
     took = time.monotonic() - started
@@ -205,6 +207,19 @@ def _with_network(prepared: Prepared, compute: Compute, overwrite: bool, progres
         return prepared, 0.0
     store = FeatureCache.open_or_create(folder, engine.recipe, overwrite)
     return dataclasses.replace(prepared, engine=engine, store=store), time.monotonic() - started
+
+
+def _follow_weights(prepared: Prepared, writer: CacheWriter) -> None:
+    """Write down where the weights lie now, if they are gone from where they were and nothing had to be extracted with them."""
+    file = prepared.engine.weights_file
+    if file is None or prepared.part:
+        return
+    with contextlib.suppress(CacheDamaged):  # it is of no harm here, and said by whoever needs it
+        network = prepared.store.network
+        recorded = network.get("weights_file")
+        if recorded and recorded != str(file) and not Path(recorded).exists():
+            writer.record_network(network | {"weights_file": str(file)})
+            writer.begin()
 
 
 def _finish(prepared: Prepared, catalog: Catalog, writer: CacheWriter) -> None:

@@ -17,7 +17,7 @@ from featx.store import FeatureCache, pool_maps
 from featx.system.progress import Progress
 from featx.verbs.compare import compare_heads
 from featx.verbs.finetune.training import Examples
-from featx.verbs.fit import LearningImages, fit_head
+from featx.verbs.fit import LearningImages, choose_images, fit_head
 
 _LINEAR = ("logreg", "svm", "ridge")
 _POOLINGS = ("avg", "avgmax")
@@ -62,6 +62,7 @@ def find_start(store: FeatureCache, path: Path | None) -> tuple[Path, Model] | N
             )
         return path, model
     found: list[tuple[float, int, Path, Model]] = []
+    class_names = choose_images(store.catalog, store.folder).class_names
     for candidate in Path("models").glob("*.featx"):
         try:
             model = load_model(candidate)
@@ -69,7 +70,9 @@ def find_start(store: FeatureCache, path: Path | None) -> tuple[Path, Model] | N
         except (FeatxError, OSError):
             continue  # not asked for by name: whatever is wrong with it is not this command's business
         of_this = model.cached_recipe == store.recipe and model.source.get("cache") == str(store.folder.resolve())
-        if of_this and model.tail is None and model.task == store.catalog.task:
+        # One from before a class was added, or renamed, answers another question.
+        of_this = of_this and model.task == store.catalog.task and model.class_names == class_names
+        if of_this and model.tail is None:
             found.append((model.metrics.get("val_accuracy") or 0.0, changed, candidate, model))
     return max(found, key=lambda one: one[:2])[2:] if found else None
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+import featx
 from featx.backbones import describe_network, load_backbone
 from featx.backbones.imported.keras_config import LAYERS, OPERATIONS
 from featx.errors import BackboneError, FeatxError, ImageSizeError, RecipeError, UnknownLayer, WeightsError
@@ -125,6 +126,52 @@ def test_any_image_size_and_pixel_scaling(tmp_path: Path) -> None:
     np.testing.assert_allclose(maps, np.asarray(model(scaled)), rtol=1e-4, atol=1e-5)
     with pytest.raises(RecipeError, match="takes images as Keras does"):
         describe_network(path, scaling=read_scaling("torch nchw"))
+
+
+MEANS = np.array([0.485, 0.456, 0.406], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("scale", "preprocess"),
+    [
+        (keras.applications.mobilenet_v2.preprocess_input, "none"),
+        (keras.applications.resnet50.preprocess_input, "none"),
+        (keras.applications.densenet.preprocess_input, "none"),
+        (lambda images: images / 255.0, "none"),
+        (lambda images: (1 / 255.0) * images, "none"),
+        (lambda images: keras.ops.divide(x1=images, x2=255.0), "none"),
+        (lambda images: (images - MEANS) / 0.25, "rescale"),
+        (layers.Rescaling(2.0, offset=-1.0), "rescale"),
+        (layers.Rescaling(1 / 127.5, offset=-1.0), "none"),
+        (layers.Normalization(mean=MEANS, variance=MEANS), "rescale"),
+        (lambda images: layers.Add()([images, layers.Dropout(0.5)(images)]), ""),
+    ],
+    ids=["tf", "caffe", "torch", "divided", "factor", "by name", "mean", "spread", "small", "normalization", "none"],
+)
+def test_a_scaling_that_is_written_as_operations_is_told(scale: Any, preprocess: str, tmp_path: Path) -> None:
+    """What ``preprocess_input`` of ``keras.applications`` does inside a model is not done a second time."""
+    images = keras.Input((SIDE, SIDE, 3))
+    model = drawn(keras.Model(images, layers.Conv2D(4, 4, strides=4, name="conv")(layers.RandomFlip()(scale(images)))))
+    path = saved(model, tmp_path / "network.keras")
+    found = describe_network(path)
+    assert found.preprocess == (preprocess or "rescale")
+    assert ("begins with a scaling of its own" in found.notes[0]) == bool(preprocess)
+    pictures = pixels(2, SIDE, SIDE)
+    wanted = np.asarray(model.predict_on_batch(pictures / np.float32(255 if found.preprocess == "rescale" else 1)))
+    np.testing.assert_allclose(features(path, pictures, preprocess=found.preprocess)["conv"], wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_images_as_bytes_are_cast_by_the_network_itself(tmp_path: Path) -> None:
+    """A cast is no code of the file's; with it an input of bytes is one of pixels from 0 to 255."""
+    images = keras.Input((SIDE, SIDE, 3), dtype="uint8")
+    model = drawn(keras.Model(images, layers.Conv2D(4, 4, strides=4, name="conv")(keras.ops.cast(images, "float32"))))
+    path = saved(model, tmp_path / "network.keras")
+    found = describe_network(path)
+    assert (found.preprocess, [note for note in found.notes if "preprocess" in note]) == ("none", [])
+    pictures = pixels(2, SIDE, SIDE)
+    np.testing.assert_allclose(features(path, pictures)["conv"], np.asarray(model(pictures)), rtol=1e-4, atol=1e-4)
+    with pytest.raises(RecipeError, match=r"takes bytes from 0 to 255 and scales them itself\. Received: --preprocess torch"):
+        describe_network(path, scaling=read_scaling("torch"))
 
 
 def test_names_and_sizes_that_there_are_not(tmp_path: Path) -> None:
@@ -322,6 +369,13 @@ def test_damaged_archives_and_other_files_are_refused(healthy: Path, tmp_path: P
     }.items():
         with pytest.raises(WeightsError, match=message):
             describe_network(path)
+
+
+def test_columns_of_a_layer_without_places_have_names(tmp_path: Path) -> None:
+    """As those of a map of 1 x 1."""
+    extractor = featx.FeatureExtractor(saved(classifier(), tmp_path / "network.keras"), layer="pool", pooling="avg")
+    assert extractor.get_feature_names_out().tolist() == [f"pool_avg_{channel}" for channel in range(4)]
+    assert extractor.set_params(pooling="flatten").get_feature_names_out()[-1] == "pool_y0_x0_c3"
 
 
 def test_a_renamed_file_is_the_same_network(healthy: Path, tmp_path: Path) -> None:

@@ -218,9 +218,27 @@ def test_what_a_condition_gives_is_a_map_as_what_it_reads(tmp_path: Path) -> Non
     assert_near(features(path, images)["features"], wanted)
 
 
+@pytest.mark.parametrize("how", ["value_float", "value_floats", "value_ints", "value"])
+def test_a_scaling_by_a_constant_is_told_however_it_is_written(how: str, tmp_path: Path) -> None:
+    """As a tensor, a number or a list of numbers; cast and reshaped before the pixels are divided by it."""
+    graph = graphs.Graph()
+    values: Any = {"value_float": 255.0, "value_floats": [255.0] * 3, "value_ints": [255] * 3}.get(how)
+    tensor = helper.make_tensor("of_three", TensorProto.FLOAT, [3], [255.0] * 3)
+    graph.nodes.append(helper.make_node("Constant", [], ["given"], **{how: tensor if values is None else values}))
+    largest = graph.add("Cast", ["given"], "cast", to=TensorProto.FLOAT)
+    if how != "value_float":
+        largest = graph.add("Reshape", [largest, graph.constant(np.array([1, 3, 1, 1]))], "shaped")
+    graph.add("Conv", [graph.add("Div", ["pixels", largest], "small"), graph.weights(4, 3, 4, 4)], "features", strides=[4, 4])
+    model = graph.model([graphs.value("pixels", ["n", 3, 32, 32])], [graphs.value("features", ["n", 4, 8, 8])])
+    found = describe_network(graphs.saved(model, tmp_path / "n.onnx"))
+    assert found.preprocess == "none"
+    assert "begins with a scaling of its own, of pixels from 0 to 255" in found.notes[0]
+
+
 @pytest.mark.parametrize(
     ("shape", "kind", "error", "message"),
     [
+        ([10**6, 3, 32, 32], TensorProto.FLOAT, BackboneError, r"takes 1,000,000 images a pass .* 4,096 are the most"),
         ([1, 1, 28, 28], TensorProto.FLOAT, BackboneError, r"takes no images in colour, but 'pixels' float32 \(1, 1, 28, 28\)"),
         ([1, 3, 32], TensorProto.FLOAT, BackboneError, r"its input is no array of images"),
         ([1, 3, 32, 32], TensorProto.INT64, BackboneError, r"its input is no array of images, but 'pixels' int64"),

@@ -58,8 +58,20 @@ def test_a_session_with_an_onnx_file(photos: Path, network: Path, tmp_path: Path
     assert f"the weights {digest} are not at hand (looked for {network}). Give --weights FILE" in lost.stderr
     again = run("evaluate", "models/photos-logreg.featx", "--images", "photos", "--weights", moved, "--json")
     assert as_json(again)["accuracy"] == before
+    as_json(run("fit", "--head", "logreg", "--json"))
+    assert run("predict", "models/photos-logreg.featx", "photos/red").exit_code == 0  # a model fitted now knows the new place
     other = graphs.saved(graphs.convolutions(1), tmp_path / "network.onnx")
     assert "has digest sha256:" in run("predict", "models/photos-logreg.featx", "photos", "--weights", other).stderr
+
+
+def test_the_variable_for_engines_leaves_networks_from_files_to_what_runs_them(
+    photos: Path, network: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option is refused, because it was given; the variable counts where it can."""
+    monkeypatch.setenv("FEATX_ENGINE", "winograd")
+    assert extracted(run, "network.onnx")["extracted"] == 36
+    refused = run("extract", "photos", "--cache", "cache/2", "--backbone", "network.onnx", "--engine", "winograd")
+    assert "--engine winograd: computes the networks that featx lists" in refused.stderr
 
 
 def test_what_an_onnx_file_cannot_do_is_refused_by_name(photos: Path, network: Path, tmp_path: Path, run: Run) -> None:

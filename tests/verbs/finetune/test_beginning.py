@@ -1,12 +1,14 @@
 """What fine-tuning begins with: a frozen head as dense layers, maps turned at random, rates and averages of weights."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 import featx
 from featx.heads import make_head
@@ -202,3 +204,27 @@ def test_of_several_models_the_best_is_found(
     found = find_start(store, None)
     assert found is not None
     assert found[0] == Path("models/good.featx")
+
+
+def test_a_model_of_other_classes_is_passed_over(
+    photos: Path, extract: Extract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From before a class was added: however good it was, it is no beginning for the classes of now."""
+    from featx.verbs.finetune.origin import find_start
+
+    monkeypatch.chdir(tmp_path)
+    cache = extract(photos).cache
+    before = Path("models/before.featx")
+    featx.fit_head(cache, "logreg", out=before)
+    shutil.copytree(photos / "red", photos / "violet")
+    for path in (photos / "violet").iterdir():
+        with Image.open(path) as image:
+            Image.fromarray(np.asarray(image)[..., ::-1] // 2).save(path)
+    store = featx.open_cache(extract(photos).cache)
+    assert store.catalog.class_names == ("blue", "green", "red", "violet")
+    assert find_start(store, None) is None
+    featx.fit_head(store, "dense", epochs=1, learning_rate=1e-9, out=Path("models/now.featx"))
+    found = find_start(store, None)
+    assert found is not None
+    assert found[0] == Path("models/now.featx")
+    assert find_start(store, before)  # asked for by name, it is refused by name later
