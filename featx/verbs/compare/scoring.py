@@ -58,7 +58,9 @@ def figures_of(
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about images all of one grade: then it is no number
-            kappa = float(cohen_kappa_score(labels, called, weights="quadratic", sample_weight=weights))
+            # All grades, also those that no image has: without these, two grades further apart would count as neighbours.
+            every = range(outputs.shape[1])
+            kappa = float(cohen_kappa_score(labels, called, labels=every, weights="quadratic", sample_weight=weights))
         figures |= {"quadratic_kappa": kappa} if np.isfinite(kappa) else {}
         figures["mean_absolute_error"] = float(np.average(np.abs(called - labels), weights=weights))
     return figures

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.errors import ClassMismatch
+from featx.images import aligned
 from featx.models import Model
 from featx.task import Task
 
@@ -88,10 +89,7 @@ class Truth:
         if not shared:
             raise ClassMismatch(f"{where}: has the {task.describe()}, the model answers {_answers(model)}. Give one of these.")
         absent, new = _only(wanted.names, task.names), _only(task.names, wanted.names)
-        targets = np.full((len(rows), len(wanted.names)), 0.0 if by_separator else np.nan)
-        for column, name in enumerate(wanted.names):
-            if name in task.names:
-                targets[:, column] = listed.targets[rows, task.names.index(name)]
+        targets = aligned(listed.targets[rows], task.names, wanted.names, 0.0 if by_separator else np.nan)
         what = "no image has" if by_separator else "the images have no column of"
         notes = [f"{what} {absent}"] if absent else []
         notes += [f"the model does not know {new}, which is in no figure"] if new else []

@@ -13,6 +13,8 @@ from featx.errors import HeadError, TaskError
 from featx.report import comparison_text
 from featx.verbs.compare import Candidate, cross_validate, cut_into_folds, figures_of
 from featx.verbs.compare.scoring import score_of
+from featx.verbs.evaluate.grade_measures import measure_grades
+from featx.verbs.evaluate.resamples import Units
 from tests.conftest import Run, as_json
 from tests.verbs.fit.made import colour_targets, with_task, write_colours
 
@@ -131,3 +133,13 @@ def test_figures_are_scikit_learns() -> None:
     both = [(y[known, 0], p[known, 0], weights[known]), (y[:, 1], p[:, 1], weights)]
     assert given["r2"] == pytest.approx(np.mean([r2_score(a, b, sample_weight=w) for a, b, w in both]))
     assert given["rmse"] == pytest.approx(np.mean([mean_squared_error(a, b, sample_weight=w) ** 0.5 for a, b, w in both]))
+
+
+def test_a_grade_that_no_image_has_still_lies_between_the_others() -> None:
+    """Kappa counts distances in grades, as evaluate does, not in those of the grades that are met."""
+    task, y, called = featx.Task("grades", ("0", "1", "2", "3")), np.array([0, 0, 3, 3, 2, 2]), np.array([0, 2, 3, 2, 2, 3])
+    for weights in (None, np.array([1.0, 2.0, 1.0, 0.5, 3.0, 1.0])):
+        found = figures_of(task, y, np.eye(4)[called], weights, called)
+        wanted = cohen_kappa_score(y, called, labels=range(4), weights="quadratic", sample_weight=weights)
+        own = measure_grades(y, called, Units.of(len(y), weights=weights)).kappa
+        assert found["quadratic_kappa"] == pytest.approx(wanted) == pytest.approx(own)

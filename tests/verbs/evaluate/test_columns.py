@@ -152,6 +152,11 @@ def test_a_label_that_a_table_has_not_is_not_known_there(table: Path, extract: E
     by_cell = featx.evaluate_model(model, images=separated, label_separator="|")
     assert by_cell.figures.per_label[0].known == 30
     assert any("no image has 'red'" in note for note in by_cell.notes)
+    # Of a picture whose cell is empty nothing is known, of the label that no cell names neither.
+    separated.write_text("path,label\n" + "".join(f"{n}.png,{'' if n < 10 else 'blue|new'}\n" for n in range(30)))
+    by_cell = featx.evaluate_model(model, images=separated, label_separator="|")
+    assert len(by_cell.paths) == 20
+    assert [one.known for one in by_cell.figures.per_label] == [20, 20]
 
 
 def test_nothing_known_is_nothing_to_measure(table: Path, extract: Extract) -> None:
