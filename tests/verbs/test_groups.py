@@ -158,6 +158,23 @@ def test_intervals_by_group_are_those_of_drawing_groups() -> None:
     assert found["accuracy"][1] - found["accuracy"][0] > 1.3 * (alone["accuracy"][1] - alone["accuracy"][0])
 
 
+def test_recalls_are_as_sure_as_drawing_groups_makes_them() -> None:
+    """The variance of each class's recall, against 4,000 draws of whole groups; a class without an image has none."""
+    rng = np.random.default_rng(2)
+    groups = np.repeat(np.arange(60), 5)
+    y = rng.integers(0, 2, 60)[groups] * 2
+    called = np.where(rng.random(60)[groups] < 0.6, y, rng.integers(0, 3, len(y)))
+    weights = rng.choice([0.0, 0.5, 1.0, 3.0], len(y))
+    recalls, variances = GroupedAnswers(y, called, groups, weights).recalls(3)
+    times = rng.multinomial(60, np.full(60, 1 / 60), size=4000)[:, groups] * weights
+    for label in (0, 2):
+        own = y == label
+        drawn = (times[:, own] * (called[own] == label)).sum(axis=1) / times[:, own].sum(axis=1)
+        assert recalls[label] == pytest.approx(np.average(called[own] == label, weights=weights[own]))
+        assert variances[label] == pytest.approx(drawn.var(), rel=0.15)
+    assert np.isnan(recalls[1])
+
+
 def test_a_group_that_is_a_whole_class_is_refused_before_the_run(photos: Path, extract: Extract) -> None:
     """With the class and the group, unless it is wanted."""
     with pytest.raises(ImageListError, match=r"cannot be split: 'blue' \(group 'blue'\)"):

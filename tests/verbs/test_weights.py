@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, l
 
 import featx
 from featx.errors import HeadError, ImageListError
+from featx.models import wilson
 from tests.conftest import COLOURS, Run, as_json, write_image
 
 Extract = Callable[..., featx.ExtractResult]
@@ -72,6 +73,50 @@ def test_figures_are_weighted_as_scikit_learn_weighs_them(weighted: Path, extrac
     val = featx.evaluate_model(result, split="val")
     assert result.val_accuracy == pytest.approx(np.average(val.probabilities.argmax(axis=1) == val.y,
                                                            weights=store.catalog.weights[rows]))  # fmt: skip
+
+
+def test_images_that_weigh_nothing_are_in_no_figure(weighted: Path, extract: Extract, tmp_path: Path) -> None:
+    """A class whose images all weigh nothing is as one that is not there; what a constant answer reaches is weighted too."""
+    lines = weighted.read_text().splitlines()
+    for number, line in enumerate(lines):
+        path, label, split, weight = line.split(",")
+        if split == "test":
+            lines[number] = f"{path},{label},{split},{0 if label == 'b' else 1 + number % 3}"
+    weighted.write_text("\n".join(lines))
+    store = featx.open_cache(extract(weighted).cache)
+    result = featx.fit_head(store, "ridge", pooling="avg", out=tmp_path / "m.featx")
+    found = featx.evaluate_model(result)
+    assert store.catalog.weights is not None
+    weights = store.catalog.weights[found.rows]
+    of_a, called = found.y == 0, found.predicted
+    recall = np.average(called[of_a] == 0, weights=weights[of_a])
+    assert 0 < recall < 1
+    assert found.balanced_accuracy == pytest.approx(recall)
+    assert found.macro_f1 == pytest.approx(f1_score(found.y, called, labels=[0], average="macro", sample_weight=weights))
+    assert found.baseline == ("a", 1.0)
+    assert (found.per_class[1].images, found.per_class[1].recall_low) == (15, None)
+    for name, (low, high) in found.intervals.items():
+        assert low < getattr(found, name) < high
+    val = store.catalog.rows("val")
+    shares = np.bincount(store.catalog.labels[val], store.catalog.weights[val])
+    assert result.val_baseline == pytest.approx(shares.max() / shares.sum())
+
+
+def test_the_interval_of_a_recall_is_weighted_as_the_recall_is(weighted: Path, extract: Extract, tmp_path: Path) -> None:
+    """It holds the recall, and is wider than that of images which all count alike."""
+    lines = weighted.read_text().splitlines()
+    for number, line in enumerate(lines):
+        path, label, split, _ = line.split(",")
+        lines[number] = line if number == 0 else f"{path},{label},{split},{100 if number % 16 < 8 else 1}"
+    weighted.write_text("\n".join(lines))
+    result = featx.fit_head(extract(weighted).cache, "ridge", pooling="avg", out=tmp_path / "m.featx")
+    found = featx.evaluate_model(result)
+    for one in found.per_class:
+        assert one.recall_low is not None
+        assert one.recall_high is not None
+        assert one.recall_low < one.recall < one.recall_high
+        plain = wilson(round(one.recall * one.images), one.images)
+        assert one.recall_high - one.recall_low > 1.1 * (plain[1] - plain[0])
 
 
 def test_weights_of_one_change_nothing(weighted: Path, extract: Extract, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def compare_heads(
     ranked = [entry.candidate for _, entry in found]
     withheld = withhold_classes(images, ranked, withhold, seed, progress) if withhold is not None else []
     sizes = len(images.rows), len(images.class_names), images.n_folds
-    baseline = largest_share(images.labels) if task.has_classes else None
+    baseline = largest_share(images.labels, images.weights) if task.has_classes else None
     return Comparison(store.folder, *sizes, compared, withheld, baseline, images.task)
 
 

@@ -10,7 +10,7 @@ from featx.verbs.evaluate.calibration_error import calibration_precision
 from featx.verbs.evaluate.evaluation import Evaluation
 from featx.verbs.evaluate.grade_measures import measure_grades
 from featx.verbs.evaluate.grouped import WEIGHTED, GroupedAnswers, count_groups, cross_validated_both_ways
-from featx.verbs.evaluate.intervals import measure_intervals
+from featx.verbs.evaluate.intervals import measure_intervals, measure_recalls
 from featx.verbs.evaluate.measures import (
     answered_from,
     expected_calibration_error,
@@ -66,7 +66,7 @@ def measure_classes(
         y, predicted, labels=labels, sample_weight=weights, zero_division=0.0
     )
     support = np.bincount(y, minlength=len(labels))
-    present = support > 0
+    present = np.bincount(y, weights, minlength=len(labels)) > 0  # an image of weight 0 is none
     confusion = confusion_matrix(y, predicted, labels=labels)
     confidence = _confidence(measured.probabilities, y, weights)
     uncalibrated = None
@@ -82,7 +82,8 @@ def measure_classes(
         counts["near_duplicates"] = int((measured.shown & ~seen).sum())
         without = None if measured.shown.all() else _share(right, ~measured.shown, weights)
     grouped = GroupedAnswers.of(y, predicted, measured.groups, weights)
-    of_groups, group_notes = count_groups(measured.groups, measured.learned_groups, right)
+    recall_intervals = measure_recalls(confusion, grouped)
+    of_groups, group_notes = count_groups(measured.groups, measured.learned_groups, right, weights)
     counts |= of_groups
     weighted = [] if weights is None else [WEIGHTED]
     notes = [*notes, *weighted, *group_notes, *cross_validated_both_ways(model.metrics.get("groups"))]
@@ -104,7 +105,7 @@ def measure_classes(
         per_class=[
             ClassMeasures(
                 *(name, float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]), average_precision.get(i)),
-                *(wilson(int(confusion[i, i]), int(support[i])) if support[i] else (None, None)),
+                *(recall_intervals[i] or (None, None)),
             )
             for i, name in enumerate(model.class_names)
         ],
@@ -130,6 +131,7 @@ def measure_classes(
         operating=operating,
         operating_curve=measure_curve(model, measured.probabilities, y, weights),
         grades=measure_grades(y, predicted, Units.of(len(y), measured.groups, weights)) if model.task.is_ordered else None,
+        weights=weights,
     )
 
 

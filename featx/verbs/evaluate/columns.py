@@ -64,7 +64,7 @@ def measure_columns(
     if model.task.kind == "labels":
         figures = measure_labels(measured.targets, measured.probabilities, model.class_names, model.thresholds, units)
         notes += [_at_thresholds(figures)] if model.points else []
-        without = None if apart is None else _micro_f1(model, measured, apart)
+        without = None if apart is None else _micro_f1(model, measured, apart, units.weights)
         support = (measured.targets == 1).sum(axis=0)
         notes += note_measured(model, measured, counts, without, support, "micro F1")
         return LabelsEvaluation(**images, notes=notes, probabilities=measured.probabilities, figures=figures)
@@ -72,7 +72,7 @@ def measure_columns(
     bounds = bounds_of(model, predicted, level)
     found = [measure_target(name, measured.targets[:, k], predicted[:, k], units) for k, name in enumerate(names)]
     known: list[TargetMeasures] = [one for one in found if one is not None]
-    without = None if apart is None else _mae(measured, predicted, apart)
+    without = None if apart is None else _mae(measured, predicted, apart, units.weights)
     notes += note_measured(
         model, measured, counts, without, np.ones(len(names), np.int64), f"mean absolute error of {names[0]!r}"
     )
@@ -116,19 +116,23 @@ def _at_thresholds(figures: LabelFigures) -> str:
     return f"each label has its own threshold: macro F1 {at_half:.3f} at 0.5, {figures.macro_f1:.3f} there"
 
 
-def _micro_f1(model: Model, measured: Measured, apart: NDArray[np.bool_]) -> float | None:
+def _micro_f1(model: Model, measured: Measured, apart: NDArray[np.bool_], weights: NDArray[np.float64]) -> float | None:
     """Return micro F1 of some images; None where no label is there or called."""
     assert measured.targets is not None
     targets, called = measured.targets[apart], model.called(measured.probabilities[apart])
-    true, known = targets == 1, ~np.isnan(targets)
-    right, wrong = int((true & called).sum()), int(((true ^ called) & known).sum())
+    true, own = targets == 1, weights[apart, None] * ~np.isnan(targets)
+    right, wrong = float((own * (true & called)).sum()), float((own * (true ^ called)).sum())
     return 2 * right / (2 * right + wrong) if right + wrong else None
 
 
-def _mae(measured: Measured, predicted: NDArray[np.float64], apart: NDArray[np.bool_]) -> float | None:
+def _mae(
+    measured: Measured, predicted: NDArray[np.float64], apart: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> float | None:
+    """Return the mean absolute error of the first target on some images; None where none of them tells it."""
     assert measured.targets is not None
-    off = np.abs(predicted - measured.targets)[apart, 0]
-    return float(np.nanmean(off)) if not np.isnan(off).all() else None
+    off = np.abs(predicted - measured.targets)[:, 0]
+    some = apart & ~np.isnan(off) & (weights > 0)
+    return float(np.average(off[some], weights=weights[some])) if some.any() else None
 
 
 def _cautions(model: Model, measured: Measured, counts: dict[str, int]) -> list[str]:

@@ -99,6 +99,8 @@ class Evaluation(Result):
         Of two classes that both have images: what each threshold would be worth.
     grades : GradeMeasures or None
         Of a model of grades: quadratic kappa, and how many grades the answers are off.
+    weights : ndarray of shape (n_images,), float64, or None
+        How much each image counts; None where all count alike.
 
     Examples
     --------
@@ -147,6 +149,7 @@ class Evaluation(Result):
     operating: Operating | None = None
     operating_curve: OperatingCurve | None = None
     grades: GradeMeasures | None = None
+    weights: NDArray[np.float64] | None = None
 
     def to_frame(self, table: Literal["images", "classes", "confusion"] = "images") -> "DataFrame":
         """Return a data frame; needs pandas.
@@ -193,6 +196,6 @@ class Evaluation(Result):
 
     @property
     def baseline(self) -> tuple[str, float]:
-        """The class of most images here, the first of equal ones, and the accuracy of always answering it."""
-        counts = np.bincount(self.y, minlength=len(self.model.class_names))
-        return self.model.class_names[int(counts.argmax())], float(counts.max() / len(self.y))
+        """The class of most images here, the first of equal ones, and the accuracy of always answering it: by weight, if any."""
+        counts = np.bincount(self.y, self.weights, minlength=len(self.model.class_names))
+        return self.model.class_names[int(counts.argmax())], float(counts.max() / counts.sum())

@@ -41,7 +41,8 @@ class GroupedAnswers:
         # In the order of the confusion matrix' cells that are not empty.
         entries, place = np.unique(np.stack([y, predicted, group]), axis=1, return_inverse=True)
         self._true, self._called = entries[:2]
-        pairs = np.unique(np.stack([y, group]), axis=1)[0]
+        counted = np.ones(len(y), np.bool_) if weights is None else weights > 0
+        pairs = np.unique(np.stack([y, group])[:, counted], axis=1)[0]
         self.units = np.bincount(pairs, minlength=int(max(y.max(), predicted.max())) + 1)
         """Groups of each class that has any, by its label."""
         self._counts = np.bincount(place.reshape(-1), weights).astype(np.float64)
@@ -67,6 +68,21 @@ class GroupedAnswers:
         np.add.at(matrix, (self._true, self._called), self._counts)
         return matrix
 
+    def recalls(self, n_classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the recall of each class (n_classes,), NaN without weight, and its variance over groups drawn with replacement.
+
+        That of a ratio of two sums: the sum of squares of what each group has of hits above or below its share.
+        """
+        of, place = np.unique(np.stack([self._true, self._group]), axis=1, return_inverse=True)
+        place = place.reshape(-1)
+        total = np.bincount(place, self._counts)
+        hits = np.bincount(place, self._counts * (self._true == self._called))
+        sums = np.bincount(of[0], total, n_classes)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            recall = np.bincount(of[0], hits, n_classes) / sums
+            off = hits - recall[of[0]] * total
+            return recall, np.bincount(of[0], off**2, n_classes) / sums**2
+
     @property
     def size(self) -> int:
         """Numbers that a resample takes."""
@@ -79,7 +95,10 @@ class GroupedAnswers:
 
 
 def count_groups(
-    groups: NDArray[np.int64] | None, learned: NDArray[np.bool_] | None, right: NDArray[np.bool_]
+    groups: NDArray[np.int64] | None,
+    learned: NDArray[np.bool_] | None,
+    right: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[dict[str, int], list[str]]:
     """Return the counts of groups, and remarks for a reader of the figures.
 
@@ -91,6 +110,8 @@ def count_groups(
         Images whose group has training images; None where nobody could look.
     right : ndarray of shape (n_images,), bool
         Images that were classed right.
+    weights : ndarray of shape (n_images,), float64, or None
+        How much each counts.
     """
     if groups is None:
         return {}, []
@@ -102,8 +123,15 @@ def count_groups(
     if learned is not None:
         counts["of_groups_seen_in_training"] = int(learned.sum())
     if learned is not None and learned.any():
-        others = right[~learned]
-        rest = f"accuracy on the other {len(others):,} {others.mean():.3f}" if len(others) else "there are no others"
+        others, own = right[~learned], None if weights is None else weights[~learned]
+        counted = len(others) and (own is None or own.any())
+        rest = (
+            f"accuracy on the other {len(others):,} {np.average(others, weights=own):.3f}"
+            if counted
+            else "there are no others"
+            if not len(others)
+            else "the others weigh nothing"
+        )
         notes.append(
             f"{int(learned.sum()):,} of {n:,} images are of groups that have training images, which flatters the model; {rest}"
         )

@@ -81,6 +81,33 @@ def measure_intervals(
     return intervals
 
 
+def measure_recalls(confusion: NDArray[np.int64], grouped: GroupedAnswers | None = None) -> list[Interval | None]:
+    """Return the 95 % interval of each class's recall; None for a class without images.
+
+    Wilson's of its images. Where these come in groups or weigh differently, of as many images as the variance over the groups
+    is worth, and of as many groups as there are where none differs from the others.
+
+    Parameters
+    ----------
+    confusion, grouped
+        As for ``measure_intervals``.
+    """
+    support = confusion.sum(axis=1)
+    if grouped is None:
+        return [wilson(int(right), int(n)) if n else None for right, n in zip(confusion.diagonal(), support, strict=True)]
+    recalls, variances = grouped.recalls(len(confusion))
+    found: list[Interval | None] = []
+    units = np.zeros(len(confusion), np.int64)
+    units[: len(grouped.units)] = grouped.units
+    for n, own, recall, variance in zip(support.tolist(), units.tolist(), recalls.tolist(), variances.tolist(), strict=True):
+        if not np.isfinite(recall):
+            found.append(None)
+            continue
+        worth = min(float(n), recall * (1 - recall) / variance) if variance > 1e-15 else float(own)
+        found.append(wilson(recall * worth, worth))
+    return found
+
+
 def _resampled(confusion: NDArray[np.int64], grouped: GroupedAnswers | None, seed: int, resamples: int) -> NDArray[np.float64]:
     """Return accuracy, balanced accuracy and macro F1 of resampled images (resamples, 3), each over the classes that it has.
 

@@ -141,7 +141,7 @@ def measure_labels(
     tp, fp, fn = ((own * cells).sum(axis=0) for cells in (true & called, ~true & called, true & ~called))
     f1 = _ratio(2 * tp, 2 * tp + fp + fn)
     at_half = _f1(own, true, probabilities >= 0.5)
-    present = (known & true).any(axis=0)
+    present = (own * true > 0).any(axis=0)
     ap = np.array([_average_precision(true[own, k], probabilities[own, k], units.weights[own]) for k, own in _columns(known)])
     complete = known.all(axis=1) & (units.weights > 0)
     right = ((true == called) | ~known).all(axis=1)

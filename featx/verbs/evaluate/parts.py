@@ -12,7 +12,8 @@ class ClassMeasures:
     """Precision, recall and F1 of one class, and how many images of it there were.
 
     ``average_precision`` is of the class against all others; None without images of it or of any other, and where there are
-    too many for it. ``recall_low`` and ``recall_high`` are the ends of a 95 % interval (Wilson's); None without images.
+    too many for it. ``recall_low`` and ``recall_high`` are the ends of a 95 % interval (Wilson's, of as many images
+    as its variance over groups or weights is worth); None without images.
     """
 
     class_name: str

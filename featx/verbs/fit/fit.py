@@ -171,8 +171,8 @@ def fit_head(
     save_model(model, request.path)
     if request.log is not None:
         write_log(model, request.log)
-    alike = not request.store.catalog.groups and images.weights is None
-    return FitResult.of(model, request.path, images.y_val, alike=alike, untried=tuned.untried)
+    grouped = bool(request.store.catalog.groups)
+    return FitResult.of(model, request.path, images.y_val, images.weights_val, grouped=grouped, untried=tuned.untried)
 
 
 def _fit(request: FitRequest, images: LearningImages, on_epoch: OnEpoch | None) -> tuple[Head, NDArray[np.float64]]:

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from featx.heads import OperatingPoint
@@ -99,10 +100,30 @@ class FitResult(Result):
     label_points: tuple[OperatingPoint, ...] = ()
 
     @classmethod
-    def of(cls, model: Model, path: Path, y_val: NDArray[Any], *, alike: bool, untried: list[dict[str, Any]]) -> Self:
-        """Return what is reported of a model that was just fitted and saved, with the labels of its validation images.
+    def of(
+        cls,
+        model: Model,
+        path: Path,
+        y_val: NDArray[Any],
+        weights: NDArray[np.float64] | None,
+        *,
+        grouped: bool,
+        untried: list[dict[str, Any]],
+    ) -> Self:
+        """Return what is reported of a model that was just fitted and saved.
 
-        ``alike`` tells whether these stand each for itself and count alike: an interval is of no others.
+        Parameters
+        ----------
+        model, path : Model and Path
+            The model, and its file.
+        y_val : ndarray of shape (n_val, …)
+            What is known of the validation images.
+        weights : ndarray of shape (n_val,) or None
+            How much each of them counts; None where all count alike.
+        grouped : bool
+            Whether they come in groups: an interval is of images that stand each for itself, and count alike.
+        untried : list of dict
+            As in the result.
         """
         accuracy = model.metrics["val_accuracy"]
         return cls(
@@ -125,8 +146,8 @@ class FitResult(Result):
             groups=model.metrics.get("groups"),
             operating_point=model.point,
             untried=untried,
-            val_interval=None if accuracy is None or not alike else wilson(round(accuracy * len(y_val)), len(y_val)),
-            val_baseline=largest_share(y_val) if model.task.has_classes else None,
+            val_interval=None if accuracy is None or grouped or weights is not None else wilson(round(accuracy * len(y_val)), len(y_val)),
+            val_baseline=largest_share(y_val, weights) if model.task.has_classes else None,
             task=model.task,
             val_figures=model.metrics.get("val_figures", {}),
             label_points=model.points,
