@@ -40,6 +40,7 @@ FeatxError
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 _LONGEST, _LONGEST_END = 5000, 1000
 
@@ -210,17 +211,23 @@ class TooFewImages(HeadError):
         How many images it needs, and what for.
     counts : mapping of label or name to int
         Number of training images of each class that has too few; a class by its label, as the head knows it.
+    noun : str
+        ``class``, or ``label`` of heads of labels.
     """
 
-    def __init__(self, head: str, needs: str, counts: Mapping[int, int] | Mapping[object, int]) -> None:
-        received = ", ".join(f"{count} of class {name!r}" for name, count in list(counts.items())[:5])
-        more = f" and {len(counts) - 5} more classes" if len(counts) > 5 else ""
+    def __init__(
+        self, head: str, needs: str, counts: Mapping[int, int] | Mapping[object, int], noun: Literal["class", "label"] = "class"
+    ) -> None:
+        received = ", ".join(f"{count} of {noun} {name!r}" for name, count in list(counts.items())[:5])
+        several = "classes" if noun == "class" else "labels"
+        more = f" and {len(counts) - 5} more {several}" if len(counts) > 5 else ""
         super().__init__(f"{head}: needs {needs}. Received: {received}{more}. Add images, or take another head.")
-        self.head, self.needs, self.counts = head, needs, dict(counts)
+        self.head, self.needs, self.counts, self.noun = head, needs, dict(counts), noun
 
     def named(self, class_names: Sequence[object]) -> "TooFewImages":
         """Return the same error with the names of the classes in place of their labels."""
-        return TooFewImages(self.head, self.needs, {class_names[int(str(label))]: n for label, n in self.counts.items()})
+        counts = {class_names[int(str(label))]: n for label, n in self.counts.items()}
+        return TooFewImages(self.head, self.needs, counts, self.noun)
 
 
 class ModelError(FeatxError):

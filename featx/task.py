@@ -10,6 +10,10 @@ Kind = Literal["classes", "labels", "numbers", "grades"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+LARGEST_NUMBER, LEAST_SPREAD = 1e30, 1e-30
+"""What a target may be, and by how much two must differ to differ at all: past these, squares and single precision have no
+digits left."""
+
 _MOST_NAMES, _LONGEST_NAME = 1_000_000, 1000
 
 _MOST_SHOWN = 10

@@ -46,6 +46,8 @@ class HeadSpec:
         Poolings that a search tries where none is asked for.
     task : str
         What it learns: ``classes``, ``labels`` or ``numbers``.
+    whole_weights : bool
+        Whether weights of images must be whole numbers to it.
     """
 
     name: str
@@ -57,6 +59,7 @@ class HeadSpec:
     grid: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     searched: tuple[str, ...] = ("avgmax", "avg", "max", "flatten")
     task: HeadTask = "classes"
+    whole_weights: bool = False
 
     def free_grid(self, given: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         """Return what a search combines beside settings that are given; the first of each is the default beside those."""
@@ -174,6 +177,7 @@ HEADS: dict[str, HeadSpec] = {
             "KnnHead",
             "avgmax",
             grid={"neighbors": (5, 1, 3, 9, 15), "scale": _SCALES},
+            whole_weights=True,
         ),
     )
 }

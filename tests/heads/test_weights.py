@@ -177,6 +177,18 @@ def test_svm_counts_a_single_row_by_its_weight() -> None:
         make_head("svm").fit(X, y)
 
 
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_svm_takes_images_that_weigh_little(kernel: str) -> None:
+    """Two images of a class are two, however little they weigh; all together it is as another penalty."""
+    X, y, _ = made_rows(40, 6, 2)
+    head = make_head("svm", kernel=kernel, C=1.0).fit(X, y, sample_weight=np.full(40, 0.01))
+    wanted = make_head("svm", kernel=kernel, C=0.005).fit(X, y, sample_weight=np.full(40, 2.0))
+    np.testing.assert_allclose(head.arrays()["coef"], wanted.arrays()["coef"], rtol=1e-3, atol=1e-6)
+    alone = np.where(np.arange(40) == 1, 1, 0)
+    with pytest.raises(TooFewImages, match=r"at least 2 training images in each class.*1 of class 1"):
+        make_head("svm", kernel=kernel).fit(X, alone, sample_weight=np.full(40, 1.5))
+
+
 @pytest.mark.parametrize(
     ("weights", "found"),
     [

@@ -97,6 +97,18 @@ def test_numbers_have_bounds(model_of: Callable[..., Path], photos: Path, run: R
     assert set(first["values"]["warmth"]) == {"value", "low", "high"}
 
 
+def test_predictions_of_a_target_with_a_quote_in_its_name_are_replaced(photos: Path, extract: Extract, run: Run) -> None:
+    """Their header begins with a quote: they are predictions all the same."""
+    table = photos.parent / "quoted.csv"
+    rows = [f"photos/{name}/{n}.png,{n + place}" for n in range(12) for place, name in enumerate(("blue", "red"))]
+    table.write_text('path,"width, ""cm"""\n' + "\n".join(rows) + "\n")
+    cache = extract(table, target=['width, "cm"']).cache
+    model = featx.fit_head(cache, "ridge", out=photos.parent / "m.featx").model
+    for _ in range(2):
+        done = run("predict", model, photos / "red", "--out", "new.csv")
+        assert done.exit_code == 0, done.output
+
+
 def test_a_name_stays_in_its_line_in_a_terminal() -> None:
     """The end of a line in a path or a label stands as an escape, in the header too."""
     found = featx.ColumnPredictions([featx.LabelsPrediction("a\nb.png", ("x\ny",), {"x\ny": 0.9, "z": 0.1})])

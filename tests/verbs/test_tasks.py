@@ -287,3 +287,51 @@ def test_verbs_that_do_not_do_a_task_refuse_it_by_name(
     model = featx.fit_head(store, "ridge", out=tmp_path / "m.featx")
     with pytest.raises(TaskError, match="explain works with classes and grades"):
         featx.explain_images(model, [tmp_path / "img" / "1.png"])
+
+
+@pytest.mark.parametrize("kind", ["labels", "numbers", "grades"])
+def test_a_manifest_without_the_flagged_images_says_all_that_is_known(
+    sheet: Path, extract: Extract, tmp_path: Path, kind: str
+) -> None:
+    """Groups and weights too, and names that a spreadsheet would take for formulas or that columns of another meaning have."""
+    names = {"red": "=red()", "bright": "group", "score": "weight"} if kind != "grades" else {}
+    with sheet.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with sheet.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*(names.get(name, name) for name in rows[0]), "tree", "trust"])
+        writer.writerows([*row.values(), f"={number // 3}", number % 4 / 2] for number, row in enumerate(rows))
+    given: dict[str, Any] = {
+        "labels": {"label_columns": ["=red()", "group"]},
+        "numbers": {"target": ["weight"]},
+        "grades": GIVEN["grades"],
+    }[kind]
+    beside = {"group_column": "tree", "weight_column": "trust"}
+    before = featx.open_cache(extract(sheet, tmp_path / "before", **given, **beside).cache)
+    featx.write_clean_manifest(featx.audit_cache(before), tmp_path / "clean.csv", drop=[])
+    again = {name: value for name, value in given.items() if name != "label_column"}
+    result = extract(tmp_path / "clean.csv", tmp_path / "after", **again)
+    after = featx.open_cache(result.cache).catalog
+    assert (after.task, after.paths) == (before.catalog.task, before.catalog.paths)
+    assert after.groups == before.catalog.groups
+    for name in ("labels", "targets", "weights", "splits"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before.catalog, name))
+
+
+def test_names_that_a_mac_writes_otherwise_are_the_same(sheet: Path, extract: Extract, tmp_path: Path) -> None:
+    """Columns and grades are found in either way of writing an accent, as classes are."""
+    text = sheet.read_text().replace("bright", "gru\u0308n").replace("grade", "gu\u0308te")
+    sheet.write_text(text, "utf-8")
+    found = [extract(sheet, tmp_path / "c", label_columns=[name]).task.names for name in ("gr\u00fcn", "gru\u0308n")]
+    assert found == [("gr\u00fcn",)] * 2
+    rewrite(sheet, lambda number, row: row.update({"gu\u0308te": "sch\u00f6n" if number % 2 else "u\u0308bel"}))
+    result = extract(sheet, tmp_path / "g", label_column="g\u00fcte", ordinal=["\u00fcbel", "scho\u0308n"])
+    assert result.task == Task("grades", ("\u00fcbel", "sch\u00f6n"))
+
+
+def test_a_label_that_is_called_as_a_column_of_groups_is_a_label(sheet: Path, extract: Extract) -> None:
+    """The groups are those of the next column that is known for them, and no note tells of a column that is not used."""
+    sheet.write_text(sheet.read_text().replace("bright", "group", 1).replace("score", "animal_id", 1))
+    result = extract(sheet, label_columns=["red", "group"])
+    assert not [note for note in result.notes if "not used" in note]
+    assert set(featx.open_cache(result.cache).catalog.groups) == {"", "0.0", "2.5", "5.0"}

@@ -79,7 +79,7 @@ def test_images_that_weigh_nothing_are_in_no_figure(weighted: Path, extract: Ext
     """A class whose images all weigh nothing is as one that is not there; what a constant answer reaches is weighted too."""
     lines = weighted.read_text().splitlines()
     for number, line in enumerate(lines):
-        path, label, split, weight = line.split(",")
+        path, label, split, _ = line.split(",")
         if split == "test":
             lines[number] = f"{path},{label},{split},{0 if label == 'b' else 1 + number % 3}"
     weighted.write_text("\n".join(lines))
@@ -138,6 +138,31 @@ def test_tune_and_compare_weigh_too(weighted: Path, extract: Extract, tmp_path: 
     )
     assert tuned.tuning[0]["accuracy"] != other.tuning[0]["accuracy"]
     assert len(featx.compare_heads(cache, heads=["ridge"]).heads) > 0
+
+
+def test_compare_leaves_out_what_takes_no_such_weights(weighted: Path, extract: Extract, run: Run) -> None:
+    """Where no head is named: knn takes whole numbers. Intervals hold the accuracy, which is weighted, as the baseline is."""
+    lines = weighted.read_text().splitlines()
+    for number, line in enumerate(lines[1:], 1):
+        lines[number] = f"{line.rpartition(',')[0]},{40 if number % 16 < 4 else 0.5}"
+    weighted.write_text("\n".join(lines))
+    cache = extract(weighted).cache
+    catalog = featx.open_cache(cache).catalog
+    found = featx.compare_heads(cache, folds=2)
+    assert {one.head for one in found.heads} == {"dense", "logreg", "svm", "ridge"}
+    assert found.notes == ["knn takes whole numbers as weights alone, and is left out"]
+    rows = catalog.learned_from()
+    shares = np.bincount(catalog.labels[rows], catalog.weights_of(rows))
+    assert found.baseline == pytest.approx(shares.max() / shares.sum())
+    for one in found.heads:
+        assert one.accuracy is not None
+        assert one.low < one.accuracy < one.high
+        plain = wilson(round(one.accuracy * found.images), found.images)
+        assert one.high - one.low > 1.2 * (plain[1] - plain[0])
+        assert one.difference_low <= one.difference <= one.difference_high
+    assert "note: knn takes whole numbers" in run("compare", cache, "--folds", 2).stdout
+    with pytest.raises(HeadError, match="knn: takes whole numbers as weights"):
+        featx.compare_heads(cache, heads=["knn"])
 
 
 @pytest.mark.parametrize("weight", ["-1", "nan", "inf", "heavy", "1e13"])

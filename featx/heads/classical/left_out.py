@@ -136,7 +136,7 @@ class LeftOut:
         if isinstance(self._head, LogregHead):
             return classes, self._regression(learned, places, weights, judged)
         if isinstance(self._head, SvmHead) and (self._compared or self._head.kernel == "linear"):
-            counts = np.bincount(places, weights)
+            counts = np.maximum(np.bincount(places), np.bincount(places, weights))
             if counts.min() < 2:
                 few = {int(classes[at]): int(count) for at, count in enumerate(counts.tolist()) if count < 2}
                 raise TooFewImages("svm", "at least 2 training images in each class, to fit its sigmoids", few)

@@ -216,7 +216,7 @@ class SvmHead(_LinearHead):
         return shapes
 
     def _learn(self, X: Features, labels: NDArray[np.integer], weights: NDArray[np.float64] | None = None) -> None:
-        counts = np.bincount(labels, weights)
+        counts = np.maximum(np.bincount(labels), np.bincount(labels, weights))  # one row of weight 2 is two rows
         few = {int(self.classes_[at]): int(count) for at, count in enumerate(counts.tolist()) if count < 2}
         if few:
             raise TooFewImages("svm", "at least 2 training images in each class, to fit its sigmoids", few)

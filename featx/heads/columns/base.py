@@ -12,6 +12,7 @@ from featx.heads.epochs.losses import balanced_weights
 from featx.heads.head import Features
 from featx.heads.weights import weighted_rows
 from featx.system.progress import OnEpoch
+from featx.task import LARGEST_NUMBER, LEAST_SPREAD
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -214,11 +215,11 @@ def check_labels(targets: Targets) -> None:
     negative = targets.known.sum(axis=0) - positive
     few = {column: int(min(pair)) for column, pair in enumerate(zip(positive, negative, strict=True)) if min(pair) < 1}
     if few:
-        raise TooFewImages("labels", "an image with each label and one without", few)
+        raise TooFewImages("labels", "an image with each label and one without", few, "label")
 
 
 def check_numbers(targets: Targets) -> None:
-    """Refuse targets of which nothing is known, or that are the same in all rows.
+    """Refuse targets of which nothing is known, that are the same in all rows, or too large to be squared.
 
     Raises
     ------
@@ -227,7 +228,13 @@ def check_numbers(targets: Targets) -> None:
     """
     for column, known in enumerate(targets.known.T):
         values = targets.values[known, column]
-        if len(values) < 2 or (values == values[0]).all():
+        if len(values) and np.abs(values).max() > LARGEST_NUMBER:
+            raise HeadError(
+                f"target {column}: must be from {-LARGEST_NUMBER:g} to {LARGEST_NUMBER:g}. Received: "
+                f"{values[np.abs(values).argmax()]:g}. Give it in a larger unit.",
+                wrong_value=True,
+            )
+        if len(values) < 2 or np.ptp(values) <= LEAST_SPREAD:
             received = f"{len(values)} rows, all {values[0]:g}" if len(values) else "no row"
             raise HeadError(
                 f"target {column}: needs at least two known values that differ. Received: {received}.", wrong_value=True

@@ -228,5 +228,7 @@ def _deal(targets: Targets, seed: int) -> NDArray[np.int64]:
         for fold, (_, out) in enumerate(cut.split(positive, positive)):
             folds[rows[out], at] = fold
     if few:
-        raise TooFewImages("svm", "at least 2 different images with each label and 2 without, to fit its sigmoids", few)
+        raise TooFewImages(
+            "svm", "at least 2 different images with each label and 2 without, to fit its sigmoids", few, "label"
+        )
     return folds

@@ -1,5 +1,6 @@
 """Which columns of a table are the path, the class and the split, under the names that people give them."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -147,7 +148,8 @@ def find_columns(path: Path, table: Table, options: ManifestOptions) -> Columns:
     notes = [f"columns: {', '.join(unusual)}"] if unusual else []
     if classes:
         notes.append(f"the classes are one-hot columns: {_shown(list(classes.values()))}")
-    unused = [name.strip() for at, name in enumerate(header) if _plain(name) in _UNUSED | _GROUPS and at not in taken.values()]
+    used = {*taken.values(), *values}
+    unused = [name.strip() for at, name in enumerate(header) if _plain(name) in _UNUSED | _GROUPS and at not in used]
     if unused:
         notes.append(
             f"columns that are not used: {_shown(unused)}. Splits are read from a column 'split' of train, val and test, "
@@ -194,6 +196,8 @@ def _plain(name: str) -> str:
 def _place(header: Sequence[str], asked: str | None, usual: Sequence[str], taken: Sequence[int | None] = ()) -> int | None:
     """Return where a column is; of those that are usual, and not taken, the name which stands first in their list."""
     if asked is not None:
+        # A Mac writes the same "é" in other bytes.
+        header, asked = [unicodedata.normalize("NFC", name) for name in header], unicodedata.normalize("NFC", asked)
         for same in (str, str.strip, lambda name: name.strip().lower()):
             names = [same(name) for name in header]
             if same(asked) in names:

@@ -98,6 +98,8 @@ def read_manifest(path: Path, options: ManifestOptions) -> Manifest:
     RFC 4180, Common Format and MIME Type for Comma-Separated Values (CSV) Files.
     """
     table = open_table(path, lambda header: has_columns(header, options))
+    if FLAGS in table.header:  # featx audit has written it, as `write_manifest` does
+        table = table._replace(header=[unguarded(name) for name in table.header])
     written, learned, said, groups, weights, notes = _read_columns(path, table, options)
     if options.suffix:
         suffix = options.suffix
@@ -145,7 +147,7 @@ def _read_columns(path: Path, table: Table, options: ManifestOptions) -> _Read:
     columns = find_columns(path, table, options)
     path_at, label_at, split_at, group_at, weight_at, classes, values, notes = columns
     n_fields, line = len(table.header), table.line
-    restored = unguarded if FLAGS in table.header else str  # featx audit has written it, as `write_manifest` does
+    restored = unguarded if FLAGS in table.header else str
     paths: list[str] = []
     labels: list[str] = []
     lines: list[int] = []

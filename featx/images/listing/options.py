@@ -1,6 +1,7 @@
 """How a list of images is to be read where it does not say so itself."""
 
 import dataclasses
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -144,7 +145,8 @@ class ManifestKeywords(TypedDict, total=False):
 
 
 def _different(name: str, given: Sequence[str] | str) -> tuple[str, ...]:
-    names = tuple(text.strip() for text in as_texts(name, given, "names, or None", ImageListError))
+    texts = as_texts(name, given, "names, or None", ImageListError)
+    names = tuple(unicodedata.normalize("NFC", text.strip()) for text in texts)  # as classes are
     least = 2 if name == "ordinal" else 1
     if len(set(names)) != len(names) or not all(names) or len(names) < least:
         wanted = f"at least {least} different names with commas" if least > 1 else "different names with commas"

@@ -13,15 +13,12 @@ from featx.images.listing.names import some_of
 from featx.images.listing.options import ManifestOptions
 from featx.images.listing.walk import natural_key
 from featx.system.kinds import shown
-from featx.task import Task
+from featx.task import LARGEST_NUMBER, LEAST_SPREAD, Task
 
 _THERE = dict.fromkeys(("1", "1.0", "true", "yes"), 1.0)
 _ABSENT = dict.fromkeys(("0", "0.0", "false", "no"), 0.0)
 _UNKNOWN = dict.fromkeys(("", "nan", "na", "n/a", "<na>", "none", "null", "#n/a", "?", "-"), math.nan)
 _CELLS = _THERE | _ABSENT | _UNKNOWN
-
-_LARGEST = 1e300
-"""Numbers past it have no square that a sum could hold."""
 
 _MOST_LABELS = 10_000
 """Different labels of one table: more are a text that is split by mistake."""
@@ -145,9 +142,14 @@ def _read_number(path: Path, line: int, name: str, cell: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        number = math.inf
-    if abs(number) < _LARGEST:
+        number = math.nan
+    if abs(number) <= LARGEST_NUMBER:
         return number
+    if math.isfinite(number):
+        raise ImageListError(
+            f"{path}, line {line}: target {name!r} is {shown(text)}, wanted a number from {-LARGEST_NUMBER:g} to "
+            f"{LARGEST_NUMBER:g}, or nothing where it is not known. Give it in a larger unit."
+        )
     comma = "Write it with a full stop, 2.5 for 2,5." if text.replace(",", ".", 1) != text and _is_number(text) else ""
     raise ImageListError(
         f"{path}, line {line}: target {name!r} is {shown(text)}, wanted a number, or nothing where it is not known. "
@@ -201,7 +203,7 @@ def target_faults(task: Task, targets: NDArray[np.float64] | None) -> list[str]:
     most = np.where(known, targets, -np.inf).max(axis=0, initial=-np.inf)
     names = np.array(task.names, object)
     never = names[~known.any(axis=0)].tolist()
-    same = known.any(axis=0) & (least == most)
+    same = known.any(axis=0) & (most - least <= (LEAST_SPREAD if task.kind == "numbers" else 0))
     faults = []
     if never:
         faults.append(f"no image tells anything of {task.noun} {some_of(map(repr, never))}: its column is empty. Leave it out.")

@@ -60,6 +60,7 @@ def comparison_text(comparison: Comparison) -> str:
     ]
     if comparison.withheld:
         lines += ["", *_withheld_text(comparison)]
+    lines += ["", *(f"note: {note}" for note in comparison.notes)] if comparison.notes else []
     near = [head for head in comparison.heads[1:] if head.difference_high >= 0]
     if near:
         names = ", ".join(head_name(head, comparison) for head in near)

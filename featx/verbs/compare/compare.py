@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featx.errors import CacheError, HeadError, TaskError
 from featx.heads import HEADS_OF, HeadSettings, HeadTask, head_spec, head_task
 from featx.models import find_training_copies, largest_share, open_cache, wilson
-from featx.store import POOLINGS
+from featx.store import POOLINGS, FeatureCache
 from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import as_texts, plain, shown
 from featx.system.names import did_you_mean, keywords_of
@@ -21,7 +21,7 @@ from featx.system.progress import Progress
 from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.comparison import ComparedHead, Comparison
 from featx.verbs.compare.folds import TrainingImages, cut_into_folds
-from featx.verbs.compare.resampled import compare_scores
+from featx.verbs.compare.resampled import compare_accuracies, compare_scores
 from featx.verbs.compare.scoring import SCORES
 from featx.verbs.compare.validate import cross_validate
 from featx.verbs.compare.withhold import check_withhold, withhold_classes
@@ -106,6 +106,7 @@ def compare_heads(
     task = store.catalog.task
     if withhold is not None and (error := task.refuse("--withhold", ("classes", "grades"), store.folder, "Leave it out.")):
         raise TaskError(str(error), wrong_value=True)
+    names, notes = _of_task(names, store)
     candidates = _candidates(names, asked, {**settings, "seed": seed}, head_task(task))
     groups = find_training_copies(store, progress).groups if group_duplicates else None
     layers = list(dict.fromkeys(layers or store.recipe.layers[-1:]))
@@ -122,7 +123,7 @@ def compare_heads(
     withheld = withhold_classes(images, ranked, withhold, seed, progress) if withhold is not None else []
     sizes = len(images.rows), len(images.class_names), images.n_folds
     baseline = largest_share(images.labels, images.weights) if task.has_classes else None
-    return Comparison(store.folder, *sizes, compared, withheld, baseline, images.task)
+    return Comparison(store.folder, *sizes, compared, withheld, baseline, images.task, notes)
 
 
 def _of_several(progress: Progress, count: int) -> Progress:
@@ -156,9 +157,20 @@ def _check_known(settings: Iterable[str], heads: Iterable[str], known: Sequence[
             )
 
 
+def _of_task(heads: list[str], store: FeatureCache) -> tuple[list[str], list[str]]:
+    """Return the heads to try, and remarks: where none is named, those that learn the task and take the weights."""
+    if set(heads) != set(DEFAULT_HEADS):
+        return heads, []
+    known = HEADS_OF[head_task(store.catalog.task)]
+    weights = store.catalog.weights_of(store.catalog.learned_from())
+    are_whole = weights is None or bool((weights == np.floor(weights)).all())
+    kept = [name for name in heads if name in known and (are_whole or not known[name].whole_weights)]
+    refusing = [name for name in heads if name in known and name not in kept]
+    what = "takes whole numbers as weights alone, and is left out"
+    return kept, [f"{', '.join(refusing)} {what}"] if refusing else []
+
+
 def _candidates(heads: Sequence[str], poolings: Sequence[str], settings: dict[str, Any], task: HeadTask) -> list[Candidate]:
-    if set(heads) == set(DEFAULT_HEADS):  # not each named: those of them that learn the task
-        heads = [name for name in heads if name in HEADS_OF[task]]
     specs = [head_spec(name, task) for name in dict.fromkeys(heads)]
     known = {spec.name: spec.settings() for spec in specs}
     _check_known(settings, known, list(known.values()))
@@ -186,6 +198,8 @@ def _compare(entry: Tried, best: Tried, layer: str, images: TrainingImages) -> C
         "seconds": entry.seconds,
         "layer": layer,
     }
+    if images.task.kind == "classes" and (images.weights is not None or images.store.catalog.groups):
+        return ComparedHead(**given, **compare_accuracies(images, entry, best), score=entry.accuracy)
     if images.task.kind == "classes":
         low, high = wilson(int(entry.right.sum()), len(entry.right))
         difference, half = (0.0, 0.0) if entry is best else _paired_difference(entry.right, best.right)

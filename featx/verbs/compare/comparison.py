@@ -30,7 +30,8 @@ class ComparedHead:
     accuracy : float or None
         Top-1 on images that the fits had not seen; None of labels and numbers.
     low, high : float
-        95 % interval of the accuracy (Wilson's); of other tasks than classes, of the score (bootstrap).
+        95 % interval of the accuracy (Wilson's; of as many images as its bootstrap variance is worth where they come in groups
+        or weigh differently); of other tasks than classes, of the score (bootstrap).
     log_loss : float or None
         Mean over the same images; of labels the mean over the labels; None of numbers.
     seconds : float
@@ -83,6 +84,8 @@ class Comparison(Result):
         Accuracy on the same images of always answering the largest class; None of labels and numbers.
     task : Task
         What is learned.
+    notes : list of str
+        Remarks for the user.
 
     Examples
     --------
@@ -99,6 +102,7 @@ class Comparison(Result):
     withheld: list[WithheldHead] = dataclasses.field(default_factory=list)
     baseline: float | None = None
     task: Task = Task()  # noqa: RUF009 - frozen
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def best(self) -> ComparedHead:

@@ -1,20 +1,22 @@
 """The training images of a cache, dealt into folds."""
 
+import contextlib
 import dataclasses
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import HeadError
+from featx.errors import HeadError, TooFewImages
 from featx.heads import check_seed
 from featx.images import deal_folds, strata_of
 from featx.store import Catalog, FeatureCache
 from featx.system.digests import first_alike
 from featx.system.kinds import is_whole, shown
 from featx.system.linked import group_pairs
-from featx.task import Task
+from featx.task import LEAST_SPREAD, Task
 
 # Of a fold's training images, for heads that stop by a validation loss: those left out of the fold must not decide that.
 _INNER_FOLDS = 7
@@ -63,6 +65,38 @@ class TrainingImages:
     def y(self) -> NDArray[Any]:
         """What a head learns: ``labels`` of classes and grades, ``targets`` of the others."""
         return self.labels if self.targets is None else self.targets
+
+    @contextlib.contextmanager
+    def naming(self) -> Iterator[None]:
+        """Name the classes or labels that a head has too few images of, for as long as the block runs.
+
+        Raises
+        ------
+        TooFewImages
+            As the block raises it.
+        """
+        try:
+            yield
+        except TooFewImages as error:
+            raise error.named(self.class_names) from None
+
+    def validating(self, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which images (n_images,), of those used, validate a head that stops by a validation loss.
+
+        Never all that are left of a class, of a label or its absence, or all but one of those that tell a number: these are for
+        learning.
+        """
+        chosen = self.inner_val & used
+        if self.targets is None:
+            return chosen & np.isin(self.labels, self.labels[used & ~chosen])
+        for column in self.targets.T:
+            for value in (0, 1) if self.task.kind == "labels" else ():
+                if not (used & ~chosen & (column == value)).any():
+                    chosen &= column != value
+            left = column[used & ~chosen & ~np.isnan(column)]
+            if self.task.kind == "numbers" and (len(left) < 2 or np.ptp(left) <= LEAST_SPREAD):
+                chosen &= np.isnan(column)
+        return chosen
 
     @property
     def n_folds(self) -> int:

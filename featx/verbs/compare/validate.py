@@ -192,7 +192,8 @@ class CrossValidation:
         learned = (used[:, None] * n_views + np.arange(n_views)).ravel()
         start = time.perf_counter()
         weights = None if images.weights is None else self._of_views(images.weights[used])
-        found = fits.probabilities(learned, np.repeat(images.labels[used], n_views), left_out * n_views, weights)
+        with images.naming():
+            found = fits.probabilities(learned, np.repeat(images.labels[used], n_views), left_out * n_views, weights)
         return *found, time.perf_counter() - start
 
     def _fit_alone(self, candidate: Candidate, limit: Limit) -> list[Judged]:
@@ -209,20 +210,17 @@ class CrossValidation:
         judged = []
         for fold in range(images.n_folds):
             limit.check()
-            left_out, used = np.flatnonzero(images.fold_of == fold), np.flatnonzero(images.fold_of != fold)
-            inner = images.inner_val[used] & (not spec.classical)
-            if images.targets is None:
-                # The only image of its class that is left is for learning.
-                inner &= np.isin(images.labels[used], images.labels[used[~inner]])
-            val, used = used[inner], used[~inner]
+            out = images.fold_of == fold
+            inner = np.zeros_like(out) if spec.classical else images.validating(~out)
+            left_out, val, used = (np.flatnonzero(some) for some in (out, inner, ~out & ~inner))
             X = self._cached(np.repeat(used, n_views), np.tile(np.arange(n_views), len(used)), candidate.pooling)
             y = np.repeat(images.y[used], n_views, axis=0)
             validation = (self._clean(val, candidate.pooling), images.y[val]) if len(val) else (None, None)
             start = time.perf_counter()
             weights = None if images.weights is None else self._of_views(images.weights[used])
-            head = make_head(candidate.head, task=task, **settings).fit(
-                X, y, validation[0], validation[1], sample_weight=weights, **watched
-            )
+            head = make_head(candidate.head, task=task, **settings)
+            with images.naming():
+                head.fit(X, y, validation[0], validation[1], sample_weight=weights, **watched)
             seconds = time.perf_counter() - start
             of_fold = head.outputs(np.asarray(self._clean(left_out, candidate.pooling)))
             judged.append((head.classes_, of_fold, seconds))

@@ -196,6 +196,6 @@ class Evaluation(Result):
 
     @property
     def baseline(self) -> tuple[str, float]:
-        """The class of most images here, the first of equal ones, and the accuracy of always answering it: by weight, if any."""
+        """The class of most images here, or most weight, the first of equal ones; and the accuracy of always answering it."""
         counts = np.bincount(self.y, self.weights, minlength=len(self.model.class_names))
         return self.model.class_names[int(counts.argmax())], float(counts.max() / counts.sum())

@@ -69,7 +69,7 @@ class GroupedAnswers:
         return matrix
 
     def recalls(self, n_classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the recall of each class (n_classes,), NaN without weight, and its variance over groups drawn with replacement.
+        """Return the recall of each class (n_classes,), NaN without weight, and its variance over draws of groups.
 
         That of a ratio of two sums: the sum of squares of what each group has of hits above or below its share.
         """

@@ -93,7 +93,7 @@ class Truth:
         what = "no image has" if by_separator else "the images have no column of"
         notes = [f"{what} {absent}"] if absent else []
         notes += [f"the model does not know {new}, which is in no figure"] if new else []
-        return cls([], targets, ~np.isnan(targets).all(axis=1), notes)
+        return cls([], targets, np.asarray(~np.isnan(targets).all(axis=1), np.bool_), notes)
 
     def take(self, places: Sequence[int] | NDArray[np.int64]) -> "Truth":
         """Return the same of some of the images."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from featx.errors import HeadError, SingleClassError, TaskError
 from featx.store import Catalog
 from featx.system.digests import are_among
-from featx.task import Task
+from featx.task import LEAST_SPREAD, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _with_targets(catalog: Catalog, targets: NDArray[np.float64], train: NDArray
 
 def _check_column(task: Task, name: str, known: NDArray[np.float64], folder: Path) -> None:
     """Refuse a label or target that tells nothing about the training images."""
-    if len(known) > 1 and (known != known[0]).any():
+    if len(known) > 1 and np.ptp(known) > LEAST_SPREAD:
         return
     if not len(known):
         found = "is known of no training image"

@@ -155,14 +155,15 @@ def _left_out(request: FitRequest, cut: TrainingImages) -> NDArray[np.float64]:
     probabilities = np.zeros((len(cut.rows), len(cut.class_names)))
     for fold in range(cut.n_folds):
         out = cut.fold_of == fold
-        val = cut.inner_val & ~out if not request.spec.classical else np.zeros_like(out)
+        val = np.zeros_like(out) if request.spec.classical else cut.validating(~out)
         used = ~out & ~val
         rows = request.rows(np.repeat(cut.rows[used], len(keys)), np.tile(keys, int(used.sum())))
         X_val = request.rows(cut.rows[val], np.zeros(int(val.sum()), np.int64)) if val.any() else None
         head = request.spec.make(**request.settings)
         weights = None if cut.weights is None else np.repeat(cut.weights[used], len(keys))
         y, y_val = np.repeat(cut.y[used], len(keys), axis=0), cut.y[val] if X_val else None
-        head.fit(rows, y, X_val, y_val, sample_weight=weights)
+        with cut.naming():
+            head.fit(rows, y, X_val, y_val, sample_weight=weights)
         X = request.rows(cut.rows[out], np.zeros(int(out.sum()), np.int64))
         probabilities[out] = np.concatenate([head.outputs(block) for _, block in X.blocks()])
     return probabilities

@@ -126,6 +126,7 @@ class FitResult(Result):
             As in the result.
         """
         accuracy = model.metrics["val_accuracy"]
+        has_interval = accuracy is not None and not grouped and weights is None
         return cls(
             model=path,
             head=model.head_name,
@@ -146,7 +147,7 @@ class FitResult(Result):
             groups=model.metrics.get("groups"),
             operating_point=model.point,
             untried=untried,
-            val_interval=None if accuracy is None or grouped or weights is not None else wilson(round(accuracy * len(y_val)), len(y_val)),
+            val_interval=wilson(round(accuracy * len(y_val)), len(y_val)) if has_interval else None,
             val_baseline=largest_share(y_val, weights) if model.task.has_classes else None,
             task=model.task,
             val_figures=model.metrics.get("val_figures", {}),

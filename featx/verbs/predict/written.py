@@ -15,7 +15,7 @@ from featx.verbs.predict.prediction import COLUMNS, Prediction
 
 # No suffix is the user's choice; a spreadsheet's or a picture's would promise what the file does not hold.
 _SUFFIXES = ("", ".csv", ".txt", ".jsonl", ".json")
-_BEGINNINGS = (b"path,label,confidence,error", b"path,labels,error,unfamiliar", b"path,value(", b'{"path": ')
+_BEGINNINGS = (b"path,label,confidence,error", b"path,labels,error,unfamiliar", b"path,value(", b'path,"value(', b'{"path": ')
 _KIND = Kind("earlier predictions", "does not hold predictions", _BEGINNINGS, or_empty=True)
 
 

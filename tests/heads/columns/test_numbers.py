@@ -121,6 +121,21 @@ def test_targets_that_tell_nothing_are_refused(name: str) -> None:
         make_head(name, "numbers").fit(X, numbers)
 
 
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("unit", [1e28, 1e-29])
+def test_the_unit_of_a_target_changes_nothing(name: str, unit: float) -> None:
+    """Up to the largest and down to the smallest numbers that are taken; those past them are refused."""
+    X, _, numbers = made_columns(TALL)
+    numbers = numbers[:, :1]
+    settings = {"epochs": 5} if name == "dense" else {}
+    plain, other = (make_head(name, "numbers", **settings).fit(X, numbers * by).outputs(X) for by in (1.0, unit))
+    assert_allclose(other / unit, plain, rtol=1e-3, atol=1e-3 * np.nanstd(numbers))
+    with pytest.raises(HeadError, match=r"target 0: must be from -1e\+30 to 1e\+30"):
+        make_head(name, "numbers", **settings).fit(X, numbers * 1e40)
+    with pytest.raises(HeadError, match="needs at least two known values that differ"):
+        make_head(name, "numbers", **settings).fit(X, numbers * 1e-60)
+
+
 def test_settings_of_svr_are_checked() -> None:
     """Epsilon is a number from 0, and only SVR has one."""
     X, _, numbers = made_columns(TALL)

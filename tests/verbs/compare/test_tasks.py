@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score, cohen_kappa_score, mean_squared_error, r2_score
 
 import featx
-from featx.errors import HeadError, TaskError
+from featx.errors import HeadError, TaskError, TooFewImages
 from featx.report import comparison_text
 from featx.verbs.compare import Candidate, cross_validate, cut_into_folds, figures_of
 from featx.verbs.compare.scoring import score_of
@@ -143,3 +143,42 @@ def test_a_grade_that_no_image_has_still_lies_between_the_others() -> None:
         wanted = cohen_kappa_score(y, called, labels=range(4), weights="quadratic", sample_weight=weights)
         own = measure_grades(y, called, Units.of(len(y), weights=weights)).kappa
         assert found["quadratic_kappa"] == pytest.approx(wanted) == pytest.approx(own)
+
+
+@pytest.mark.parametrize("head", ["dense", "logreg", "ridge", "knn"])
+def test_a_label_of_two_images_is_cross_validated_and_has_a_threshold(
+    caches: dict[str, Path], tmp_path: Path, head: str
+) -> None:
+    """The only image that is left of it is for learning, and does not end the training of a head with epochs."""
+    cache = shutil.copytree(caches["labels"], tmp_path / "cache")
+    targets = featx.open_cache(cache).catalog.targets
+    assert targets is not None
+    train = featx.open_cache(cache).catalog.known_rows("train")
+    targets[:, 1] = 0.0
+    targets[train[[3, 20]], 1] = 1.0
+    with_task(cache, TASKS["labels"], targets)
+    store = featx.open_cache(cache)
+    folds = cut_into_folds(store, "cells", 5, 0)
+    for fold in range(folds.n_folds):
+        used = folds.fold_of != fold
+        learned = used & ~folds.validating(used)
+        assert {0.0, 1.0} <= set(folds.targets[learned, 1].tolist())
+        assert folds.validating(used).any()
+    settings = {"epochs": 2} if head == "dense" else {}
+    assert featx.compare_heads(cache, head, "avg", **settings).best.score is not None
+    fitted = featx.fit_head(cache, head, pooling="avg", threshold="f1", out=tmp_path / "m.featx", **settings)
+    assert len(fitted.label_points) == 2
+
+
+def test_a_head_that_needs_more_images_names_the_label(caches: dict[str, Path], tmp_path: Path) -> None:
+    """By its name, not by its number, also in a fold."""
+    cache = shutil.copytree(caches["labels"], tmp_path / "cache")
+    targets = featx.open_cache(cache).catalog.targets
+    assert targets is not None
+    targets[:, 1] = 0.0
+    targets[featx.open_cache(cache).catalog.known_rows("train")[[3, 20]], 1] = 1.0
+    with_task(cache, TASKS["labels"], targets)
+    with pytest.raises(TooFewImages, match="Received: 1 of label 'bright'"):
+        featx.compare_heads(cache, "svm", "avg")
+    with pytest.raises(TooFewImages, match="Received: 1 of label 'bright'"):
+        featx.fit_head(cache, "svm", pooling="avg", threshold="f1", out=tmp_path / "m.featx")
