@@ -148,7 +148,7 @@ def test_compare_leaves_out_what_takes_no_such_weights(weighted: Path, extract: 
     weighted.write_text("\n".join(lines))
     cache = extract(weighted).cache
     catalog = featx.open_cache(cache).catalog
-    found = featx.compare_heads(cache, folds=2)
+    found = featx.compare_heads(cache, folds=2, epochs=2)
     assert {one.head for one in found.heads} == {"dense", "logreg", "svm", "ridge"}
     assert found.notes == ["knn takes whole numbers as weights alone, and is left out"]
     rows = catalog.learned_from()
@@ -160,7 +160,7 @@ def test_compare_leaves_out_what_takes_no_such_weights(weighted: Path, extract: 
         plain = wilson(round(one.accuracy * found.images), found.images)
         assert one.high - one.low > 1.2 * (plain[1] - plain[0])
         assert one.difference_low <= one.difference <= one.difference_high
-    assert "note: knn takes whole numbers" in run("compare", cache, "--folds", 2).stdout
+    assert "note: knn takes whole numbers" in run("compare", cache, "--folds", 2, "--epochs", 2).stdout
     with pytest.raises(HeadError, match="knn: takes whole numbers as weights"):
         featx.compare_heads(cache, heads=["knn"])
 
