@@ -161,7 +161,7 @@ def test_labels_that_tell_nothing_are_refused(name: str) -> None:
         constant = labels.copy()
         constant[:, 1] = value
         constant[:3, 1] = np.nan
-        with pytest.raises(TooFewImages, match=r"0 of class 1"):
+        with pytest.raises(TooFewImages, match=r"0 of label 1"):
             make_head(name, "labels").fit(X, constant)
     with pytest.raises(HeadError, match=r"1, 0 or NaN. Received: 2 in row 4, column 2"):
         make_head(name, "labels").fit(X, np.where(np.arange(len(X))[:, None] == 4, [0, 0, 2, 0], labels))
