@@ -66,7 +66,7 @@ from featx.cli.values import Names
     "--threshold",
     metavar="GOAL",
     help="Two classes: call an image the positive one from this probability on: a number, or f1, balanced, precision=0.9, "
-    "recall=0.9 or cost=FILE, for which it is chosen by cross-validation inside the training images.  "
+    "recall=0.9 or cost=FILE, for which it is chosen by cross-validation inside the training images. Labels have one each.  "
     "[default: the more probable class]",
 )
 @click.option("--positive", metavar="CLASS", help="Which class --threshold is for.  [default: the rarer one]")

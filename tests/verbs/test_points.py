@@ -115,6 +115,15 @@ def test_exports_know_it(cache: Path, run: Run, tmp_path: Path) -> None:
     assert facts["operating_point"] == {"class": "bad", "threshold": found.operating_point.threshold, "chosen_for": "balanced"}
 
 
+def test_an_export_of_two_grades_names_the_threshold_alone(parts: Path, extract: Extract, tmp_path: Path) -> None:
+    """A model with a threshold answers by it, and by no median."""
+    cache = extract(parts, ordinal=["good", "bad"]).cache
+    for threshold, said in ((None, True), ("f1", False)):
+        model = fit(cache, threshold=threshold).model
+        exported = featx.export_model(model, tmp_path / "m.joblib", overwrite=True)
+        assert any("median grade" in note for note in exported.notes) == said
+
+
 def test_costs_are_read_from_a_table(cache: Path, tmp_path: Path) -> None:
     """By name, in any order; the dearer a missed bad part is, the lower the threshold."""
     thresholds = []

@@ -105,7 +105,7 @@ def _notes(form: Format, model: Model) -> list[str]:
         )
     if model.task.kind == "labels":
         notes.append("an image has a label from its threshold on: see thresholds, in the order of class_names")
-    if model.task.is_ordered and model.grade_answer == "median":
+    if model.task.is_ordered and model.grade_answer == "median" and not model.point:
         notes.append("featx answers the median grade: the first at which half of the probability is reached, in their order")
     if model.point and form.name != "joblib":
         point = _point_of(model) or {}

@@ -86,7 +86,7 @@ def fit_head(
     threshold : float, str or None
         For two classes, from which probability on an image is called the positive one: a number, or ``f1``, ``balanced``,
         ``precision=0.9``, ``recall=0.9`` or ``cost=FILE``, for which it is chosen by cross-validation inside the training
-        images. By default the more probable class counts.
+        images. By default the more probable class counts. Of labels each has one, by default 0.5.
     positive : str or None
         The positive class; by default the one with fewer training images.
     group_duplicates : bool
