@@ -7,6 +7,8 @@ from featx.backbones.table import unknown_layer
 from featx.errors import BackboneError
 
 _MOST_SHOWN = 12
+_OF_MAPS = (2, 4)
+"""Dimensions of what a cache keeps of a batch: maps, or a row of numbers an image."""
 
 DEFAULT_SHARE = 0.4
 """Share of the parameters that is fine-tuned where no layer is named: the last block of VGG16 and VGG19 holds 0.48 and 0.47."""
@@ -46,8 +48,9 @@ def find_cuts(network: Any) -> dict[str, str]:
         if len(read_from) != 1 or id(operation) not in names or id(read_from[0]) not in names:
             continue
         source = read_from[0]
-        # What the input layer gives are the pixels themselves: nothing would be spared.
-        if is_cut[position[id(source)]] and position[id(source)] > 0:
+        # What the input layer gives are the pixels themselves: nothing would be spared. No cache keeps tokens as they are.
+        is_kept = position[id(source)] > 0 and len(_flat(source.output)[0].shape) in _OF_MAPS
+        if is_cut[position[id(source)]] and is_kept:
             cuts[names[id(operation)]] = names[id(source)]
     return cuts
 
@@ -91,7 +94,8 @@ def choose_cut(network: Any, backbone: str, start: str | None, end: str) -> tupl
         listed = ", ".join(sorted(near, key=order.__getitem__))
         raise BackboneError(
             f"{backbone}: cannot be fine-tuned from {start!r}: it is the first layer, lies behind {end!r}, whose features the "
-            f"head takes, or what follows sees the image through other layers too. Give --from one of: {listed}."
+            "head takes, what is before it is no map, or what follows sees the image through other layers too. Give --from one "
+            f"of: {listed}."
         )
     return start, usable[start]
 

@@ -42,6 +42,21 @@ def test_cuts_are_where_one_layer_is_all_that_follows_sees(keras: Any) -> None:
     assert find_cuts(residual(keras)) == {"b": "a", "c": "b", "f": "e"}
 
 
+def test_no_cut_is_behind_tokens(keras: Any) -> None:
+    """A cache keeps maps, and rows of numbers; the layers of a transformer see tokens between its patches and its head."""
+    from featx.backbones.cuts import choose_cut, find_cuts
+
+    inputs = keras.Input((8, 8, 3), name="pixels")
+    tokens = keras.layers.Reshape((16, 4), name="rows")(keras.layers.Conv2D(4, 2, strides=2, name="patches")(inputs))
+    tokens = keras.layers.Dense(40, name="block")(keras.layers.LayerNormalization(name="norm")(tokens))
+    mean = keras.layers.GlobalAveragePooling1D(name="mean")(tokens)
+    network = keras.Model(inputs, keras.layers.Dense(2, name="head")(mean))
+    assert find_cuts(network) == {"rows": "patches", "head": "mean"}
+    assert choose_cut(network, "keras", None, "mean") == ("rows", "patches")
+    with pytest.raises(BackboneError, match=r"what is before it is no map.* Give --from one of: rows\."):
+        choose_cut(network, "keras", "block", "mean")
+
+
 def test_vgg16_can_be_cut_before_every_layer_but_the_first() -> None:
     """It is a chain: each layer's cut is the layer before it."""
     from featx.backbones.cuts import find_cuts
