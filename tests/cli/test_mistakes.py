@@ -58,6 +58,7 @@ WRONG_VALUES = {
     "predictions as a picture": "predict models/photos-logreg.featx photos --out new.png",
     "a page as text": "predict models/photos-logreg.featx photos --report new.txt",
     "manifest options without a manifest": "evaluate models/photos-logreg.featx --root photos",
+    "a device for cached features": "evaluate models/photos-logreg.featx --device abacus",
     "no top classes": "predict models/photos-logreg.featx photos --top 0",
     "NUL without stdin": "predict models/photos-logreg.featx photos --null",
     "stdin twice": "predict models/photos-logreg.featx - -",
@@ -97,6 +98,7 @@ OTHERS = {
     "no images": ("extract nowhere", "ImageListError"),
     "no cache": ("fit cache/none", "CacheNotFound"),
     "no model": ("evaluate models/none.featx", "ModelNotFound"),
+    "no weights": ("evaluate models/photos-logreg.featx --weights none.h5", "WeightsError"),
     "other features": ("extract photos --resize crop", "RecipeMismatch"),
     "somebody's file": ("fit cache/photos --head logreg --out thesis.featx", "OutputError"),
 }

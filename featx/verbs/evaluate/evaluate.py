@@ -7,9 +7,10 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from featx.backbones import check_device
 from featx.errors import CacheError, HeadError, ImageListError, ModelError
 from featx.images import MAX_PIXELS, GroupFrom, ManifestKeywords, ManifestOptions, UnlabelledFiles
-from featx.models import Compute, HeadFeatures, check_bounds, classify_files, load_model
+from featx.models import Compute, HeadFeatures, check_bounds, classify_files, load_model, weights_hint
 from featx.system.bars import ProgressOption, as_progress, closing_bars
 from featx.system.kinds import check_kind, plain
 from featx.system.names import check_keywords, keywords_of
@@ -133,12 +134,14 @@ def evaluate_model(
     path = as_path("model", model, ModelError, MODEL)
     unknown = as_path_or_none("unknown_images", unknown_images, ImageListError)
     loaded = load_model(path)
+    check_device(device, loaded.recipe.precision)  # also where cached features do without
+    hint = weights_hint(loaded, weights)
     maker = choose_sets(loaded, path, sets, set_method, tta) if loaded.task.has_classes else None
     if loaded.task.has_targets:
         check_bounds(loaded, path, sets, set_method)
         if unknown is not None and (error := loaded.task.refuse_option("--unknown-images", ("classes", "grades"), path)):
             raise error
-    classify = functools.partial(classify_files, loaded, compute=compute, weights=weights, tta=tta, progress=progress)
+    classify = functools.partial(classify_files, loaded, compute=compute, weights=hint, tta=tta, progress=progress)
     strangers = list_strangers(loaded, path, unknown) if unknown is not None else UnlabelledFiles()
     if images is not None:
         given_images = as_path("images", images, ImageListError)
@@ -150,7 +153,7 @@ def evaluate_model(
     else:
         given = as_path_or_none("cache", cache, CacheError, CACHE)
         folder = given or Path(loaded.source.get("cache", ""))
-        features = HeadFeatures(loaded, weights, compute.images_a_batch(loaded.recipe), device)
+        features = HeadFeatures(loaded, hint, compute.images_a_batch(loaded.recipe), device)
         again = classify if tta else None
         measured = from_cache(loaded, split, folder, features, again, given is not None, on_chosen, progress)
     notes = measured.notes + (note_source(loaded, measured) if images is None else [])

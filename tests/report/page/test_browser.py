@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import featx
 from featx.report.page.render import render_page, save_page
 from tests.report.page.browsing import look
 from tests.report.page.conftest import FILE
@@ -457,6 +458,18 @@ def test_every_number_of_a_matrix_can_be_read(show: Show, theme: str) -> None:
     for text, shade in pairs:
         low, high = sorted(luminance("#" + "".join(f"{value:02x}" for value in colour)) for colour in (text, shade))
         assert (high + 0.05) / (low + 0.05) >= 4.5, (text, shade)
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_a_look_is_no_wider_than_its_window_whatever_a_class_is_called(
+    width: int, browser: Any, photos: Path, tmp_path: Path
+) -> None:
+    """A name without a space wraps, and what is read aloud alone stays inside the frame of its table."""
+    (photos / "red").rename(photos / ("a" * 120))
+    featx.write_look_page(featx.look_at_images(photos, image_size=64, examples=1), tmp_path / "l.html")
+    look(browser, width)
+    browser.get((tmp_path / "l.html").as_uri())
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
 
 
 def test_a_filter_finds_classes_by_the_keyboard(browser: Any, tmp_path: Path) -> None:
