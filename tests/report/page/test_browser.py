@@ -466,7 +466,7 @@ def test_a_look_is_no_wider_than_its_window_whatever_a_class_is_called(
 ) -> None:
     """A name without a space wraps, and what is read aloud alone stays inside the frame of its table."""
     (photos / "red").rename(photos / ("a" * 120))
-    featx.write_look_page(featx.look_at_images(photos, image_size=64, examples=1), tmp_path / "l.html")
+    featx.write_look_page(featx.look_at_images(photos, image_size=64, examples=1, workers=1), tmp_path / "l.html")
     look(browser, width)
     browser.get((tmp_path / "l.html").as_uri())
     assert browser.execute_script("return document.documentElement.scrollWidth") == width
