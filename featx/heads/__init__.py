@@ -3,6 +3,7 @@
 from featx.heads.calibration import LEAST_FOR_CURVE, Calibration, CalibrationKind, fit_calibration
 from featx.heads.checks import check_seed, is_number
 from featx.heads.classical.left_out import LeftOut, share_rows
+from featx.heads.classical.rough import rough_decisions
 from featx.heads.classical.scaling import Scaling, check_scale
 from featx.heads.classical.shared import SharedRows, memory_of_shared
 from featx.heads.classical.span import Span
@@ -65,6 +66,7 @@ __all__ = [
     "middle_grade",
     "probabilities_of",
     "rebuild_head",
+    "rough_decisions",
     "row_losses",
     "scaled",
     "share_rows",

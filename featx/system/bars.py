@@ -23,6 +23,7 @@ _UNITS = {
     "check": "rows",
     "merge": "rows",
     "cross-validate": "candidates",
+    "first look": "candidates",
     "withhold": "fits",
     "duplicates": "comparisons",
 }

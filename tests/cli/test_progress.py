@@ -186,7 +186,13 @@ def test_a_bar_has_neither_rate_nor_time_left_before_a_second_batch() -> None:
     ("stage", "unit"),
     [
         *(("extract", "images"), ("augment", "views"), ("predict", "images"), ("predict views", "views"), ("merge", "rows")),
-        *(("cross-validate", "candidates"), ("withhold", "fits"), ("duplicates", "comparisons"), ("pack features", "images")),
+        *(
+            ("cross-validate", "candidates"),
+            ("first look", "candidates"),
+            ("withhold", "fits"),
+            ("duplicates", "comparisons"),
+            ("pack features", "images"),
+        ),
     ],
 )
 def test_a_stage_counts_what_it_does(stage: str, unit: str) -> None:

@@ -6,7 +6,7 @@ from featx.verbs.compare.comparison import ComparedHead, Comparison, check_table
 from featx.verbs.compare.folds import TrainingImages, cut_into_folds
 from featx.verbs.compare.limit import check_minutes
 from featx.verbs.compare.scoring import SCORES, figures_of
-from featx.verbs.compare.search import search_settings
+from featx.verbs.compare.search import Search, search_settings
 from featx.verbs.compare.validate import cross_validate
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Candidate",
     "ComparedHead",
     "Comparison",
+    "Search",
     "TrainingImages",
     "check_minutes",
     "check_table_path",

@@ -1,5 +1,6 @@
 """How long a search may take."""
 
+import math
 import time
 
 from featx.errors import HeadError
@@ -33,6 +34,11 @@ class Limit:
     def is_over(self) -> bool:
         """Whether the time is up."""
         return self._stopped or (self.seconds is not None and time.monotonic() - self._started >= self.seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; without an end, without an end."""
+        return math.inf if self.seconds is None else self.seconds - (time.monotonic() - self._started)
 
     def check(self, *_: object) -> None:
         """Do nothing until the time is up.

@@ -6,12 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from featx.heads import head_spec, head_task, is_number
 from featx.system.progress import Progress
 from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages
+from featx.verbs.compare.glance import are_behind, are_worth_a_look, first_looks
 from featx.verbs.compare.limit import Limit
 from featx.verbs.compare.validate import CrossValidation
+
+_FOR_LOOKS = 0.4
+"""Share of the time up to which rows are looked at, where that comes first."""
 
 _FOR_THE_FIRST_STEP = 0.6
 """Share of the time: the settings that the second step tries on what the first has found are worth as much as it."""
@@ -29,11 +35,14 @@ class Search:
         Those that the time did not suffice for, or the memory.
     too_large : set of str
         Poolings that the memory did not suffice for.
+    behind : list of Candidate
+        Of the untried those that a first look put far behind others, where there was no time for all.
     """
 
     tried: list[Tried]
     untried: list[Candidate]
     too_large: set[str]
+    behind: list[Candidate] = dataclasses.field(default_factory=list)
 
 
 def search_settings(
@@ -48,8 +57,9 @@ def search_settings(
 
     All scales give values of one size, so that the default penalty suits each, and the two steps find what a full grid
     would for a fraction of the fits. Within a time, each step tries the defaults first and then what costs least or lies
-    nearest to them, and the first leaves some of the time to the second. With time enough every candidate is tried, and the
-    result is always the same.
+    nearest to them, and the first leaves some of the time to the second. Of wide features it begins with a look at the rows of
+    each pooling and scale, and then tries the best of them first; where the time will not suffice for all, those far behind are
+    left out. With time enough every candidate is tried, and the result is always the same.
 
     Parameters
     ----------
@@ -87,7 +97,11 @@ def search_settings(
         for scale in scales or (None,)
     ]
     first = bases if len(bases) > 1 or not free else []
-    found = validation.run(first, limit.part(_FOR_THE_FIRST_STEP) if free else limit, progress) if first else []
+    behind: list[Candidate] = []
+    if not limit.is_open and are_worth_a_look(images, first):
+        found, behind = _look_and_run(validation, images, first, math.prod(map(len, free.values())), limit, progress)
+    else:
+        found = validation.run(first, limit.part(_FOR_THE_FIRST_STEP) if free else limit, progress) if first else []
     second: list[Candidate] = []
     if free:
         basis = min((one for one in found if one), key=rank_of, default=None)
@@ -100,7 +114,29 @@ def search_settings(
     tried = sorted((one for _, one in pairs if one), key=rank_of)
     if validation.no_room and not tried:
         raise validation.no_room
-    return Search(tried, [candidate for candidate, one in pairs if one is None], validation.too_large)
+    return Search(tried, [candidate for candidate, one in pairs if one is None], validation.too_large, behind)
+
+
+def _look_and_run(
+    validation: CrossValidation,
+    images: TrainingImages,
+    first: Sequence[Candidate],
+    n_further: int,
+    limit: Limit,
+    progress: Progress | None,
+) -> tuple[list[Tried | None], list[Candidate]]:
+    """Try candidates in the order of a first look; all of them only if that leaves time for as many more as there will be."""
+    looks = first_looks(validation, images, first, limit.part(_FOR_LOOKS), progress)
+    order = sorted(range(len(first)), key=lambda number: -np.nan_to_num(looks[number], nan=np.inf))
+    before, part = limit.left, limit.part(_FOR_THE_FIRST_STEP)
+    found = dict(zip(order[:1], validation.run([first[order[0]]], part, progress), strict=True))
+    enough = (before - limit.left) * (len(order) - 1 + n_further) <= limit.left
+    left_out = [False] * len(first) if enough else are_behind(looks, len(images.rows))
+    rest = [number for number in order[1:] if not left_out[number]]
+    if rest:
+        found |= zip(rest, validation.run([first[number] for number in rest], part, progress), strict=True)
+    validation.release()
+    return [found.get(number) for number in range(len(first))], [first[number] for number in order[1:] if left_out[number]]
 
 
 def _further(chosen: Candidate, free: Mapping[str, Sequence[Any]], *, tried: bool) -> list[Candidate]:

@@ -14,9 +14,7 @@ from featx.errors import HeadError
 from featx.heads import (
     LeftOut,
     SharedRows,
-    answer_grades,
     check_scale,
-    choose_answer,
     head_spec,
     head_task,
     make_head,
@@ -30,17 +28,14 @@ from featx.system.progress import Progress
 from featx.task import Task
 from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.folds import TrainingImages
+from featx.verbs.compare.judged import Judged, tried_of
 from featx.verbs.compare.limit import Limit, TimeIsUp
-from featx.verbs.compare.scoring import SCORES, figures_of
 
-_LEAST_PROBABILITY = 1e-7
+_MOST_HELD = 2**29
+"""Bytes of inner products that wait for their candidates."""
 
 _AT_A_TIME = 2
 """Candidates whose folds are being fitted: the second fills the cores that the first has no more folds for."""
-
-
-Judged = tuple[NDArray[np.int64], NDArray[np.float64], float]
-"""Of a fold: the classes that were learned, the probabilities of the images left out, and seconds."""
 
 
 class CrossValidation:
@@ -72,6 +67,7 @@ class CrossValidation:
         self.too_large: set[str] = set()
         self.no_room: HeadError | None = None
         self._kept: tuple[tuple[str, str], SharedRows] | None = None
+        self._held: dict[tuple[str, str], SharedRows] = {}
         self._best = (np.inf, np.inf)
         self._features: tuple[str, NDArray[np.floating]] | None = None
 
@@ -100,7 +96,7 @@ class CrossValidation:
         tried: dict[int, Tried] = {}
         if progress:
             progress("cross-validate", 0, len(candidates))
-        keys = [_basis_key(candidate, self._images.task) for candidate in candidates]
+        keys = [basis_key(candidate, self._images.task) for candidate in candidates]
         order = sorted(range(len(candidates)), key=lambda number: keys.index(keys[number]))
         for key, group in itertools.groupby(order, key=keys.__getitem__):
             numbers = list(group)
@@ -118,18 +114,30 @@ class CrossValidation:
         limit.check()
         if not scale:
             for candidate in candidates:
-                yield self._tried(candidate, self._fit_alone(candidate, limit))
+                yield tried_of(self._images, candidate, self._fit_alone(candidate, limit))
             return
         check_scale(scale)
-        rows = self._rows(pooling, scale, candidates, limit)
+        rows = self.shared_rows(pooling, scale, candidates, limit)
         for tried in self._on_shared(rows, candidates, limit):
             if self._searches and rank_of(tried) < self._best:
                 self._best, self._kept = rank_of(tried), ((pooling, scale), rows)
             yield tried
 
-    def _rows(self, pooling: str, scale: str, candidates: Sequence[Candidate], limit: Limit) -> SharedRows:
+    def hold(self, pooling: str, scale: str, rows: SharedRows) -> None:
+        """Keep what was computed until candidates were tried on it, as far as there is room."""
+        if rows.gram is not None and rows.gram.nbytes * (1 + len(self._held)) <= _MOST_HELD:
+            self._held[pooling, scale] = rows
+
+    def release(self) -> None:
+        """Keep nothing more of that."""
+        self._held = {}
+
+    def shared_rows(self, pooling: str, scale: str, candidates: Sequence[Candidate], limit: Limit) -> SharedRows:
+        """Return what candidates are fitted on that share pooling and scale; raises ``TimeIsUp`` where there is no room."""
         if self._kept and self._kept[0] == (pooling, scale):
             return self._kept[1]
+        if (pooling, scale) in self._held:
+            return self._held[pooling, scale]
         if self._features is None or self._features[0] != pooling:
             self._features = None  # first of all: two of them might not fit
             images, n_views = self._images, self._n_views
@@ -183,18 +191,24 @@ class CrossValidation:
                 pool.shutdown(cancel_futures=True)
 
     def _done(self, candidate: Candidate, folds: list[Future[Judged]]) -> Tried:
-        return self._tried(candidate, [fold.result() for fold in folds])
+        return tried_of(self._images, candidate, [fold.result() for fold in folds])
 
     def _fold(self, fits: LeftOut, fold: int) -> Judged:
         """Fit a classical head on all views of the images outside of a fold, and judge the clean rows of those in it."""
+        images = self._images
+        learned, labels, judged = self.sides(fold)
+        start = time.perf_counter()
+        weights = None if images.weights is None else self._of_views(images.weights[images.fold_of != fold])
+        with images.naming():
+            found = fits.probabilities(learned, labels, judged, weights)
+        return *found, time.perf_counter() - start
+
+    def sides(self, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows that are learned from beside a fold, of all views, and their classes; and the clean rows in it."""
         images, n_views = self._images, self._n_views
         used, left_out = np.flatnonzero(images.fold_of != fold), np.flatnonzero(images.fold_of == fold)
         learned = (used[:, None] * n_views + np.arange(n_views)).ravel()
-        start = time.perf_counter()
-        weights = None if images.weights is None else self._of_views(images.weights[used])
-        with images.naming():
-            found = fits.probabilities(learned, np.repeat(images.labels[used], n_views), left_out * n_views, weights)
-        return *found, time.perf_counter() - start
+        return learned, np.repeat(images.labels[used], n_views).astype(np.int64), left_out * n_views
 
     def _fit_alone(self, candidate: Candidate, limit: Limit) -> list[Judged]:
         """Fit a head of its own on each fold: of labels or numbers, or one that stops by a validation loss.
@@ -225,33 +239,6 @@ class CrossValidation:
             of_fold = head.outputs(np.asarray(self._clean(left_out, candidate.pooling)))
             judged.append((head.classes_, of_fold, seconds))
         return judged
-
-    def _tried(self, candidate: Candidate, judged: Sequence[Judged]) -> Tried:
-        images = self._images
-        probabilities = np.zeros((len(images.rows), len(images.task.column_names or images.class_names)))
-        for fold, (classes, of_fold, _) in enumerate(judged):
-            probabilities[np.ix_(np.flatnonzero(images.fold_of == fold), classes)] = of_fold
-        seconds = float(np.mean([seconds for _, _, seconds in judged]))
-        of_task: dict[str, Any] = {}
-        if images.task.kind != "classes":
-            figures = figures_of(images.task, images.y, probabilities, images.weights)
-            score = figures.get(SCORES[images.task.kind])
-            of_task = {"figures": figures, "score": score, "outputs": probabilities}
-        if images.targets is not None:
-            nothing = np.zeros(0, np.bool_)
-            return Tried(candidate, None, of_task["figures"].get("log_loss"), seconds, nothing, **of_task)
-        of_label = probabilities[np.arange(len(images.rows)), images.labels]
-        how = choose_answer(probabilities, images.labels, images.weights) if images.task.is_ordered else "most_probable"
-        called = answer_grades(probabilities, how)
-        right = called == images.labels
-        return Tried(
-            candidate=candidate,
-            accuracy=float(np.average(right, weights=images.weights)),
-            log_loss=float(np.average(-np.log(np.maximum(of_label, _LEAST_PROBABILITY)), weights=images.weights)),
-            seconds=seconds,
-            right=right,
-            **of_task,
-        )
 
     @property
     def _n_views(self) -> int:
@@ -285,7 +272,7 @@ def cross_validate(images: TrainingImages, candidates: Sequence[Candidate], prog
     return [tried for tried in CrossValidation(images).run(candidates, Limit(), progress) if tried is not None]
 
 
-def _basis_key(candidate: Candidate, task: Task) -> tuple[str, str]:
+def basis_key(candidate: Candidate, task: Task) -> tuple[str, str]:
     """Return pooling and scale of the rows that a candidate is fitted on; no scale for heads that scale by themselves."""
     if task.has_targets or not head_spec(candidate.head).classical:
         return candidate.pooling, ""

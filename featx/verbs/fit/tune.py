@@ -6,7 +6,7 @@ from typing import Any
 
 from featx.models import TrainingCopies
 from featx.system.progress import Progress
-from featx.verbs.compare import Candidate, cut_into_folds, search_settings
+from featx.verbs.compare import Candidate, Search, cut_into_folds, search_settings
 from featx.verbs.fit.request import FitRequest
 
 _MOST_NAMED = 4
@@ -51,7 +51,7 @@ def tune_settings(
     if search.tried:
         best = search.tried[0].candidate
         request = dataclasses.replace(request, pooling=best.pooling, settings=best.settings)
-    return Tuned(request, table, untried, _notes(search.untried, search.too_large, minutes, found=bool(table)))
+    return Tuned(request, table, untried, _notes(search, minutes))
 
 
 def _shown(candidate: Candidate) -> dict[str, Any]:
@@ -59,21 +59,32 @@ def _shown(candidate: Candidate) -> dict[str, Any]:
     return {"pooling": candidate.pooling, "settings": settings}
 
 
-def _notes(untried: Sequence[Candidate], too_large: set[str], minutes: float, *, found: bool) -> list[str]:
+def _notes(search: Search, minutes: float) -> list[str]:
     """Say what was left out and why, and what to do."""
-    large = [one for one in untried if one.pooling in too_large]
-    late = [_in_words(one) for one in untried if one.pooling not in too_large]
+    too_large = search.too_large
+    large = [one for one in search.untried if one.pooling in too_large]
+    behind = [one for one in search.behind if one not in large]
+    late = [one for one in search.untried if one not in large and one not in behind]
     notes = []
     if large:
         poolings = " and ".join(sorted(too_large))
         notes.append(f"tune: {poolings} was left out, as a search holds all features in memory and these do not fit")
-    if late:
-        named = "; ".join(late[:_MOST_NAMED]) + (f"; and {len(late) - _MOST_NAMED} more" if len(late) > _MOST_NAMED else "")
-        chosen = "" if found else ", so that the defaults are taken"
+    if behind:
         notes.append(
-            f"tune: {len(late)} settings were not tried within {minutes:g} minutes{chosen}: {named}. Give more --minutes"
+            f"tune: {len(behind)} settings were left out after a first look, which put them far behind others, as {minutes:g} "
+            f"minutes would not suffice for all: {_named(behind)}. Give more --minutes"
+        )
+    if late:
+        chosen = "" if search.tried else ", so that the defaults are taken"
+        notes.append(
+            f"tune: {len(late)} settings were not tried within {minutes:g} minutes{chosen}: {_named(late)}. Give more --minutes"
         )
     return notes
+
+
+def _named(candidates: Sequence[Candidate]) -> str:
+    named = "; ".join(map(_in_words, candidates[:_MOST_NAMED]))
+    return named + (f"; and {len(candidates) - _MOST_NAMED} more" if len(candidates) > _MOST_NAMED else "")
 
 
 def _in_words(candidate: Candidate) -> str:
