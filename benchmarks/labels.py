@@ -1,6 +1,6 @@
 """Solar cells as classes, labels, numbers and grades: ``python -m benchmarks.labels``; an hour on two idle cores.
 
-Both bundled backbones at 224 and 300 px; ``--vgg16 0`` leaves out the slower one.
+EfficientNet-Lite0 at 224 and 300 px and VGG16 at 224 px; ``--vgg16 0`` leaves out the slower one.
 
 2,624 photographs of solar cells in electroluminescence, each mono- or polycrystalline, each graded 0, 1/3, 2/3 or 1 by experts
 (how likely the cell is defective). The data set is installed from PyPI into the work folder, under its own licence
@@ -207,7 +207,7 @@ def measure(quick: bool, work: Path, **sizes: int) -> Section:
     cells = made_cells(work) if quick else solar_cells(work)
     places: list[tuple[str, int]] = [("stub", 64)]
     if not quick:
-        places = [(name, side) for name in ("efficientnet-lite0", "vgg16")[: 1 + sizes["vgg16"]] for side in (224, 300)]
+        places = [("efficientnet-lite0", 224), ("efficientnet-lite0", 300), *[("vgg16", 224)] * bool(sizes["vgg16"])]
     seeds = range(1 if quick else 3)
     sheet = write_sheet(work, cells, 0)
     rows: list[list[str]] = []

@@ -67,7 +67,7 @@ class Target:
         """Whether the aim was reached; None where nothing was measured."""
         if self.found is None:
             return None
-        return self.found >= self.aim if self.at_least else self.found <= self.aim
+        return bool(self.found >= self.aim if self.at_least else self.found <= self.aim)
 
     def row(self) -> list[str]:
         """Return the cells of a table: figure, aim, what was measured, verdict."""
@@ -267,5 +267,5 @@ def run(measure: Callable[..., Section], doc: str | None, **sizes: int) -> None:
         measured = measure(chosen.quick, work, **{size: getattr(chosen, size) for size in sizes})
     section = dated(measured.to_dict(), time.monotonic() - started)
     if chosen.json:
-        chosen.json.write_text(json.dumps(section), "utf-8")
+        chosen.json.write_text(json.dumps(section, default=lambda value: value.item()), "utf-8")  # NumPy's numbers
     print(f"{section['title']}\n\n{body(section)}\n\n{_say_setting(section)} Took {section['seconds']} s.")
