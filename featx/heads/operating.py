@@ -157,7 +157,8 @@ class OperatingPoint:
         What it was chosen for, as a user asks for it.
     at_half, at_point : dict of str to float
         ``f1``, ``balanced_accuracy``, ``precision``, ``recall`` of the positive class at 0.5 and at the threshold, by
-        cross-validation inside the training images, and ``cost`` where costs are given; empty for a threshold that was given.
+        cross-validation inside the training images, or on the validation images of a fine-tuned model, and ``cost`` where costs
+        are given; empty where they were not measured.
     costs : tuple of tuple of float
         Rows true, columns called, in the order of the classes; empty without.
     """
@@ -168,6 +169,23 @@ class OperatingPoint:
     at_half: dict[str, float] = dataclasses.field(default_factory=dict)
     at_point: dict[str, float] = dataclasses.field(default_factory=dict)
     costs: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the threshold was given, and not chosen."""
+        return _share(self.goal) is not None
+
+    def anew(self, probabilities: NDArray[np.float64], y: NDArray[np.integer]) -> "OperatingPoint":
+        """Return the point chosen for the same goal, and by the same costs, by other probabilities (n, 2) of images.
+
+        Raises
+        ------
+        HeadError
+            As ``choose_point`` does.
+        """
+        costs = np.array(self.costs) if self.costs else None
+        goal = Goal("cost") if costs is not None else Goal.parse(self.goal)
+        return choose_point(goal, probabilities, y, self.positive, costs)
 
     def __call__(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the class (n,) that images with these probabilities (n, 2) are called; NaN counts as the negative one."""

@@ -67,10 +67,7 @@ def _text(evaluation: Evaluation, found: OperatingCurve, name: str, other: str) 
             f"images of {other!r} so. To have one chosen inside the training images, fit again with --threshold."
         )
     else:
-        how = (
-            f"An image is called {name!r} from a probability of {point.threshold:.3f} on, chosen for {point.goal} inside the "
-            "training images."
-            if point.at_point
-            else f"An image is called {name!r} from a probability of {point.threshold:.3f} on, as it was asked for."
-        )
+        chosen = f"chosen for {point.goal} {'on the validation' if evaluation.model.tail else 'inside the training'} images"
+        why = "as it was asked for" if point.is_given else chosen
+        how = f"An image is called {name!r} from a probability of {point.threshold:.3f} on, {why}."
     return f"{how} The curves show precision and recall of each threshold, and its mean cost, {mistakes}. {best}"

@@ -4,8 +4,10 @@ import dataclasses
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from featx.heads import Conformal, choose_answer, rebuild_head
+from featx.errors import HeadError
+from featx.heads import Conformal, OperatingPoint, choose_answer, rebuild_head
 from featx.models import FineTuned, Model, library_versions
 from featx.store import pool_maps
 from featx.verbs.finetune.origin import trained_on
@@ -60,7 +62,7 @@ class JoinedNetwork:
         return cls(prepared, network, scale)
 
     def model(self, tuning: Tuning, monitor: str, seconds: float, notes: list[str]) -> Model:
-        """Return the fine-tuned model, as the network is now."""
+        """Return the fine-tuned model, as the network is now; ``notes`` takes in what becomes of a threshold."""
         prepared, origin, tail = self.prepared, self.prepared.origin, self.prepared.tail
         deep, images, beginning = prepared.deep, prepared.images, prepared.beginning
         kernels, biases = tail.head_arrays(self.network)
@@ -75,6 +77,8 @@ class JoinedNetwork:
         best = tuning.best_epoch - 1
         history = {name: values for name, values in tuning.history.items() if values}
         probabilities = tuning.probabilities(prepared.val) if prepared.val else np.empty((0, len(origin.class_names)))
+        point, said = _point_anew(origin, probabilities, images.y_val)
+        notes += said
         return dataclasses.replace(
             origin,
             recipe=dataclasses.replace(deep.recipe, tail=tuned.identity),
@@ -99,8 +103,35 @@ class JoinedNetwork:
             tail=tuned,
             temperature=1.0,  # a calibrated head's was fitted to other probabilities, and so was its curve
             isotonic=None,
-            point=origin.point if beginning.is_exact else None,
+            point=point,
             conformal=Conformal.of(probabilities, prepared.val.y, "epoch") if prepared.val else None,
             grade_answer=choose_answer(probabilities, images.y_val) if origin.task.is_ordered else "median",
             familiarity=None,  # what the head it started from knows is of other features
         )
+
+
+def _point_anew(
+    origin: Model, probabilities: NDArray[np.float64], y: NDArray[np.integer]
+) -> tuple[OperatingPoint | None, list[str]]:
+    """Choose the threshold again, since probabilities have changed; the images that it was chosen on are learned by now.
+
+    Returns
+    -------
+    point : OperatingPoint or None
+        None where the model that was started from has none, or the validation images give none.
+    said : list of str
+        Of that.
+    """
+    if origin.point is None or origin.point.is_given:
+        return origin.point, []
+    goal, name = origin.point.goal, origin.class_names[origin.point.positive]
+    if not len(y):
+        return None, [f"the threshold for {name!r} ({goal}) was left out: there are no validation images to choose it on anew"]
+    try:
+        point = origin.point.anew(probabilities, y)
+    except HeadError as error:
+        return None, [f"the threshold for {name!r} ({goal}) was left out: on the validation images {error}"]
+    return point, [
+        f"{name!r} from a probability of {point.threshold:.3f} on ({goal}): chosen anew on the validation images, since "
+        f"fine-tuning changes probabilities; before it was {origin.point.threshold:.3f}"
+    ]

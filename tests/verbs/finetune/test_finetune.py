@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import featx
 import featx.models.compute
+import featx.verbs.finetune.joined
 from featx.backbones import BACKBONES, load_tail
 from featx.errors import (
     BackboneError,
@@ -25,7 +26,7 @@ from featx.errors import (
     RecipeMismatch,
     WeightsError,
 )
-from featx.heads import choose_answer
+from featx.heads import Goal, OperatingPoint, choose_answer, choose_point
 from featx.models import Compute
 from featx.models.file import load_model, save_model
 from featx.verbs.explain import cells_in_cache
@@ -584,3 +585,32 @@ def test_how_grades_are_answered_is_chosen_anew(home: Path, here: Path) -> None:
         assert result.improved
         measured = featx.evaluate_model(here / "t.featx", split="val")
         assert load_model(here / "t.featx").grade_answer == choose_answer(measured.probabilities, measured.y)
+
+
+@pytest.mark.slow
+def test_a_threshold_is_chosen_anew_on_the_validation_images(home: Path, here: Path) -> None:
+    """For the same goal, by what the tuned network gives, and said; one that was given stays; none without a way to choose."""
+    for name in list(COLOURS)[:2]:
+        shutil.copytree(home / "photos" / name, here / "photos" / name)
+    featx.extract_features(here / "photos", here / "c", image_size=SIZE, layers=("block4_pool", "block5_pool"))
+    fitted = {
+        goal: featx.fit_head(here / "c", "dense", out=here / f"{goal}.featx", epochs=3, threshold=goal)
+        for goal in ("f1", "precision=0.6", "0.35")
+    }
+    for goal, fit in fitted.items():
+        start = load_model(fit.model)
+        assert start.point is not None
+        result = featx.fine_tune(here / "c", "block5_conv2", model=fit.model, out=here / "t.featx", **GENTLE)
+        assert result.improved
+        point, measured = load_model(here / "t.featx").point, featx.evaluate_model(here / "t.featx", split="val")
+        assert point is not None
+        wanted = choose_point(Goal.parse(goal), measured.probabilities, measured.y, start.point.positive)
+        assert point.threshold == pytest.approx(wanted.threshold, abs=1e-6)
+        assert (point.goal, point.positive) == (goal, start.point.positive)
+        assert any("chosen anew on the validation images" in note for note in result.notes) == (goal != "0.35")
+    beyond = dataclasses.replace(load_model(fitted["f1"].model), point=OperatingPoint(1, 0.7, "precision=0.9999"))
+    mixed = np.tile([[0.5, 0.5]], (4, 1))
+    found, said = featx.verbs.finetune.joined._point_anew(beyond, mixed, np.array([0, 1, 0, 1]))
+    assert found is None
+    assert "was left out: on the validation images" in said[0]
+    assert featx.verbs.finetune.joined._point_anew(beyond, mixed[:0], np.zeros(0, np.int64))[0] is None
