@@ -129,8 +129,8 @@ def _point_anew(
         return None, [f"the threshold for {name!r} ({goal}) was left out: there are no validation images to choose it on anew"]
     try:
         point = origin.point.anew(probabilities, y)
-    except HeadError as error:
-        return None, [f"the threshold for {name!r} ({goal}) was left out: on the validation images {error}"]
+    except HeadError:  # a precision that is not reached, or images of one class
+        return None, [f"the threshold for {name!r} ({goal}) was left out: no threshold reaches that on the validation images"]
     return point, [
         f"{name!r} from a probability of {point.threshold:.3f} on ({goal}): chosen anew on the validation images, since "
         f"fine-tuning changes probabilities; before it was {origin.point.threshold:.3f}"
