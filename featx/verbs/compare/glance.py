@@ -57,7 +57,7 @@ def first_looks(
     Returns
     -------
     looks : list of float
-        NaN where nothing can be said: too many rows to compare, no room, or no time.
+        NaN for those that there was no room or no time for; infinite where there are too many rows to compare them.
     """
     looks = [math.nan] * len(candidates)
     if progress:
@@ -65,8 +65,11 @@ def first_looks(
     for number, candidate in enumerate(candidates):
         pooling, scale = basis_key(candidate, images.task)
         with contextlib.suppress(TimeIsUp):
+            limit.check()
             rows = validation.shared_rows(pooling, scale, [candidate], limit)
-            if rows.gram is not None:
+            if rows.gram is None:
+                looks[number] = math.inf
+            else:
                 validation.hold(pooling, scale, rows)
                 right = np.empty(len(images.rows))
                 for fold in range(images.n_folds):
@@ -80,7 +83,7 @@ def first_looks(
 
 
 def are_behind(looks: Sequence[float], n_images: int) -> list[bool]:
-    """Return which looks are so far behind the best that its rows will hardly be the best ones."""
-    best = max((look for look in looks if not math.isnan(look)), default=math.nan)
+    """Return which looks are so far behind the best that their rows will hardly be the best ones; no others."""
+    best = max((look for look in looks if math.isfinite(look)), default=math.nan)
     margin = _BEHIND * math.sqrt(max(best * (1 - best), 1 / n_images) / n_images)
     return [look < best - margin for look in looks]

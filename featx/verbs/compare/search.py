@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from featx.heads import head_spec, head_task, is_number
 from featx.system.progress import Progress
 from featx.verbs.compare.candidates import Candidate, Tried, rank_of
@@ -127,9 +125,9 @@ def _look_and_run(
 ) -> tuple[list[Tried | None], list[Candidate]]:
     """Try candidates in the order of a first look; all of them only if that leaves time for as many more as there will be."""
     looks = first_looks(validation, images, first, limit.part(_FOR_LOOKS), progress)
-    order = sorted(range(len(first)), key=lambda number: -np.nan_to_num(looks[number], nan=np.inf))
+    order = sorted(range(len(first)), key=lambda number: math.inf if math.isnan(looks[number]) else -looks[number])
     before, part = limit.left, limit.part(_FOR_THE_FIRST_STEP)
-    found = dict(zip(order[:1], validation.run([first[order[0]]], part, progress), strict=True))
+    found = dict(zip(order[:1], validation.run([first[order[0]]], limit, progress), strict=True))
     enough = (before - limit.left) * (len(order) - 1 + n_further) <= limit.left
     left_out = [False] * len(first) if enough else are_behind(looks, len(images.rows))
     rest = [number for number in order[1:] if not left_out[number]]

@@ -96,7 +96,8 @@ def test_where_time_is_short_the_best_by_a_look_comes_first(
 ) -> None:
     """Those far behind are left out, and named; what is left of the time is for the settings of the best."""
     bases = [(pooling, scale) for pooling in ("avgmax", "avg", "max", "flatten") for scale in ("standard", "l2", "sqrt")]
-    looking_like(monkeypatch, {("flatten", "sqrt"): 0.9, ("max", "l2"): 0.88, ("avg", "l2"): math.nan})
+    looks = {("flatten", "sqrt"): 0.9, ("max", "l2"): 0.88, ("avg", "l2"): math.inf, ("avgmax", "l2"): math.nan}
+    looking_like(monkeypatch, looks)
     order: list[tuple[str, str]] = []
     real = CrossValidation.run
 
@@ -105,10 +106,11 @@ def test_where_time_is_short_the_best_by_a_look_comes_first(
         return real(self, candidates, *rest)
 
     monkeypatch.setattr(CrossValidation, "run", run)
-    found = search_settings(images, "svm", None, {}, trying(clock, 5), 1.0)
-    assert order == [("avg", "l2"), ("flatten", "sqrt"), ("max", "l2")]  # of the first nothing is known
+    found = search_settings(images, "svm", None, {}, trying(clock, 4), 1.0)
+    # Of the first and the last nothing is known: the one could not be looked at, for the other there was no time.
+    assert order == [("avg", "l2"), ("flatten", "sqrt"), ("max", "l2"), ("avgmax", "l2")]
     assert [(one.pooling, one.settings["scale"]) for one in found.behind] == [basis for basis in bases if basis not in order]
-    assert len(found.tried) == 3 + 5
+    assert len(found.tried) == 4 + 5
     assert found.untried == found.behind
 
 
@@ -133,9 +135,25 @@ def test_a_fit_says_what_a_look_left_out(
 
 def test_of_looks_those_within_two_standard_errors_stay() -> None:
     """0.9 of 900 images is known to 0.01; where nothing can be said nothing is left out."""
-    assert are_behind([0.9, 0.881, 0.879, math.nan], 900) == [False, False, True, False]
-    assert are_behind([math.nan, math.nan], 900) == [False, False]
+    assert are_behind([0.9, 0.881, 0.879, math.nan, math.inf], 900) == [False, False, True, False, False]
+    assert are_behind([math.nan, math.inf], 900) == [False, False]
     assert are_behind([1.0, 0.999, 0.9], 900) == [False, False, True]
+
+
+@pytest.mark.usefixtures("wide")
+def test_looks_that_take_the_first_steps_time_leave_enough_to_try_the_best(
+    images: TrainingImages, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was looked at by then is tried before what was not, and one at least."""
+
+    def first_looks(*_: Any) -> list[float]:
+        clock.now += 40
+        return [math.nan] * 5 + [0.4, 0.7, 0.5] + [math.nan] * 4
+
+    monkeypatch.setattr(featx.verbs.compare.search, "first_looks", first_looks)
+    found = search_settings(images, "svm", None, {}, trying(clock, 30), 1.0)
+    assert [(one.candidate.pooling, one.candidate.settings["scale"]) for one in found.tried] == [("max", "standard")]
+    assert len(found.untried) == 16
 
 
 @pytest.mark.usefixtures("wide")
