@@ -44,22 +44,31 @@ def as_path(name: str, value: object, error: type[FeatxError], wanted: str = "a 
         if isinstance(path, str) and path:  # an empty one would be the current folder
             if fault := _fault(path):
                 raise error(f"{name} {shown(path)}: {fault}.", wrong_value=True)
+            if _is_too_long(path):
+                raise error(
+                    f"{path[:_LONGEST_NAME]}…: {os.strerror(errno.ENAMETOOLONG)}, given for {name}. Give a shorter one."
+                )
             return Path(path)
     raise error(f"{name} must be {wanted}. Received: {shown(value)}.", wrong_value=True)
 
 
 def _fault(path: str) -> str:
-    """Say why nothing can have a path; the system has an error of its own for it wherever it is asked for one."""
+    """Say why nothing can have a path anywhere."""
     try:
-        if b"\0" in os.fsencode(path):
-            return "holds a NUL, which no path can"
-        if len(path) > _LONGEST_NAME:
-            os.lstat(path)
+        return "holds a NUL, which no path can" if b"\0" in os.fsencode(path) else ""
     except UnicodeEncodeError:
         return "holds characters that no path can"
+
+
+def _is_too_long(path: str) -> bool:
+    """Return whether the system takes no such path, which every call that is given it would say in its own words."""
+    if len(path) <= _LONGEST_NAME:
+        return False
+    try:
+        os.lstat(path)
     except OSError as error:
-        return "is longer than a path may be" if error.errno == errno.ENAMETOOLONG else ""
-    return ""
+        return error.errno == errno.ENAMETOOLONG
+    return False
 
 
 def as_path_or_none(name: str, value: object, error: type[FeatxError], wanted: str = "a path, or None") -> Path | None:
