@@ -45,9 +45,8 @@ def as_path(name: str, value: object, error: type[FeatxError], wanted: str = "a 
             if fault := _fault(path):
                 raise error(f"{name} {shown(path)}: {fault}.", wrong_value=True)
             if _is_too_long(path):
-                raise error(
-                    f"{path[:_LONGEST_NAME]}…: {os.strerror(errno.ENAMETOOLONG)}, given for {name}. Give a shorter one."
-                )
+                said = f"{path[:_LONGEST_NAME]}…: {os.strerror(errno.ENAMETOOLONG)}, given for {name}"
+                raise error(f"{said}. Give another {name.upper()}.")
             return Path(path)
     raise error(f"{name} must be {wanted}. Received: {shown(value)}.", wrong_value=True)
 

@@ -232,7 +232,7 @@ def test_options_of_a_manifest_are_refused_without_one(run: Callable[..., Any], 
     refused = run("evaluate", "m.featx", "--root", "photos")
     assert refused.exit_code == 2
     assert "Give --images." in refused.stderr
-    with pytest.raises(TypeError, match="label_colum"):
+    with pytest.raises(ImageListError, match=r"^evaluate: has no option 'label_colum'\. Did you mean label_column\?"):
         featx.evaluate_model("m.featx", label_colum="x")  # type: ignore[call-arg]
 
 
