@@ -123,3 +123,17 @@ def test_images_of_one_class_choose_nothing() -> None:
     """No recall, no precision."""
     with pytest.raises(HeadError, match="all of one class"):
         choose_point(Goal("f1"), pairs(np.array([0.2, 0.4])), np.array([1, 1]), 1)
+
+
+@pytest.mark.parametrize("positive", [0, 1])
+@pytest.mark.parametrize("text", ["f1", "balanced", "precision=0.6", "recall=0.7", "cost=x"])
+def test_a_point_is_chosen_anew_for_the_same_goal(text: str, positive: int) -> None:
+    """By the costs that it was chosen with; what a model keeps of a point is enough."""
+    rng, costs = np.random.default_rng(0), COSTS if text.startswith("cost") else None
+    y = np.arange(60) % 2
+    first, second = (pairs(np.clip(0.5 + 0.2 * (y - 0.5) + rng.normal(0, 0.15, 60), 0, 1)) for _ in range(2))
+    kept = choose_point(Goal.parse(text), first, y, positive, costs)
+    assert not kept.is_given
+    assert kept.anew(second, y) == choose_point(Goal.parse(text), second, y, positive, costs)
+    assert kept.anew(first, y) == kept
+    assert OperatingPoint(1, 0.35, "0.35").is_given

@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.heads.classical.kernel import DEFAULT_C
 from featx.heads.classical.positive import Cholesky
 from featx.heads.classical.shared import SharedRows, Values
 
-_RIDGE = 500.0
+_RIDGE = 1 / (2 * DEFAULT_C["linear"])
 """That of a support vector machine at its default penalty, of which this is the first of Newton's steps."""
 
 

@@ -21,15 +21,12 @@ from featx.system.progress import Progress
 from featx.verbs.compare.candidates import Candidate, Tried, rank_of
 from featx.verbs.compare.comparison import ComparedHead, Comparison
 from featx.verbs.compare.folds import TrainingImages, cut_into_folds
-from featx.verbs.compare.resampled import compare_accuracies, compare_scores
+from featx.verbs.compare.resampled import Z_95, compare_accuracies, compare_scores
 from featx.verbs.compare.scoring import SCORES
 from featx.verbs.compare.validate import cross_validate
 from featx.verbs.compare.withhold import check_withhold, withhold_classes
 
 DEFAULT_HEADS = ("dense", "logreg", "svm", "ridge", "knn")
-
-# Of a normal distribution, 95 % lie within so many standard deviations.
-_Z = 1.959964
 
 
 @closing_bars()
@@ -229,5 +226,5 @@ def _paired_difference(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> tup
     """
     each = right.astype(np.float64) - best
     if not each.any():
-        return 0.0, _Z / (len(each) + 2)
-    return float(each.mean()), float(_Z * each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 1.0
+        return 0.0, Z_95 / (len(each) + 2)
+    return float(each.mean()), float(Z_95 * each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 1.0

@@ -13,8 +13,8 @@ from featx.verbs.compare.scoring import score_of
 
 _DRAWS = 200
 
-# Of a normal distribution, 95 % lie within so many standard deviations.
-_Z = 1.959964
+Z_95 = 1.959964
+"""Of a normal distribution, 95 % lie within so many standard deviations."""
 
 
 def compare_scores(images: TrainingImages, entry: Tried, best: Tried) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def compare_accuracies(images: TrainingImages, entry: Tried, best: Tried) -> dic
         return found | dict.fromkeys(("difference", "difference_low", "difference_high"), 0.0)
     difference = accuracy - float(best.accuracy or 0.0)
     spread = float((own - others).std())
-    half = _Z * spread if spread > 0 else _Z / (n_groups + 2)  # as Agresti & Min have it, where no image tells them apart
+    half = Z_95 * spread if spread > 0 else Z_95 / (n_groups + 2)  # as Agresti & Min have it, where no image tells them apart
     return found | {"difference": difference, "difference_low": difference - half, "difference_high": difference + half}
 
 

@@ -95,11 +95,12 @@ def search_settings(
         for scale in scales or (None,)
     ]
     first = bases if len(bases) > 1 or not free else []
-    behind: list[Candidate] = []
+    part, behind = limit.part(_FOR_THE_FIRST_STEP) if free else limit, list[Candidate]()
     if not limit.is_open and are_worth_a_look(images, first):
-        found, behind = _look_and_run(validation, images, first, math.prod(map(len, free.values())), limit, progress)
+        n_further = math.prod(map(len, free.values())) if free else 0
+        found, behind = _look_and_run(validation, images, first, n_further, limit, part, progress)
     else:
-        found = validation.run(first, limit.part(_FOR_THE_FIRST_STEP) if free else limit, progress) if first else []
+        found = validation.run(first, part, progress) if first else []
     second: list[Candidate] = []
     if free:
         basis = min((one for one in found if one), key=rank_of, default=None)
@@ -121,12 +122,16 @@ def _look_and_run(
     first: Sequence[Candidate],
     n_further: int,
     limit: Limit,
+    part: Limit,
     progress: Progress | None,
 ) -> tuple[list[Tried | None], list[Candidate]]:
-    """Try candidates in the order of a first look; all of them only if that leaves time for as many more as there will be."""
+    """Try candidates in the order of a first look; all of them only if that leaves time for as many more as there will be.
+
+    ``part`` of the time is theirs, and as much as it takes that of the best.
+    """
     looks = first_looks(validation, images, first, limit.part(_FOR_LOOKS), progress)
     order = sorted(range(len(first)), key=lambda number: math.inf if math.isnan(looks[number]) else -looks[number])
-    before, part = limit.left, limit.part(_FOR_THE_FIRST_STEP)
+    before = limit.left
     found = dict(zip(order[:1], validation.run([first[order[0]]], limit, progress), strict=True))
     enough = (before - limit.left) * (len(order) - 1 + n_further) <= limit.left
     left_out = [False] * len(first) if enough else are_behind(looks, len(images.rows))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 import featx
 import featx.verbs.compare.glance
@@ -61,8 +62,6 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_look_is_the_accuracy_of_a_ridge_on_the_same_folds(images: TrainingImages) -> None:
     """As scikit-learn's ridge has it, fold by fold, on rows scaled by all of them."""
-    from sklearn.linear_model import Ridge
-
     looks = first_looks(CrossValidation(images), images, BASES, Limit(), None)
     for candidate, look in zip(BASES, looks, strict=True):
         X = features_of(images, candidate.pooling)
@@ -138,6 +137,38 @@ def test_of_looks_those_within_two_standard_errors_stay() -> None:
     assert are_behind([0.9, 0.881, 0.879, math.nan, math.inf], 900) == [False, False, True, False, False]
     assert are_behind([math.nan, math.inf], 900) == [False, False]
     assert are_behind([1.0, 0.999, 0.9], 900) == [False, False, True]
+
+
+@pytest.mark.usefixtures("wide")
+def test_without_further_settings_all_the_time_is_for_the_first_step(
+    images: TrainingImages, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ridge nothing but pooling and scale is searched."""
+    looking_like(monkeypatch, dict.fromkeys([("max", "l2"), ("avg", "sqrt"), ("flatten", "l2"), ("flatten", "sqrt")], 0.9))
+    found = search_settings(images, "ridge", None, {}, trying(clock, 14), 1.0)
+    assert [found.behind, len(found.tried)] == [found.untried, 4]  # the last of them begins after 42 s
+    assert len(found.behind) == 8
+
+
+def test_a_look_learns_from_all_views_and_judges_clean_rows(tmp_path: Path) -> None:
+    """As the fits do."""
+    write_noisy(tmp_path / "photos", [("train", 8)])
+    viewed = folds_of(tmp_path / "photos", tmp_path / "cache", 3, augment="flip,rotate=20", views=2)
+    (look,) = first_looks(CrossValidation(viewed), viewed, BASES[-1:], Limit(), None)
+    keys = np.array((0, *viewed.store.catalog.view_keys))
+    X = np.stack([features_of(viewed, "flatten", int(key)) for key in keys], axis=1)
+    rows = X.reshape(-1, X.shape[-1])
+    head: Any = make_head("svm", scale="l2")
+    scaled = np.hstack([head._learn_scaling(rows)(rows), np.ones((len(rows), 1))]).reshape(*X.shape[:2], -1)
+    right = np.zeros(len(X), np.bool_)
+    for fold in range(viewed.n_folds):
+        out = viewed.fold_of == fold
+        learned, labels = scaled[~out].reshape(-1, scaled.shape[-1]), np.repeat(viewed.labels[~out], len(keys))
+        signs = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
+        decided = Ridge(500.0, fit_intercept=False).fit(learned, signs).predict(scaled[out, 0])
+        right[out] = decided.argmax(axis=1) == viewed.labels[out]
+    assert len(keys) == 2
+    assert look == pytest.approx(right.mean(), abs=1e-12)
 
 
 @pytest.mark.usefixtures("wide")
